@@ -1,0 +1,15 @@
+/* What a relay has to say while it works, a line at a time, to the function that its owner chose. */
+#ifndef UVR_LOG_H
+#define UVR_LOG_H
+
+#include "error.h"
+
+typedef struct uvr_log {
+  void (*write)(void *user, const char *line); /* NULL is silence; `line` has no newline */
+  void *user;
+} uvr_log;
+
+/* Says one line, made as by printf. Costs nothing when the log is silent. */
+void uvr_log_line(const uvr_log *log, const char *format, ...) UVR_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Usage: test/lint.sh
+#
+# What reads the code and doesn't run it: clang-format on all C files, clang-tidy on src/ as compiled for each
+# system, cppcheck. Needs the presets linux and windows to be configured (test/run.sh does that).
+set -eu
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+
+say() {
+  echo "lint: $*"
+}
+
+say clang-format
+find src include test -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+
+# MinGW's compiler is named for its target, from which clang-tidy knows the target and finds its headers.
+for preset in linux windows; do
+  [ -f "build/$preset/compile_commands.json" ] || {
+    echo "lint: build/$preset isn't configured: run 'cmake --preset $preset'" >&2
+    exit 1
+  }
+done
+# Its findings go to standard output, the count of those in system headers to standard error.
+tidy() {
+  if ! xargs -0 -r -n 1 -P "$jobs" clang-tidy --quiet -p "build/$1" 2>build/clang-tidy.log; then
+    grep -v 'warnings\{0,1\} generated' build/clang-tidy.log >&2
+    exit 1
+  fi
+}
+say "clang-tidy, for Linux"
+find src -name '*.c' -not -path 'src/win/*' -print0 | tidy linux
+say "clang-tidy, for Windows"
+find src/win -name '*.c' -print0 | tidy windows
+
+say cppcheck
+cppcheck_all() {
+  cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
+    --suppress=missingIncludeSystem -j "$jobs" -I include -I src "$@"
+}
+cppcheck_all --platform=unix64 -i src/win -D__linux__ -D__GNUC__ src
+cppcheck_all --platform=win64 -i src/unix -D_WIN32 -D__GNUC__ src
