@@ -1,0 +1,66 @@
+/* Addresses: text such as "//./pipe/x" or "tcp://localhost:80" made into what a dialler needs. Pure: no I/O,
+ * no allocation, the same on every system; whether a kind can be dialled here is for the dialler to say. */
+#ifndef UVR_ADDRESS_H
+#define UVR_ADDRESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "error.h"
+
+typedef enum uvr_address_kind {
+  UVR_ADDRESS_NONE, /* what a failed parse leaves */
+  UVR_ADDRESS_NPIPE,
+  UVR_ADDRESS_UNIX,
+  UVR_ADDRESS_TCP,
+  UVR_ADDRESS_ASSUAN
+} uvr_address_kind;
+
+/* Sizes in bytes, each with the NUL. */
+#define UVR_ADDRESS_PATH_SIZE      1024
+#define UVR_ADDRESS_HOST_SIZE      256
+#define UVR_ADDRESS_CANONICAL_SIZE (UVR_ADDRESS_PATH_SIZE + 16)
+
+/* Longest Unix socket path that every system takes, in bytes without the NUL. */
+#define UVR_ADDRESS_UNIX_MAX 107
+/* Longest pipe name that Windows takes, \\.\pipe\ included, in UTF-16 units. */
+#define UVR_ADDRESS_NPIPE_MAX 256
+
+/* An address that was accepted. All text is valid UTF-8 without control characters. It owns nothing, so it may
+ * be copied by assignment and needs no freeing. */
+typedef struct uvr_address {
+  uvr_address_kind kind;
+  uint16_t port; /* TCP only, 1 to 65535 */
+  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT or assuan:///PATH; for what only
+   * UVR_ADDRESS_ASSUAN_PATH lets in, relative paths above all, the path. Parses again to the same address, given the
+   * same flags. */
+  char canonical[UVR_ADDRESS_CANONICAL_SIZE];
+  /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ASSUAN: the path of the
+   * socket file as the system wants it, C:/x or /home/x; TCP: empty. */
+  char path[UVR_ADDRESS_PATH_SIZE];
+  /* TCP: a name, an IPv4 address or an IPv6 address without brackets but with its zone, if any. NPIPE: the
+   * computer, or empty for this one. Else empty. */
+  char host[UVR_ADDRESS_HOST_SIZE];
+} uvr_address;
+
+/* The text is the path of a libassuan socket file (the program's -a), unless it begins with assuan: anyway. */
+#define UVR_ADDRESS_ASSUAN_PATH 1U
+
+/* Reads an address:
+ *   //./pipe/NAME, \\.\pipe\NAME, \\?\pipe\NAME, //HOST/pipe/NAME   slashes of either kind, repeated ones count once
+ *   npipe:////./pipe/NAME, npipe:////HOST/pipe/NAME, npipe:NAME     Docker's form, and a bare name
+ *   unix:///PATH
+ *   tcp://HOST:PORT                                                 a name, IPv4 or [IPv6%ZONE]
+ *   assuan:///PATH                                                  a slash before a drive letter is dropped
+ * Scheme names and "pipe" are taken in upper and lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with
+ * *error (which may be NULL) saying what is wrong and what to write instead, and *out all zero. `text` may be NULL,
+ * which is refused like an empty one. */
+int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error);
+
+#define UVR_QUOTED_SIZE 136
+
+/* Puts text that came from outside, in double quotes, into a form fit for a message: control characters and bytes
+ * that are not UTF-8 become \xNN, and a long text is cut and ends in "...". Returns `quoted`. */
+const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text);
+
+#endif

@@ -1,0 +1,587 @@
+/* The address parser: every form, every refusal with what its sentence must say, every length at its border, and
+ * a long run of damaged addresses, of which none may crash it or get past its promises. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <uv.h>
+
+#include "address.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define A            UVR_ADDRESS_ASSUAN_PATH
+
+/* Parses a copy that ends where its memory ends, so that a sanitizer sees the first byte read too far. */
+static int parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error)
+{
+  size_t size = strlen(text) + 1;
+  char *copy = malloc(size);
+  assert_non_null(copy);
+  memcpy(copy, text, size);
+  memset(out, 0x55, sizeof(*out));
+  int result = uvr_address_parse(copy, flags, out, error);
+  free(copy);
+  return result;
+}
+
+static void assert_printable(const char *text)
+{
+  for (const unsigned char *c = (const unsigned char *)text; *c != '\0'; c++) {
+    assert_true(*c >= 0x20 && *c != 0x7F);
+  }
+}
+
+static void assert_all_zero(const uvr_address *address)
+{
+  static const uvr_address zero;
+  assert_memory_equal(address, &zero, sizeof(zero));
+}
+
+/* What holds for every refusal. */
+static void assert_refused(int result, const uvr_address *out, const uvr_error *error)
+{
+  assert_int_equal(result, UV_EINVAL);
+  assert_int_equal(error->code, UV_EINVAL);
+  assert_int_equal(error->system, 0);
+  assert_int_equal(error->phase, UVR_PHASE_ADDRESS);
+  assert_int_equal(strncmp(error->text, "the address ", 12), 0);
+  assert_true(strlen(error->text) < UVR_ERROR_TEXT_MAX - 1); /* else it may have been cut */
+  assert_non_null(strstr(error->text, ": "));
+  assert_printable(error->text);
+  assert_all_zero(out);
+}
+
+/* What holds for every address that is taken. */
+static void assert_taken(const uvr_address *out, unsigned flags)
+{
+  uvr_address again;
+  uvr_error error = {0};
+  assert_printable(out->canonical);
+  assert_printable(out->path);
+  assert_printable(out->host);
+  assert_int_equal(out->kind == UVR_ADDRESS_TCP, out->port != 0);
+  assert_int_equal(out->kind == UVR_ADDRESS_TCP, out->path[0] == '\0');
+  assert_int_equal(parse(out->canonical, flags, &again, &error), 0);
+  assert_int_equal(again.kind, out->kind);
+  assert_int_equal(again.port, out->port);
+  assert_string_equal(again.canonical, out->canonical);
+  assert_string_equal(again.path, out->path);
+  assert_string_equal(again.host, out->host);
+}
+
+static const struct taken {
+  const char *text;
+  unsigned flags;
+  uvr_address_kind kind;
+  uint16_t port;
+  const char *canonical;
+  const char *path;
+  const char *host;
+} taken[] = {
+    {"//./pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"\\\\.\\pipe\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"/\\./pipe\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"\\\\.\\PIPE\\X", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/X", "\\\\.\\pipe\\X", ""},
+    {"\\\\?\\pipe\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"//?/PiPe/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"//./pipe/docker/x y", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker/x y", "\\\\.\\pipe\\docker\\x y", ""},
+    {"//.//pipe//a//b", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/a/b", "\\\\.\\pipe\\a\\b", ""},
+    {"//./pipe/.hidden..x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/.hidden..x", "\\\\.\\pipe\\.hidden..x", ""},
+    {"//./pipe/{1-2}:%|'~", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/{1-2}:%|'~", "\\\\.\\pipe\\{1-2}:%|'~", ""},
+    {"//./pipe/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", 0, UVR_ADDRESS_NPIPE, 0,
+     "//./pipe/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", "\\\\.\\pipe\\\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", ""},
+    {"//HOST/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//HOST/pipe/x", "\\\\HOST\\pipe\\x", "HOST"},
+    {"\\\\my_host-1.example\\pipe\\x\\y", 0, UVR_ADDRESS_NPIPE, 0, "//my_host-1.example/pipe/x/y",
+     "\\\\my_host-1.example\\pipe\\x\\y", "my_host-1.example"},
+    {"//10.0.0.1/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//10.0.0.1/pipe/x", "\\\\10.0.0.1\\pipe\\x", "10.0.0.1"},
+    {"npipe:////./pipe/docker_engine", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker_engine", "\\\\.\\pipe\\docker_engine",
+     ""},
+    {"npipe:////.//pipe//docker_engine", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker_engine",
+     "\\\\.\\pipe\\docker_engine", ""},
+    {"npipe:////HOST/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//HOST/pipe/x", "\\\\HOST\\pipe\\x", "HOST"},
+    {"npipe:x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"NPipe:docker/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker/x", "\\\\.\\pipe\\docker\\x", ""},
+    {"npipe:docker\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker/x", "\\\\.\\pipe\\docker\\x", ""},
+    {"npipe:80", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/80", "\\\\.\\pipe\\80", ""},
+    {"unix:///run/x.sock", 0, UVR_ADDRESS_UNIX, 0, "unix:///run/x.sock", "/run/x.sock", ""},
+    {"UNIX:///x?y=1%20 #*", 0, UVR_ADDRESS_UNIX, 0, "unix:///x?y=1%20 #*", "/x?y=1%20 #*", ""},
+    {"unix:////x", 0, UVR_ADDRESS_UNIX, 0, "unix:////x", "//x", ""},
+    {"tcp://localhost:2375", 0, UVR_ADDRESS_TCP, 2375, "tcp://localhost:2375", "", "localhost"},
+    {"TCP://a.b-c_d.:1", 0, UVR_ADDRESS_TCP, 1, "tcp://a.b-c_d.:1", "", "a.b-c_d."},
+    {"tcp://127.0.0.1:65535", 0, UVR_ADDRESS_TCP, 65535, "tcp://127.0.0.1:65535", "", "127.0.0.1"},
+    {"tcp://h:00080", 0, UVR_ADDRESS_TCP, 80, "tcp://h:80", "", "h"},
+    {"tcp://b\xC3\xBC"
+     "cher.example:80",
+     0, UVR_ADDRESS_TCP, 80,
+     "tcp://b\xC3\xBC"
+     "cher.example:80",
+     "",
+     "b\xC3\xBC"
+     "cher.example"},
+    {"tcp://[::1]:80", 0, UVR_ADDRESS_TCP, 80, "tcp://[::1]:80", "", "::1"},
+    {"tcp://[::ffff:1.2.3.4]:80", 0, UVR_ADDRESS_TCP, 80, "tcp://[::ffff:1.2.3.4]:80", "", "::ffff:1.2.3.4"},
+    {"tcp://[fe80::1%eth0]:80", 0, UVR_ADDRESS_TCP, 80, "tcp://[fe80::1%eth0]:80", "", "fe80::1%eth0"},
+    {"tcp://[fe80::1%25]:80", 0, UVR_ADDRESS_TCP, 80, "tcp://[fe80::1%25]:80", "", "fe80::1%25"},
+    {"assuan:///home/x/S.gpg-agent", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///home/x/S.gpg-agent", "/home/x/S.gpg-agent",
+     ""},
+    {"assuan:///C:/x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"Assuan:///c:\\x y\\z", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///c:\\x y\\z", "c:\\x y\\z", ""},
+    {"assuan:///C:x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:x", "/C:x", ""},
+    {"assuan:////server/share/x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:////server/share/x", "//server/share/x", ""},
+    {"assuan:///C:/x", A, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"C:\\x\\S.gpg-agent", A, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:\\x\\S.gpg-agent", "C:\\x\\S.gpg-agent", ""},
+    {"C:/x", A, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"/home/x", A, UVR_ADDRESS_ASSUAN, 0, "assuan:///home/x", "/home/x", ""},
+    {"/C:/x", A, UVR_ADDRESS_ASSUAN, 0, "/C:/x", "/C:/x", ""},
+    {"S.gpg-agent", A, UVR_ADDRESS_ASSUAN, 0, "S.gpg-agent", "S.gpg-agent", ""},
+    {"gnupg\\S.gpg-agent", A, UVR_ADDRESS_ASSUAN, 0, "gnupg\\S.gpg-agent", "gnupg\\S.gpg-agent", ""},
+    {"\\\\server\\share\\x", A, UVR_ADDRESS_ASSUAN, 0, "\\\\server\\share\\x", "\\\\server\\share\\x", ""},
+    {"\\\\?\\C:\\x", A, UVR_ADDRESS_ASSUAN, 0, "\\\\?\\C:\\x", "\\\\?\\C:\\x", ""},
+    {"http://x", A, UVR_ADDRESS_ASSUAN, 0, "http://x", "http://x", ""},
+};
+
+static void test_taken(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(taken); i++) {
+    uvr_address out;
+    uvr_error error = {0};
+    if (parse(taken[i].text, taken[i].flags, &out, &error) != 0) {
+      fail_msg("%s: %s", taken[i].text, error.text);
+    }
+    assert_int_equal(error.code, 0);
+    assert_int_equal(out.kind, taken[i].kind);
+    assert_int_equal(out.port, taken[i].port);
+    assert_string_equal(out.canonical, taken[i].canonical);
+    assert_string_equal(out.path, taken[i].path);
+    assert_string_equal(out.host, taken[i].host);
+    assert_taken(&out, taken[i].flags);
+  }
+}
+
+static const struct refused {
+  const char *text;
+  unsigned flags;
+  const char *words[3]; /* must stand in the sentence */
+} refused[] = {
+    {"", 0, {"is empty", "//./pipe/NAME", "tcp://HOST:PORT"}},
+    {"", A, {"is empty"}},
+    /* pipes */
+    {"//./pipe/", 0, {"\"//./pipe/\"", "names no pipe", "write //./pipe/NAME"}},
+    {"//./pipe", 0, {"names no pipe"}},
+    {"//HOST/pipe///", 0, {"names no pipe"}},
+    {"npipe:", 0, {"names no pipe"}},
+    {"npipe:////./pipe/", 0, {"names no pipe"}},
+    {"//", 0, {"no pipe's name", "//./pipe/NAME"}},
+    {"//./", 0, {"no pipe's name"}},
+    {"//./COM1", 0, {"no pipe's name", "//./pipe/NAME"}},
+    {"//./pipes/x", 0, {"no pipe's name"}},
+    {"//server/share/x", 0, {"no pipe's name", "//HOST/pipe/NAME"}},
+    {"npipe:////./pip/x", 0, {"no pipe's name"}},
+    {"///./pipe/x", 0, {"3 slashes instead of two", "write //./pipe/NAME"}},
+    {"\\\\\\\\.\\\\pipe\\\\x", 0, {"4 slashes instead of two", "write //./pipe/NAME"}},
+    {"npipe:/x", 0, {"1 slashes", "four", "npipe:////./pipe/NAME"}},
+    {"npipe://./pipe/x", 0, {"2 slashes", "four", "npipe:////./pipe/NAME"}},
+    {"npipe:\\\\.\\pipe\\x", 0, {"2 slashes", "four"}},
+    {"npipe:///./pipe/x", 0, {"3 slashes", "four"}},
+    {"npipe://///./pipe/x", 0, {"5 slashes", "four"}},
+    {"//./pipe/a*", 0, {"wildcard", "//./pipe/NAME"}},
+    {"//./pipe/a?b", 0, {"wildcard"}},
+    {"//./pipe/<x", 0, {"wildcard"}},
+    {"//./pipe/x>", 0, {"wildcard"}},
+    {"npipe:\"x\"", 0, {"wildcard"}},
+    {"//./pipe/.", 0, {"ends in a dot", "Windows would drop"}},
+    {"//./pipe/..", 0, {"ends in a dot"}},
+    {"//./pipe/../C:/x", 0, {"ends in a dot"}},
+    {"npipe:a\\..\\..\\C:\\x", 0, {"ends in a dot"}},
+    {"//./pipe/a/./b", 0, {"ends in a dot"}},
+    {"//./pipe/x.", 0, {"ends in a dot"}},
+    {"//./pipe/x./y", 0, {"ends in a dot"}},
+    {"//./pipe/x/", 0, {"ends in a slash"}},
+    {"npipe:x\\", 0, {"ends in a slash"}},
+    {"//./pipe/x ", 0, {"ends in a blank", "Windows would drop"}},
+    {"//a b/pipe/x", 0, {"character that no host name has", "//HOST/pipe/NAME"}},
+    {"//..x/pipe/x", 0, {"empty part"}},
+    {"//-x/pipe/x", 0, {"begins with a hyphen"}},
+    {"//1.2/pipe/x", 0, {"no IPv4 address"}},
+    /* mistakes on the way to a pipe's name */
+    {"\\.pipex", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
+    {".pipex", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
+    {"/./pipe/x", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
+    {"\\.\\pipe\\docker\\x", 0, {"shell altered", "write npipe:docker\\x,", "or //./pipe/docker\\x"}},
+    {"./pipe/x", 0, {"shell altered", "write npipe:x,"}},
+    {".pipe", 0, {"shell altered", "write npipe:NAME,", "or //./pipe/NAME"}},
+    {"C:/Program Files/Git/./pipe/x", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
+    {"C:\\pipe\\..\\x", 0, {"shell altered", "npipe:NAME", "//./pipe/NAME"}},
+    /* other mistakes */
+    {"C:\\Users\\x\\S.gpg-agent", 0, {"path of a file", "add -a", "write assuan:///C:\\Users\\x\\S.gpg-agent"}},
+    {"c:/x", 0, {"path of a file", "add -a", "write assuan:///c:/x"}},
+    {"/run/x.sock", 0, {"without a scheme", "write unix:///run/x.sock for", "assuan:///run/x.sock"}},
+    {"/run/", 0, {"without a scheme", "write unix:///PATH", "assuan:///run/"}},
+    {"/", 0, {"without a scheme", "unix:///PATH", "assuan:///PATH"}},
+    {"localhost:80", 0, {"no scheme", "write tcp://localhost:80"}},
+    {"[::1]:80", 0, {"no scheme", "write tcp://[::1]:80"}},
+    {"localhost:99999", 0, {"unknown scheme", "npipe, unix, tcp and assuan"}},
+    {"http://x/", 0, {"unknown scheme", "npipe, unix, tcp and assuan"}},
+    {"fd:x", 0, {"unknown scheme"}},
+    {"x", 0, {"no scheme", "//./pipe/NAME", "assuan:///PATH"}},
+    {"-", 0, {"no scheme"}},
+    {"\\x", 0, {"no scheme"}},
+    {"./pipeline.sock", 0, {"no scheme"}},
+    {"://x", 0, {"no scheme"}},
+    {" //./pipe/x", 0, {"no scheme"}},
+    /* unix */
+    {"unix:", 0, {"no absolute path", "write unix:///PATH"}},
+    {"unix:/run/x", 0, {"no absolute path", "three slashes"}},
+    {"unix:x", 0, {"no absolute path"}},
+    {"unix://run/x", 0, {"no absolute path"}},
+    {"unix:\\\\\\x", 0, {"no absolute path"}},
+    {"unix:///", 0, {"names no socket"}},
+    {"unix://///", 0, {"names no socket"}},
+    {"unix:///run/", 0, {"ends in a slash", "directory"}},
+    /* tcp */
+    {"tcp:", 0, {"no //", "write tcp://HOST:PORT"}},
+    {"tcp:localhost:80", 0, {"no //"}},
+    {"tcp:/h:80", 0, {"no //"}},
+    {"tcp://", 0, {"names no host"}},
+    {"tcp://:80", 0, {"names no host"}},
+    {"tcp://h", 0, {"has no port", "write tcp://HOST:PORT"}},
+    {"tcp://h:", 0, {"has no port"}},
+    {"tcp://[::1]", 0, {"has no port"}},
+    {"tcp://[::1]:", 0, {"has no port"}},
+    {"tcp://h:0", 0, {"bad port", "1 to 65535"}},
+    {"tcp://h:000", 0, {"bad port"}},
+    {"tcp://h:65536", 0, {"bad port"}},
+    {"tcp://h:4294967376", 0, {"bad port"}},
+    {"tcp://h:18446744073709551696", 0, {"bad port"}},
+    {"tcp://h:abc", 0, {"bad port"}},
+    {"tcp://h:80x", 0, {"bad port"}},
+    {"tcp://h:0x50", 0, {"bad port"}},
+    {"tcp://h:+1", 0, {"bad port"}},
+    {"tcp://h:-1", 0, {"bad port"}},
+    {"tcp://h: 1", 0, {"bad port"}},
+    {"tcp://h:1 ", 0, {"bad port"}},
+    {"tcp://[::1]80", 0, {"bad port"}},
+    {"tcp://[::1] :80", 0, {"bad port"}},
+    {"tcp://h:80?x=1", 0, {"a query", "tcp://HOST:PORT"}},
+    {"tcp://h:80#x", 0, {"a fragment"}},
+    {"tcp://h:80/", 0, {"a path"}},
+    {"tcp:///h:80", 0, {"a path"}},
+    {"tcp://h\\x:80", 0, {"a path"}},
+    {"tcp://user@h:80", 0, {"a user's name"}},
+    {"tcp://::1:80", 0, {"more than one colon", "brackets", "tcp://[IPV6]:PORT"}},
+    {"tcp://h:80:81", 0, {"more than one colon"}},
+    {"tcp://[::1:80", 0, {"no ]"}},
+    {"tcp://[", 0, {"no ]"}},
+    {"tcp://[]:80", 0, {"no IPv6 address"}},
+    {"tcp://[localhost]:80", 0, {"no IPv6 address"}},
+    {"tcp://[127.0.0.1]:80", 0, {"no IPv6 address"}},
+    {"tcp://[1::2::3]:80", 0, {"no IPv6 address"}},
+    {"tcp://[1:2:3:4:5:6:7:8:9]:80", 0, {"no IPv6 address"}},
+    {"tcp://[%eth0]:80", 0, {"no IPv6 address"}},
+    {"tcp://[fe80::1%]:80", 0, {"bad zone"}},
+    {"tcp://[fe80::1%a b]:80", 0, {"bad zone"}},
+    {"tcp://[fe80::1%a%b]:80", 0, {"bad zone"}},
+    {"tcp://256.1.1.1:80", 0, {"no IPv4 address"}},
+    {"tcp://1.2.3:80", 0, {"no IPv4 address"}},
+    {"tcp://1.2.3.4.:80", 0, {"no IPv4 address"}},
+    {"tcp://.h:80", 0, {"empty part"}},
+    {"tcp://a..b:80", 0, {"empty part"}},
+    {"tcp://-h:80", 0, {"begins with a hyphen"}},
+    {"tcp://a b:80", 0, {"character that no host name has"}},
+    {"tcp://*:80", 0, {"character that no host name has"}},
+    /* assuan */
+    {"assuan:", 0, {"no absolute path", "write assuan:///PATH"}},
+    {"assuan:C:/x", 0, {"no absolute path"}},
+    {"assuan://C:/x", 0, {"no absolute path", "three slashes"}},
+    {"assuan://x", A, {"no absolute path"}},
+    {"assuan:///", 0, {"names no file"}},
+    {"assuan:///\\/", 0, {"names no file"}},
+    {"/", A, {"names no file"}},
+    {"\\\\", A, {"names no file"}},
+    {"//./pipe/x", A, {"not the path of a libassuan socket file", "leave -a out"}},
+    {"\\\\.\\pipe\\x", A, {"leave -a out"}},
+    {"npipe:x", A, {"leave -a out"}},
+    {"unix:///x", A, {"leave -a out"}},
+    {"tcp://h", A, {"leave -a out"}},
+    /* characters */
+    {"//./pipe/a\x07"
+     "b",
+     0,
+     {"\"//./pipe/a\\x07b\"", "control character 0x07", "leave it out"}},
+    {"//./pipe/x\n", 0, {"\"//./pipe/x\\x0a\"", "control character 0x0a"}},
+    {"unix:///x\x7F", 0, {"control character 0x7f"}},
+    {"\t", A, {"control character 0x09"}},
+    {"npipe:\xC2\x85", 0, {"\"npipe:\\xc2\\x85\"", "control character 0x85"}},
+    {"npipe:\x80", 0, {"\"npipe:\\x80\"", "byte 0x80", "not UTF-8"}},
+    {"npipe:\xC3", 0, {"byte 0xc3", "not UTF-8"}},
+    {"npipe:\xC0\xAF", 0, {"byte 0xc0"}},
+    {"npipe:\xE0\x80\xAF", 0, {"byte 0xe0"}},
+    {"npipe:\xED\xA0\x80", 0, {"byte 0xed"}},
+    {"npipe:\xF0\x8F\xBF\xBF", 0, {"byte 0xf0"}},
+    {"npipe:\xF4\x90\x80\x80", 0, {"byte 0xf4"}},
+    {"npipe:\xF5\x80\x80\x80", 0, {"byte 0xf5"}},
+    {"npipe:\xE2\x82", 0, {"byte 0xe2"}},
+    {"C:\\\xE4.txt", A, {"byte 0xe4"}},
+};
+
+/* Every address that a refusal suggests must itself be one. */
+static void assert_suggestions_work(const char *text)
+{
+  static const char *const starts[] = {"npipe:", "//./pipe/", "unix:///", "tcp://", "assuan:///"};
+  const char *hint = strstr(text, ": write ");
+  for (const char *blank = hint; blank != NULL; blank = strchr(blank + 1, ' ')) {
+    const char *why = blank + 1;
+    char one[UVR_ERROR_TEXT_MAX];
+    size_t length = strcspn(why, " ,");
+    memcpy(one, why, length);
+    one[length] = '\0';
+    for (size_t i = 0; i < COUNT(starts); i++) {
+      uvr_address out;
+      uvr_error error = {0};
+      bool placeholder = strstr(one, "NAME") || strstr(one, "PATH") || strstr(one, "PORT");
+      if (!placeholder && strncmp(one, starts[i], strlen(starts[i])) == 0 && parse(one, 0, &out, &error) != 0) {
+        fail_msg("suggests %s in: %s", one, text);
+      }
+    }
+  }
+}
+
+static void test_refused(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(refused); i++) {
+    uvr_address out;
+    uvr_error error = {0};
+    int result = parse(refused[i].text, refused[i].flags, &out, &error);
+    if (result == 0) {
+      fail_msg("taken: %s", refused[i].text);
+    }
+    assert_refused(result, &out, &error);
+    for (size_t k = 0; k < COUNT(refused[i].words) && refused[i].words[k] != NULL; k++) {
+      if (strstr(error.text, refused[i].words[k]) == NULL) {
+        fail_msg("\"%s\" is not in: %s", refused[i].words[k], error.text);
+      }
+    }
+    assert_suggestions_work(error.text);
+    assert_int_equal(parse(refused[i].text, refused[i].flags, &out, NULL), UV_EINVAL);
+    assert_all_zero(&out);
+  }
+}
+
+static void test_null(void **state)
+{
+  (void)state;
+  uvr_address out;
+  uvr_error error = {0};
+  memset(&out, 0x55, sizeof(out));
+  assert_refused(uvr_address_parse(NULL, 0, &out, &error), &out, &error);
+  assert_non_null(strstr(error.text, "is empty"));
+}
+
+/* The text `head`, `count` times `unit`, `tail`, parsed: taken if `word` is NULL, else refused with that word. */
+static void try_length(const char *head, const char *unit, size_t count, const char *tail, unsigned flags,
+                       const char *word)
+{
+  char text[4096];
+  size_t used = (size_t)snprintf(text, sizeof(text), "%s", head);
+  for (size_t i = 0; i < count; i++) {
+    used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", unit);
+  }
+  used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", tail);
+  uvr_address out;
+  uvr_error error = {0};
+  int result = parse(text, flags, &out, &error);
+  if (word == NULL) {
+    assert_int_equal(result, 0);
+    assert_taken(&out, flags);
+  } else {
+    assert_refused(result, &out, &error);
+    assert_non_null(strstr(error.text, word));
+    assert_int_equal(strstr(error.text, "...\"") != NULL, used > 128);
+  }
+}
+
+static void test_lengths(void **state)
+{
+  (void)state;
+  const char *no_pipe = "too long for a pipe: Windows takes 256 characters";
+  try_length("//./pipe/", "x", 247, "", 0, NULL);
+  try_length("//./pipe/", "x", 248, "", 0, no_pipe);
+  try_length("npipe:", "x", 247, "", 0, NULL);
+  try_length("npipe:", "x", 248, "", 0, no_pipe);
+  try_length("npipe:////./pipe/", "x", 247, "", 0, NULL);
+  try_length("npipe:////./pipe/", "x", 248, "", 0, no_pipe);
+  try_length("//HOST/pipe/", "x", 244, "", 0, NULL);
+  try_length("//HOST/pipe/", "x", 245, "", 0, no_pipe);
+  try_length("//./pipe/", "\xC3\xA4", 247, "", 0, NULL);
+  try_length("//./pipe/", "\xC3\xA4", 248, "", 0, no_pipe);
+  try_length("//./pipe/", "\xE2\x82\xAC", 247, "", 0, NULL);
+  try_length("//./pipe/", "\xE2\x82\xAC", 248, "", 0, no_pipe);
+  try_length("//./pipe/", "\xF0\x9F\x98\x80", 123, "x", 0, NULL);
+  try_length("//./pipe/", "\xF0\x9F\x98\x80", 124, "", 0, no_pipe);
+  try_length("//./pipe/x", "/", 900, "y", 0, NULL); /* slashes count once */
+  try_length("npipe:", "x", 1017, "", 0, no_pipe);
+  try_length("npipe:", "x", 1018, "", 0, "too long: at most 1023 bytes");
+  try_length("npipe:", "x", 4000, "", 0, "too long: at most 1023 bytes");
+  try_length("unix:///", "x", 106, "", 0, NULL);
+  try_length("unix:///", "x", 107, "", 0, "path of 108 bytes, but a Unix socket's has at most 107");
+  try_length("tcp://", "x", 253, ":80", 0, NULL);
+  try_length("tcp://", "x", 254, ":80", 0, "more than 253 bytes");
+  try_length("tcp://", "1", 253, ":80", 0, "no IPv4 address");
+  try_length("tcp://[fe80::1%", "z", 64, "]:80", 0, NULL);
+  try_length("tcp://[fe80::1%", "z", 1000, "]:80", 0, "bad zone");
+  try_length("tcp://[fe80::1%", "z", 65, "]:80", 0, "bad zone");
+  try_length("tcp://[", "1", 1000, "]:80", 0, "no IPv6 address");
+  try_length("tcp://h:", "0", 900, "80", 0, NULL);
+  try_length("assuan:///", "x", 1013, "", 0, NULL);
+  try_length("assuan:///", "x", 1014, "", 0, "too long: at most 1023 bytes");
+  try_length("", "x", 1023, "", A, NULL);
+  try_length("", "x", 1024, "", A, "too long: at most 1023 bytes");
+  try_length("C:/", "x", 1008, "", A, NULL);
+  /* Too long to be suggested, and for the text to be shown whole. */
+  try_length("/", "x", 500, "", 0, "write unix:///PATH for");
+  try_length("/", "\xE2\x82\xAC", 300, "", 0, "assuan:///PATH for");
+  try_length("C:/", "x", 500, "", 0, "write assuan:///PATH");
+  try_length(".pipe", "x", 500, "", 0, "write npipe:NAME,");
+  try_length("", "x", 200, ":80", 0, "unknown scheme");
+}
+
+static void test_quote(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    const char *quoted;
+  } cases[] = {
+      {"", "\"\""},
+      {"a\\b", "\"a\\b\""},
+      {"\x1B[31m\r\n", "\"\\x1b[31m\\x0d\\x0a\""},
+      {"\xC3\xA4", "\"\xC3\xA4\""},
+      {"\xC2\x9B", "\"\\xc2\\x9b\""},
+      {"\xFF\xC3", "\"\\xff\\xc3\""},
+      {"\xF0\x9F\x98", "\"\\xf0\\x9f\\x98\""},
+  };
+  char quoted[UVR_QUOTED_SIZE];
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    assert_ptr_equal(uvr_quote(quoted, cases[i].text), quoted);
+    assert_string_equal(quoted, cases[i].quoted);
+  }
+
+  /* Cut at the same place whatever is cut, never within a character. */
+  static const char *const units[] = {"x", "\x01", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x98\x80", "\xFF"};
+  for (size_t i = 0; i < COUNT(units); i++) {
+    for (size_t count = 1; count < 200; count++) {
+      char text[1000] = "";
+      for (size_t k = 0; k < count; k++) {
+        memcpy(text + k * strlen(units[i]), units[i], strlen(units[i]) + 1);
+      }
+      uvr_quote(quoted, text);
+      size_t length = strlen(quoted);
+      size_t shown = units[i][0] == '\x01' || units[i][0] == '\xFF' ? 4 : strlen(units[i]);
+      bool cut = strstr(quoted, "...") != NULL;
+      assert_true(length < UVR_QUOTED_SIZE);
+      assert_int_equal(quoted[length - 1], '"');
+      assert_int_equal(cut, 1 + count * shown > 128);
+      assert_int_equal((length - 2 - (cut ? 3 : 0)) % shown, 0);
+      assert_printable(quoted);
+    }
+  }
+}
+
+/* A small generator, so that each run tries the same. */
+static uint32_t next_random(uint32_t *seed)
+{
+  *seed ^= *seed << 13;
+  *seed ^= *seed >> 17;
+  *seed ^= *seed << 5;
+  return *seed;
+}
+
+/* Addresses with bytes changed, put in, left out, cut and joined. */
+static void test_damaged(void **state)
+{
+  (void)state;
+  static const char bytes[] =
+      "/\\.:?[]%@#*pipe PIPE0123456789abcxyz-_\"<>~\x01\x7F\xC2\xC3\xA4\xE2\x82\xED\xF0\x9F\xFF";
+  uint32_t seed = 20240607;
+  size_t ends[2] = {0, 0};
+  for (int round = 0; round < 60000; round++) {
+    char text[3000];
+    const char *parts[2];
+    for (size_t i = 0; i < COUNT(parts); i++) {
+      uint32_t pick = next_random(&seed) % (uint32_t)(COUNT(taken) + COUNT(refused));
+      parts[i] = pick < COUNT(taken) ? taken[pick].text : refused[pick - COUNT(taken)].text;
+    }
+    (void)snprintf(text, sizeof(text), "%s%s", parts[0], next_random(&seed) % 2 == 0 ? "" : parts[1]);
+    for (uint32_t changes = next_random(&seed) % 5; changes > 0; changes--) {
+      size_t length = strlen(text);
+      size_t at = next_random(&seed) % (length + 1);
+      char byte = bytes[next_random(&seed) % (sizeof(bytes) - 1)];
+      switch (next_random(&seed) % 4) {
+      case 0:
+        memmove(text + at + 1, text + at, length - at + 1);
+        text[at] = byte;
+        break;
+      case 1:
+        memmove(text + at, text + at + (at < length), length - at + (at == length));
+        break;
+      case 2:
+        text[at] = at < length ? byte : '\0';
+        break;
+      default:
+        text[at] = '\0';
+        break;
+      }
+    }
+    unsigned flags = next_random(&seed) % 4 == 0 ? A : 0;
+    uvr_address out;
+    uvr_error error = {0};
+    int result = parse(text, flags, &out, &error);
+    if (result == 0) {
+      assert_taken(&out, flags);
+    } else {
+      assert_refused(result, &out, &error);
+    }
+    ends[result == 0]++;
+  }
+  /* Both ways were walked often. */
+  assert_true(ends[0] > 5000 && ends[1] > 5000);
+}
+
+/* Bytes of every kind. */
+static void test_rubbish(void **state)
+{
+  (void)state;
+  uint32_t seed = 7;
+  for (int round = 0; round < 20000; round++) {
+    char text[1200];
+    size_t length = next_random(&seed) % (round % 10 == 0 ? 1199 : 40);
+    for (size_t i = 0; i < length; i++) {
+      text[i] = (char)(1 + next_random(&seed) % 255);
+    }
+    text[length] = '\0';
+    uvr_address out;
+    uvr_error error = {0};
+    int result = parse(text, next_random(&seed) % 2, &out, &error);
+    if (result != 0) {
+      assert_refused(result, &out, &error);
+    }
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_taken),   cmocka_unit_test(test_refused), cmocka_unit_test(test_null),
+      cmocka_unit_test(test_lengths), cmocka_unit_test(test_quote),   cmocka_unit_test(test_damaged),
+      cmocka_unit_test(test_rubbish),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
