@@ -1,0 +1,33 @@
+/* From an address to a connected stream, with retry and a deadline. */
+#ifndef UVR_DIAL_H
+#define UVR_DIAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "npipe.h"
+#include "stream.h"
+
+typedef struct uvr_dial_options {
+  /* Try again while the target is not there yet: no such pipe, socket or socket file, all instances busy, port
+   * refused. Nothing else is ever retried. */
+  bool retry;
+  uint64_t timeout_ms;     /* for everything together; 0: none */
+  uvr_impersonation level; /* for named pipes */
+} uvr_dial_options;
+
+typedef struct uvr_dial uvr_dial;
+
+/* Either a stream, which belongs to the callee, or NULL and an error, which lasts as long as the call. */
+typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvr_error *error);
+
+/* Starts to dial; the address is copied. on_result comes once, later, unless the dial is closed before. Returns the
+ * dial, which must be closed, or NULL when there is no memory. */
+uvr_dial *uvr_dial_start(uvr_env *env, const uvr_address *address, const uvr_dial_options *options,
+                         uvr_dial_cb on_result, void *user);
+
+/* Ends the dial, whether it has had its result or not, and frees it. on_close comes once, later, last. */
+void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_close, void *user);
+
+#endif

@@ -1,0 +1,17 @@
+/* The environment: see env.h. */
+#include "env.h"
+
+#include "system.h"
+
+int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvr_memory *memory, const uvr_log *log)
+{
+  *env = (uvr_env){.loop = loop, .memory = *memory, .log = *log};
+  uvr_buffer_pool_init(&env->buffers, &env->memory);
+  return uvr_system_init(env);
+}
+
+void uvr_env_clear(uvr_env *env)
+{
+  uvr_system_clear(env);
+  uvr_buffer_pool_clear(&env->buffers);
+}

@@ -1,0 +1,27 @@
+/* What every part of a relay works with: the owner's loop, memory and log, and what its streams share. */
+#ifndef UVR_ENV_H
+#define UVR_ENV_H
+
+#include <uv.h>
+
+#include "buffer.h"
+#include "log.h"
+#include "memory.h"
+
+struct uvr_event_pool; /* src/win/event_pool.h */
+
+typedef struct uvr_env {
+  uv_loop_t *loop;
+  uvr_memory memory;
+  uvr_log log;
+  uvr_buffer_pool buffers;
+  struct uvr_event_pool *events; /* Windows only; else NULL */
+} uvr_env;
+
+/* Must outlive all that uses it. Returns 0 or UV_ENOMEM. */
+int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvr_memory *memory, const uvr_log *log);
+
+/* Frees what is shared. Only when every stream, dial and session made with it is closed. */
+void uvr_env_clear(uvr_env *env);
+
+#endif

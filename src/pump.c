@@ -1,0 +1,97 @@
+/* One direction of a relay.
+ *
+ * While one buffer is being written the next is being read: `writing` is lent to the sink, `ready` waits for it,
+ * and nothing is read while `ready` waits. So a sink that stops stops the source, with two buffers held.
+ *
+ * Ways to end: the source ends, is gone or fails (what it gave before is written first), or the sink is gone or
+ * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session. */
+#include "pump.h"
+
+#include <string.h>
+
+static void run(uvr_pump *pump);
+
+static void report(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+{
+  pump->stopped = true;
+  pump->on_end(pump, end, error);
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+{
+  uvr_pump *pump = user;
+  pump->reading = false;
+  if (outcome == UVR_DONE) {
+    pump->ready = buffer;
+  } else {
+    pump->source_ended = true;
+    pump->source_outcome = outcome;
+    if (error != NULL) {
+      pump->source_error = *error;
+    }
+  }
+  run(pump);
+}
+
+static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  uvr_pump *pump = user;
+  uvr_buffer *written = pump->writing;
+  pump->writing = NULL;
+  if (outcome == UVR_DONE) {
+    pump->bytes += written->length;
+  }
+  uvr_buffer_put(&pump->sink->env->buffers, written);
+  if (outcome != UVR_DONE && !pump->stopped) {
+    report(pump, outcome == UVR_GONE ? UVR_PUMP_SINK_GONE : UVR_PUMP_SINK_FAILED, error);
+    return;
+  }
+  run(pump);
+}
+
+/* Starts what can be started. Streams may call back at once, so this is a loop and not a recursion. */
+static void run(uvr_pump *pump)
+{
+  if (pump->running) {
+    return;
+  }
+  pump->running = true;
+  while (!pump->stopped) {
+    if (pump->writing == NULL && pump->ready != NULL) {
+      pump->writing = pump->ready;
+      pump->ready = NULL;
+      uvr_stream_write(pump->sink, pump->writing, on_write, pump);
+    } else if (!pump->reading && pump->ready == NULL && !pump->source_ended) {
+      pump->reading = true;
+      uvr_stream_read(pump->source, on_read, pump);
+    } else {
+      break;
+    }
+  }
+  pump->running = false;
+  if (!pump->stopped && pump->source_ended && pump->ready == NULL && pump->writing == NULL) {
+    static const uvr_pump_end ends[] = {[UVR_END_OF_INPUT] = UVR_PUMP_SOURCE_ENDED,
+                                        [UVR_GONE] = UVR_PUMP_SOURCE_GONE,
+                                        [UVR_FAILED] = UVR_PUMP_SOURCE_FAILED};
+    report(pump, ends[pump->source_outcome], &pump->source_error);
+  }
+}
+
+void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
+{
+  *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end};
+  run(pump);
+}
+
+void uvr_pump_stop(uvr_pump *pump)
+{
+  pump->stopped = true;
+}
+
+void uvr_pump_clear(uvr_pump *pump, uvr_env *env)
+{
+  uvr_buffer_put(&env->buffers, pump->ready);
+  uvr_buffer_put(&env->buffers, pump->writing);
+  pump->ready = NULL;
+  pump->writing = NULL;
+}

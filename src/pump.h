@@ -1,0 +1,45 @@
+/* One direction of a relay: reads from one stream, writes to another, and never holds more than two buffers. */
+#ifndef UVR_PUMP_H
+#define UVR_PUMP_H
+
+#include <stdint.h>
+
+#include "stream.h"
+
+/* Why a pump stopped. With the source's ends everything that was read has been written. */
+typedef enum uvr_pump_end {
+  UVR_PUMP_SOURCE_ENDED, /* end of input */
+  UVR_PUMP_SOURCE_GONE,
+  UVR_PUMP_SOURCE_FAILED,
+  UVR_PUMP_SINK_GONE,
+  UVR_PUMP_SINK_FAILED
+} uvr_pump_end;
+
+typedef struct uvr_pump uvr_pump;
+typedef void (*uvr_pump_cb)(uvr_pump *pump, uvr_pump_end end, const uvr_error *error);
+
+struct uvr_pump {
+  uvr_stream *source;
+  uvr_stream *sink;
+  uvr_pump_cb on_end;
+  uint64_t bytes;      /* written to the sink */
+  uvr_buffer *ready;   /* read, and waiting for `writing` */
+  uvr_buffer *writing; /* lent to the sink */
+  bool reading;
+  bool source_ended;
+  bool stopped; /* has reported, or was told to stop */
+  bool running; /* inside `run`: callbacks that come early leave the next step to it */
+  uvr_outcome source_outcome;
+  uvr_error source_error;
+};
+
+/* Begins to move bytes. `on_end` comes once, perhaps before this returns, unless uvr_pump_stop comes first. */
+void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
+
+/* Starts nothing more and reports nothing more. */
+void uvr_pump_stop(uvr_pump *pump);
+
+/* Gives the buffers back. Only when both streams are closed, or were never given. */
+void uvr_pump_clear(uvr_pump *pump, uvr_env *env);
+
+#endif

@@ -1,0 +1,324 @@
+/* A session.
+ *
+ * Happy path: dial the right side, start both pumps, and when a side ends half-close the other; when both have ended,
+ * the session is done. Pumps and streams only report; what it means is decided here, and everything that ends a
+ * session goes through drop(), once. The last child's close callback frees it.
+ *
+ * Ways to end early: the dial fails; a stream fails (an error); the right side is gone (what it gave is written
+ * first); the left side is gone (nobody is left to read, so the session ends, but what it gave and we have read is
+ * still written, for a moment); an end of input that the options make the end of all. */
+#include "session.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+
+#include "pump.h"
+
+enum { LAST_WRITES_MS = 1000 }; /* for what the left side gave before it went */
+
+typedef enum session_state { SESSION_DIALLING, SESSION_RELAYING, SESSION_ENDING } session_state;
+
+struct uvr_session {
+  uvr_env *env;
+  uvr_session_options options;
+  uvr_session_events events;
+  session_state state;
+  uvr_stream *left;
+  uvr_stream *right;
+  uvr_dial *dial;
+  uvr_pump up;       /* left to right */
+  uvr_pump down;     /* right to left */
+  bool up_ended;     /* nothing more goes to the right, not even the half-close */
+  bool down_ended;   /* nothing more goes to the left */
+  bool left_lost;    /* nobody reads what we would write to the left */
+  uv_timer_t timer;  /* LAST_WRITES_MS */
+  uint64_t started;  /* loop time, ms */
+  unsigned children; /* whose close callback is to come */
+  uvr_session_result result;
+};
+
+/* Ending. */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+  uvr_session *session = handle->data;
+  uvr_session_events events = session->events;
+  uvr_pump_clear(&session->up, session->env);
+  uvr_pump_clear(&session->down, session->env);
+  uvr_free(&session->env->memory, session);
+  if (events.on_close != NULL) {
+    events.on_close(events.user);
+  }
+}
+
+static void on_child_closed(void *user)
+{
+  uvr_session *session = user;
+  if (--session->children == 0) {
+    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
+  }
+}
+
+/* The one way to end. `error` NULL: in an orderly way. */
+static void drop(uvr_session *session, const uvr_error *error, const char *reason)
+{
+  if (session->state == SESSION_ENDING) {
+    return;
+  }
+  session->state = SESSION_ENDING;
+  uvr_pump_stop(&session->up);
+  uvr_pump_stop(&session->down);
+  (void)uv_timer_stop(&session->timer);
+  session->result.to_right = session->up.bytes;
+  session->result.from_right = session->down.bytes;
+  if (error != NULL) {
+    session->result.error = *error;
+  }
+  uvr_log_line(&session->env->log, "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
+               uv_now(session->env->loop) - session->started, reason, session->result.to_right,
+               session->result.from_right);
+
+  /* Children close one by one, each callback later than this: none can be the last before all are counted. */
+  session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
+  uvr_stream_close(session->left, on_child_closed, session);
+  if (session->right != NULL) {
+    uvr_stream_close(session->right, on_child_closed, session);
+  }
+  if (session->dial != NULL) {
+    uvr_dial_close(session->dial, on_child_closed, session);
+  }
+  if (session->events.on_end != NULL) {
+    session->events.on_end(session->events.user, &session->result);
+  }
+}
+
+static void drop_if_both_ended(uvr_session *session)
+{
+  if (session->up_ended && session->down_ended) {
+    drop(session, NULL, "both sides have ended");
+  }
+}
+
+static void on_last_writes_timer(uv_timer_t *timer)
+{
+  drop(timer->data, NULL, "nobody reads the output any more");
+}
+
+/* Nobody reads what comes from the right. What the left side gave is still passed on, where it must end soon. */
+static void lose_left(uvr_session *session)
+{
+  uvr_pump_stop(&session->down);
+  session->down_ended = true;
+  session->left_lost = true;
+  bool ends_soon = session->up.source_ended || !session->left->ends_when_lost;
+  if (session->up_ended || !ends_soon) {
+    drop(session, NULL, "nobody reads the output any more");
+  } else {
+    (void)uv_timer_start(&session->timer, on_last_writes_timer, LAST_WRITES_MS, 0);
+  }
+}
+
+/* Left to right. */
+
+static void on_right_shut_down(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  uvr_session *session = user;
+  session->up_ended = true;
+  if (outcome == UVR_FAILED) {
+    drop(session, error, error->text);
+    return;
+  }
+  uvr_log_line(&session->env->log, "%s: %s", session->right->name,
+               outcome == UVR_DONE ? "told that the input has ended" : error->text);
+  drop_if_both_ended(session);
+}
+
+static void on_left_ended(uvr_session *session)
+{
+  uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name, session->up.bytes);
+  if (session->options.end_after_left) {
+    drop(session, NULL, "the input has ended");
+  } else if (session->left_lost) {
+    drop(session, NULL, "nobody reads the output any more");
+  } else if (session->options.half_close_right && session->right->can_half_close) {
+    uvr_stream_shutdown(session->right, on_right_shut_down, session);
+  } else {
+    session->up_ended = true;
+    drop_if_both_ended(session);
+  }
+}
+
+static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+{
+  uvr_session *session = (uvr_session *)((char *)pump - offsetof(uvr_session, up));
+  switch (end) {
+  case UVR_PUMP_SOURCE_ENDED:
+    on_left_ended(session);
+    break;
+  case UVR_PUMP_SINK_GONE:
+    /* It may have left something to read, and then its end: the other direction goes on until then. */
+    uvr_log_line(&session->env->log, "%s", error->text);
+    session->up_ended = true;
+    drop_if_both_ended(session);
+    break;
+  case UVR_PUMP_SOURCE_GONE:
+    drop(session, NULL, error->text);
+    break;
+  case UVR_PUMP_SOURCE_FAILED:
+  case UVR_PUMP_SINK_FAILED:
+    drop(session, error, error->text);
+    break;
+  }
+}
+
+/* Right to left. */
+
+static void on_left_shut_down(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  uvr_session *session = user;
+  session->down_ended = true;
+  if (outcome == UVR_FAILED) {
+    drop(session, error, error->text);
+    return;
+  }
+  drop_if_both_ended(session);
+}
+
+static void on_right_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  drop(user, outcome == UVR_FAILED ? error : NULL, error->text);
+}
+
+static void on_right_ended(uvr_session *session)
+{
+  uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->right->name,
+               session->down.bytes);
+  if (session->options.end_after_right) {
+    drop(session, NULL, "the target's output has ended");
+    return;
+  }
+  uvr_stream_watch(session->right, on_right_lost, session);
+  if (session->left->can_half_close) {
+    uvr_stream_shutdown(session->left, on_left_shut_down, session);
+  } else {
+    session->down_ended = true;
+    drop_if_both_ended(session);
+  }
+}
+
+static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+{
+  uvr_session *session = (uvr_session *)((char *)pump - offsetof(uvr_session, down));
+  switch (end) {
+  case UVR_PUMP_SOURCE_ENDED:
+    on_right_ended(session);
+    break;
+  case UVR_PUMP_SOURCE_GONE:
+    drop(session, NULL, error->text);
+    break;
+  case UVR_PUMP_SINK_GONE:
+    uvr_log_line(&session->env->log, "%s", error->text);
+    lose_left(session);
+    break;
+  case UVR_PUMP_SOURCE_FAILED:
+  case UVR_PUMP_SINK_FAILED:
+    drop(session, error, error->text);
+    break;
+  }
+}
+
+static void on_left_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  uvr_session *session = user;
+  (void)outcome;
+  if (!session->left_lost) {
+    uvr_log_line(&session->env->log, "%s", error->text);
+    lose_left(session);
+  }
+}
+
+/* Starting. */
+
+static void start_relaying(uvr_session *session, uvr_stream *right)
+{
+  session->state = SESSION_RELAYING;
+  session->right = right;
+  uvr_pump_start(&session->down, session->right, session->left, on_down_end);
+  if (session->state == SESSION_RELAYING) {
+    uvr_pump_start(&session->up, session->left, session->right, on_up_end);
+  }
+}
+
+static void on_dialled(void *user, uvr_stream *stream, const uvr_error *error)
+{
+  uvr_session *session = user;
+  if (stream == NULL) {
+    drop(session, error, error->text);
+    return;
+  }
+  uvr_log_line(&session->env->log, "connected to %s after %" PRIu64 " ms", stream->name,
+               uv_now(session->env->loop) - session->started);
+  start_relaying(session, stream);
+}
+
+static void on_unused_closed(void *user)
+{
+  (void)user;
+}
+
+static uvr_session *make(uvr_env *env, uvr_stream *left, const uvr_session_options *options,
+                         const uvr_session_events *events)
+{
+  uvr_session *session = uvr_alloc(&env->memory, sizeof(*session));
+  if (session == NULL) {
+    uvr_stream_close(left, on_unused_closed, NULL);
+    return NULL;
+  }
+  session->env = env;
+  session->options = *options;
+  session->events = *events;
+  session->left = left;
+  session->started = uv_now(env->loop);
+  (void)uv_timer_init(env->loop, &session->timer);
+  session->timer.data = session;
+  uvr_stream_watch(left, on_left_lost, session);
+  return session;
+}
+
+int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address, const uvr_session_options *options,
+                      const uvr_session_events *events, uvr_session **out)
+{
+  uvr_session *session = make(env, left, options, events);
+  if (session == NULL) {
+    return UV_ENOMEM;
+  }
+  uvr_log_line(&env->log, "connecting to %s", address->canonical);
+  session->dial = uvr_dial_start(env, address, &options->dial, on_dialled, session);
+  if (session->dial == NULL) {
+    session->events = (uvr_session_events){0};
+    uvr_session_cancel(session);
+    return UV_ENOMEM;
+  }
+  *out = session;
+  return 0;
+}
+
+int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *right, const uvr_session_options *options,
+                                const uvr_session_events *events, uvr_session **out)
+{
+  uvr_session *session = make(env, left, options, events);
+  if (session == NULL) {
+    uvr_stream_close(right, on_unused_closed, NULL);
+    return UV_ENOMEM;
+  }
+  *out = session;
+  start_relaying(session, right);
+  return 0;
+}
+
+void uvr_session_cancel(uvr_session *session)
+{
+  uvr_error error;
+  (void)uvr_error_set(&error, UVR_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
+  drop(session, &error, error.text);
+}

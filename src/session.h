@@ -1,0 +1,40 @@
+/* One relay: a pair of streams, the right one dialled, and a pump for each direction. */
+#ifndef UVR_SESSION_H
+#define UVR_SESSION_H
+
+#include "dial.h"
+
+typedef struct uvr_session uvr_session;
+
+typedef struct uvr_session_options {
+  bool end_after_left;   /* the left side's end of input ends the session, once all its bytes are written */
+  bool end_after_right;  /* and the right side's */
+  bool half_close_right; /* the left side's end of input is passed on, where the right side can be half-closed */
+  uvr_dial_options dial;
+} uvr_session_options;
+
+typedef struct uvr_session_result {
+  uvr_error error;     /* code 0: an orderly end */
+  uint64_t to_right;   /* bytes written to the right side */
+  uint64_t from_right; /* bytes written to the left side */
+} uvr_session_result;
+
+typedef struct uvr_session_events {
+  void (*on_end)(void *user, const uvr_session_result *result); /* once, when all is decided and being closed */
+  void (*on_close)(void *user);                                 /* once, last: nothing of the session is left */
+  void *user;
+} uvr_session_events;
+
+/* Dials `address` and relays between it and `left`, which belongs to the session even when this fails. Returns 0 or
+ * UV_ENOMEM; then no event comes, and `left` closes in the coming turns of the loop. */
+int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address, const uvr_session_options *options,
+                      const uvr_session_events *events, uvr_session **out);
+
+/* The same with a right side that is connected already. */
+int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *right, const uvr_session_options *options,
+                                const uvr_session_events *events, uvr_session **out);
+
+/* Ends the session now, whatever is under way; its events come as ever. Not after on_end. */
+void uvr_session_cancel(uvr_session *session);
+
+#endif

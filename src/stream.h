@@ -1,0 +1,102 @@
+/* The stream interface: all that a pump and a session know of a connection, whatever carries it.
+ *
+ * A stream is used by one owner, on the loop's thread. At most one read, one write and one shutdown are under way
+ * at a time, each started by its function and finished by exactly one call of its callback, which may come before
+ * the function returns. After uvr_stream_close no callback comes but `on_close`, once, last, and never before
+ * uvr_stream_close has returned; until then the stream may still use the buffer of a write that was under way. */
+#ifndef UVR_STREAM_H
+#define UVR_STREAM_H
+
+#include "env.h"
+#include "error.h"
+
+/* How an operation finished. The three ends must not be confused. */
+typedef enum uvr_outcome {
+  UVR_DONE,         /* reading: bytes came; writing, shutting down: it is done */
+  UVR_END_OF_INPUT, /* reading only: the peer will send nothing more but still listens */
+  UVR_GONE,         /* the peer is gone, in an orderly way: nothing can be written any more */
+  UVR_FAILED        /* anything else: the error tells */
+} uvr_outcome;
+
+typedef struct uvr_stream uvr_stream;
+
+/* `buffer` is given with UVR_DONE only, holds at least one byte, and belongs to the callee. `error` is given with
+ * UVR_GONE and UVR_FAILED, and lasts as long as the call. */
+typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error);
+typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvr_error *error);
+typedef void (*uvr_close_cb)(void *user);
+
+typedef struct uvr_stream_ops {
+  void (*read)(uvr_stream *stream);
+  void (*write)(uvr_stream *stream, const uvr_buffer *buffer);
+  void (*shutdown)(uvr_stream *stream);
+  void (*watch)(uvr_stream *stream); /* may be NULL */
+  void (*close)(uvr_stream *stream);
+} uvr_stream_ops;
+
+struct uvr_stream {
+  const uvr_stream_ops *ops;
+  uvr_env *env;
+  const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
+  bool can_half_close;
+  bool keeps_messages;
+  bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
+
+  uvr_read_cb on_read;
+  void *read_user;
+  uvr_done_cb on_write;
+  void *write_user;
+  uvr_done_cb on_shutdown;
+  void *shutdown_user;
+  uvr_done_cb on_lost;
+  void *lost_user;
+  uvr_close_cb on_close;
+  void *close_user;
+};
+
+/* Reads once: some bytes, or an end. */
+static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void *user)
+{
+  stream->on_read = on_read;
+  stream->read_user = user;
+  stream->ops->read(stream);
+}
+
+/* Writes all of the buffer, which stays the caller's and must last until the callback. */
+static inline void uvr_stream_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_done_cb on_write, void *user)
+{
+  stream->on_write = on_write;
+  stream->write_user = user;
+  stream->ops->write(stream, buffer);
+}
+
+/* Half-close: tells the peer, after all that was written, that nothing more will come. Only where can_half_close
+ * says so, once, and with no write under way. */
+static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdown, void *user)
+{
+  stream->on_shutdown = on_shutdown;
+  stream->shutdown_user = user;
+  stream->ops->shutdown(stream);
+}
+
+/* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
+ * breaks the rules meanwhile. A named pipe can tell after its end of input, standard output at any time; other
+ * streams never do. Unlike the others, this callback never comes before the function returns. */
+static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
+{
+  stream->on_lost = on_lost;
+  stream->lost_user = user;
+  if (stream->ops->watch != NULL) {
+    stream->ops->watch(stream);
+  }
+}
+
+/* Closes both directions, abandons what is under way, frees the stream, then calls back. */
+static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, void *user)
+{
+  stream->on_close = on_close;
+  stream->close_user = user;
+  stream->ops->close(stream);
+}
+
+#endif

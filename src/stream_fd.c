@@ -1,0 +1,173 @@
+/* Blocking descriptors as streams.
+ *
+ * A read or write is one uv_fs_t at the current position (offset -1); a short write is continued. A read of no bytes
+ * is the end of input. Writing to a pipe without a reader is UVR_GONE; all else is an error. */
+#include "stream_fd.h"
+
+#include "stdio_system.h"
+
+typedef struct stream_fd {
+  uvr_stream base;
+  uv_file fd;
+  uv_fs_t request;          /* reading or writing: each stream does only one of them */
+  uvr_buffer *incoming;     /* being read into */
+  const uvr_buffer *source; /* being written */
+  size_t written;
+  uv_async_t closed; /* brings the close callback from a later turn of the loop */
+  bool busy;
+  bool closing;
+} stream_fd;
+
+static void write_more(stream_fd *s);
+
+static void on_closed(uv_handle_t *handle)
+{
+  stream_fd *s = handle->data;
+  uvr_env *env = s->base.env;
+  uvr_close_cb callback = s->base.on_close;
+  void *user = s->base.close_user;
+  uvr_free(&env->memory, s);
+  callback(user);
+}
+
+static void finish_close(stream_fd *s)
+{
+  uvr_stdio_close(s->fd);
+  uv_close((uv_handle_t *)&s->closed, on_closed);
+}
+
+static void finish_read(stream_fd *s, ssize_t result)
+{
+  uvr_buffer *buffer = s->incoming;
+  s->incoming = NULL;
+  if (result > 0) {
+    buffer->length = (size_t)result;
+    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
+    return;
+  }
+  uvr_buffer_put(&s->base.env->buffers, buffer);
+  if (result == 0 || result == UV_EOF) {
+    s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
+    return;
+  }
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
+                             uv_strerror((int)result));
+  s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
+}
+
+static void finish_write(stream_fd *s, ssize_t result)
+{
+  s->source = NULL;
+  if (result >= 0) {
+    s->base.on_write(s->base.write_user, UVR_DONE, NULL);
+    return;
+  }
+  bool gone = result == UV_EPIPE || result == UV_EOF;
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, (int)result, 0, "writing to %s failed: %s", s->base.name,
+                             uv_strerror((int)result));
+  s->base.on_write(s->base.write_user, gone ? UVR_GONE : UVR_FAILED, &error);
+}
+
+static void on_read(uv_fs_t *request)
+{
+  stream_fd *s = request->data;
+  ssize_t result = request->result;
+  uv_fs_req_cleanup(request);
+  s->busy = false;
+  if (s->closing) {
+    uvr_buffer_put(&s->base.env->buffers, s->incoming);
+    finish_close(s);
+    return;
+  }
+  finish_read(s, result);
+}
+
+static void on_write(uv_fs_t *request)
+{
+  stream_fd *s = request->data;
+  ssize_t result = request->result;
+  uv_fs_req_cleanup(request);
+  s->busy = false;
+  if (s->closing) {
+    finish_close(s);
+    return;
+  }
+  if (result > 0) {
+    s->written += (size_t)result;
+    if (s->written < s->source->length) {
+      write_more(s);
+      return;
+    }
+  }
+  finish_write(s, result == 0 ? UV_EIO : result); /* a device that takes nothing would be asked for ever */
+}
+
+static void stream_read(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->incoming = uvr_buffer_get(&s->base.env->buffers, UVR_BUFFER_LARGE);
+  if (s->incoming == NULL) {
+    finish_read(s, UV_ENOMEM);
+    return;
+  }
+  uv_buf_t buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
+  int code = uv_fs_read(s->base.env->loop, &s->request, s->fd, &buf, 1, -1, on_read);
+  s->busy = code == 0;
+  if (code != 0) {
+    finish_read(s, code);
+  }
+}
+
+static void write_more(stream_fd *s)
+{
+  size_t left = s->source->length - s->written;
+  uv_buf_t buf = uv_buf_init((char *)s->source->data + s->written, (unsigned)left);
+  int code = uv_fs_write(s->base.env->loop, &s->request, s->fd, &buf, 1, -1, on_write);
+  s->busy = code == 0;
+  if (code != 0) {
+    finish_write(s, code);
+  }
+}
+
+static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->source = buffer;
+  s->written = 0;
+  write_more(s);
+}
+
+static void stream_close(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->closing = true;
+  if (!s->busy) {
+    finish_close(s);
+  }
+}
+
+static const uvr_stream_ops ops = {.read = stream_read, .write = stream_write, .close = stream_close};
+
+int uvr_stream_fd_new(uvr_env *env, uv_file fd, const char *name, uvr_stream **out)
+{
+  stream_fd *s = uvr_alloc(&env->memory, sizeof(*s));
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  int code = uv_async_init(env->loop, &s->closed, NULL);
+  if (code != 0) {
+    uvr_free(&env->memory, s);
+    return code;
+  }
+  uv_unref((uv_handle_t *)&s->closed);
+  s->closed.data = s;
+  s->request.data = s;
+  s->base.ops = &ops;
+  s->base.env = env;
+  s->base.name = name;
+  s->fd = fd;
+  *out = &s->base;
+  return 0;
+}

@@ -1,0 +1,13 @@
+/* One direction of a descriptor that only blocking calls can use (a file, a console, an anonymous Windows pipe) as
+ * a stream: they are made on libuv's thread pool. */
+#ifndef UVR_STREAM_FD_H
+#define UVR_STREAM_FD_H
+
+#include "stream.h"
+
+/* A stream that reads from `fd` or writes to it, one of the two. `name` must last as long as the stream. The
+ * descriptor belongs to the stream. Closing it waits for a read or write that is under way, as no system lets us
+ * take one back safely; a program that ends need not wait. Returns 0 or UV_ENOMEM (then `fd` stays the caller's). */
+int uvr_stream_fd_new(uvr_env *env, uv_file fd, const char *name, uvr_stream **out);
+
+#endif

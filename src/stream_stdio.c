@@ -1,0 +1,203 @@
+/* Standard input and output as one stream.
+ *
+ * Each of the two is a stream of the kind that its descriptor allows: libuv's where libuv can open it, blocking calls
+ * on the thread pool otherwise. Half-close shuts a socket's output down and closes anything else. A reader of the
+ * output that goes away is noticed while nothing is written, too, by looking from time to time; no system tells.
+ *
+ * A socket whose peer is gone may still hold input, and that has an end: it is read first. With two separate pipes
+ * the input may go on for ever, so a lost output is the end of all (ends_when_lost). */
+#include "stream_stdio.h"
+
+#include "stdio_system.h"
+#include "stream_fd.h"
+#include "stream_uv.h"
+
+enum { LOOK_INTERVAL_MS = 250 };
+
+typedef struct half {
+  uv_file fd;
+  uvr_stdio_kind kind;
+  int state;          /* for uvr_stdio_restore */
+  uvr_stream *stream; /* NULL: closed */
+} half;
+
+typedef struct stream_stdio {
+  uvr_stream base;
+  half input;
+  half output;
+  bool input_ended;
+  bool closing;
+  unsigned open_halves;
+  uv_timer_t look;
+} stream_stdio;
+
+static bool is_socket(uvr_stdio_kind kind)
+{
+  return kind == UVR_STDIO_SOCKET || kind == UVR_STDIO_TCP;
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+{
+  stream_stdio *s = user;
+  s->input_ended = outcome != UVR_DONE;
+  s->base.on_read(s->base.read_user, outcome, buffer, error);
+}
+
+static void stdio_read(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->input.stream == NULL) {
+    on_read(s, UVR_END_OF_INPUT, NULL, NULL);
+    return;
+  }
+  uvr_stream_read(s->input.stream, on_read, s);
+}
+
+static void stdio_write(uvr_stream *stream, const uvr_buffer *buffer)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->output.stream == NULL) {
+    uvr_error error;
+    (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_EBADF, 0, "standard output is closed");
+    s->base.on_write(s->base.write_user, UVR_FAILED, &error);
+    return;
+  }
+  uvr_stream_write(s->output.stream, buffer, s->base.on_write, s->base.write_user);
+}
+
+static void on_look_closed(uv_handle_t *handle)
+{
+  stream_stdio *s = handle->data;
+  uvr_env *env = s->base.env;
+  uvr_close_cb on_close = s->base.on_close;
+  void *user = s->base.close_user;
+  uvr_free(&env->memory, s);
+  on_close(user);
+}
+
+static void on_half_closed(void *user)
+{
+  stream_stdio *s = user;
+  s->open_halves--;
+  if (!s->closing) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+  } else if (s->open_halves == 0) {
+    uv_close((uv_handle_t *)&s->look, on_look_closed);
+  }
+}
+
+static void close_half(stream_stdio *s, half *h)
+{
+  if (h->stream != NULL) {
+    uvr_stream *stream = h->stream;
+    h->stream = NULL;
+    uvr_stdio_restore(h->fd, h->state);
+    uvr_stream_close(stream, on_half_closed, s);
+  }
+}
+
+static void stdio_shutdown(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  (void)uv_timer_stop(&s->look);
+  if (s->output.stream == NULL) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+  } else if (is_socket(s->output.kind)) {
+    uvr_stream_shutdown(s->output.stream, s->base.on_shutdown, s->base.shutdown_user);
+  } else {
+    close_half(s, &s->output);
+  }
+}
+
+static void on_look(uv_timer_t *timer)
+{
+  stream_stdio *s = timer->data;
+  if ((is_socket(s->output.kind) && !s->input_ended) || !uvr_stdio_reader_gone(s->output.fd)) {
+    return;
+  }
+  (void)uv_timer_stop(timer);
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_EPIPE, 0, "the reader of standard output is gone");
+  s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+}
+
+static void stdio_watch(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->output.stream != NULL) {
+    (void)uv_timer_start(&s->look, on_look, LOOK_INTERVAL_MS, LOOK_INTERVAL_MS);
+    uv_unref((uv_handle_t *)&s->look);
+  }
+}
+
+static void stdio_close(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  s->closing = true;
+  (void)uv_timer_stop(&s->look);
+  if (s->open_halves == 0) {
+    uv_close((uv_handle_t *)&s->look, on_look_closed);
+    return;
+  }
+  close_half(s, &s->input);
+  close_half(s, &s->output);
+}
+
+static const uvr_stream_ops ops = {
+    .read = stdio_read, .write = stdio_write, .shutdown = stdio_shutdown, .watch = stdio_watch, .close = stdio_close};
+
+static int open_half(stream_stdio *s, half *h, const char *name)
+{
+  uv_file fd = h->fd;
+  int code = 0;
+  h->kind = uvr_stdio_kind_of(fd);
+  if (h->kind == UVR_STDIO_CLOSED) {
+    return 0;
+  }
+  if (h->kind == UVR_STDIO_BLOCKING) {
+    code = uvr_stream_fd_new(s->base.env, fd, name, &h->stream);
+  } else {
+    code = uvr_stream_uv_new(s->base.env, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
+    if (code == 0) {
+      s->open_halves++;
+      uv_stream_t *handle = uvr_stream_uv_handle(h->stream);
+      return h->kind == UVR_STDIO_TCP ? uv_tcp_open((uv_tcp_t *)handle, (uv_os_sock_t)fd)
+                                      : uv_pipe_open((uv_pipe_t *)handle, fd);
+    }
+  }
+  s->open_halves += code == 0 ? 1U : 0U;
+  return code;
+}
+
+static void on_failed_closed(void *user)
+{
+  (void)user;
+}
+
+int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvr_error *error)
+{
+  stream_stdio *s = uvr_alloc(&env->memory, sizeof(*s));
+  if (s == NULL) {
+    return uvr_error_set(error, UVR_PHASE_CONNECT, UV_ENOMEM, "there is no memory to open standard input and output");
+  }
+  s->base.ops = &ops;
+  s->base.env = env;
+  s->base.name = "standard input"; /* what is said of the stream is said of its input */
+  s->base.can_half_close = true;
+  (void)uv_timer_init(env->loop, &s->look);
+  s->look.data = s;
+  /* Both states before either is opened: the two may share one open file. */
+  s->input = (half){.fd = input, .state = uvr_stdio_state(input)};
+  s->output = (half){.fd = output, .state = uvr_stdio_state(output)};
+  int code = open_half(s, &s->input, "standard input");
+  if (code == 0) {
+    code = open_half(s, &s->output, "standard output");
+  }
+  if (code != 0) {
+    uvr_stream_close(&s->base, on_failed_closed, NULL);
+    return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
+  }
+  s->base.ends_when_lost = !is_socket(s->output.kind);
+  *out = &s->base;
+  return 0;
+}

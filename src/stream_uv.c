@@ -1,0 +1,237 @@
+/* libuv's streams as ours.
+ *
+ * Reading: libuv reads until it is stopped; we ask for one read at a time. So reading stays on as long as each
+ * callback asks for the next read, and is stopped when one does not. A buffer is taken when libuv asks for it.
+ * Writing: what the system takes at once is written at once, the rest waits in one uv_write_t.
+ *
+ * Ways to fail: UV_EOF is the end of input; writing to a peer that is gone gives UV_EPIPE; all else is an error. */
+#include "stream_uv.h"
+
+#include <string.h>
+
+typedef struct stream_uv {
+  uvr_stream base;
+  union {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } u;
+  uv_write_t write;
+  uv_shutdown_t shutdown;
+  uvr_buffer *incoming; /* lent to libuv */
+  uvr_buffer *unread;   /* comes before what libuv has */
+  bool read_wanted;     /* our user waits for on_read */
+  bool reading;         /* between uv_read_start and uv_read_stop */
+  bool closing;
+  char name[];
+} stream_uv;
+
+static uvr_outcome outcome_of(int code)
+{
+  return code == UV_EPIPE || code == UV_EOF || code == UV_ENOTCONN ? UVR_GONE : UVR_FAILED;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  (void)suggested;
+  s->incoming = uvr_buffer_get(&s->base.env->buffers, UVR_BUFFER_LARGE);
+  if (s->incoming == NULL) {
+    *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
+  } else {
+    *buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
+  }
+}
+
+static void stop_reading(stream_uv *s)
+{
+  if (s->reading) {
+    s->reading = false;
+    (void)uv_read_stop(&s->u.stream);
+  }
+}
+
+static void fail_read(stream_uv *s, int code)
+{
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_READ, code, 0, "reading from %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  uvr_buffer *buffer = s->incoming;
+  (void)buf;
+  s->incoming = NULL;
+  if (count == 0) {
+    uvr_buffer_put(&s->base.env->buffers, buffer); /* not yet */
+    return;
+  }
+  s->read_wanted = false;
+  if (count > 0) {
+    buffer->length = (size_t)count;
+    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
+  } else {
+    uvr_buffer_put(&s->base.env->buffers, buffer);
+    stop_reading(s);
+    if (count == UV_EOF) {
+      s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
+    } else {
+      fail_read(s, (int)count);
+    }
+  }
+  if (!s->read_wanted && !s->closing) {
+    stop_reading(s);
+  }
+}
+
+static void stream_read(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (s->unread != NULL) {
+    uvr_buffer *buffer = s->unread;
+    s->unread = NULL;
+    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
+    return;
+  }
+  s->read_wanted = true;
+  if (s->reading) {
+    return;
+  }
+  int code = uv_read_start(&s->u.stream, on_alloc, on_read);
+  if (code == 0) {
+    s->reading = true;
+  } else {
+    s->read_wanted = false;
+    fail_read(s, code);
+  }
+}
+
+static void finish_write(stream_uv *s, int code)
+{
+  if (code == 0) {
+    s->base.on_write(s->base.write_user, UVR_DONE, NULL);
+    return;
+  }
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  s->base.on_write(s->base.write_user, outcome_of(code), &error);
+}
+
+static void on_write(uv_write_t *request, int code)
+{
+  stream_uv *s = request->data;
+  if (!s->closing) {
+    finish_write(s, code);
+  }
+}
+
+static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+{
+  stream_uv *s = (stream_uv *)stream;
+  uv_buf_t buf = uv_buf_init((char *)buffer->data, (unsigned)buffer->length);
+  int code = uv_try_write(&s->u.stream, &buf, 1);
+  if (code == UV_EAGAIN || code == UV_ENOSYS) {
+    code = 0;
+  }
+  if (code < 0 || (size_t)code == buffer->length) {
+    finish_write(s, code < 0 ? code : 0);
+    return;
+  }
+  buf.base += code;
+  buf.len -= (unsigned)code;
+  code = uv_write(&s->write, &s->u.stream, &buf, 1, on_write);
+  if (code != 0) {
+    finish_write(s, code);
+  }
+}
+
+static void finish_shutdown(stream_uv *s, int code)
+{
+  if (code == 0) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+    return;
+  }
+  uvr_error error;
+  (void)uvr_error_set_system(&error, UVR_PHASE_SHUTDOWN, code, 0, "ending the output to %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  s->base.on_shutdown(s->base.shutdown_user, outcome_of(code), &error);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int code)
+{
+  stream_uv *s = request->data;
+  if (!s->closing) {
+    finish_shutdown(s, code);
+  }
+}
+
+static void stream_shutdown(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  int code = uv_shutdown(&s->shutdown, &s->u.stream, on_shutdown);
+  if (code != 0) {
+    finish_shutdown(s, code);
+  }
+}
+
+static void on_close(uv_handle_t *handle)
+{
+  stream_uv *s = handle->data;
+  uvr_env *env = s->base.env;
+  uvr_close_cb on_closed = s->base.on_close;
+  void *user = s->base.close_user;
+  uvr_buffer_put(&env->buffers, s->incoming);
+  uvr_buffer_put(&env->buffers, s->unread);
+  uvr_free(&env->memory, s);
+  on_closed(user);
+}
+
+static void stream_close(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  s->closing = true;
+  stop_reading(s);
+  uv_close(&s->u.handle, on_close);
+}
+
+static const uvr_stream_ops ops = {
+    .read = stream_read, .write = stream_write, .shutdown = stream_shutdown, .close = stream_close};
+
+int uvr_stream_uv_new(uvr_env *env, uv_handle_type type, const char *name, uvr_stream **out)
+{
+  size_t length = strlen(name) + 1;
+  stream_uv *s = uvr_alloc(&env->memory, sizeof(*s) + length);
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  int code = type == UV_TCP ? uv_tcp_init(env->loop, &s->u.tcp) : uv_pipe_init(env->loop, &s->u.pipe, 0);
+  if (code != 0) {
+    uvr_free(&env->memory, s);
+    return code;
+  }
+  memcpy(s->name, name, length);
+  s->base.ops = &ops;
+  s->base.env = env;
+  s->base.name = s->name;
+  s->base.can_half_close = true;
+  s->u.handle.data = s;
+  s->write.data = s;
+  s->shutdown.data = s;
+  *out = &s->base;
+  return 0;
+}
+
+uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)
+{
+  return &((stream_uv *)stream)->u.stream;
+}
+
+void uvr_stream_uv_unread(uvr_stream *stream, uvr_buffer *buffer)
+{
+  ((stream_uv *)stream)->unread = buffer;
+}

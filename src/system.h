@@ -1,0 +1,17 @@
+/* The few things that each system does its own way: src/unix/system.c and src/win/system.c. */
+#ifndef UVR_SYSTEM_H
+#define UVR_SYSTEM_H
+
+#include <stdbool.h>
+
+#include "address.h"
+#include "env.h"
+
+/* Makes and frees what env.h says only one system has. */
+int uvr_system_init(uvr_env *env);
+void uvr_system_clear(uvr_env *env);
+
+/* NULL when this system can dial such an address; else why not, and what could be done: a sentence's text. */
+const char *uvr_system_lacks(uvr_address_kind kind);
+
+#endif
