@@ -1,0 +1,47 @@
+/* One overlapped operation whose completion comes through the loop's own completion port. */
+#ifndef UVR_PORT_OP_H
+#define UVR_PORT_OP_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+typedef struct uvr_port_op uvr_port_op;
+
+/* `error` is 0 or a Windows code; ERROR_MORE_DATA comes with the bytes that did fit. */
+typedef void (*uvr_port_op_cb)(uvr_port_op *op, DWORD error, DWORD bytes);
+
+struct uvr_port_op {
+  uv_async_t async;
+  HANDLE file;
+  uvr_port_op_cb on_done;
+  void *user;
+  bool skips_port; /* the file does not send a packet for what succeeds at once */
+  bool pending;    /* a packet will come */
+  bool deferred;   /* that packet is our own, for a result that is already here */
+  DWORD error;
+  DWORD bytes;
+};
+
+/* Lets a file complete through the loop's port; once a file. */
+int uvr_port_op_attach(uv_loop_t *loop, HANDLE file);
+
+/* `skips_port`: FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set for the file. `user` is free for the caller. The
+ * handle `async` must be closed with uvr_port_op_close. */
+void uvr_port_op_init(uvr_port_op *op, uv_loop_t *loop, HANDLE file, bool skips_port, uvr_port_op_cb on_done,
+                      void *user);
+
+/* The OVERLAPPED for the next ReadFile or WriteFile; nothing may be pending. */
+OVERLAPPED *uvr_port_op_begin(uvr_port_op *op);
+
+/* Must follow the call that was given the OVERLAPPED at once; `ok` is what that call returned. When the result is
+ * here already, and `defer` is false, on_done is called now; else from the loop. */
+void uvr_port_op_issued(uvr_port_op *op, BOOL ok, bool defer);
+
+/* Asks the system to end the operation soon; on_done comes all the same. */
+void uvr_port_op_cancel(uvr_port_op *op);
+
+/* Closes the handle inside; nothing may be pending. `on_close` gets the async handle, whose data is the op. */
+void uvr_port_op_close(uvr_port_op *op, uv_close_cb on_close);
+
+#endif

@@ -1,0 +1,23 @@
+/* Windows' side of system.h. */
+#include "../system.h"
+
+#include "event_pool.h"
+
+int uvr_system_init(uvr_env *env)
+{
+  env->events = uvr_event_pool_new(&env->memory);
+  return env->events == NULL ? UV_ENOMEM : 0;
+}
+
+void uvr_system_clear(uvr_env *env)
+{
+  uvr_event_pool_free(env->events);
+  env->events = NULL;
+}
+
+const char *uvr_system_lacks(uvr_address_kind kind)
+{
+  return kind == UVR_ADDRESS_UNIX
+             ? "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port"
+             : NULL;
+}
