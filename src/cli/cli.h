@@ -1,0 +1,10 @@
+/* The program, given its arguments by the system's own main function: src/unix/main.c, src/win/main.c. */
+#ifndef UVR_CLI_H
+#define UVR_CLI_H
+
+/* `argv` is UTF-8. Relays standard input and output; prints to standard error, and --help and --version to standard
+ * output. Returns the exit status: 0 for an orderly end, 1 for a failure, 2 for wrong usage. The
+ * process must then end without waiting for threads, as one may be blocked in reading standard input. */
+int uvr_cli_main(int argc, char **argv);
+
+#endif

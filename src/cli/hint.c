@@ -1,0 +1,30 @@
+/* Hints: see hint.h. */
+#include "hint.h"
+
+#include <stddef.h>
+
+#include <uv.h>
+
+static const char *connect_hint(const uvr_error *error, const uvr_options *options)
+{
+  switch (error->code) {
+  case UV_EBUSY:
+    return "add -p to wait for one";
+  case UV_ENOENT:
+    return "start its server first, or add -p to wait for it";
+  case UV_ECONNREFUSED:
+    return "is the server running? add -p to wait for it";
+  case UV_EACCES:
+    return "run as the user who owns its server, or ask for access there";
+  case UV_ETIMEDOUT:
+    return options->retry ? "is the server running? give a longer --timeout, or none to wait for ever"
+                          : "is the server running? give a longer --timeout";
+  default:
+    return NULL;
+  }
+}
+
+const char *uvr_hint(const uvr_error *error, const uvr_options *options)
+{
+  return error->phase == UVR_PHASE_CONNECT ? connect_hint(error, options) : NULL;
+}

@@ -1,0 +1,10 @@
+/* What a user of the program can try after an error. */
+#ifndef UVR_HINT_H
+#define UVR_HINT_H
+
+#include "options.h"
+
+/* A phrase in the program's own words, its flags included, or NULL when there is nothing to try. */
+const char *uvr_hint(const uvr_error *error, const uvr_options *options);
+
+#endif

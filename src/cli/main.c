@@ -1,0 +1,123 @@
+/* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. */
+#include <stdio.h>
+
+#include "../console.h"
+#include "../session.h"
+#include "../stdio_system.h"
+#include "../stream_stdio.h"
+#include "cli.h"
+#include "hint.h"
+#include "options.h"
+#include "uvrelay/version.h"
+
+typedef struct program {
+  uvr_options options;
+  uv_loop_t loop;
+  int status;
+} program;
+
+static void say(const char *text)
+{
+  (void)fprintf(stderr, "uvrelay: %s\n", text);
+}
+
+static void say_error(const uvr_error *error, const uvr_options *options)
+{
+  const char *hint = uvr_hint(error, options);
+  if (hint != NULL) {
+    (void)fprintf(stderr, "uvrelay: %s: %s\n", error->text, hint);
+  } else {
+    say(error->text);
+  }
+}
+
+static void write_log(void *user, const char *line)
+{
+  (void)user;
+  say(line);
+}
+
+static void on_end(void *user, const uvr_session_result *result)
+{
+  program *p = user;
+  if (result->error.code != 0) {
+    say_error(&result->error, &p->options);
+    p->status = 1;
+  }
+  uv_stop(&p->loop);
+}
+
+static int start(program *p, uvr_env *env, const uvr_address *address, uvr_error *error)
+{
+  uvr_stream *stdio;
+  uvr_session *session;
+  const uvr_session_options options = {
+      .end_after_left = p->options.end_at_input_end,
+      .end_after_right = p->options.end_at_target_end,
+      /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
+      .half_close_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE,
+      .dial = {.retry = p->options.retry, .timeout_ms = p->options.timeout_ms, .level = p->options.impersonation}};
+  const uvr_session_events events = {.on_end = on_end, .user = p};
+  int code = uvr_stream_stdio_new(env, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
+  if (code == 0 && uvr_session_start(env, stdio, address, &options, &events, &session) != 0) {
+    code = uvr_error_set(error, UVR_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
+  }
+  return code;
+}
+
+static int relay(program *p, const uvr_address *address)
+{
+  uvr_env env;
+  uvr_error error;
+  const uvr_memory memory = uvr_memory_default();
+  const uvr_log log = {.write = p->options.verbose ? write_log : NULL};
+  int code = uv_loop_init(&p->loop);
+  if (code == 0) {
+    code = uvr_env_init(&env, &p->loop, &memory, &log);
+  }
+  if (code != 0) {
+    (void)uvr_error_set_system(&error, UVR_PHASE_NONE, code, 0, "cannot start an event loop: %s", uv_strerror(code));
+  } else {
+    code = start(p, &env, address, &error);
+  }
+  if (code != 0) {
+    say_error(&error, &p->options);
+    return 1;
+  }
+  /* Until on_end stops it. What is still open then the system closes: a read of standard input on the thread pool may
+   * not end before its writer does. */
+  (void)uv_run(&p->loop, UV_RUN_DEFAULT);
+  return p->status;
+}
+
+int uvr_cli_main(int argc, char **argv)
+{
+  program p = {.status = 0};
+  uvr_error error;
+  uvr_address address;
+  switch (uvr_options_parse(argc, argv, &p.options, &error)) {
+  case UVR_OPTIONS_SHOW_HELP:
+    (void)fputs(uvr_options_usage(), stdout);
+    return fflush(stdout) == 0 ? 0 : 1;
+  case UVR_OPTIONS_SHOW_VERSION:
+    (void)printf("uvrelay %s (libuv %s)\n", UVRELAY_VERSION, uv_version_string());
+    return fflush(stdout) == 0 ? 0 : 1;
+  case UVR_OPTIONS_WRONG_USAGE:
+    say(error.text);
+    (void)fputs(uvr_options_usage(), stderr);
+    return 2;
+  case UVR_OPTIONS_RUN:
+    break;
+  }
+  if (uvr_address_parse(p.options.target, p.options.assuan ? UVR_ADDRESS_ASSUAN_PATH : 0, &address, &error) != 0) {
+    say(error.text);
+    return 2;
+  }
+  if (p.options.hide_console) {
+    const char *why_not = uvr_console_hide();
+    if (why_not != NULL) {
+      (void)fprintf(stderr, "uvrelay: warning: -bg: %s\n", why_not);
+    }
+  }
+  return relay(&p, &address);
+}
