@@ -14,11 +14,8 @@ elseif(UVRELAY_SYSTEM_LIBUV)
   target_link_libraries(uvrelay_libuv INTERFACE PkgConfig::LIBUV)
 else()
   include("${CMAKE_CURRENT_LIST_DIR}/source.cmake")
-  # 1.53.0 leaves Debian's rolling suites with the next release; 1.50.0 stays, being in a stable one.
+  # The newest that both upstream and a Debian suite that stays (trixie) offer.
   uvrelay_source(libuv
-    "1.53.0 cb0d6dd2128d5a95bd242c6cc982a24fe608fa93da57b6b4ec763b0018c53e64 https://dist.libuv.org/dist/v1.53.0/libuv-v1.53.0.tar.gz"
-    "1.53.0 a2a0499f9aabba0ebf9b56b8d47fee67ad206aa0151a374901120fe180f9109e debian:forky/libuv1_1.53.0.orig.tar.gz"
-    "1.53.0 a2a0499f9aabba0ebf9b56b8d47fee67ad206aa0151a374901120fe180f9109e debian:sid/libuv1_1.53.0.orig.tar.gz"
     "1.50.0 6dc2b39aa7fa66c04e2e015bf47738b84e1c6b86b8987d57dd432d149d77ee25 https://dist.libuv.org/dist/v1.50.0/libuv-v1.50.0.tar.gz"
     "1.50.0 ec9de6ecf2a780fd2afb3b007947d2cd57c3bb17f3b9e721a66774980d35cd4d debian:trixie/libuv1_1.50.0.orig.tar.gz")
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "../cli/cli.h"
@@ -22,7 +23,8 @@ static void open_missing(void)
 int main(int argc, char **argv)
 {
   open_missing();
-  (void)signal(SIGPIPE, SIG_IGN); /* a lost reader is an error of write, and handled there */
+  (void)setenv("UV_THREADPOOL_SIZE", "2", 1); /* standard input and output are all that blocks */
+  (void)signal(SIGPIPE, SIG_IGN);             /* a lost reader is an error of write, and handled there */
   int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);
   _exit(status); /* no waiting for a thread that reads standard input */

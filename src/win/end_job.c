@@ -74,7 +74,7 @@ static DWORD WINAPI run(void *argument)
   return 0;
 }
 
-static void on_done(uv_async_t *async)
+static void on_finished(uv_async_t *async)
 {
   uvr_end_job *job = (uvr_end_job *)async;
   if (job->thread != NULL) {
@@ -85,16 +85,16 @@ static void on_done(uv_async_t *async)
   job->on_done(job, job->error);
 }
 
-void uvr_end_job_init(uvr_end_job *job, uv_loop_t *loop, HANDLE file, uvr_event_pool *events,
-                      uvr_end_job_cb on_job_done, void *user)
+void uvr_end_job_init(uvr_end_job *job, uv_loop_t *loop, HANDLE file, uvr_event_pool *events, uvr_end_job_cb on_done,
+                      void *user)
 {
   memset(job, 0, sizeof(*job));
-  (void)uv_async_init(loop, &job->done, on_done); /* on Windows it cannot fail */
+  (void)uv_async_init(loop, &job->done, on_finished); /* on Windows it cannot fail */
   uv_unref((uv_handle_t *)&job->done);
   job->done.data = job;
   job->file = file;
   job->events = events;
-  job->on_done = on_job_done;
+  job->on_done = on_done;
   job->user = user;
   InitializeSRWLock(&job->lock);
 }

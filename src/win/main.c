@@ -22,17 +22,18 @@ static char *to_utf8(const wchar_t *text)
 int wmain(int argc, wchar_t **wide_argv)
 {
   char **argv = calloc((size_t)argc + 1, sizeof(*argv));
-  for (int i = 0; argv != NULL && i < argc; i++) {
-    argv[i] = to_utf8(wide_argv[i]);
-    if (argv[i] == NULL) {
-      argv = NULL;
-    }
+  int converted = 0;
+  while (argv != NULL && converted < argc && (argv[converted] = to_utf8(wide_argv[converted])) != NULL) {
+    converted++;
   }
-  if (argv == NULL) {
+  int status = 1;
+  if (converted < argc) {
     (void)fputs("uvrelay: there is no memory for the arguments\n", stderr);
-    return 1;
+  } else {
+    /* Standard input and output are all that blocks: more threads would only take time and memory. */
+    (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
+    status = uvr_cli_main(argc, argv);
   }
-  int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);
   ExitProcess((UINT)status); /* no waiting for a thread that reads standard input */
 }

@@ -313,12 +313,7 @@ static void set_mode(npipe *np)
 static void init_handles(npipe *np)
 {
   uv_loop_t *loop = np->base.env->loop;
-  bool skips_port = false;
-  /* On a message-mode pipe it is documented nowhere whether ERROR_MORE_DATA at once is followed by a packet when this
-   * is set, so it is left off there. */
-  if (!np->message) {
-    skips_port = SetFileCompletionNotificationModes(np->file, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
-  }
+  bool skips_port = SetFileCompletionNotificationModes(np->file, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
   uvr_port_op_init(&np->read_op, loop, np->file, skips_port, on_read, np);
   uvr_port_op_init(&np->write_op, loop, np->file, skips_port, on_write, np);
   uvr_end_job_init(&np->end_job, loop, np->file, np->base.env->events, on_end_job, np);

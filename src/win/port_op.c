@@ -8,44 +8,63 @@
  * This leans on fields that uv.h calls private (async_req, u.io.overlapped; iocp of the loop) and that libuv 1.x
  * keeps, as they are part of its binary interface; this file is the only one that names them. The rules that make it
  * safe: one operation at a time; the handle keeps the loop alive only meanwhile; and it is closed only when no packet
- * is on its way, as libuv would free it at once and the packet would then hit freed memory. */
+ * is on its way, as libuv would free it at once and the packet would then hit freed memory.
+ *
+ * With FILE_SKIP_COMPLETION_PORT_ON_SUCCESS what succeeds at once is followed by no packet. Of ERROR_MORE_DATA at once
+ * nobody says whether it is. So that result is delayed by a packet of our own behind it (`later`): the port is first
+ * in, first out, so when ours is here the other, if there was one, has come and was ignored, and the OVERLAPPED is
+ * free. */
 #include "port_op.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #define OVERLAPPED_OF(op) ((op)->async.async_req.u.io.overlapped)
 
 _Static_assert(_Generic(OVERLAPPED_OF((uvr_port_op *)0), OVERLAPPED : 1, default : 0), "an OVERLAPPED in uv_async_t");
 _Static_assert(_Generic(((uv_loop_t *)0)->iocp, HANDLE : 1, default : 0), "a completion port in uv_loop_t");
-_Static_assert(offsetof(uvr_port_op, async) == 0, "an op is found from its async handle");
 
 int uvr_port_op_attach(uv_loop_t *loop, HANDLE file)
 {
   return CreateIoCompletionPort(file, loop->iocp, 0, 0) == NULL ? uv_translate_sys_error((int)GetLastError()) : 0;
 }
 
+static void finish(uvr_port_op *op, DWORD error, DWORD bytes)
+{
+  op->pending = false;
+  op->delayed = false;
+  op->on_done(op, error, bytes);
+}
+
 static void on_packet(uv_async_t *async)
 {
-  uvr_port_op *op = (uvr_port_op *)async;
-  DWORD error = op->error;
-  DWORD bytes = op->bytes;
-  if (!op->deferred) {
-    error = GetOverlappedResult(op->file, &OVERLAPPED_OF(op), &bytes, FALSE) ? 0 : GetLastError();
+  uvr_port_op *op = async->data;
+  DWORD bytes = 0;
+  if (op->delayed) {
+    return; /* the packet that may or may not follow ERROR_MORE_DATA */
   }
-  op->pending = false;
-  op->deferred = false;
+  DWORD error = GetOverlappedResult(op->file, &OVERLAPPED_OF(op), &bytes, FALSE) ? 0 : GetLastError();
   uv_unref((uv_handle_t *)async);
-  op->on_done(op, error, bytes);
+  finish(op, error, bytes);
+}
+
+static void on_later(uv_async_t *async)
+{
+  uvr_port_op *op = async->data;
+  uv_unref((uv_handle_t *)async);
+  finish(op, op->error, op->bytes);
 }
 
 void uvr_port_op_init(uvr_port_op *op, uv_loop_t *loop, HANDLE file, bool skips_port, uvr_port_op_cb on_done,
                       void *user)
 {
   memset(op, 0, sizeof(*op));
-  (void)uv_async_init(loop, &op->async, on_packet); /* on Windows it cannot fail */
+  /* On Windows uv_async_init cannot fail. */
+  (void)uv_async_init(loop, &op->async, on_packet);
+  (void)uv_async_init(loop, &op->later, on_later);
   uv_unref((uv_handle_t *)&op->async);
+  uv_unref((uv_handle_t *)&op->later);
   op->async.data = op;
+  op->later.data = op;
   op->file = file;
   op->skips_port = skips_port;
   op->on_done = on_done;
@@ -70,26 +89,33 @@ void uvr_port_op_issued(uvr_port_op *op, BOOL ok, bool defer)
   /* The result is here and no packet will come. The count of bytes is in the OVERLAPPED: what ReadFile stores is 0
    * with ERROR_MORE_DATA. */
   DWORD bytes = error == 0 || error == ERROR_MORE_DATA ? (DWORD)OVERLAPPED_OF(op).InternalHigh : 0;
-  if (!defer) {
+  if (!defer && error != ERROR_MORE_DATA) {
     op->on_done(op, error, bytes);
     return;
   }
   op->error = error;
   op->bytes = bytes;
   op->pending = true;
-  op->deferred = true;
-  uv_ref((uv_handle_t *)&op->async);
-  (void)uv_async_send(&op->async);
+  op->delayed = true;
+  uv_ref((uv_handle_t *)&op->later);
+  (void)uv_async_send(&op->later);
 }
 
 void uvr_port_op_cancel(uvr_port_op *op)
 {
-  if (op->pending && !op->deferred) {
+  if (op->pending && !op->delayed) {
     (void)CancelIoEx(op->file, &OVERLAPPED_OF(op));
   }
 }
 
+static void on_async_closed(uv_handle_t *handle)
+{
+  uvr_port_op *op = handle->data;
+  uv_close((uv_handle_t *)&op->later, op->on_close);
+}
+
 void uvr_port_op_close(uvr_port_op *op, uv_close_cb on_close)
 {
-  uv_close((uv_handle_t *)&op->async, on_close);
+  op->on_close = on_close;
+  uv_close((uv_handle_t *)&op->async, on_async_closed);
 }

@@ -12,22 +12,24 @@ typedef struct uvr_port_op uvr_port_op;
 typedef void (*uvr_port_op_cb)(uvr_port_op *op, DWORD error, DWORD bytes);
 
 struct uvr_port_op {
-  uv_async_t async;
+  uv_async_t async; /* its OVERLAPPED is the operation's */
+  uv_async_t later; /* brings a result that is here already from the loop */
   HANDLE file;
   uvr_port_op_cb on_done;
   void *user;
+  uv_close_cb on_close;
   bool skips_port; /* the file does not send a packet for what succeeds at once */
-  bool pending;    /* a packet will come */
-  bool deferred;   /* that packet is our own, for a result that is already here */
-  DWORD error;
+  bool pending;    /* on_done will come from the loop */
+  bool delayed;    /* by `later` */
+  DWORD error;     /* the delayed result */
   DWORD bytes;
 };
 
 /* Lets a file complete through the loop's port; once a file. */
 int uvr_port_op_attach(uv_loop_t *loop, HANDLE file);
 
-/* `skips_port`: FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set for the file. `user` is free for the caller. The
- * handle `async` must be closed with uvr_port_op_close. */
+/* `skips_port`: FILE_SKIP_COMPLETION_PORT_ON_SUCCESS is set for the file. `user` is free for the caller. It
+ * must be closed with uvr_port_op_close. */
 void uvr_port_op_init(uvr_port_op *op, uv_loop_t *loop, HANDLE file, bool skips_port, uvr_port_op_cb on_done,
                       void *user);
 
@@ -41,7 +43,7 @@ void uvr_port_op_issued(uvr_port_op *op, BOOL ok, bool defer);
 /* Asks the system to end the operation soon; on_done comes all the same. */
 void uvr_port_op_cancel(uvr_port_op *op);
 
-/* Closes the handle inside; nothing may be pending. `on_close` gets the async handle, whose data is the op. */
+/* Closes the handles inside; nothing may be pending. `on_close` gets a handle whose data is the op, once, last. */
 void uvr_port_op_close(uvr_port_op *op, uv_close_cb on_close);
 
 #endif

@@ -1,0 +1,28 @@
+# uvrelay_delay_load(<target>): the DLLs that libuv names but a relay hardly ever needs are loaded when first called, not
+# at every start of the program. Import libraries for that are made here, for the functions listed, and linked whole, so
+# that they come before the ordinary ones. A function that is missing from the list (a newer libuv may use more) costs
+# the old start-up time of its DLL and nothing else; a test looks at what the program imports.
+set(delayed_advapi32
+    AllocateAndInitializeSid FreeSid GetSecurityInfo GetUserNameW OpenProcessToken RegCloseKey RegGetValueW RegOpenKeyExW
+    RegQueryValueExW SetEntriesInAclA SetSecurityInfo SystemFunction036)
+set(delayed_dbghelp MiniDumpWriteDump SymGetOptions SymSetOptions)
+set(delayed_iphlpapi ConvertInterfaceIndexToLuid ConvertInterfaceLuidToNameW GetAdaptersAddresses)
+set(delayed_ole32 CoTaskMemFree)
+set(delayed_shell32 SHGetKnownFolderPath)
+set(delayed_user32 DispatchMessageA GetMessageA MapVirtualKeyW ShowWindow TranslateMessage)
+set(delayed_userenv GetUserProfileDirectoryW)
+
+function(uvrelay_delay_load target)
+  set(directory "${CMAKE_CURRENT_BINARY_DIR}/delay-load")
+  file(MAKE_DIRECTORY "${directory}")
+  set(libraries "")
+  foreach(dll IN ITEMS advapi32 dbghelp iphlpapi ole32 shell32 user32 userenv)
+    list(JOIN delayed_${dll} "\n" functions)
+    file(WRITE "${directory}/${dll}.def" "LIBRARY ${dll}.dll\nEXPORTS\n${functions}\n")
+    execute_process(COMMAND "${CMAKE_DLLTOOL}" --input-def "${directory}/${dll}.def" --output-delaylib
+                            "${directory}/lib${dll}.a" COMMAND_ERROR_IS_FATAL ANY)
+    list(APPEND libraries "${directory}/lib${dll}.a")
+  endforeach()
+  list(JOIN libraries "," libraries)
+  target_link_options(${target} PRIVATE "-Wl,--whole-archive,${libraries},--no-whole-archive")
+endfunction()
