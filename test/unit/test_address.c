@@ -96,6 +96,14 @@ static const struct taken {
     {"//./pipe/{1-2}:%|'~", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/{1-2}:%|'~", "\\\\.\\pipe\\{1-2}:%|'~", ""},
     {"//./pipe/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", 0, UVR_ADDRESS_NPIPE, 0,
      "//./pipe/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", "\\\\.\\pipe\\\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", ""},
+    /* the first and last code points of each length, and about the gaps */
+    {"npipe:\xC2\xA0-\xDF\xBF-\xE0\xA0\x80-\xED\x9F\xBF", 0, UVR_ADDRESS_NPIPE, 0,
+     "//./pipe/\xC2\xA0-\xDF\xBF-\xE0\xA0\x80-\xED\x9F\xBF", "\\\\.\\pipe\\\xC2\xA0-\xDF\xBF-\xE0\xA0\x80-\xED\x9F\xBF",
+     ""},
+    {"npipe:\xEE\x80\x80-\xEF\xBF\xBF-\xF0\x90\x80\x80-\xF4\x8F\xBF\xBF", 0, UVR_ADDRESS_NPIPE, 0,
+     "//./pipe/\xEE\x80\x80-\xEF\xBF\xBF-\xF0\x90\x80\x80-\xF4\x8F\xBF\xBF",
+     "\\\\.\\pipe\\\xEE\x80\x80-\xEF\xBF\xBF-\xF0\x90\x80\x80-\xF4\x8F\xBF\xBF", ""},
+    {"//h/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//h/pipe/x", "\\\\h\\pipe\\x", "h"},
     {"//HOST/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//HOST/pipe/x", "\\\\HOST\\pipe\\x", "HOST"},
     {"\\\\my_host-1.example\\pipe\\x\\y", 0, UVR_ADDRESS_NPIPE, 0, "//my_host-1.example/pipe/x/y",
      "\\\\my_host-1.example\\pipe\\x\\y", "my_host-1.example"},
@@ -114,6 +122,7 @@ static const struct taken {
     {"unix:////x", 0, UVR_ADDRESS_UNIX, 0, "unix:////x", "//x", ""},
     {"tcp://localhost:2375", 0, UVR_ADDRESS_TCP, 2375, "tcp://localhost:2375", "", "localhost"},
     {"TCP://a.b-c_d.:1", 0, UVR_ADDRESS_TCP, 1, "tcp://a.b-c_d.:1", "", "a.b-c_d."},
+    {"tcp://azAZ09\xD0\x80:90", 0, UVR_ADDRESS_TCP, 90, "tcp://azAZ09\xD0\x80:90", "", "azAZ09\xD0\x80"},
     {"tcp://127.0.0.1:65535", 0, UVR_ADDRESS_TCP, 65535, "tcp://127.0.0.1:65535", "", "127.0.0.1"},
     {"tcp://h:00080", 0, UVR_ADDRESS_TCP, 80, "tcp://h:80", "", "h"},
     {"tcp://b\xC3\xBC"
@@ -307,6 +316,8 @@ static const struct refused {
     {"\\\\", A, {"names no file"}},
     {"//./pipe/x", A, {"not the path of a libassuan socket file", "leave -a out"}},
     {"\\\\.\\pipe\\x", A, {"leave -a out"}},
+    {"npipe:/x", A, {"leave -a out"}},
+    {"unix:x", A, {"leave -a out"}},
     {"npipe:x", A, {"leave -a out"}},
     {"unix:///x", A, {"leave -a out"}},
     {"tcp://h", A, {"leave -a out"}},
@@ -323,6 +334,8 @@ static const struct refused {
     {"npipe:\xC3", 0, {"byte 0xc3", "not UTF-8"}},
     {"npipe:\xC0\xAF", 0, {"byte 0xc0"}},
     {"npipe:\xE0\x80\xAF", 0, {"byte 0xe0"}},
+    {"npipe:\xED\xBF\xBF", 0, {"byte 0xed"}},
+    {"npipe:\xC2\x9F", 0, {"control character 0x9f"}},
     {"npipe:\xED\xA0\x80", 0, {"byte 0xed"}},
     {"npipe:\xF0\x8F\xBF\xBF", 0, {"byte 0xf0"}},
     {"npipe:\xF4\x90\x80\x80", 0, {"byte 0xf4"}},
@@ -438,6 +451,8 @@ static void test_lengths(void **state)
   try_length("tcp://[fe80::1%", "z", 64, "]:80", 0, NULL);
   try_length("tcp://[fe80::1%", "z", 1000, "]:80", 0, "bad zone");
   try_length("tcp://[fe80::1%", "z", 65, "]:80", 0, "bad zone");
+  try_length("tcp://[", "1", 63, "]:80", 0, "no IPv6 address");
+  try_length("tcp://[", "1", 64, "]:80", 0, "no IPv6 address");
   try_length("tcp://[", "1", 1000, "]:80", 0, "no IPv6 address");
   try_length("tcp://h:", "0", 900, "80", 0, NULL);
   try_length("assuan:///", "x", 1013, "", 0, NULL);
@@ -449,6 +464,8 @@ static void test_lengths(void **state)
   try_length("/", "x", 500, "", 0, "write unix:///PATH for");
   try_length("/", "\xE2\x82\xAC", 300, "", 0, "assuan:///PATH for");
   try_length("C:/", "x", 500, "", 0, "write assuan:///PATH");
+  try_length("C:/", "/", 97, "x", 0, "write assuan:///C:/"); /* a suggestion of 111 bytes, which just fits */
+  try_length("C:/", "/", 98, "x", 0, "write assuan:///PATH");
   try_length(".pipe", "x", 500, "", 0, "write npipe:NAME,");
   try_length("", "x", 200, ":80", 0, "unknown scheme");
 }

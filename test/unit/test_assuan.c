@@ -109,6 +109,7 @@ static const struct refused {
     {BYTES("0\n" NONCE), PORT_0},
     {BYTES("000\n" NONCE), PORT_0},
     {BYTES("65536\n" NONCE), PORT_BIG},
+    {BYTES("655350\n" NONCE), PORT_BIG},
     {BYTES("4294967376\n" NONCE), PORT_BIG},
     {BYTES("18446744073709551696\n" NONCE), PORT_BIG},
     {BYTES("80 \n" NONCE), FIRST},
