@@ -11,6 +11,8 @@
 
 #include <uv.h>
 
+#include "text.h"
+
 #define LENGTH(literal)   (sizeof(literal) - 1)
 #define SLASHES           "/\\"
 #define ANY_FORM          "//./pipe/NAME for a named pipe, unix:///PATH, tcp://HOST:PORT or assuan:///PATH"
@@ -20,80 +22,6 @@
 #define SUGGESTION_SIZE   112 /* a longer one would not fit into the error's text */
 #define NO_FORM           1   /* what a form's parser returns for a text that is not its own */
 #define TEXT_MAX          (UVR_ADDRESS_PATH_SIZE - 1)
-#define QUOTED_TEXT_MAX   128
-
-/* The length of the UTF-8 sequence at `text`, with its code point, or 0 if there is none that is valid. */
-static size_t utf8_next(const char *text, uint32_t *point)
-{
-  static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-  const unsigned char *bytes = (const unsigned char *)text;
-  if (bytes[0] < 0x80) {
-    *point = bytes[0];
-    return 1;
-  }
-  size_t length = bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
-  if (bytes[0] < 0xC2 || bytes[0] > 0xF4) {
-    return 0;
-  }
-  uint32_t value = bytes[0] & (0xFFU >> (length + 1));
-  for (size_t i = 1; i < length; i++) {
-    if ((bytes[i] & 0xC0) != 0x80) {
-      return 0; /* the NUL ends up here too */
-    }
-    value = value << 6 | (bytes[i] & 0x3FU);
-  }
-  if (value < smallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
-    return 0;
-  }
-  *point = value;
-  return length;
-}
-
-static bool is_control(uint32_t point)
-{
-  return point < 0x20 || (point >= 0x7F && point < 0xA0);
-}
-
-static size_t utf16_units(const char *text)
-{
-  size_t units = 0;
-  for (; *text != '\0'; text++) {
-    unsigned char byte = (unsigned char)*text;
-    units += (byte & 0xC0) == 0x80 ? 0 : byte >= 0xF0 ? 2 : 1;
-  }
-  return units;
-}
-
-const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
-{
-  size_t used = 0;
-  quoted[used++] = '"';
-  while (*text != '\0') {
-    char piece[16];
-    uint32_t point = 0;
-    size_t length = utf8_next(text, &point);
-    size_t size = length;
-    if (length == 0 || is_control(point)) {
-      /* A control character of two bytes is shown byte by byte, as the bytes that came. */
-      length = 1;
-      size = LENGTH("\\x00");
-      (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*text);
-    } else {
-      memcpy(piece, text, length);
-    }
-    if (used + size > QUOTED_TEXT_MAX) {
-      memcpy(quoted + used, "...", LENGTH("..."));
-      used += LENGTH("...");
-      break;
-    }
-    memcpy(quoted + used, piece, size);
-    used += size;
-    text += length;
-  }
-  quoted[used++] = '"';
-  quoted[used] = '\0';
-  return quoted;
-}
 
 static int refuse(const char *text, uvr_error *error, const char *format, ...) UVR_PRINTF(3, 4);
 
@@ -154,12 +82,12 @@ static int check_text(const char *text, uvr_error *error)
   }
   for (const char *next = text; *next != '\0';) {
     uint32_t point = 0;
-    size_t length = utf8_next(next, &point);
+    size_t length = uvr_utf8_next(next, &point);
     if (length == 0) {
       return refuse(text, error, "has the byte 0x%02x, which is not UTF-8: write it in UTF-8",
                     (unsigned)(unsigned char)*next);
     }
-    if (is_control(point)) {
+    if (uvr_is_control(point)) {
       return refuse(text, error, "has the control character 0x%02x: leave it out", (unsigned)point);
     }
     next += length;
@@ -250,7 +178,7 @@ static int set_pipe(const char *text, const char *host, size_t host_length, cons
     }
   }
   out->path[used] = '\0';
-  size_t units = utf16_units(out->path);
+  size_t units = uvr_utf16_units(out->path);
   /* What did not fit has more units than are allowed, however few of its bytes make one. */
   if (*name != '\0' || units > UVR_ADDRESS_NPIPE_MAX) {
     return refuse(text, error, "is too long for a pipe: Windows takes %d characters, //./pipe/ included",

@@ -57,10 +57,4 @@ typedef struct uvr_address {
  * which is refused like an empty one. */
 int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error);
 
-#define UVR_QUOTED_SIZE 136
-
-/* Puts text that came from outside, in double quotes, into a form fit for a message: control characters and bytes
- * that are not UTF-8 become \xNN, and a long text is cut and ends in "...". Returns `quoted`. */
-const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text);
-
 #endif

@@ -8,7 +8,7 @@
 
 #include <uv.h>
 
-#include "address.h"
+#include "text.h"
 
 #define LENGTH(literal) (sizeof(literal) - 1)
 #define REDIRECT        "%Assuan%"

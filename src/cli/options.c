@@ -8,7 +8,7 @@
 
 #include <uv.h>
 
-#include "address.h"
+#include "text.h"
 
 #define IMPERSONATION_LEVELS "anonymous, identification, impersonation or delegation"
 

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "address.h"
+#include "text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define A            UVR_ADDRESS_ASSUAN_PATH

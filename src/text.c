@@ -1,0 +1,79 @@
+/* UTF-8 text: see text.h. */
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define QUOTED_TEXT_MAX 128
+
+size_t uvr_utf8_next(const char *text, uint32_t *point)
+{
+  static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const unsigned char *bytes = (const unsigned char *)text;
+  if (bytes[0] < 0x80) {
+    *point = bytes[0];
+    return 1;
+  }
+  size_t length = bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
+  if (bytes[0] < 0xC2 || bytes[0] > 0xF4) {
+    return 0;
+  }
+  uint32_t value = bytes[0] & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; i++) {
+    if ((bytes[i] & 0xC0) != 0x80) {
+      return 0; /* the NUL ends up here too */
+    }
+    value = value << 6 | (bytes[i] & 0x3FU);
+  }
+  if (value < smallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+    return 0;
+  }
+  *point = value;
+  return length;
+}
+
+bool uvr_is_control(uint32_t point)
+{
+  return point < 0x20 || (point >= 0x7F && point < 0xA0);
+}
+
+size_t uvr_utf16_units(const char *text)
+{
+  size_t units = 0;
+  for (; *text != '\0'; text++) {
+    unsigned char byte = (unsigned char)*text;
+    units += (byte & 0xC0) == 0x80 ? 0 : byte >= 0xF0 ? 2 : 1;
+  }
+  return units;
+}
+
+const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
+{
+  size_t used = 0;
+  quoted[used++] = '"';
+  while (*text != '\0') {
+    char piece[16];
+    uint32_t point = 0;
+    size_t length = uvr_utf8_next(text, &point);
+    size_t size = length;
+    if (length == 0 || uvr_is_control(point)) {
+      /* A control character of two bytes is shown byte by byte, as the bytes that came. */
+      length = 1;
+      size = sizeof("\\x00") - 1;
+      (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*text);
+    } else {
+      memcpy(piece, text, length);
+    }
+    if (used + size > QUOTED_TEXT_MAX) {
+      memcpy(quoted + used, "...", 3);
+      used += 3;
+      break;
+    }
+    memcpy(quoted + used, piece, size);
+    used += size;
+    text += length;
+  }
+  quoted[used++] = '"';
+  quoted[used] = '\0';
+  return quoted;
+}

@@ -1,0 +1,24 @@
+/* UTF-8 text that came from outside. Pure. */
+#ifndef UVR_TEXT_H
+#define UVR_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The length of the UTF-8 sequence at `text`, with its code point, or 0 if there is none that is valid. */
+size_t uvr_utf8_next(const char *text, uint32_t *point);
+
+/* Whether a code point is a control character, those of two bytes included. */
+bool uvr_is_control(uint32_t point);
+
+/* How many UTF-16 units a valid UTF-8 text has. */
+size_t uvr_utf16_units(const char *text);
+
+#define UVR_QUOTED_SIZE 136
+
+/* Puts text that came from outside, in double quotes, into a form fit for a message: control characters and bytes
+ * that are not UTF-8 become \xNN, and a long text is cut and ends in "...". Returns `quoted`. */
+const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text);
+
+#endif
