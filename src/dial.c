@@ -164,7 +164,7 @@ static void fail_with(uvr_dial *dial, int code)
   } else if (code == UV_ECONNREFUSED && dial->address.kind == UVR_ADDRESS_ASSUAN) {
     (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, code, 0,
                                "nobody listens on port %u of this computer, where the socket file %s points",
-                               (unsigned)dial->file.port, name);
+                               (unsigned)dial->file.port, dial->address.path);
   } else {
     (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, code, 0, "cannot connect to %s: %s", name,
                                uv_strerror(code));

@@ -11,6 +11,7 @@ typedef enum uvr_stdio_kind {
   UVR_STDIO_BLOCKING, /* files, consoles, anonymous Windows pipes, and whatever is unknown */
   UVR_STDIO_PIPE,     /* a uv_pipe_t can open it; ends by being closed */
   UVR_STDIO_SOCKET,   /* the same, and ends by a shutdown */
+  UVR_STDIO_NPIPE,    /* a Windows pipe that only uvr_npipe_stream can read */
   UVR_STDIO_TCP       /* a uv_tcp_t can open it */
 } uvr_stdio_kind;
 

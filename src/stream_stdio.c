@@ -8,6 +8,7 @@
  * the input may go on for ever, so a lost output is the end of all (ends_when_lost). */
 #include "stream_stdio.h"
 
+#include "npipe.h"
 #include "stdio_system.h"
 #include "stream_fd.h"
 #include "stream_uv.h"
@@ -39,6 +40,9 @@ static bool is_socket(uvr_stdio_kind kind)
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
 {
   stream_stdio *s = user;
+  if (outcome == UVR_GONE) {
+    outcome = UVR_END_OF_INPUT; /* the writer is gone; the output is another matter */
+  }
   s->input_ended = outcome != UVR_DONE;
   s->base.on_read(s->base.read_user, outcome, buffer, error);
 }
@@ -146,26 +150,37 @@ static void stdio_close(uvr_stream *stream)
 static const uvr_stream_ops ops = {
     .read = stdio_read, .write = stdio_write, .shutdown = stdio_shutdown, .watch = stdio_watch, .close = stdio_close};
 
+static int open_uv(stream_stdio *s, half *h, const char *name)
+{
+  int code = uvr_stream_uv_new(s->base.env, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
+  if (code != 0) {
+    return code;
+  }
+  uv_stream_t *handle = uvr_stream_uv_handle(h->stream);
+  return h->kind == UVR_STDIO_TCP ? uv_tcp_open((uv_tcp_t *)handle, (uv_os_sock_t)h->fd)
+                                  : uv_pipe_open((uv_pipe_t *)handle, h->fd);
+}
+
 static int open_half(stream_stdio *s, half *h, const char *name)
 {
-  uv_file fd = h->fd;
   int code = 0;
-  h->kind = uvr_stdio_kind_of(fd);
-  if (h->kind == UVR_STDIO_CLOSED) {
-    return 0;
+  h->kind = uvr_stdio_kind_of(h->fd);
+  switch (h->kind) {
+  case UVR_STDIO_CLOSED:
+    break;
+  case UVR_STDIO_BLOCKING:
+    code = uvr_stream_fd_new(s->base.env, h->fd, name, &h->stream);
+    break;
+  case UVR_STDIO_NPIPE:
+    code = uvr_npipe_stream(s->base.env, uv_get_osfhandle(h->fd), name, &h->stream, NULL);
+    break;
+  case UVR_STDIO_PIPE:
+  case UVR_STDIO_SOCKET:
+  case UVR_STDIO_TCP:
+    code = open_uv(s, h, name);
+    break;
   }
-  if (h->kind == UVR_STDIO_BLOCKING) {
-    code = uvr_stream_fd_new(s->base.env, fd, name, &h->stream);
-  } else {
-    code = uvr_stream_uv_new(s->base.env, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
-    if (code == 0) {
-      s->open_halves++;
-      uv_stream_t *handle = uvr_stream_uv_handle(h->stream);
-      return h->kind == UVR_STDIO_TCP ? uv_tcp_open((uv_tcp_t *)handle, (uv_os_sock_t)fd)
-                                      : uv_pipe_open((uv_pipe_t *)handle, fd);
-    }
-  }
-  s->open_halves += code == 0 ? 1U : 0U;
+  s->open_halves += h->stream != NULL ? 1U : 0U;
   return code;
 }
 

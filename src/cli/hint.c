@@ -14,6 +14,8 @@ static const char *connect_hint(const uvr_error *error, const uvr_options *optio
     return "start its server first, or add -p to wait for it";
   case UV_ECONNREFUSED:
     return "is the server running? add -p to wait for it";
+  case UV_EHOSTUNREACH:
+    return "is its name right, and is it on the network?";
   case UV_EACCES:
     return "run as the user who owns its server, or ask for access there";
   case UV_ETIMEDOUT:

@@ -4,6 +4,7 @@
 #include <windows.h>
 
 #include "../address.h"
+#include "file_query.h"
 
 static HANDLE open_with(const WCHAR *path, DWORD access, uvr_impersonation level)
 {
@@ -21,6 +22,11 @@ static int describe(DWORD system, const char *name, uvr_error *error)
     return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EBUSY, system, "all instances of %s are busy", name);
   case ERROR_ACCESS_DENIED:
     return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EACCES, system, "access to %s was denied", name);
+  case ERROR_PATH_NOT_FOUND:
+  case ERROR_BAD_NETPATH:
+  case ERROR_BAD_NET_NAME:
+    return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EHOSTUNREACH, system, "the computer of %s cannot be found",
+                                name);
   default:
     return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, system, "%s cannot be opened", name);
   }
@@ -36,6 +42,12 @@ int uvr_npipe_open(const char *path, const char *name, uvr_impersonation level, 
   if (opened == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED) {
     /* MySQL lets ordinary users do no more than this. */
     opened = open_with(wide, FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, level);
+    /* Wine lets these rights pass on a one-way pipe, too, which then stays silent for ever. */
+    if (opened != INVALID_HANDLE_VALUE && uvr_pipe_is_one_way(opened)) {
+      (void)CloseHandle(opened);
+      opened = INVALID_HANDLE_VALUE;
+      SetLastError(ERROR_ACCESS_DENIED);
+    }
   }
   if (opened == INVALID_HANDLE_VALUE) {
     return describe(GetLastError(), name, error);

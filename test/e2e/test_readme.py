@@ -1,0 +1,20 @@
+"""The README's list of flags is the program's; its recipes are run by the other tests here."""
+
+import re
+
+from place import README
+
+
+def test_flags(place):
+    help_ = place.run("uvrelay", "--help").decode()
+    listed = re.findall(r"^  (--?[a-z]+)", help_, re.MULTILINE)
+    described = re.findall(r"^\| `(--?[a-z]+)", README.read_text(), re.MULTILINE)
+    assert described == listed
+
+
+def test_version(place):
+    """The Linux and the Windows program say the same version, which the list of changes begins with."""
+    version = re.match(r"uvrelay (\d+\.\d+\.\d+) ", place.run("uvrelay", "--version").decode())[1]
+    assert re.match(rf"uvrelay {re.escape(version)} ", place.run("uvrelay.exe", "--version").decode())
+    changes = (README.parent / "CHANGELOG.md").read_text()
+    assert re.search(r"^## \[(.*?)\]", changes, re.MULTILINE)[1] == version

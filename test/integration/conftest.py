@@ -1,0 +1,17 @@
+"""What all integration tests share: the place of the helpers, and a directory that is gone when the test is over."""
+
+import pathlib
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+sys.dont_write_bytecode = True
+
+
+@pytest.fixture
+def tmp_path():
+    """In place of pytest's own, which keeps the directories of the last runs."""
+    with tempfile.TemporaryDirectory(prefix="uvrelay-test-", ignore_cleanup_errors=True) as path:
+        yield pathlib.Path(path)

@@ -1,0 +1,270 @@
+"""Starting programs, collecting what they print, and never leaving one behind.
+
+Windows programs are started through the command in UVRELAY_RUN_EXE ("wine"), or directly where it is empty (WSL).
+Under Wine a Windows program is an ordinary Linux process, with the very process id that Popen gives, so its memory
+and its time on the processor can be read from /proc.
+"""
+
+import atexit
+import hashlib
+import itertools
+import os
+import pathlib
+import shlex
+import subprocess
+import threading
+import time
+
+#: How long anything may take that is expected to happen at once, on a machine with other work to do.
+SOON = 20
+
+_started = []
+_numbers = itertools.count(1)
+
+
+def setting(name):
+    """The value of an environment variable that CMake sets for each test."""
+    try:
+        return os.environ[name]
+    except KeyError:
+        raise RuntimeError(f"{name} is not set: run the tests with ctest, which sets it") from None
+
+
+def under_wine():
+    return setting("UVRELAY_RUN_EXE").split()[:1] == ["wine"]
+
+
+def windows_command(program, *args):
+    return [*shlex.split(setting("UVRELAY_RUN_EXE")), str(program), *map(str, args)]
+
+
+def windows_path(path):
+    """The name by which Windows programs know a file of ours."""
+    if under_wine():
+        return "Z:" + str(path).replace("/", "\\")
+    return subprocess.run(["wslpath", "-w", str(path)], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def uvrelay_exe():
+    return pathlib.Path(setting("UVRELAY_EXE"))
+
+
+def peer(name):
+    return pathlib.Path(setting("UVRELAY_PEERS")) / f"{name}.exe"
+
+
+def unique_name(what="test"):
+    return f"uvrelay-{what}-{os.getpid()}-{next(_numbers)}"
+
+
+def unique_pipe(what="test"):
+    return f"//./pipe/{unique_name(what)}"
+
+
+class Collector:
+    """Reads a pipe in a thread of its own: counts, hashes and times what comes, and keeps the first `keep` bytes."""
+
+    def __init__(self, file, keep=4 << 20):
+        self._file, self._keep = file, keep
+        self._hash = hashlib.sha256()
+        self._kept = bytearray()
+        self._changed = threading.Condition()
+        self.count = 0
+        self.first_time = self.last_time = self.end_time = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while True:
+            try:
+                piece = os.read(self._file.fileno(), 1 << 18)
+            except (OSError, ValueError):
+                piece = b""
+            with self._changed:
+                now = time.monotonic()
+                if piece:
+                    self.first_time = self.first_time or now
+                    self.last_time = now
+                    self.count += len(piece)
+                    self._hash.update(piece)
+                    if len(self._kept) < self._keep:
+                        self._kept += piece[:self._keep - len(self._kept)]
+                else:
+                    self.end_time = now
+                self._changed.notify_all()
+            if not piece:
+                return
+
+    @property
+    def data(self):
+        with self._changed:
+            return bytes(self._kept)
+
+    @property
+    def sha256(self):
+        with self._changed:
+            return self._hash.hexdigest()
+
+    def wait_count(self, count, timeout=SOON):
+        """Waits until at least `count` bytes have come; fails the test if they don't."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.count >= count or self.end_time, timeout)
+            assert self.count >= count, f"{self.count} bytes came of {count} within {timeout} s: {self._kept[:200]!r}"
+
+    def wait_end(self, timeout=SOON):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.end_time, timeout), f"no end of output within {timeout} s"
+
+
+class Process:
+    """A program with collected output. As a context manager it ends the program if it still runs."""
+
+    def __init__(self, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=None, collect=True, **popen):
+        environment = {**os.environ, **(env or {})}
+        self.command = list(map(str, command))
+        self.start_time = time.monotonic()
+        self.popen = subprocess.Popen(self.command, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
+                                      env=environment, bufsize=0, **popen)
+        _started.append(self.popen)
+        self.stdin = self.popen.stdin
+        self.out = Collector(self.popen.stdout) if collect and self.popen.stdout else None
+        self.err = Collector(self.popen.stderr)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    @property
+    def running(self):
+        return self.popen.poll() is None
+
+    @property
+    def stderr(self):
+        return self.err.data.decode("utf-8", "replace").replace("\r\n", "\n")
+
+    @property
+    def stdout(self):
+        return self.out.data
+
+    def write(self, pieces):
+        """Writes bytes, or the pieces of an iterable, to standard input."""
+        for piece in [pieces] if isinstance(pieces, (bytes, bytearray)) else pieces:
+            view = memoryview(piece)
+            while view:
+                view = view[self.stdin.write(view):]
+
+    def write_in_thread(self, pieces, close=False):
+        """The same in a thread; a reader that goes away ends it. Gives an object whose `written` counts."""
+        return _Writer(self, pieces, close)
+
+    def close_stdin(self):
+        self.stdin.close()
+
+    def wait(self, timeout=SOON):
+        """Waits for the exit; gives the exit status. Fails the test if it takes too long."""
+        try:
+            code = self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            told = self.stderr[-1000:]
+            raise AssertionError(f"{self.command} still runs after {timeout} s; stderr: {told}") from None
+        self.end_time = time.monotonic()
+        self.err.wait_end()
+        if self.out:
+            self.out.wait_end()
+        return code
+
+    def wait_stderr(self, text, timeout=SOON):
+        end = time.monotonic() + timeout
+        while text not in self.stderr:
+            assert time.monotonic() < end, f"{text!r} is not on stderr after {timeout} s: {self.stderr!r}"
+            time.sleep(0.01)
+
+    def kill(self):
+        if self.running:
+            self.popen.kill()
+        self.popen.wait()
+        for file in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if file:
+                file.close()
+
+    def resident_kib(self):
+        for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError(f"{self.command} has ended")
+
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class _Writer:
+    def __init__(self, process, pieces, close):
+        self.written, self.error = 0, None
+        self._process, self._pieces, self._close = process, pieces, close
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            for piece in self._pieces:
+                view = memoryview(piece)
+                while view:
+                    count = self._process.stdin.write(view)
+                    self.written += count
+                    view = view[count:]
+            if self._close:
+                self._process.close_stdin()
+        except (OSError, ValueError) as error:
+            self.error = error
+
+    def join(self, timeout=SOON):
+        self._thread.join(timeout)
+        assert not self._thread.is_alive(), f"still writing after {timeout} s; {self.written} bytes were taken"
+
+
+class Relay(Process):
+    """uvrelay.exe with the arguments given."""
+
+    def __init__(self, *args, program=None, **options):
+        super().__init__(windows_command(program or uvrelay_exe(), *args), **options)
+
+
+class Result:
+    def __init__(self, process):
+        self.code = process.popen.returncode
+        self.stderr = process.stderr
+        self.stdout = process.stdout if process.out else b""
+        self.seconds = process.end_time - process.start_time
+
+
+def run_relay(*args, stdin=b"", timeout=SOON, **options):
+    """Runs uvrelay.exe to its end with these bytes, or a file, on standard input."""
+    feed = isinstance(stdin, (bytes, bytearray))
+    with Relay(*args, stdin=subprocess.PIPE if feed else stdin, **options) as relay:
+        writer = relay.write_in_thread([stdin], close=True) if feed else None
+        relay.wait(timeout)
+        if writer:
+            writer.join()
+        return Result(relay)
+
+
+def error_sentence(stderr):
+    """The one line of an error, whose form is always the same: asserts it and gives what follows the name."""
+    lines = stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("uvrelay: "), f"not one line of an error: {stderr!r}"
+    return lines[0].removeprefix("uvrelay: ")
+
+
+@atexit.register
+def _end_all():
+    for popen in _started:
+        if popen.poll() is None:
+            popen.kill()
+            popen.wait()
