@@ -4,10 +4,18 @@
  * and nothing is read while `ready` waits. So a sink that stops stops the source, with two buffers held.
  *
  * Ways to end: the source ends, is gone or fails (what it gave before is written first), or the sink is gone or
- * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session. */
+ * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session.
+ *
+ * Where both streams can only be used by blocking calls, or as well, the bytes do not pass through the loop at all but
+ * through a job on its thread pool (pump_job.c); what is reported is the same. */
 #include "pump.h"
 
-#include <string.h>
+#include "pump_job.h"
+
+static const uvr_pump_end source_ends[] = {[UVR_END_OF_INPUT] = UVR_PUMP_SOURCE_ENDED,
+                                           [UVR_GONE] = UVR_PUMP_SOURCE_GONE,
+                                           [UVR_FAILED] = UVR_PUMP_SOURCE_FAILED};
+static const uvr_pump_end sink_ends[] = {[UVR_GONE] = UVR_PUMP_SINK_GONE, [UVR_FAILED] = UVR_PUMP_SINK_FAILED};
 
 static void run(uvr_pump *pump);
 
@@ -43,7 +51,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
   }
   uvr_buffer_put(&pump->sink->env->buffers, written);
   if (outcome != UVR_DONE && !pump->stopped) {
-    report(pump, outcome == UVR_GONE ? UVR_PUMP_SINK_GONE : UVR_PUMP_SINK_FAILED, error);
+    report(pump, sink_ends[outcome], error);
     return;
   }
   run(pump);
@@ -70,28 +78,61 @@ static void run(uvr_pump *pump)
   }
   pump->running = false;
   if (!pump->stopped && pump->source_ended && pump->ready == NULL && pump->writing == NULL) {
-    static const uvr_pump_end ends[] = {[UVR_END_OF_INPUT] = UVR_PUMP_SOURCE_ENDED,
-                                        [UVR_GONE] = UVR_PUMP_SOURCE_GONE,
-                                        [UVR_FAILED] = UVR_PUMP_SOURCE_FAILED};
-    report(pump, ends[pump->source_outcome], &pump->source_error);
+    report(pump, source_ends[pump->source_outcome], &pump->source_error);
+  }
+}
+
+static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvr_error *error)
+{
+  uvr_pump *pump = user;
+  if (!pump->stopped) {
+    report(pump, reading ? source_ends[outcome] : sink_ends[outcome], error);
   }
 }
 
 void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
 {
   *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end};
-  run(pump);
+  if (source->reads_blocking && sink->writes_blocking) {
+    pump->job = uvr_pump_job_start(source, sink, on_job_end, pump);
+  }
+  if (pump->job == NULL) {
+    run(pump);
+  }
 }
 
 void uvr_pump_stop(uvr_pump *pump)
 {
   pump->stopped = true;
+  if (pump->job != NULL) {
+    uvr_pump_job_stop(pump->job);
+  }
 }
 
-void uvr_pump_clear(uvr_pump *pump, uvr_env *env)
+bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
 {
+  return pump->job != NULL && uvr_pump_job_inside(pump->job) == stream;
+}
+
+bool uvr_pump_is_finishing(const uvr_pump *pump)
+{
+  return pump->job != NULL ? uvr_pump_job_inside(pump->job) == pump->sink : pump->source_ended;
+}
+
+uint64_t uvr_pump_bytes(const uvr_pump *pump)
+{
+  return pump->job != NULL ? uvr_pump_job_bytes(pump->job) : pump->bytes;
+}
+
+bool uvr_pump_clear(uvr_pump *pump, uvr_env *env)
+{
+  if (pump->job != NULL && !uvr_pump_job_free(pump->job)) {
+    return false;
+  }
+  pump->job = NULL;
   uvr_buffer_put(&env->buffers, pump->ready);
   uvr_buffer_put(&env->buffers, pump->writing);
   pump->ready = NULL;
   pump->writing = NULL;
+  return true;
 }

@@ -22,7 +22,7 @@ struct uvr_pump {
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_cb on_end;
-  uint64_t bytes;      /* written to the sink */
+  uint64_t bytes;      /* written to the sink; use uvr_pump_bytes */
   uvr_buffer *ready;   /* read, and waiting for `writing` */
   uvr_buffer *writing; /* lent to the sink */
   bool reading;
@@ -31,15 +31,27 @@ struct uvr_pump {
   bool running; /* inside `run`: callbacks that come early leave the next step to it */
   uvr_outcome source_outcome;
   uvr_error source_error;
+  struct uvr_pump_job *job; /* pump_job.c; NULL: not on a thread */
 };
 
-/* Begins to move bytes. `on_end` comes once, perhaps before this returns, unless uvr_pump_stop comes first. */
+/* Begins to move bytes, on a thread of the pool where both streams allow it, else on the loop. `on_end` comes once,
+ * perhaps before this returns, unless uvr_pump_stop comes first. */
 void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
 
-/* Starts nothing more and reports nothing more. */
+/* Starts nothing more and reports nothing more. To be repeated while uvr_pump_is_inside is true of a stream that is to
+ * be closed. */
 void uvr_pump_stop(uvr_pump *pump);
 
-/* Gives the buffers back. Only when both streams are closed, or were never given. */
-void uvr_pump_clear(uvr_pump *pump, uvr_env *env);
+/* Whether a thread is inside a call of the stream, which then may not be closed. */
+bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream);
+
+/* Whether there is something read that is not yet written and nothing to be read before it. */
+bool uvr_pump_is_finishing(const uvr_pump *pump);
+
+uint64_t uvr_pump_bytes(const uvr_pump *pump);
+
+/* Gives the buffers back and returns true, or returns false when a thread is still at work. Only when both streams
+ * are closed, or were never given. */
+bool uvr_pump_clear(uvr_pump *pump, uvr_env *env);
 
 #endif

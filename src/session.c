@@ -14,7 +14,10 @@
 
 #include "pump.h"
 
-enum { LAST_WRITES_MS = 1000 }; /* for what the left side gave before it went */
+enum {
+  LAST_WRITES_MS = 1000, /* for what the left side gave before it went */
+  CLOSE_RETRY_MS = 10    /* while a pump's thread is still inside a stream */
+};
 
 typedef enum session_state { SESSION_DIALLING, SESSION_RELAYING, SESSION_ENDING } session_state;
 
@@ -43,11 +46,35 @@ static void on_timer_closed(uv_handle_t *handle)
 {
   uvr_session *session = handle->data;
   uvr_session_events events = session->events;
-  uvr_pump_clear(&session->up, session->env);
-  uvr_pump_clear(&session->down, session->env);
   uvr_free(&session->env->memory, session);
   if (events.on_close != NULL) {
     events.on_close(events.user);
+  }
+}
+
+static void on_child_closed(void *user);
+
+static void close_stream(uvr_session *session, uvr_stream **stream)
+{
+  if (*stream != NULL && !uvr_pump_is_inside(&session->up, *stream) && !uvr_pump_is_inside(&session->down, *stream)) {
+    uvr_stream_close(*stream, on_child_closed, session);
+    *stream = NULL;
+  }
+}
+
+/* Closes what can be closed, and comes back until nothing is left. */
+static void close_on(uv_timer_t *timer)
+{
+  uvr_session *session = timer->data;
+  uvr_pump_stop(&session->up);
+  uvr_pump_stop(&session->down);
+  close_stream(session, &session->left);
+  close_stream(session, &session->right);
+  if (session->children == 0 && uvr_pump_clear(&session->up, session->env) &&
+      uvr_pump_clear(&session->down, session->env)) {
+    uv_close((uv_handle_t *)timer, on_timer_closed);
+  } else if (session->children == 0 || session->left != NULL || session->right != NULL) {
+    (void)uv_timer_start(timer, close_on, CLOSE_RETRY_MS, 0);
   }
 }
 
@@ -55,7 +82,7 @@ static void on_child_closed(void *user)
 {
   uvr_session *session = user;
   if (--session->children == 0) {
-    uv_close((uv_handle_t *)&session->timer, on_timer_closed);
+    close_on(&session->timer);
   }
 }
 
@@ -69,8 +96,8 @@ static void drop(uvr_session *session, const uvr_error *error, const char *reaso
   uvr_pump_stop(&session->up);
   uvr_pump_stop(&session->down);
   (void)uv_timer_stop(&session->timer);
-  session->result.to_right = session->up.bytes;
-  session->result.from_right = session->down.bytes;
+  session->result.to_right = uvr_pump_bytes(&session->up);
+  session->result.from_right = uvr_pump_bytes(&session->down);
   if (error != NULL) {
     session->result.error = *error;
   }
@@ -78,15 +105,11 @@ static void drop(uvr_session *session, const uvr_error *error, const char *reaso
                uv_now(session->env->loop) - session->started, reason, session->result.to_right,
                session->result.from_right);
 
-  /* Children close one by one, each callback later than this: none can be the last before all are counted. */
   session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
-  uvr_stream_close(session->left, on_child_closed, session);
-  if (session->right != NULL) {
-    uvr_stream_close(session->right, on_child_closed, session);
-  }
   if (session->dial != NULL) {
     uvr_dial_close(session->dial, on_child_closed, session);
   }
+  close_on(&session->timer);
   if (session->events.on_end != NULL) {
     session->events.on_end(session->events.user, &session->result);
   }
@@ -110,7 +133,7 @@ static void lose_left(uvr_session *session)
   uvr_pump_stop(&session->down);
   session->down_ended = true;
   session->left_lost = true;
-  bool ends_soon = session->up.source_ended || !session->left->ends_when_lost;
+  bool ends_soon = uvr_pump_is_finishing(&session->up) || !session->left->ends_when_lost;
   if (session->up_ended || !ends_soon) {
     drop(session, NULL, "nobody reads the output any more");
   } else {
@@ -135,7 +158,8 @@ static void on_right_shut_down(void *user, uvr_outcome outcome, const uvr_error 
 
 static void on_left_ended(uvr_session *session)
 {
-  uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name, session->up.bytes);
+  uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name,
+               uvr_pump_bytes(&session->up));
   if (session->options.end_after_left) {
     drop(session, NULL, "the input has ended");
   } else if (session->left_lost) {
@@ -192,7 +216,7 @@ static void on_right_lost(void *user, uvr_outcome outcome, const uvr_error *erro
 static void on_right_ended(uvr_session *session)
 {
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->right->name,
-               session->down.bytes);
+               uvr_pump_bytes(&session->down));
   if (session->options.end_after_right) {
     drop(session, NULL, "the target's output has ended");
     return;

@@ -26,6 +26,16 @@ typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer,
 typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvr_error *error);
 typedef void (*uvr_close_cb)(void *user);
 
+/* The same, by calls that block, for a pump that runs on a thread of the pool: a stream may offer them for each
+ * direction. One thread a direction, and no other read or write of that direction meanwhile. The stops, from the loop's
+ * thread, ask such a call to return soon; one that comes too early is missed, so they are repeated until it has. */
+typedef struct uvr_blocking_ops {
+  uvr_outcome (*read)(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error); /* UVR_DONE: buffer->length bytes */
+  uvr_outcome (*write)(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error);
+  void (*stop_read)(uvr_stream *stream);  /* may be NULL: it cannot be stopped */
+  void (*stop_write)(uvr_stream *stream); /* the same */
+} uvr_blocking_ops;
+
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const uvr_buffer *buffer);
@@ -36,6 +46,9 @@ typedef struct uvr_stream_ops {
 
 struct uvr_stream {
   const uvr_stream_ops *ops;
+  const uvr_blocking_ops *blocking;
+  bool reads_blocking; /* blocking->read may be used */
+  bool writes_blocking;
   uvr_env *env;
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;

@@ -36,38 +36,75 @@ static void finish_close(stream_fd *s)
   uv_close((uv_handle_t *)&s->closed, on_closed);
 }
 
+static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvr_error *error)
+{
+  if (result > 0) {
+    return UVR_DONE;
+  }
+  if (result == 0 || result == UV_EOF) {
+    return UVR_END_OF_INPUT;
+  }
+  (void)uvr_error_set_system(error, UVR_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
+                             uv_strerror((int)result));
+  return UVR_FAILED;
+}
+
+static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvr_error *error)
+{
+  if (result > 0) {
+    return UVR_DONE;
+  }
+  int code = result == 0 ? UV_EIO : (int)result; /* a device that takes nothing would be asked for ever */
+  (void)uvr_error_set_system(error, UVR_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  return code == UV_EPIPE || code == UV_EOF ? UVR_GONE : UVR_FAILED;
+}
+
 static void finish_read(stream_fd *s, ssize_t result)
 {
-  uvr_buffer *buffer = s->incoming;
-  s->incoming = NULL;
-  if (result > 0) {
-    buffer->length = (size_t)result;
-    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
-    return;
-  }
-  uvr_buffer_put(&s->base.env->buffers, buffer);
-  if (result == 0 || result == UV_EOF) {
-    s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
-    return;
-  }
   uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
-                             uv_strerror((int)result));
-  s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
+  uvr_buffer *buffer = s->incoming;
+  uvr_outcome outcome = describe_read(s, result, &error);
+  s->incoming = NULL;
+  if (outcome == UVR_DONE) {
+    buffer->length = (size_t)result;
+  } else {
+    uvr_buffer_put(&s->base.env->buffers, buffer);
+    buffer = NULL;
+  }
+  s->base.on_read(s->base.read_user, outcome, buffer, &error);
 }
 
 static void finish_write(stream_fd *s, ssize_t result)
 {
-  s->source = NULL;
-  if (result >= 0) {
-    s->base.on_write(s->base.write_user, UVR_DONE, NULL);
-    return;
-  }
-  bool gone = result == UV_EPIPE || result == UV_EOF;
   uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, (int)result, 0, "writing to %s failed: %s", s->base.name,
-                             uv_strerror((int)result));
-  s->base.on_write(s->base.write_user, gone ? UVR_GONE : UVR_FAILED, &error);
+  s->source = NULL;
+  uvr_outcome outcome = describe_write(s, result, &error);
+  s->base.on_write(s->base.write_user, outcome, &error);
+}
+
+uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+{
+  stream_fd *s = (stream_fd *)stream;
+  uv_fs_t request;
+  uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
+  int result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
+  uv_fs_req_cleanup(&request);
+  buffer->length = result > 0 ? (size_t)result : 0;
+  return describe_read(s, result, error);
+}
+
+uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+{
+  stream_fd *s = (stream_fd *)stream;
+  int result = 1;
+  for (size_t done = 0; done < buffer->length && result > 0; done += result > 0 ? (size_t)result : 0) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init((char *)buffer->data + done, (unsigned)(buffer->length - done));
+    result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+  }
+  return describe_write(s, result, error);
 }
 
 static void on_read(uv_fs_t *request)
@@ -101,7 +138,7 @@ static void on_write(uv_fs_t *request)
       return;
     }
   }
-  finish_write(s, result == 0 ? UV_EIO : result); /* a device that takes nothing would be asked for ever */
+  finish_write(s, result);
 }
 
 static void stream_read(uvr_stream *stream)

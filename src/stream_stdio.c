@@ -150,6 +150,20 @@ static void stdio_close(uvr_stream *stream)
 static const uvr_stream_ops ops = {
     .read = stdio_read, .write = stdio_write, .shutdown = stdio_shutdown, .watch = stdio_watch, .close = stdio_close};
 
+/* The blocking calls, where the descriptors need them. */
+
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+{
+  return uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error);
+}
+
+static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+{
+  return uvr_stream_fd_write(((stream_stdio *)stream)->output.stream, buffer, error);
+}
+
+static const uvr_blocking_ops blocking = {.read = blocking_read, .write = blocking_write};
+
 static int open_uv(stream_stdio *s, half *h, const char *name)
 {
   int code = uvr_stream_uv_new(s->base.env, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
@@ -212,6 +226,9 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
     uvr_stream_close(&s->base, on_failed_closed, NULL);
     return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
   }
+  s->base.blocking = &blocking;
+  s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
+  s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
   s->base.ends_when_lost = !is_socket(s->output.kind);
   *out = &s->base;
   return 0;

@@ -12,6 +12,7 @@
  * rules, and there is nowhere to put it. Closing cancels what is pending and waits for its packets. */
 #include "../npipe.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "end_job.h"
@@ -23,12 +24,22 @@ enum {
   STOP_INTERVAL_MS = 20      /* between two requests to a job to stop */
 };
 
+/* One direction used by blocking calls: an operation that completes by an event of its own. */
+typedef struct blocking_op {
+  SRWLOCK lock;
+  HANDLE event; /* taken from the pool when first needed */
+  OVERLAPPED overlapped;
+  bool active; /* under the lock */
+} blocking_op;
+
 typedef struct npipe {
   uvr_stream base;
   HANDLE file;
   bool message; /* message mode */
   uvr_port_op read_op;
   uvr_port_op write_op;
+  blocking_op blocking_read;
+  blocking_op blocking_write;
   uvr_end_job end_job;
   uv_timer_t end_timer; /* hurries or cancels end_job */
   uvr_buffer *incoming;
@@ -202,6 +213,103 @@ static void npipe_write(uvr_stream *stream, const uvr_buffer *buffer)
   issue_write(np);
 }
 
+/* Blocking calls. */
+
+static OVERLAPPED *begin_blocking(npipe *np, blocking_op *op)
+{
+  if (op->event == NULL) {
+    op->event = uvr_event_pool_get(np->base.env->events);
+    if (op->event == NULL) {
+      return NULL;
+    }
+  }
+  AcquireSRWLockExclusive(&op->lock);
+  memset(&op->overlapped, 0, sizeof(op->overlapped));
+  /* The low-order bit: no packet to the loop's port. */
+  op->overlapped.hEvent = (HANDLE)((uintptr_t)op->event | 1);
+  op->active = true;
+  ReleaseSRWLockExclusive(&op->lock);
+  return &op->overlapped;
+}
+
+/* Waits for what the call that returned `ok` has started. Returns 0 or a Windows code. */
+static DWORD finish_blocking(npipe *np, blocking_op *op, BOOL ok, DWORD *bytes)
+{
+  DWORD error = ok ? 0 : GetLastError();
+  if (error == ERROR_IO_PENDING) {
+    error = GetOverlappedResult(np->file, &op->overlapped, bytes, TRUE) ? 0 : GetLastError();
+  } else {
+    *bytes = (DWORD)op->overlapped.InternalHigh;
+  }
+  AcquireSRWLockExclusive(&op->lock);
+  op->active = false;
+  ReleaseSRWLockExclusive(&op->lock);
+  return error;
+}
+
+static void stop_blocking(npipe *np, blocking_op *op)
+{
+  AcquireSRWLockExclusive(&op->lock);
+  if (op->active) {
+    (void)CancelIoEx(np->file, &op->overlapped);
+  }
+  ReleaseSRWLockExclusive(&op->lock);
+}
+
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+{
+  npipe *np = (npipe *)stream;
+  DWORD code = 0;
+  DWORD bytes = 0;
+  do {
+    OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_read);
+    if (overlapped == NULL) {
+      return describe(np, UVR_PHASE_READ, GetLastError(), error);
+    }
+    BOOL ok = ReadFile(np->file, buffer->data, (DWORD)buffer->capacity, NULL, overlapped);
+    code = finish_blocking(np, &np->blocking_read, ok, &bytes);
+  } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe says nothing */
+  if (code != 0 && code != ERROR_MORE_DATA) {
+    return describe(np, UVR_PHASE_READ, code, error);
+  }
+  buffer->length = bytes;
+  buffer->end_of_message = np->message && code == 0;
+  return bytes > 0 ? UVR_DONE : UVR_END_OF_INPUT;
+}
+
+static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+{
+  npipe *np = (npipe *)stream;
+  size_t written = 0;
+  while (written < buffer->length) {
+    DWORD bytes = 0;
+    OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_write);
+    if (overlapped == NULL) {
+      return describe(np, UVR_PHASE_WRITE, GetLastError(), error);
+    }
+    BOOL ok = WriteFile(np->file, buffer->data + written, (DWORD)(buffer->length - written), NULL, overlapped);
+    DWORD code = finish_blocking(np, &np->blocking_write, ok, &bytes);
+    if (code != 0) {
+      return describe(np, UVR_PHASE_WRITE, code, error);
+    }
+    written += bytes;
+  }
+  return UVR_DONE;
+}
+
+static void stop_blocking_read(uvr_stream *stream)
+{
+  stop_blocking((npipe *)stream, &((npipe *)stream)->blocking_read);
+}
+
+static void stop_blocking_write(uvr_stream *stream)
+{
+  stop_blocking((npipe *)stream, &((npipe *)stream)->blocking_write);
+}
+
+static const uvr_blocking_ops blocking = {
+    .read = blocking_read, .write = blocking_write, .stop_read = stop_blocking_read, .stop_write = stop_blocking_write};
+
 /* Half-close. */
 
 static void on_end_job(uvr_end_job *job, DWORD error)
@@ -269,12 +377,21 @@ static void on_job_closed(uv_handle_t *handle)
   on_handle_closed(handle);
 }
 
+static void release_event(npipe *np, blocking_op *op)
+{
+  if (op->event != NULL) {
+    uvr_event_pool_put(np->base.env->events, op->event);
+  }
+}
+
 static void maybe_close(npipe *np)
 {
   if (np->read_op.pending || np->write_op.pending || np->end_job.running) {
     return;
   }
   (void)CloseHandle(np->file);
+  release_event(np, &np->blocking_read);
+  release_event(np, &np->blocking_write);
   np->handles = 4;
   uvr_port_op_close(&np->read_op, on_op_closed);
   uvr_port_op_close(&np->write_op, on_op_closed);
@@ -333,6 +450,9 @@ int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream
   }
   memcpy(np->name, name, length);
   np->base.ops = &ops;
+  np->base.blocking = &blocking;
+  np->base.reads_blocking = true;
+  np->base.writes_blocking = true;
   np->base.env = env;
   np->base.name = np->name;
   np->file = file;
@@ -340,6 +460,8 @@ int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream
   set_mode(np);
   np->base.can_half_close = np->message;
   np->base.keeps_messages = np->message;
+  InitializeSRWLock(&np->blocking_read.lock);
+  InitializeSRWLock(&np->blocking_write.lock);
   init_handles(np);
   *out = &np->base;
   return 0;
