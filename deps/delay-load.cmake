@@ -11,12 +11,16 @@ set(delayed_ole32 CoTaskMemFree)
 set(delayed_shell32 SHGetKnownFolderPath)
 set(delayed_user32 DispatchMessageA GetMessageA MapVirtualKeyW ShowWindow TranslateMessage)
 set(delayed_userenv GetUserProfileDirectoryW)
+set(delayed_ws2_32
+    FreeAddrInfoW GetAddrInfoW WSADuplicateSocketW WSAGetLastError WSAGetOverlappedResult WSAIoctl WSARecv WSARecvFrom WSASend
+    WSASendTo WSASetLastError WSASocketW WSAStartup bind closesocket connect getpeername getsockname getsockopt htonl htons
+    ioctlsocket listen select setsockopt shutdown socket)
 
 function(uvrelay_delay_load target)
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/delay-load")
   file(MAKE_DIRECTORY "${directory}")
   set(libraries "")
-  foreach(dll IN ITEMS advapi32 dbghelp iphlpapi ole32 shell32 user32 userenv)
+  foreach(dll IN ITEMS advapi32 dbghelp iphlpapi ole32 shell32 user32 userenv ws2_32)
     list(JOIN delayed_${dll} "\n" functions)
     file(WRITE "${directory}/${dll}.def" "LIBRARY ${dll}.dll\nEXPORTS\n${functions}\n")
     execute_process(COMMAND "${CMAKE_DLLTOOL}" --input-def "${directory}/${dll}.def" --output-delaylib

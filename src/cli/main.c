@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "../console.h"
+#include "../light_start.h"
 #include "../session.h"
 #include "../stdio_system.h"
 #include "../stream_stdio.h"
@@ -71,6 +72,7 @@ static int relay(program *p, const uvr_address *address)
   uvr_error error;
   const uvr_memory memory = uvr_memory_default();
   const uvr_log log = {.write = p->options.verbose ? write_log : NULL};
+  uvr_light_start(address->kind != UVR_ADDRESS_NPIPE);
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
     code = uvr_env_init(&env, &p->loop, &memory, &log);

@@ -1,0 +1,362 @@
+/* The scripted stream: see fake_stream.h. It counts turns of the loop with an idle handle, which is active only while
+ * something is to come, so that a loop with nothing to come ends. */
+#include "fake_stream.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct fake_stream {
+  uvr_stream base;
+  fake *fake;
+  char name[32];
+} fake_stream;
+
+static fake *fake_of(uvr_stream *stream)
+{
+  return ((fake_stream *)stream)->fake;
+}
+
+#define RULE(f, condition)                                                                                             \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      fail_msg("the fake stream %s was not used by the rules: !(%s)", (f)->name, #condition);                          \
+    }                                                                                                                  \
+  } while (false)
+
+static uint64_t hash(const uvr_buffer *buffer)
+{
+  uint64_t h = 14695981039346656037U + buffer->length;
+  for (size_t i = 0; i < buffer->length; i += sizeof(uint64_t)) {
+    size_t left = buffer->length - i;
+    uint64_t word = 0;
+    memcpy(&word, buffer->data + i, left < sizeof(word) ? left : sizeof(word));
+    h = (h ^ word) * 1099511628211U;
+  }
+  return h;
+}
+
+/* The buffer of a write is lent: until its end nobody may touch it. */
+static void check_outgoing(const fake *f)
+{
+  if (f->outgoing != NULL) {
+    RULE(f, !rig_buffer_is_free(f->rig, f->outgoing));
+    RULE(f, hash(f->outgoing) == f->outgoing_hash);
+  }
+}
+
+static void set_error(const fake *f, const fake_step *step, uvr_phase phase, uvr_error *error)
+{
+  int code = step->code != 0 ? step->code : step->outcome == UVR_GONE ? UV_EPIPE : UV_EIO;
+  (void)uvr_error_set(error, phase, code, "%s: scripted %s, phase %d", f->name,
+                      step->outcome == UVR_GONE ? "end" : "failure", (int)phase);
+}
+
+static void fire_read(fake *f)
+{
+  fake_step step = f->read.step;
+  uvr_buffer *buffer = f->incoming;
+  uvr_stream *stream = f->stream;
+  f->read.active = false;
+  f->incoming = NULL;
+  fake_call before = f->calling;
+  f->calling = FAKE_READ;
+  if (step.outcome == UVR_DONE) {
+    for (size_t i = 0; i < step.size; i++) {
+      buffer->data[i] = step.data != NULL ? step.data[i] : rig_byte(f->seed, f->given + i);
+    }
+    buffer->length = step.size;
+    f->given += step.size;
+    stream->on_read(stream->read_user, UVR_DONE, buffer, NULL);
+  } else {
+    uvr_error error;
+    set_error(f, &step, UVR_PHASE_READ, &error);
+    uvr_buffer_put(&f->rig->env.buffers, buffer);
+    f->read_ended = true;
+    stream->on_read(stream->read_user, step.outcome, NULL, step.outcome == UVR_END_OF_INPUT ? NULL : &error);
+    memset(&error, 0x5A, sizeof(error)); /* it lasts no longer than the call */
+  }
+  f->calling = before;
+}
+
+static void fire_done(fake *f, fake_pending *pending, uvr_phase phase, fake_call call, uvr_done_cb callback, void *user)
+{
+  fake_step step = pending->step;
+  pending->active = false;
+  fake_call before = f->calling;
+  f->calling = call;
+  uvr_error error;
+  set_error(f, &step, phase, &error);
+  callback(user, step.outcome, step.outcome == UVR_DONE ? NULL : &error);
+  memset(&error, 0x5A, sizeof(error));
+  f->calling = before;
+}
+
+static void fire_write(fake *f)
+{
+  check_outgoing(f);
+  const uvr_buffer *buffer = f->outgoing;
+  f->outgoing = NULL;
+  f->writes_finished++;
+  if (f->write.step.outcome == UVR_DONE) {
+    f->written = realloc(f->written, f->taken + buffer->length);
+    assert_non_null(f->written);
+    memcpy(f->written + f->taken, buffer->data, buffer->length);
+    f->taken += buffer->length;
+  }
+  fire_done(f, &f->write, UVR_PHASE_WRITE, FAKE_WRITE, f->stream->on_write, f->stream->write_user);
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+  fake *f = handle->data;
+  uvr_stream *stream = f->stream;
+  check_outgoing(f); /* what was under way may use its buffer until now */
+  uvr_buffer_put(&f->rig->env.buffers, f->incoming);
+  f->incoming = NULL;
+  f->outgoing = NULL;
+  f->closed = true;
+  f->stream = NULL;
+  f->idle_open = false;
+  uvr_close_cb on_close = stream->on_close;
+  void *user = stream->close_user;
+  memset(stream, 0x5A, sizeof(fake_stream));
+  free(stream);
+  on_close(user);
+}
+
+static bool counts(const fake_pending *pending)
+{
+  return pending->active && pending->counting && pending->turns != FAKE_NEVER;
+}
+
+static void on_idle(uv_idle_t *idle);
+
+static void update_idle(fake *f)
+{
+  if (f->read.active && !f->read.counting && f->taken >= f->read.step.after_written) {
+    f->read.counting = true;
+  }
+  if (!counts(&f->read) && !counts(&f->write) && !counts(&f->shutdown) && !counts(&f->lost) && !counts(&f->close)) {
+    (void)uv_idle_stop(&f->idle);
+  } else {
+    (void)uv_idle_start(&f->idle, on_idle);
+  }
+}
+
+static bool due(fake_pending *pending)
+{
+  return counts(pending) && --pending->turns == 0;
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+  fake *f = idle->data;
+  /* Decided before any callback: what begins in this turn does not count it. */
+  bool close = due(&f->close);
+  bool read = due(&f->read);
+  bool write = due(&f->write);
+  bool shutdown = due(&f->shutdown);
+  bool lost = due(&f->lost);
+  if (close) {
+    uv_close((uv_handle_t *)&f->idle, on_idle_closed);
+    return;
+  }
+  if (read && !f->closing) {
+    fire_read(f);
+  }
+  if (write && !f->closing) {
+    fire_write(f);
+  }
+  if (shutdown && !f->closing) {
+    fire_done(f, &f->shutdown, UVR_PHASE_SHUTDOWN, FAKE_SHUTDOWN, f->stream->on_shutdown, f->stream->shutdown_user);
+  }
+  if (lost && !f->closing) {
+    fire_done(f, &f->lost, UVR_PHASE_WRITE, FAKE_LOST, f->stream->on_lost, f->stream->lost_user);
+  }
+  update_idle(f);
+}
+
+/* Whether the operation finishes before the call returns. */
+static bool begin(fake *f, fake_pending *pending, const fake_step *step)
+{
+  unsigned turns = step->turns;
+  if (turns != FAKE_NEVER) {
+    turns += f->script.slower;
+    turns += turns == 0 && f->script.random_turns > 0 ? rig_random(f->rig, f->script.random_turns) : 0;
+  }
+  bool counting = f->taken >= step->after_written;
+  *pending = (fake_pending){.active = true, .counting = counting, .turns = turns, .step = *step};
+  if (turns == 0 && !counting) {
+    pending->turns = 1;
+  }
+  return turns == 0 && counting;
+}
+
+static void stream_read(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  RULE(f, !f->read.active);
+  RULE(f, !f->read_ended);
+  static const fake_step nothing = {.turns = FAKE_NEVER};
+  const fake_step *step = f->next_read;
+  if (step == NULL || (step->outcome == UVR_DONE && step->size == 0)) {
+    step = &nothing;
+  } else {
+    f->next_read++;
+  }
+  f->reads++;
+  f->incoming =
+      uvr_buffer_get(&f->rig->env.buffers, step->size > UVR_BUFFER_SMALL ? UVR_BUFFER_LARGE : UVR_BUFFER_SMALL);
+  size_t held = rig_buffers_held(f->rig);
+  f->held_max = held > f->held_max ? held : f->held_max;
+  fake_step no_memory = {.outcome = UVR_FAILED, .turns = step->turns, .code = UV_ENOMEM};
+  if (begin(f, &f->read, f->incoming == NULL ? &no_memory : step)) {
+    fire_read(f);
+  }
+  update_idle(f);
+}
+
+static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  RULE(f, !f->write.active);
+  RULE(f, f->shutdowns == 0);
+  RULE(f, buffer->length > 0 && buffer->length <= buffer->capacity);
+  f->outgoing = buffer;
+  f->outgoing_hash = hash(buffer);
+  check_outgoing(f);
+  fake_step done = {.turns = f->script.write_turns};
+  bool last = f->script.write_end.outcome != UVR_DONE && f->writes >= f->script.writes_done;
+  f->writes++;
+  if (begin(f, &f->write, last ? &f->script.write_end : &done)) {
+    fire_write(f);
+  }
+  update_idle(f);
+}
+
+static void stream_shutdown(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  RULE(f, !f->write.active);
+  RULE(f, f->shutdowns == 0);
+  RULE(f, !f->script.no_half_close);
+  f->shutdowns++;
+  f->ended_with = f->taken;
+  if (begin(f, &f->shutdown, &f->script.shutdown)) {
+    fire_done(f, &f->shutdown, UVR_PHASE_SHUTDOWN, FAKE_SHUTDOWN, stream->on_shutdown, stream->shutdown_user);
+  }
+  update_idle(f);
+}
+
+static void stream_watch(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  RULE(f, f->watches == 0);
+  f->watches++;
+  if (f->script.lost.outcome != UVR_DONE && begin(f, &f->lost, &f->script.lost)) {
+    f->lost.turns = 1; /* never before the call returns */
+  }
+  update_idle(f);
+}
+
+static void stream_close(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  f->closing = true;
+  f->read.active = false;
+  f->write.active = false;
+  f->shutdown.active = false;
+  f->lost.active = false;
+  f->close = (fake_pending){.active = true, .counting = true, .turns = f->script.close_turns + 1};
+  update_idle(f);
+}
+
+static const uvr_stream_ops ops = {.read = stream_read,
+                                   .write = stream_write,
+                                   .shutdown = stream_shutdown,
+                                   .watch = stream_watch,
+                                   .close = stream_close};
+
+fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script)
+{
+  fake *f = calloc(1, sizeof(*f));
+  fake_stream *s = calloc(1, sizeof(*s));
+  assert_non_null(f);
+  assert_non_null(s);
+  f->rig = r;
+  f->name = name;
+  f->seed = seed;
+  f->script = *script;
+  f->next_read = script->reads;
+  f->stream = &s->base;
+  assert_int_equal(uv_idle_init(&r->loop, &f->idle), 0);
+  f->idle.data = f;
+  f->idle_open = true;
+  s->fake = f;
+  (void)strncpy(s->name, name, sizeof(s->name) - 1);
+  s->base.ops = &ops;
+  s->base.env = &r->env;
+  s->base.name = s->name;
+  s->base.can_half_close = !script->no_half_close;
+  s->base.ends_when_lost = script->ends_when_lost;
+  return f;
+}
+
+void fake_free(fake *f)
+{
+  if (!f->closed || f->idle_open) {
+    fail_msg("the fake stream %s was not closed", f->name);
+  }
+  free(f->written);
+  free(f);
+}
+
+void fake_finish_write(fake *f, uvr_outcome outcome)
+{
+  assert_true(f->write.active);
+  f->write.step.outcome = outcome;
+  fire_write(f);
+  update_idle(f);
+}
+
+void fake_finish_read(fake *f, const fake_step *step)
+{
+  assert_true(f->read.active);
+  assert_true(step->size <= f->incoming->capacity);
+  f->read.step = *step;
+  fire_read(f);
+  update_idle(f);
+}
+
+void fake_assert_relayed(const fake *source, const fake *sink, uint64_t size)
+{
+  assert_int_equal(sink->taken, size);
+  for (uint64_t i = 0; i < size; i++) {
+    if (sink->written[i] != rig_byte(source->seed, i)) {
+      fail_msg("byte %u of %u was changed on its way", (unsigned)i, (unsigned)size);
+    }
+  }
+}
+
+static void on_fake_closed(void *user)
+{
+  *(bool *)user = true;
+}
+
+void fake_close(fake *f)
+{
+  bool closed = false;
+  uvr_stream_close(f->stream, on_fake_closed, &closed);
+  assert_false(closed);
+  assert_true(rig_run_until(f->rig, &closed));
+}

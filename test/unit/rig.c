@@ -1,0 +1,164 @@
+/* The ground of the core's tests: see rig.h. */
+#include "rig.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* Before each block; 16 bytes, to keep malloc's alignment. */
+typedef struct block {
+  uint64_t size;
+  uint64_t magic;
+} block;
+
+static const uint64_t LIVE = 0x6c697665626c6f63;
+static const uint64_t DEAD = 0x64656164626c6f63;
+
+static bool is_buffer(uint64_t size)
+{
+  return size == sizeof(uvr_buffer) + UVR_BUFFER_SMALL || size == sizeof(uvr_buffer) + UVR_BUFFER_LARGE;
+}
+
+static void *allocate(void *user, size_t size)
+{
+  rig *r = user;
+  if (++r->allocations == r->fail_at) {
+    r->failed = true;
+    return NULL;
+  }
+  block *b = malloc(sizeof(*b) + size);
+  assert_non_null(b);
+  *b = (block){.size = size, .magic = LIVE};
+  memset(b + 1, 0xA5, size);
+  r->blocks++;
+  r->buffers += is_buffer(size) ? 1U : 0U;
+  return b + 1;
+}
+
+static void release(void *user, void *memory)
+{
+  rig *r = user;
+  block *b = (block *)memory - 1;
+  if (b->magic != LIVE) {
+    fail_msg("%s", b->magic == DEAD ? "a block is freed twice" : "what is freed was not allocated here");
+  }
+  r->blocks--;
+  r->buffers -= is_buffer(b->size) ? 1U : 0U;
+  b->magic = DEAD;
+  memset(memory, 0x5A, b->size);
+  free(b);
+}
+
+static void on_guard(uv_timer_t *timer)
+{
+  rig *r = timer->data;
+  r->guard_fired = true;
+  uv_stop(&r->loop);
+}
+
+void rig_init(rig *r)
+{
+#ifdef SIGPIPE
+  (void)signal(SIGPIPE, SIG_IGN); /* as every program with sockets must */
+#endif
+  memset(r, 0, sizeof(*r));
+  assert_int_equal(uv_loop_init(&r->loop), 0);
+  uvr_memory memory = {.allocate = allocate, .release = release, .user = r};
+  uvr_log log = {0};
+  assert_int_equal(uvr_env_init(&r->env, &r->loop, &memory, &log), 0);
+  assert_int_equal(uv_timer_init(&r->loop, &r->guard), 0);
+  r->guard.data = r;
+  uv_unref((uv_handle_t *)&r->guard);
+  r->random = 1;
+}
+
+void rig_clear(rig *r)
+{
+  uv_close((uv_handle_t *)&r->guard, NULL);
+  (void)uv_run(&r->loop, UV_RUN_DEFAULT);
+  assert_int_equal(rig_buffers_held(r), 0);
+  uvr_env_clear(&r->env);
+  if (r->blocks != 0) {
+    fail_msg("%u blocks of memory were not given back", (unsigned)r->blocks);
+  }
+  assert_int_equal(uv_loop_close(&r->loop), 0); /* UV_EBUSY: a handle was not closed */
+}
+
+unsigned rig_random(rig *r, unsigned limit)
+{
+  r->random = r->random * 6364136223846793005U + 1442695040888963407U;
+  return (unsigned)(r->random >> 33) % limit;
+}
+
+size_t rig_buffers_held(const rig *r)
+{
+  return r->buffers - r->env.buffers.small_count - r->env.buffers.large_count;
+}
+
+bool rig_buffer_is_free(const rig *r, const uvr_buffer *buffer)
+{
+  for (const uvr_buffer *b = r->env.buffers.small_free; b != NULL; b = b->next) {
+    if (b == buffer) {
+      return true;
+    }
+  }
+  for (const uvr_buffer *b = r->env.buffers.large_free; b != NULL; b = b->next) {
+    if (b == buffer) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void start_guard(rig *r, uint64_t ms)
+{
+  uv_update_time(&r->loop);
+  r->guard_fired = false;
+  assert_int_equal(uv_timer_start(&r->guard, on_guard, ms, 0), 0);
+}
+
+void rig_run(rig *r)
+{
+  start_guard(r, RIG_PATIENCE_MS);
+  (void)uv_run(&r->loop, UV_RUN_DEFAULT);
+  (void)uv_timer_stop(&r->guard);
+  if (r->guard_fired) {
+    fail_msg("%s", "the loop still runs");
+  }
+}
+
+void rig_turns(rig *r, unsigned turns)
+{
+  for (unsigned i = 0; i < turns; i++) {
+    (void)uv_run(&r->loop, UV_RUN_NOWAIT);
+  }
+}
+
+bool rig_run_until(rig *r, const bool *flag)
+{
+  start_guard(r, RIG_PATIENCE_MS);
+  while (!*flag && !r->guard_fired && uv_run(&r->loop, UV_RUN_ONCE) != 0) {
+  }
+  (void)uv_timer_stop(&r->guard);
+  return *flag;
+}
+
+void rig_run_ms(rig *r, uint64_t ms)
+{
+  uv_ref((uv_handle_t *)&r->guard);
+  start_guard(r, ms);
+  while (!r->guard_fired) {
+    (void)uv_run(&r->loop, UV_RUN_ONCE);
+  }
+  uv_unref((uv_handle_t *)&r->guard);
+}
+
+char rig_byte(unsigned seed, uint64_t position)
+{
+  uint64_t x = (position / 7 + seed) * 0x9E3779B97F4A7C15U;
+  return (char)(x >> (8 * (position % 7)));
+}

@@ -1,0 +1,56 @@
+/* What the tests of the core stand on: a loop, an environment whose allocator counts, can fail and spoils what is
+ * freed, and ways to run the loop that cannot hang. Used by one thread. */
+#ifndef RIG_H
+#define RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "env.h"
+
+enum { RIG_PATIENCE_MS = 10000 }; /* no test waits longer for anything */
+
+typedef struct rig {
+  uv_loop_t loop;
+  uvr_env env;
+  uv_timer_t guard;
+  bool guard_fired;
+  size_t blocks;      /* allocated and not given back */
+  size_t allocations; /* so far */
+  size_t fail_at;     /* which allocation fails, counted from 1; 0: none */
+  bool failed;        /* it did */
+  size_t buffers;     /* of the blocks, relay buffers, in use or in the pool */
+  uint64_t random;
+} rig;
+
+void rig_init(rig *r);
+
+/* Asserts that everything was closed and given back. */
+void rig_clear(rig *r);
+
+/* The next of a repeatable series of numbers, below `limit`. */
+unsigned rig_random(rig *r, unsigned limit);
+
+/* Relay buffers that somebody holds. */
+size_t rig_buffers_held(const rig *r);
+
+/* Whether a buffer lies in the pool, where nobody may use it. */
+bool rig_buffer_is_free(const rig *r, const uvr_buffer *buffer);
+
+/* Runs the loop until nothing is left to come. */
+void rig_run(rig *r);
+
+/* Runs the loop `turns` times without waiting. */
+void rig_turns(rig *r, unsigned turns);
+
+/* Runs the loop until *flag is true; false when it is not within RIG_PATIENCE_MS or nothing is left to come. */
+bool rig_run_until(rig *r, const bool *flag);
+
+/* Runs the loop for so long, whatever happens. */
+void rig_run_ms(rig *r, uint64_t ms);
+
+/* Byte number `position` of the stream of test data that `seed` names. */
+char rig_byte(unsigned seed, uint64_t position);
+
+#endif

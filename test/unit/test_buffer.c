@@ -1,0 +1,129 @@
+/* The pool of relay buffers: sizes, reuse, a bounded number kept, nothing leaked, no memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+
+enum { MANY = 200, KEPT_MAX = 64 };
+
+static const size_t sizes[] = {UVR_BUFFER_SMALL, UVR_BUFFER_LARGE};
+
+static void test_get(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  for (unsigned i = 0; i < 2; i++) {
+    uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    assert_non_null(buffer);
+    assert_int_equal(buffer->capacity, sizes[i]);
+    assert_int_equal(buffer->length, 0);
+    assert_false(buffer->end_of_message);
+    memset(buffer->data, 0xFF, buffer->capacity); /* all of it is ours: a sanitizer looks */
+    buffer->length = 17;
+    buffer->end_of_message = true;
+    uvr_buffer_put(&r.env.buffers, buffer);
+    /* The last one back is the next one out, as good as new, and of its own size. */
+    uvr_buffer *other = uvr_buffer_get(&r.env.buffers, sizes[1 - i]);
+    uvr_buffer *again = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    assert_ptr_equal(again, buffer);
+    assert_ptr_not_equal(other, buffer);
+    assert_int_equal(again->capacity, sizes[i]);
+    assert_int_equal(again->length, 0);
+    assert_false(again->end_of_message);
+    uvr_buffer_put(&r.env.buffers, again);
+    uvr_buffer_put(&r.env.buffers, other);
+  }
+  uvr_buffer_put(&r.env.buffers, NULL);
+  rig_clear(&r);
+}
+
+static void test_kept(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  size_t others = r.blocks;
+  for (unsigned i = 0; i < 2; i++) {
+    uvr_buffer *all[MANY];
+    for (unsigned n = 0; n < MANY; n++) {
+      all[n] = uvr_buffer_get(&r.env.buffers, sizes[i]);
+      assert_non_null(all[n]);
+      memset(all[n]->data, (int)n, sizes[i]);
+    }
+    assert_int_equal(rig_buffers_held(&r), MANY);
+    for (unsigned n = 0; n < MANY; n++) {
+      for (size_t at = 0; at < sizes[i]; at += 511) {
+        assert_int_equal((unsigned char)all[n]->data[at], n); /* no two share memory */
+      }
+      uvr_buffer_put(&r.env.buffers, all[n]);
+    }
+    assert_int_equal(rig_buffers_held(&r), 0);
+  }
+  size_t kept = r.blocks - others;
+  assert_in_range(kept, 2, 2 * KEPT_MAX);
+  assert_int_equal(kept, r.env.buffers.small_count + r.env.buffers.large_count);
+  assert_in_range(r.env.buffers.large_count, 1, 16); /* at most 1 MiB lies idle */
+  rig_clear(&r);
+}
+
+/* Taking and giving back in any order: the count is right and steady work allocates nothing. */
+static void test_steady(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  uvr_buffer *held[4] = {0};
+  size_t warm = 0;
+  for (unsigned i = 0; i < 20000; i++) {
+    if (i == 1000) {
+      warm = r.allocations;
+    }
+    unsigned n = rig_random(&r, 4);
+    if (held[n] == NULL) {
+      held[n] = uvr_buffer_get(&r.env.buffers, sizes[rig_random(&r, 2)]);
+      assert_false(rig_buffer_is_free(&r, held[n]));
+    } else {
+      uvr_buffer_put(&r.env.buffers, held[n]);
+      assert_true(rig_buffer_is_free(&r, held[n]));
+      held[n] = NULL;
+    }
+  }
+  assert_int_equal(r.allocations, warm);
+  for (unsigned n = 0; n < 4; n++) {
+    uvr_buffer_put(&r.env.buffers, held[n]);
+  }
+  rig_clear(&r);
+}
+
+static void test_no_memory(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  for (unsigned i = 0; i < 2; i++) {
+    r.fail_at = r.allocations + 1;
+    assert_null(uvr_buffer_get(&r.env.buffers, sizes[i]));
+    uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    assert_non_null(buffer);
+    uvr_buffer_put(&r.env.buffers, buffer);
+  }
+  rig_clear(&r);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_get),
+      cmocka_unit_test(test_kept),
+      cmocka_unit_test(test_steady),
+      cmocka_unit_test(test_no_memory),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,763 @@
+/* Standard input and output on Unix, of every kind: pipes, one socket or two, files, /dev/null, a terminal, closed
+ * ones. Bytes, the half-close that a reader sees at once, a reader that goes away, O_NONBLOCK as it was before, and
+ * every descriptor closed in the end. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "scratch.h"
+#include "stdio_system.h"
+#include "stream_stdio.h"
+
+enum { LONG_BYTES = 1000000, TURNS_MAX = 12, SOON_MS = 1500, CLOSED_FD = 900, FDS_MAX = 1024 };
+
+typedef struct bench {
+  rig r;
+  uvr_stream *stream;
+  int input; /* what the stream was given */
+  int output;
+  int feed;  /* our ends */
+  int drain; /* may be the same */
+  bool got;
+  uvr_outcome read_outcome;
+  char bytes[UVR_BUFFER_LARGE];
+  size_t size;
+  bool wrote;
+  uvr_outcome write_outcome;
+  int write_code;
+  bool shut;
+  uvr_outcome shutdown_outcome;
+  bool lost;
+  uvr_outcome lost_outcome;
+  bool closing;
+  bool closed;
+  uvr_buffer *outgoing;
+} bench;
+
+static int open_fds(void)
+{
+  int count = 0;
+  for (int fd = 0; fd < FDS_MAX; fd++) {
+    count += fcntl(fd, F_GETFD) != -1 ? 1 : 0;
+  }
+  return count;
+}
+
+static void cloexec(int fds[2])
+{
+  (void)fcntl(fds[0], F_SETFD, FD_CLOEXEC);
+  (void)fcntl(fds[1], F_SETFD, FD_CLOEXEC);
+}
+
+static void bench_init(bench *b)
+{
+  memset(b, 0, sizeof(*b));
+  b->feed = b->drain = b->input = b->output = -1;
+  rig_init(&b->r);
+}
+
+static void use_pipes(bench *b)
+{
+  int in[2];
+  int out[2];
+  assert_int_equal(pipe(in), 0);
+  assert_int_equal(pipe(out), 0);
+  cloexec(in);
+  cloexec(out);
+  b->input = in[0];
+  b->feed = in[1];
+  b->output = out[1];
+  b->drain = out[0];
+}
+
+/* As socat gives one socket as both. */
+static void use_socket(bench *b)
+{
+  int ends[2];
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  cloexec(ends);
+  b->input = ends[0];
+  b->output = fcntl(ends[0], F_DUPFD_CLOEXEC, 3);
+  b->feed = ends[1];
+  b->drain = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
+}
+
+static void open_stream(bench *b)
+{
+  uvr_error error;
+  if (uvr_stream_stdio_new(&b->r.env, b->input, b->output, &b->stream, &error) != 0) {
+    fail_msg("%s", error.text);
+  }
+}
+
+static void on_closed(void *user)
+{
+  bench *b = user;
+  b->closed = true;
+}
+
+static void close_stream(bench *b)
+{
+  b->closing = true;
+  uvr_stream_close(b->stream, on_closed, b);
+  assert_false(b->closed);
+}
+
+static void close_ours(int *fd)
+{
+  if (*fd != -1) {
+    assert_int_equal(close(*fd), 0);
+    *fd = -1;
+  }
+}
+
+static void bench_clear(bench *b)
+{
+  if (!b->closing) {
+    close_stream(b);
+  }
+  assert_true(rig_run_until(&b->r, &b->closed));
+  close_ours(&b->feed);
+  close_ours(&b->drain);
+  uvr_buffer_put(&b->r.env.buffers, b->outgoing);
+  rig_clear(&b->r);
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+{
+  bench *b = user;
+  (void)error;
+  assert_false(b->closing);
+  b->got = true;
+  b->read_outcome = outcome;
+  b->size = 0;
+  if (outcome == UVR_DONE) {
+    b->size = buffer->length;
+    memcpy(b->bytes, buffer->data, buffer->length);
+    uvr_buffer_put(&b->r.env.buffers, buffer);
+  }
+}
+
+static void read_once(bench *b)
+{
+  b->got = false;
+  uvr_stream_read(b->stream, on_read, b);
+  assert_true(rig_run_until(&b->r, &b->got));
+}
+
+static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  bench *b = user;
+  assert_false(b->closing);
+  b->wrote = true;
+  b->write_outcome = outcome;
+  b->write_code = error != NULL ? error->code : 0;
+}
+
+static void begin_write(bench *b, unsigned seed, uint64_t from, size_t size)
+{
+  if (b->outgoing == NULL) {
+    b->outgoing = uvr_buffer_get(&b->r.env.buffers, UVR_BUFFER_LARGE);
+    assert_non_null(b->outgoing);
+  }
+  for (size_t i = 0; i < size; i++) {
+    b->outgoing->data[i] = rig_byte(seed, from + i);
+  }
+  b->outgoing->length = size;
+  b->wrote = false;
+  uvr_stream_write(b->stream, b->outgoing, on_write, b);
+}
+
+static void write_once(bench *b, unsigned seed, uint64_t from, size_t size)
+{
+  begin_write(b, seed, from, size);
+  assert_true(rig_run_until(&b->r, &b->wrote));
+}
+
+static void on_shutdown(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  bench *b = user;
+  (void)error;
+  assert_false(b->closing);
+  b->shut = true;
+  b->shutdown_outcome = outcome;
+}
+
+static void shut_down(bench *b)
+{
+  assert_true(b->stream->can_half_close);
+  uvr_stream_shutdown(b->stream, on_shutdown, b);
+  assert_true(rig_run_until(&b->r, &b->shut));
+}
+
+static void on_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+{
+  bench *b = user;
+  assert_false(b->closing);
+  assert_false(b->lost); /* once */
+  assert_int_not_equal(error->code, 0);
+  b->lost = true;
+  b->lost_outcome = outcome;
+}
+
+/* What is there to be read at our end now, without waiting: a count, 0 at the end of input, -1 for nothing yet. */
+static ssize_t drain_now(int fd, char *bytes, size_t size)
+{
+  int flags = fcntl(fd, F_GETFL);
+  assert_int_equal(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+  ssize_t count = read(fd, bytes, size);
+  int error = errno;
+  assert_int_equal(fcntl(fd, F_SETFL, flags), 0);
+  assert_true(count >= 0 || error == EAGAIN);
+  return count;
+}
+
+typedef void (*use_cb)(bench *b);
+static const use_cb uses[] = {use_pipes, use_socket};
+
+static void test_bytes(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    char sent[256];
+    char bytes[512];
+    bench_init(&b);
+    uses[i](&b);
+    open_stream(&b);
+    assert_int_equal(b.stream->ends_when_lost, i == 0);
+    for (unsigned n = 0; n < sizeof(sent); n++) {
+      sent[n] = (char)n; /* all byte values */
+    }
+    assert_int_equal(write(b.feed, sent, sizeof(sent)), sizeof(sent));
+    read_once(&b);
+    assert_int_equal(b.size, sizeof(sent));
+    assert_memory_equal(b.bytes, sent, sizeof(sent));
+    write_once(&b, 3, 0, 300);
+    assert_int_equal(b.write_outcome, UVR_DONE);
+    assert_int_equal(drain_now(b.drain, bytes, sizeof(bytes)), 300);
+    for (unsigned n = 0; n < 300; n++) {
+      assert_int_equal(bytes[n], rig_byte(3, n));
+    }
+    bench_clear(&b);
+  }
+}
+
+/* More than a pipe holds: written in parts, while a reader takes it bit by bit. */
+static void test_long_write(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    static char bytes[10000];
+    bench_init(&b);
+    uses[i](&b);
+    open_stream(&b);
+    uint64_t sent = 0;
+    uint64_t seen = 0;
+    b.wrote = true;
+    while (seen < LONG_BYTES) {
+      if (b.wrote && sent < LONG_BYTES) {
+        begin_write(&b, 4, sent, UVR_BUFFER_LARGE);
+        sent += UVR_BUFFER_LARGE;
+      }
+      rig_turns(&b.r, 1);
+      ssize_t count = drain_now(b.drain, bytes, sizeof(bytes));
+      for (ssize_t n = 0; n < count; n++) {
+        assert_int_equal(bytes[n], rig_byte(4, seen + (uint64_t)n));
+      }
+      seen += count > 0 ? (uint64_t)count : 0;
+    }
+    bench_clear(&b);
+  }
+}
+
+static void test_end_of_input(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    bench_init(&b);
+    uses[i](&b);
+    open_stream(&b);
+    assert_int_equal(write(b.feed, "last", 4), 4);
+    if (i == 0) {
+      close_ours(&b.feed);
+    } else {
+      assert_int_equal(shutdown(b.feed, SHUT_WR), 0);
+    }
+    read_once(&b);
+    assert_int_equal(b.size, 4);
+    read_once(&b);
+    assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    write_once(&b, 1, 0, 100); /* the output lives on */
+    assert_int_equal(b.write_outcome, UVR_DONE);
+    bench_clear(&b);
+  }
+}
+
+/* The reader sees the end as soon as the half-close is done, and the input lives on. */
+static void test_half_close(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    char bytes[64];
+    bench_init(&b);
+    uses[i](&b);
+    open_stream(&b);
+    write_once(&b, 1, 0, 10);
+    shut_down(&b);
+    assert_int_equal(b.shutdown_outcome, UVR_DONE);
+    assert_int_equal(drain_now(b.drain, bytes, sizeof(bytes)), 10);
+    assert_int_equal(drain_now(b.drain, bytes, sizeof(bytes)), 0);
+    assert_int_equal(write(b.feed, "more", 4), 4);
+    read_once(&b);
+    assert_int_equal(b.size, 4);
+    bench_clear(&b);
+  }
+}
+
+/* A reader that goes away is told of though nothing is written. */
+static void test_reader_gone_while_idle(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    bench_init(&b);
+    uses[i](&b);
+    open_stream(&b);
+    uvr_stream_watch(b.stream, on_lost, &b);
+    rig_run_ms(&b.r, 600);
+    assert_false(b.lost);
+    uint64_t before = uv_hrtime();
+    close_ours(&b.drain);
+    if (i == 1) {
+      close_ours(&b.feed);
+      read_once(&b); /* of a socket, only once the input has ended: it might hold more */
+      assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    }
+    rig_run_ms(&b.r, 700);
+    assert_true(b.lost);
+    assert_int_equal(b.lost_outcome, UVR_GONE);
+    assert_in_range((uv_hrtime() - before) / 1000000, 0, SOON_MS);
+    bench_clear(&b);
+  }
+}
+
+/* Only a socket's input has ended: its reader still reads. */
+static void test_half_closed_socket_is_not_lost(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  use_socket(&b);
+  open_stream(&b);
+  uvr_stream_watch(b.stream, on_lost, &b);
+  assert_int_equal(shutdown(b.feed, SHUT_WR), 0);
+  read_once(&b);
+  assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+  rig_run_ms(&b.r, 700);
+  assert_false(b.lost);
+  bench_clear(&b);
+}
+
+/* What a socket's peer left is read, though it is gone. */
+static void test_socket_gone_leaves_input(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  use_socket(&b);
+  open_stream(&b);
+  uvr_stream_watch(b.stream, on_lost, &b);
+  assert_int_equal(write(b.feed, "left", 4), 4);
+  close_ours(&b.feed);
+  close_ours(&b.drain);
+  rig_run_ms(&b.r, 600);
+  assert_false(b.lost);
+  read_once(&b);
+  assert_int_equal(b.size, 4);
+  read_once(&b);
+  assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+  rig_run_ms(&b.r, 600);
+  assert_true(b.lost);
+  bench_clear(&b);
+}
+
+static void test_reader_gone_while_writing(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    for (unsigned under_way = 0; under_way < 2; under_way++) {
+      bench b;
+      bench_init(&b);
+      uses[i](&b);
+      open_stream(&b);
+      while (under_way == 1 && (b.wrote || b.outgoing == NULL)) {
+        begin_write(&b, 1, 0, UVR_BUFFER_LARGE);
+        rig_turns(&b.r, 3);
+      }
+      close_ours(&b.drain);
+      close_ours(&b.feed);
+      if (under_way == 0) {
+        begin_write(&b, 1, 0, 100);
+      }
+      assert_true(rig_run_until(&b.r, &b.wrote));
+      assert_int_equal(b.write_outcome, UVR_GONE);
+      assert_int_equal(b.write_code, UV_EPIPE);
+      bench_clear(&b);
+    }
+  }
+}
+
+/* Other processes share our descriptors' open files: O_NONBLOCK must be as it was, at the latest when the stream is
+ * closed, and for the output when it is half-closed. */
+static void test_nonblock_restored(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    for (unsigned was = 0; was < 2; was++) {
+      for (unsigned half = 0; half < 2; half++) {
+        bench b;
+        bench_init(&b);
+        uses[i](&b);
+        int in = dup(b.input);
+        int out = dup(b.output);
+        int flag = was == 1 ? O_NONBLOCK : 0;
+        assert_int_equal(fcntl(in, F_SETFL, fcntl(in, F_GETFL) | flag), 0);
+        assert_int_equal(fcntl(out, F_SETFL, fcntl(out, F_GETFL) | flag), 0);
+        open_stream(&b);
+        if (half == 1) {
+          shut_down(&b);
+          if (i == 0) {
+            assert_int_equal(fcntl(out, F_GETFL) & O_NONBLOCK, flag);
+          }
+        }
+        close_stream(&b);
+        assert_true(rig_run_until(&b.r, &b.closed));
+        assert_int_equal(fcntl(in, F_GETFL) & O_NONBLOCK, flag);
+        assert_int_equal(fcntl(out, F_GETFL) & O_NONBLOCK, flag);
+        assert_int_equal(close(in), 0);
+        assert_int_equal(close(out), 0);
+        bench_clear(&b);
+      }
+    }
+  }
+}
+
+static void test_files(void **state)
+{
+  (void)state;
+  scratch files;
+  char in[SCRATCH_PATH_MAX];
+  char out[SCRATCH_PATH_MAX];
+  scratch_init(&files);
+  char *data = malloc(LONG_BYTES);
+  assert_non_null(data);
+  for (unsigned i = 0; i < LONG_BYTES; i++) {
+    data[i] = rig_byte(5, i);
+  }
+  scratch_write(&files, "in", data, LONG_BYTES);
+  bench b;
+  bench_init(&b);
+  b.input = open(scratch_path(&files, "in", in), O_RDONLY | O_CLOEXEC);
+  b.output = open(scratch_path(&files, "out", out), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  open_stream(&b);
+  uvr_stream_watch(b.stream, on_lost, &b);
+  size_t seen = 0;
+  for (;;) {
+    read_once(&b);
+    if (b.read_outcome != UVR_DONE) {
+      break;
+    }
+    assert_memory_equal(b.bytes, data + seen, b.size);
+    write_once(&b, 5, seen, b.size);
+    assert_int_equal(b.write_outcome, UVR_DONE);
+    seen += b.size;
+  }
+  assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+  assert_int_equal(seen, LONG_BYTES);
+  shut_down(&b);
+  rig_run_ms(&b.r, 300);
+  assert_false(b.lost);
+  FILE *written = fopen(out, "rb");
+  assert_non_null(written);
+  char *copy = malloc(LONG_BYTES + 1);
+  assert_non_null(copy);
+  assert_int_equal(fread(copy, 1, LONG_BYTES + 1, written), LONG_BYTES);
+  assert_memory_equal(copy, data, LONG_BYTES);
+  assert_int_equal(fclose(written), 0);
+  free(copy);
+  free(data);
+  bench_clear(&b);
+  scratch_clear(&files);
+}
+
+static void test_null_device(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  b.input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  b.output = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  open_stream(&b);
+  uvr_stream_watch(b.stream, on_lost, &b);
+  read_once(&b);
+  assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+  write_once(&b, 1, 0, 1000);
+  assert_int_equal(b.write_outcome, UVR_DONE);
+  rig_run_ms(&b.r, 300);
+  assert_false(b.lost);
+  shut_down(&b);
+  assert_int_equal(b.shutdown_outcome, UVR_DONE);
+  bench_clear(&b);
+}
+
+/* /dev/full takes nothing: an error, not an end. */
+static void test_full_device(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  b.input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  b.output = open("/dev/full", O_WRONLY | O_CLOEXEC);
+  if (b.output == -1) {
+    assert_int_equal(close(b.input), 0);
+    rig_clear(&b.r);
+    skip();
+  }
+  open_stream(&b);
+  write_once(&b, 1, 0, 1000);
+  assert_int_equal(b.write_outcome, UVR_FAILED);
+  assert_int_equal(b.write_code, UV_ENOSPC);
+  bench_clear(&b);
+}
+
+/* A closed input is an empty one; a closed output fails when something is to be written, and not before. */
+static void test_closed(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 3; i++) {
+    bench b;
+    bench_init(&b);
+    use_pipes(&b);
+    if (i != 1) {
+      assert_int_equal(close(b.input), 0);
+      b.input = CLOSED_FD;
+    }
+    if (i != 0) {
+      assert_int_equal(close(b.output), 0);
+      b.output = CLOSED_FD;
+    }
+    open_stream(&b);
+    uvr_stream_watch(b.stream, on_lost, &b);
+    if (i != 1) {
+      read_once(&b);
+      assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    }
+    write_once(&b, 1, 0, 10);
+    assert_int_equal(b.write_outcome, i == 0 ? UVR_DONE : UVR_FAILED);
+    assert_int_equal(b.write_code, i == 0 ? 0 : UV_EBADF);
+    shut_down(&b);
+    assert_int_equal(b.shutdown_outcome, UVR_DONE);
+    bench_clear(&b);
+  }
+}
+
+/* A read that a thread is blocked in cannot be taken back: closing waits for it, then tells. */
+static void test_terminal(void **state)
+{
+  (void)state;
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master == -1 || grantpt(master) != 0 || unlockpt(master) != 0) {
+    skip();
+  }
+  bench b;
+  bench_init(&b);
+  b.input = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  b.output = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  assert_true(b.input >= 0 && b.output >= 0);
+  open_stream(&b);
+  assert_int_equal(write(master, "line\n", 5), 5);
+  read_once(&b);
+  assert_int_equal(b.size, 5);
+  assert_memory_equal(b.bytes, "line\n", 5);
+  uvr_stream_read(b.stream, on_read, &b);
+  rig_run_ms(&b.r, 50);
+  close_stream(&b);
+  rig_run_ms(&b.r, 50);
+  assert_false(b.closed);
+  assert_int_equal(write(master, "x\n", 2), 2);
+  bench_clear(&b);
+  assert_int_equal(close(master), 0);
+}
+
+/* Closed after 0, 1, 2 ... turns with a read, a write and a half-close under way. */
+static void test_close(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    for (unsigned what = 0; what < 4; what++) {
+      for (unsigned turns = 0; turns < TURNS_MAX; turns++) {
+        bench b;
+        bench_init(&b);
+        uses[i](&b);
+        open_stream(&b);
+        uvr_stream_watch(b.stream, on_lost, &b);
+        if (what != 1) {
+          uvr_stream_read(b.stream, on_read, &b);
+        }
+        if (what == 1 || what == 2) {
+          do {
+            begin_write(&b, 1, 0, UVR_BUFFER_LARGE);
+          } while (b.wrote && turns % 2 == 0);
+        }
+        if (what == 3) {
+          uvr_stream_shutdown(b.stream, on_shutdown, &b);
+        }
+        rig_turns(&b.r, turns);
+        bench_clear(&b);
+      }
+    }
+  }
+}
+
+/* The descriptors belong to the stream: none is open after it, however it ends. */
+static void test_no_descriptor_left(void **state)
+{
+  (void)state;
+  int before = open_fds();
+  for (unsigned i = 0; i < 2; i++) {
+    for (unsigned half = 0; half < 2; half++) {
+      bench b;
+      bench_init(&b);
+      uses[i](&b);
+      open_stream(&b);
+      if (half == 1) {
+        shut_down(&b);
+      }
+      bench_clear(&b);
+      assert_int_equal(open_fds(), before);
+    }
+  }
+}
+
+#ifdef UVR_TEST_KNOWN_FAULTS
+/* The same when it cannot be made. */
+static void test_no_descriptor_left_without_memory(void **state)
+{
+  (void)state;
+  int before = open_fds();
+  for (unsigned kind = 0; kind < 3; kind++) {
+    for (size_t n = 1; n < 4; n++) {
+      bench b;
+      bench_init(&b);
+      if (kind < 2) {
+        uses[kind](&b);
+      } else {
+        b.input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        b.output = open("/dev/null", O_WRONLY | O_CLOEXEC);
+      }
+      b.r.fail_at = b.r.allocations + n;
+      uvr_error error;
+      assert_int_equal(uvr_stream_stdio_new(&b.r.env, b.input, b.output, &b.stream, &error), UV_ENOMEM);
+      assert_true(b.r.failed);
+      assert_int_equal(error.code, UV_ENOMEM);
+      rig_run(&b.r);
+      close_ours(&b.feed);
+      close_ours(&b.drain);
+      rig_clear(&b.r);
+      assert_int_equal(open_fds(), before);
+    }
+  }
+}
+#endif
+
+static void test_no_memory(void **state)
+{
+  (void)state;
+  for (unsigned kind = 0; kind < 2; kind++) {
+    for (size_t n = 1; n < 4; n++) {
+      bench b;
+      bench_init(&b);
+      uses[kind](&b);
+      int in = b.input;
+      int out = b.output;
+      b.r.fail_at = b.r.allocations + n;
+      uvr_error error;
+      assert_int_equal(uvr_stream_stdio_new(&b.r.env, in, out, &b.stream, &error), UV_ENOMEM);
+      assert_int_equal(error.code, UV_ENOMEM);
+      rig_run(&b.r);
+      (void)close(in);
+      (void)close(out);
+      close_ours(&b.feed);
+      close_ours(&b.drain);
+      rig_clear(&b.r);
+    }
+  }
+}
+
+/* Out of its place, so that nothing of it stays open. */
+static void test_take(void **state)
+{
+  (void)state;
+  int ends[2];
+  int sample = open("/dev/null", O_RDWR | O_CLOEXEC);
+  assert_int_equal(pipe(ends), 0);
+  cloexec(ends);
+  assert_int_not_equal(dup2(ends[1], sample), -1);
+  (void)close(ends[1]);
+  int before = open_fds();
+  uv_file taken = uvr_stdio_take(sample);
+  assert_int_not_equal(taken, sample);
+  assert_true(taken > STDERR_FILENO);
+  assert_int_equal(open_fds(), before + 1);
+  char byte;
+  assert_int_equal(write(sample, "x", 1), 1); /* to /dev/null now */
+  assert_int_equal(drain_now(ends[0], &byte, 1), -1);
+  uvr_stdio_close(taken);
+  assert_int_equal(drain_now(ends[0], &byte, 1), 0); /* its end is seen at once */
+  (void)close(sample);
+  (void)close(ends[0]);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_bytes),
+      cmocka_unit_test(test_long_write),
+      cmocka_unit_test(test_end_of_input),
+      cmocka_unit_test(test_half_close),
+      cmocka_unit_test(test_reader_gone_while_idle),
+      cmocka_unit_test(test_half_closed_socket_is_not_lost),
+      cmocka_unit_test(test_socket_gone_leaves_input),
+      cmocka_unit_test(test_reader_gone_while_writing),
+      cmocka_unit_test(test_nonblock_restored),
+      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_null_device),
+      cmocka_unit_test(test_full_device),
+      cmocka_unit_test(test_closed),
+      cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_close),
+      cmocka_unit_test(test_no_descriptor_left),
+#ifdef UVR_TEST_KNOWN_FAULTS
+      cmocka_unit_test(test_no_descriptor_left_without_memory),
+#endif
+      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_take),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
