@@ -9,11 +9,15 @@
 
 #include <cmocka.h>
 
-/* Before each block; 16 bytes, to keep malloc's alignment. */
+/* Before each block; 32 bytes, to keep malloc's alignment. */
 typedef struct block {
   uint64_t size;
   uint64_t magic;
+  struct block *next; /* of those kept back */
+  uint64_t unused;
 } block;
+
+enum { SPOILT = 0x5A };
 
 static const uint64_t LIVE = 0x6c697665626c6f63;
 static const uint64_t DEAD = 0x64656164626c6f63;
@@ -49,8 +53,31 @@ static void release(void *user, void *memory)
   r->blocks--;
   r->buffers -= is_buffer(b->size) ? 1U : 0U;
   b->magic = DEAD;
-  memset(memory, 0x5A, b->size);
-  free(b);
+  memset(memory, SPOILT, b->size);
+#ifdef __SANITIZE_ADDRESS__
+  free(b); /* the sanitizer sees who touches it */
+#else
+  if (is_buffer(b->size)) {
+    free(b);
+    return;
+  }
+  b->next = r->freed;
+  r->freed = b;
+#endif
+}
+
+static void check_freed(rig *r)
+{
+  for (block *b = r->freed; b != NULL; b = r->freed) {
+    const unsigned char *bytes = (const unsigned char *)(b + 1);
+    r->freed = b->next;
+    for (uint64_t i = 0; i < b->size; i++) {
+      if (bytes[i] != SPOILT) {
+        fail_msg("a block of %u bytes was written to after it was freed", (unsigned)b->size);
+      }
+    }
+    free(b);
+  }
 }
 
 static void on_guard(uv_timer_t *timer)
@@ -82,6 +109,7 @@ void rig_clear(rig *r)
   (void)uv_run(&r->loop, UV_RUN_DEFAULT);
   assert_int_equal(rig_buffers_held(r), 0);
   uvr_env_clear(&r->env);
+  check_freed(r);
   if (r->blocks != 0) {
     fail_msg("%u blocks of memory were not given back", (unsigned)r->blocks);
   }

@@ -21,6 +21,7 @@ typedef struct rig {
   size_t fail_at;     /* which allocation fails, counted from 1; 0: none */
   bool failed;        /* it did */
   size_t buffers;     /* of the blocks, relay buffers, in use or in the pool */
+  void *freed;        /* blocks kept back, to see whether anybody still writes to them */
   uint64_t random;
 } rig;
 

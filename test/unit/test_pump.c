@@ -268,6 +268,24 @@ static void test_no_recursion(void **state)
   free(reads);
 }
 
+/* A write that fails after the stop is not reported either. */
+static void test_stop_then_fail(void **state)
+{
+  (void)state;
+  fake_step reads[] = {{.size = 10}, {.size = 20}, {.size = 30, .turns = FAKE_NEVER}, {0}};
+  for (unsigned o = 0; o < 2; o++) {
+    bench b;
+    bench_init(&b, &(fake_script){.reads = reads}, &(fake_script){.write_turns = FAKE_NEVER});
+    start(&b);
+    uvr_pump_stop(&b.pump);
+    fake_finish_write(b.sink, sink_ends[o].outcome);
+    rig_run(&b.r);
+    assert_int_equal(b.reports, 0);
+    assert_int_equal(b.sink->writes, 1);
+    bench_clear(&b);
+  }
+}
+
 /* Told to stop after each number of turns; bench_clear asserts that nothing comes or begins after that. */
 static void test_stop(void **state)
 {
@@ -347,6 +365,7 @@ int main(void)
       cmocka_unit_test(test_source_ends_at_once),
       cmocka_unit_test(test_no_recursion),
       cmocka_unit_test(test_stop),
+      cmocka_unit_test(test_stop_then_fail),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_clear_of_nothing),
   };

@@ -318,6 +318,8 @@ static const scenario scenarios[] = {
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), LATE_END), .lost = {.outcome = UVR_GONE, .turns = 3}},
      .to_right = 60,
+     /* Nothing of this is written any more, and the half-close is not waited for. */
+     .right = {.reads = STEPS(LATE(30), LATE(30)), .shutdown = {.turns = FAKE_NEVER}},
      .right_shutdowns = ANY},
     {.name = "the left socket is gone for writing, twice told",
      .options = OPTIONS_NONE,

@@ -1,0 +1,247 @@
+"""The Linux program, from outside: sockets, its ends, its messages, and what it does with standard descriptors.
+
+It runs the program of the build it belongs to, so with the sanitizers, too; what they find fails the test by the exit
+status or by a line on standard error."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import random
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+PROGRAM = os.environ["UVRELAY"]
+SOON = 30
+
+
+def start(*args, **options):
+    options.setdefault("stdin", subprocess.PIPE)
+    options.setdefault("stdout", subprocess.PIPE)
+    return subprocess.Popen([PROGRAM, *args], stderr=subprocess.PIPE, **options)
+
+
+def run(*args, data=b"", **options):
+    process = start(*args, **options)
+    out, err = process.communicate(data, timeout=SOON)
+    return process.returncode, out, err.decode()
+
+
+@contextlib.contextmanager
+def server(serve, family=socket.AF_UNIX, address=None):
+    """Serves one client with serve(connection) in a thread. Gives the address as uvrelay wants it."""
+    listener = socket.socket(family)
+    listener.settimeout(SOON)
+    listener.bind(address or ("127.0.0.1", 0))
+    listener.listen()
+    problems = []
+
+    def work():
+        try:
+            connection, _ = listener.accept()
+            connection.settimeout(SOON)
+            with connection:
+                serve(connection)
+        except Exception as problem:  # noqa: BLE001: told to the test below
+            problems.append(problem)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        yield f"unix://{address}" if family == socket.AF_UNIX else f"tcp://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(SOON)
+        assert not thread.is_alive()
+        assert not problems
+    finally:
+        listener.close()
+
+
+def receive_all(connection):
+    pieces = []
+    while piece := connection.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def upper(connection):
+    connection.sendall(receive_all(connection).upper())
+
+
+@pytest.fixture(params=["unix", "tcp"])
+def kind(request, tmp_path):
+    return (socket.AF_UNIX, str(tmp_path / "s")) if request.param == "unix" else (socket.AF_INET, None)
+
+
+def test_half_close_and_late_reply(kind):
+    def serve(connection):
+        text = receive_all(connection)
+        time.sleep(1)
+        connection.sendall(text.upper())
+
+    with server(serve, *kind) as address:
+        assert run(address, data=b"hello") == (0, b"HELLO", "")
+
+
+def test_both_ways_at_once(kind):
+    up = random.Random(1).randbytes(20_000_000)
+    down = random.Random(2).randbytes(20_000_000)
+    got = []
+
+    def serve(connection):
+        sender = threading.Thread(target=lambda: (connection.sendall(down), connection.shutdown(socket.SHUT_WR)))
+        sender.start()
+        got.append(receive_all(connection))
+        sender.join()
+
+    with server(serve, *kind) as address:
+        code, out, err = run(address, data=up)
+    assert (code, err) == (0, "")
+    assert hashlib.sha256(out).digest() == hashlib.sha256(down).digest()
+    assert hashlib.sha256(got[0]).digest() == hashlib.sha256(up).digest()
+
+
+def test_ei_ends_when_all_is_written(kind):
+    with server(lambda connection: receive_all(connection) and time.sleep(1), *kind) as address:
+        begin = time.monotonic()
+        assert run("-ei", address, data=b"x" * 1000)[0] == 0
+        assert time.monotonic() - begin < 0.9
+
+
+def test_ep_ends_though_stdin_is_open(kind):
+    with server(lambda connection: connection.sendall(b"bye"), *kind) as address:
+        process = start("-ep", address)
+        assert process.wait(SOON) == 0
+        assert process.stdout.read() == b"bye"
+        process.stdin.close()
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_lost_reader_ends_it(kind, silent):
+    def serve(connection):
+        with contextlib.suppress(OSError):
+            if silent:
+                receive_all(connection)
+            while not silent:
+                connection.sendall(b"x" * 65536)
+
+    with server(serve, *kind) as address:
+        process = start(address)
+        time.sleep(0.2)
+        process.stdout.close()
+        assert process.wait(3) == 0
+        process.stdin.close()
+
+
+def test_a_stopped_reader_stops_the_sender(tmp_path):
+    sent = []
+
+    def serve(connection):
+        connection.settimeout(2)
+        total = 0
+        with contextlib.suppress(OSError):
+            while total < 200_000_000:
+                total += connection.send(b"x" * 65536)
+        sent.append(total)
+
+    with server(serve, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        process = start(address)
+        time.sleep(1.5)
+        memory = [int(line.split()[1]) for line in open(f"/proc/{process.pid}/status") if line.startswith("VmRSS")][0]
+    assert sent[0] < 5_000_000
+    if "san" not in os.environ["UVRELAY_BUILD"]:
+        assert memory < 20_000
+    process.kill()
+    process.communicate()
+
+
+def test_errors_are_one_sentence(tmp_path):
+    path = tmp_path / "none"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    cases = {
+        f"unix://{path}": rf"there is no socket unix://{path} \(ENOENT\): .*add -p",
+        f"tcp://127.0.0.1:{port}": rf"cannot connect to tcp://127.0.0.1:{port}: connection refused \(ECONNREFUSED\): .*-p",
+        f"assuan://{path}": rf"there is no socket file {path} \(ENOENT\): .*-p",
+        "//./pipe/x": r"cannot connect to //./pipe/x: named pipes exist on Windows only",
+    }
+    for address, expected in cases.items():
+        code, out, err = run(address)
+        assert (code, out) == (1, b"")
+        assert re.fullmatch(f"uvrelay: {expected}.*\n", err), err
+    code, _, err = run("nonsense")
+    assert code == 2 and err.count("\n") == 1, err
+
+
+def test_p_waits_for_the_socket(tmp_path):
+    path = tmp_path / "later"
+    process = start("-p", f"unix://{path}")
+    time.sleep(0.7)
+    with server(upper, socket.AF_UNIX, str(path)):
+        out, _ = process.communicate(b"hello", timeout=SOON)
+    assert (process.returncode, out) == (0, b"HELLO")
+
+
+def test_timeout_gives_up(tmp_path):
+    begin = time.monotonic()
+    code, _, err = run("-p", "--timeout=0.5", f"unix://{tmp_path}/none")
+    assert code == 1 and "gave up" in err and "after 0.5 s" in err
+    assert 0.4 < time.monotonic() - begin < 5
+
+
+def test_verbose_tells_the_story(tmp_path):
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        code, out, err = run("-v", address, data=b"hello")
+    assert (code, out) == (0, b"HELLO")
+    story = ["connecting to", "connected to", "standard input: end of input after 5 bytes", "end of input after 5 bytes",
+             "5 bytes sent, 5 bytes received"]
+    position = 0
+    for part in story:
+        position = err.index(part, position) + 1
+
+
+def test_every_kind_of_descriptor(tmp_path):
+    text = bytes(range(256)) * 1000
+    (tmp_path / "in").write_bytes(text)
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s1")) as address:
+        with open(tmp_path / "in", "rb") as source, open(tmp_path / "out", "wb") as sink:
+            assert start(address, stdin=source, stdout=sink).wait(SOON) == 0
+    assert (tmp_path / "out").read_bytes() == text.upper()
+
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s2")) as address:
+        ours, theirs = socket.socketpair()
+        process = start(address, stdin=theirs, stdout=theirs)
+        theirs.close()
+        sender = threading.Thread(target=lambda: (ours.sendall(text), ours.shutdown(socket.SHUT_WR)))
+        sender.start()
+        assert receive_all(ours) == text.upper()
+        sender.join()
+        assert process.wait(SOON) == 0
+        ours.close()
+
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s3")) as address:
+        assert run(address, stdin=subprocess.DEVNULL)[:2] == (0, b"")
+
+
+def test_closed_descriptors(tmp_path):
+    with server(lambda connection: connection.sendall(b"bye"), socket.AF_UNIX, str(tmp_path / "s1")) as address:
+        process = subprocess.run(["sh", "-c", '"$0" "$1" <&-', PROGRAM, address], capture_output=True, timeout=SOON)
+        assert (process.returncode, process.stdout) == (0, b"bye")
+    with server(lambda connection: connection.sendall(b"bye"), socket.AF_UNIX, str(tmp_path / "s2")) as address:
+        process = subprocess.run(["sh", "-c", '"$0" "$1" >&-', PROGRAM, address], stdin=subprocess.DEVNULL,
+                                 capture_output=True, timeout=SOON)
+        assert process.returncode == 1 and b"writing to standard output failed" in process.stderr
+
+
+def test_a_shared_descriptor_is_left_as_it_was(tmp_path):
+    reader, writer = os.pipe()
+    with server(lambda connection: connection.sendall(b"bye"), socket.AF_UNIX, str(tmp_path / "s")) as address:
+        assert start("-ep", address, stdin=reader).wait(SOON) == 0
+    assert not fcntl.fcntl(reader, fcntl.F_GETFL) & os.O_NONBLOCK
+    os.close(reader)
+    os.close(writer)
