@@ -224,7 +224,10 @@ static void on_connected(uv_connect_t *request, int code)
   }
   if (code != 0) {
     connect_failed(dial, code);
-  } else if (dial->address.kind == UVR_ADDRESS_ASSUAN) {
+    return;
+  }
+  dial->error.code = 0;
+  if (dial->address.kind == UVR_ADDRESS_ASSUAN) {
     dial->timer.data = &dial->handshake;
     uvr_handshake_start(&dial->handshake, dial->stream, &dial->timer, &dial->file, on_handshake, dial);
   } else {
@@ -338,6 +341,7 @@ static void use_npipe(uvr_dial *dial)
 static void use_file(uvr_dial *dial)
 {
   struct sockaddr_in address;
+  dial->error.code = 0; /* what an earlier attempt met is over */
   (void)uv_ip4_addr("127.0.0.1", dial->file.port, &address);
   dial->next_address = NULL;
   connect_tcp(dial, (const struct sockaddr *)&address);

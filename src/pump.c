@@ -116,7 +116,8 @@ bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
 
 bool uvr_pump_is_finishing(const uvr_pump *pump)
 {
-  return pump->job != NULL ? uvr_pump_job_inside(pump->job) == pump->sink : pump->source_ended;
+  return pump->job != NULL ? uvr_pump_job_is_holding(pump->job)
+                           : pump->source_ended || pump->ready != NULL || pump->writing != NULL;
 }
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump)

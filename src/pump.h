@@ -45,7 +45,7 @@ void uvr_pump_stop(uvr_pump *pump);
 /* Whether a thread is inside a call of the stream, which then may not be closed. */
 bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream);
 
-/* Whether there is something read that is not yet written and nothing to be read before it. */
+/* Whether something that was read is not yet written, or nothing more is to be read. */
 bool uvr_pump_is_finishing(const uvr_pump *pump);
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump);

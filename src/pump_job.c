@@ -25,6 +25,7 @@ struct uvr_pump_job {
   uv_mutex_t mutex;
   uvr_stream *inside;
   bool stopped;
+  bool holding;
   uint64_t bytes;
 };
 
@@ -37,10 +38,11 @@ static bool enter(uvr_pump_job *job, uvr_stream *stream)
   return go;
 }
 
-static void leave(uvr_pump_job *job, size_t written)
+static void leave(uvr_pump_job *job, bool holding, size_t written)
 {
   uv_mutex_lock(&job->mutex);
   job->inside = NULL;
+  job->holding = holding;
   job->bytes += written;
   uv_mutex_unlock(&job->mutex);
 }
@@ -52,7 +54,7 @@ static bool read_once(uvr_pump_job *job)
   }
   job->reading = true;
   job->outcome = job->source->blocking->read(job->source, job->buffer, &job->error);
-  leave(job, 0);
+  leave(job, job->outcome == UVR_DONE, 0);
   return job->outcome == UVR_DONE;
 }
 
@@ -63,7 +65,7 @@ static bool write_once(uvr_pump_job *job)
   }
   job->reading = false;
   job->outcome = job->sink->blocking->write(job->sink, job->buffer, &job->error);
-  leave(job, job->outcome == UVR_DONE ? job->buffer->length : 0);
+  leave(job, false, job->outcome == UVR_DONE ? job->buffer->length : 0);
   return job->outcome == UVR_DONE;
 }
 
@@ -136,6 +138,14 @@ const uvr_stream *uvr_pump_job_inside(uvr_pump_job *job)
   const uvr_stream *inside = job->inside;
   uv_mutex_unlock(&job->mutex);
   return inside;
+}
+
+bool uvr_pump_job_is_holding(uvr_pump_job *job)
+{
+  uv_mutex_lock(&job->mutex);
+  bool holding = job->holding;
+  uv_mutex_unlock(&job->mutex);
+  return holding;
 }
 
 uint64_t uvr_pump_job_bytes(uvr_pump_job *job)

@@ -21,6 +21,9 @@ void uvr_pump_job_stop(uvr_pump_job *job);
 /* The stream inside whose read or write the job is, or NULL. After uvr_pump_job_stop it goes into no other. */
 const uvr_stream *uvr_pump_job_inside(uvr_pump_job *job);
 
+/* Whether it has read something that is not yet written. */
+bool uvr_pump_job_is_holding(uvr_pump_job *job);
+
 uint64_t uvr_pump_job_bytes(uvr_pump_job *job);
 
 /* Frees the job and returns true, or returns false when it has not ended. */

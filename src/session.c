@@ -255,7 +255,7 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvr_error *error
 {
   uvr_session *session = user;
   (void)outcome;
-  if (!session->left_lost) {
+  if (!session->left_lost && session->state != SESSION_ENDING) {
     uvr_log_line(&session->env->log, "%s", error->text);
     lose_left(session);
   }

@@ -22,11 +22,17 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
 int uvr_stdio_state(uv_file fd);
 void uvr_stdio_restore(uv_file fd, int state);
 
+/* Makes a descriptor that is used by blocking calls block, should it not. */
+void uvr_stdio_set_blocking(uv_file fd);
+
+/* Whether a socket holds input that has not been read. */
+bool uvr_stdio_has_input(uv_file fd);
+
 /* Whether the reader at the other end of this pipe or socket is known to be gone. Never blocks. */
 bool uvr_stdio_reader_gone(uv_file fd);
 
 /* Takes a standard descriptor out of its place, so that libuv, which leaves 0, 1 and 2 open, can close it: gives
- * another one for the same file, with /dev/null behind the old one. Where that isn't needed, gives `fd` itself. */
+ * another one for the same file, with the null device behind the old one. Gives `fd` itself when it is closed. */
 uv_file uvr_stdio_take(uv_file fd);
 
 /* Closes a descriptor, standard ones too. */

@@ -16,6 +16,8 @@ typedef struct stream_fd {
   uv_async_t closed; /* brings the close callback from a later turn of the loop */
   bool busy;
   bool closing;
+  uv_mutex_t mutex;
+  bool writing; /* under the mutex: a write is inside the system */
 } stream_fd;
 
 static void write_more(stream_fd *s);
@@ -26,6 +28,7 @@ static void on_closed(uv_handle_t *handle)
   uvr_env *env = s->base.env;
   uvr_close_cb callback = s->base.on_close;
   void *user = s->base.close_user;
+  uv_mutex_destroy(&s->mutex);
   uvr_free(&env->memory, s);
   callback(user);
 }
@@ -34,6 +37,22 @@ static void finish_close(stream_fd *s)
 {
   uvr_stdio_close(s->fd);
   uv_close((uv_handle_t *)&s->closed, on_closed);
+}
+
+static void set_writing(stream_fd *s, bool writing)
+{
+  uv_mutex_lock(&s->mutex);
+  s->writing = writing;
+  uv_mutex_unlock(&s->mutex);
+}
+
+bool uvr_stream_fd_reader_gone(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  uv_mutex_lock(&s->mutex);
+  bool gone = !s->writing && uvr_stdio_reader_gone(s->fd);
+  uv_mutex_unlock(&s->mutex);
+  return gone;
 }
 
 static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvr_error *error)
@@ -72,7 +91,7 @@ static void finish_read(stream_fd *s, ssize_t result)
     uvr_buffer_put(&s->base.env->buffers, buffer);
     buffer = NULL;
   }
-  s->base.on_read(s->base.read_user, outcome, buffer, &error);
+  s->base.on_read(s->base.read_user, outcome, buffer, outcome == UVR_FAILED ? &error : NULL);
 }
 
 static void finish_write(stream_fd *s, ssize_t result)
@@ -80,7 +99,7 @@ static void finish_write(stream_fd *s, ssize_t result)
   uvr_error error;
   s->source = NULL;
   uvr_outcome outcome = describe_write(s, result, &error);
-  s->base.on_write(s->base.write_user, outcome, &error);
+  s->base.on_write(s->base.write_user, outcome, outcome == UVR_DONE ? NULL : &error);
 }
 
 uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
@@ -98,12 +117,14 @@ uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const uvr_buffer *buffer, uv
 {
   stream_fd *s = (stream_fd *)stream;
   int result = 1;
+  set_writing(s, true);
   for (size_t done = 0; done < buffer->length && result > 0; done += result > 0 ? (size_t)result : 0) {
     uv_fs_t request;
     uv_buf_t buf = uv_buf_init((char *)buffer->data + done, (unsigned)(buffer->length - done));
     result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
   }
+  set_writing(s, false);
   return describe_write(s, result, error);
 }
 
@@ -126,6 +147,7 @@ static void on_write(uv_fs_t *request)
   stream_fd *s = request->data;
   ssize_t result = request->result;
   uv_fs_req_cleanup(request);
+  set_writing(s, false);
   s->busy = false;
   if (s->closing) {
     finish_close(s);
@@ -161,9 +183,11 @@ static void write_more(stream_fd *s)
 {
   size_t left = s->source->length - s->written;
   uv_buf_t buf = uv_buf_init((char *)s->source->data + s->written, (unsigned)left);
+  set_writing(s, true);
   int code = uv_fs_write(s->base.env->loop, &s->request, s->fd, &buf, 1, -1, on_write);
   s->busy = code == 0;
   if (code != 0) {
+    set_writing(s, false);
     finish_write(s, code);
   }
 }
@@ -193,8 +217,14 @@ int uvr_stream_fd_new(uvr_env *env, uv_file fd, const char *name, uvr_stream **o
   if (s == NULL) {
     return UV_ENOMEM;
   }
-  int code = uv_async_init(env->loop, &s->closed, NULL);
+  int code = uv_mutex_init(&s->mutex);
   if (code != 0) {
+    uvr_free(&env->memory, s);
+    return code;
+  }
+  code = uv_async_init(env->loop, &s->closed, NULL);
+  if (code != 0) {
+    uv_mutex_destroy(&s->mutex);
     uvr_free(&env->memory, s);
     return code;
   }

@@ -9,6 +9,10 @@
 uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error);
 uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error);
 
+/* Whether the reader of what is written is known to be gone. Not while a write is under way, which will find out by
+ * itself: Windows would let the question wait for it. */
+bool uvr_stream_fd_reader_gone(uvr_stream *stream);
+
 /* A stream that reads from `fd` or writes to it, one of the two. `name` must last as long as the stream. The
  * descriptor belongs to the stream. Closing it waits for a read or write that is under way, as no system lets us
  * take one back safely; a program that ends need not wait. Returns 0 or UV_ENOMEM (then `fd` stays the caller's). */

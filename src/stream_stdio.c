@@ -26,7 +26,6 @@ typedef struct stream_stdio {
   uvr_stream base;
   half input;
   half output;
-  bool input_ended;
   bool closing;
   unsigned open_halves;
   uv_timer_t look;
@@ -37,13 +36,18 @@ static bool is_socket(uvr_stdio_kind kind)
   return kind == UVR_STDIO_SOCKET || kind == UVR_STDIO_TCP;
 }
 
+/* A writer that is gone, in whatever way, has ended the input; the output is another matter. */
+static uvr_outcome input_outcome(uvr_outcome outcome, const uvr_error *error)
+{
+  bool reset =
+      outcome == UVR_FAILED && (error->code == UV_ECONNRESET || error->code == UV_EPIPE || error->code == UV_ENOTCONN);
+  return outcome == UVR_GONE || reset ? UVR_END_OF_INPUT : outcome;
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
 {
   stream_stdio *s = user;
-  if (outcome == UVR_GONE) {
-    outcome = UVR_END_OF_INPUT; /* the writer is gone; the output is another matter */
-  }
-  s->input_ended = outcome != UVR_DONE;
+  outcome = input_outcome(outcome, error);
   s->base.on_read(s->base.read_user, outcome, buffer, error);
 }
 
@@ -116,7 +120,9 @@ static void stdio_shutdown(uvr_stream *stream)
 static void on_look(uv_timer_t *timer)
 {
   stream_stdio *s = timer->data;
-  if ((is_socket(s->output.kind) && !s->input_ended) || !uvr_stdio_reader_gone(s->output.fd)) {
+  bool gone = s->output.kind == UVR_STDIO_BLOCKING ? uvr_stream_fd_reader_gone(s->output.stream)
+                                                   : uvr_stdio_reader_gone(s->output.fd);
+  if (!gone || (is_socket(s->output.kind) && uvr_stdio_has_input(s->output.fd))) {
     return;
   }
   (void)uv_timer_stop(timer);
@@ -154,7 +160,7 @@ static const uvr_stream_ops ops = {
 
 static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
 {
-  return uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error);
+  return input_outcome(uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error), error);
 }
 
 static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
@@ -183,6 +189,7 @@ static int open_half(stream_stdio *s, half *h, const char *name)
   case UVR_STDIO_CLOSED:
     break;
   case UVR_STDIO_BLOCKING:
+    uvr_stdio_set_blocking(h->fd);
     code = uvr_stream_fd_new(s->base.env, h->fd, name, &h->stream);
     break;
   case UVR_STDIO_NPIPE:

@@ -19,8 +19,7 @@ static const char *connect_hint(const uvr_error *error, const uvr_options *optio
   case UV_EACCES:
     return "run as the user who owns its server, or ask for access there";
   case UV_ETIMEDOUT:
-    return options->retry ? "is the server running? give a longer --timeout, or none to wait for ever"
-                          : "is the server running? give a longer --timeout";
+    return options->timeout_ms == 0 ? "is the server running?" : "is the server running? give a longer --timeout";
   default:
     return NULL;
   }

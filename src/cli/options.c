@@ -358,8 +358,8 @@ const char *uvr_options_usage(void)
          "  assuan:///PATH        a libassuan (GnuPG) socket file; with -a, any path\n"
          "\n"
          "Flags, which stand before TARGET (-ei, --ei and -ei=true are the same):\n"
-         "  -p                    retry while the pipe does not exist or is busy; with -a\n"
-         "                        also while the file is missing or its port refuses\n"
+         "  -p                    retry while the pipe does not exist or is busy, the\n"
+         "                        socket or socket file is missing, the port refuses\n"
          "  -s                    after the end of standard input, send the pipe a\n"
          "                        zero-byte message, which tells its server of that end\n"
          "  -ep                   end at the end of input from the pipe, even if standard\n"
@@ -381,5 +381,5 @@ const char *uvr_options_usage(void)
          "Examples:\n"
          "  uvrelay -ei -s //./pipe/openssh-ssh-agent\n"
          "  socat UNIX-LISTEN:/tmp/docker.sock,fork \\\n"
-         "    EXEC:'uvrelay.exe -ep -s //./pipe/docker_engine'\n";
+         "    EXEC:'uvrelay.exe -ep -s //./pipe/docker_engine',nofork\n";
 }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,6 +35,20 @@ void uvr_stdio_restore(uv_file fd, int state)
   if (state != -1) {
     (void)fcntl(fd, F_SETFL, state);
   }
+}
+
+void uvr_stdio_set_blocking(uv_file fd)
+{
+  int flags = fcntl(fd, F_GETFL);
+  if (flags != -1 && (flags & O_NONBLOCK) != 0) {
+    (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+  }
+}
+
+bool uvr_stdio_has_input(uv_file fd)
+{
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 bool uvr_stdio_reader_gone(uv_file fd)

@@ -109,7 +109,7 @@ DWORD uvr_end_job_start(uvr_end_job *job)
   return 0;
 }
 
-static void stop(uvr_end_job *job, bool cancel)
+static int stop(uvr_end_job *job, bool cancel)
 {
   AcquireSRWLockExclusive(&job->lock);
   job->skip_flush = true;
@@ -119,17 +119,19 @@ static void stop(uvr_end_job *job, bool cancel)
   } else if (job->stage == UVR_END_WRITING && cancel) {
     (void)CancelIoEx(job->file, &job->overlapped);
   }
+  int stage = job->stage;
   ReleaseSRWLockExclusive(&job->lock);
+  return stage;
 }
 
-void uvr_end_job_hurry(uvr_end_job *job)
+bool uvr_end_job_hurry(uvr_end_job *job)
 {
-  stop(job, false);
+  return stop(job, false) == UVR_END_FLUSHING;
 }
 
 void uvr_end_job_cancel(uvr_end_job *job)
 {
-  stop(job, true);
+  (void)stop(job, true);
 }
 
 void uvr_end_job_close(uvr_end_job *job, uv_close_cb on_close)

@@ -38,10 +38,10 @@ void uvr_end_job_init(uvr_end_job *job, uv_loop_t *loop, HANDLE file, uvr_event_
 DWORD uvr_end_job_start(uvr_end_job *job);
 
 /* Stops waiting for the flush; the zero-byte message is written all the same. What is asked may come between two
- * steps of the thread and be missed: ask again until on_done comes. */
-void uvr_end_job_hurry(uvr_end_job *job);
+ * steps of the thread and be missed: ask again while this returns true. */
+bool uvr_end_job_hurry(uvr_end_job *job);
 
-/* Ends the job; to be asked again like the above. */
+/* Ends the job; to be asked again until on_done comes. */
 void uvr_end_job_cancel(uvr_end_job *job);
 
 /* Closes the handle inside; the job must not be running. */

@@ -4,7 +4,7 @@
  * graphical one, which costs more than all the rest of our start. Here the registry is asked instead.
  * ws2_32.dll: in safe mode libuv leaves the network alone, which is also right for a relay to a named pipe.
  * powrprof.dll (with advapi32.dll and more): libuv wants to be told when the computer wakes up, to look at its timers
- * anew. Ours are for connecting only, and soon over.
+ * anew. None of ours matters more after a sleep than before.
  *
  * It is done by defining the pointers through which libuv's code calls these functions, so it concerns this program
  * only. What else uses such libraries loads them on demand (deps/delay-load.cmake). */

@@ -332,8 +332,8 @@ static void on_end_timer(uv_timer_t *timer)
   npipe *np = timer->data;
   if (np->closing) {
     uvr_end_job_cancel(&np->end_job);
-  } else {
-    uvr_end_job_hurry(&np->end_job);
+  } else if (!uvr_end_job_hurry(&np->end_job)) {
+    (void)uv_timer_stop(timer);
   }
 }
 

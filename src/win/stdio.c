@@ -1,6 +1,7 @@
 /* Standard handles on Windows: see stdio_system.h. */
 #include "../stdio_system.h"
 
+#include <fcntl.h>
 #include <io.h>
 #include <windows.h>
 
@@ -46,6 +47,17 @@ void uvr_stdio_restore(uv_file fd, int state)
   (void)state;
 }
 
+void uvr_stdio_set_blocking(uv_file fd)
+{
+  (void)fd;
+}
+
+bool uvr_stdio_has_input(uv_file fd)
+{
+  (void)fd; /* no kind of ours is a socket on Windows */
+  return false;
+}
+
 bool uvr_stdio_reader_gone(uv_file fd)
 {
   return uvr_pipe_is_closing(handle_of(fd));
@@ -58,5 +70,13 @@ void uvr_stdio_close(uv_file fd)
 
 uv_file uvr_stdio_take(uv_file fd)
 {
-  return fd;
+  int copy = _dup(fd);
+  int null = _open("NUL", _O_RDWR | _O_BINARY);
+  if (copy != -1 && null != -1) {
+    (void)_dup2(null, fd);
+  }
+  if (null != -1) {
+    (void)_close(null);
+  }
+  return copy != -1 ? copy : fd;
 }

@@ -3,9 +3,10 @@
 
     test/bench/compare.py [--rounds=N] [--only=FIGURE,...] NAME=PROGRAM.exe ...
 
-Each PROGRAM is called with the pipe's name as its only argument, under Wine or, in WSL, directly. Rounds take turns, so
-that a change of the machine's speed meets all programs; what is printed is the median of the rounds, and its ratio to
-the first program's. The figures, each on a byte-type and on a message-type pipe:
+Each PROGRAM is called with the pipe's name as its only argument, under Wine or, in WSL, directly. In each round all
+programs take their turn, so that a change of the machine's speed meets them all; what is printed is the median of the
+rounds and, in brackets, the median of the ratios, round by round, to the first program. The figures, each on a
+byte-type and on a message-type pipe:
 
     down   MB/s from the pipe to standard output
     up     MB/s from standard input to the pipe
@@ -138,8 +139,11 @@ def main():
                     for figure, value in measures[measure](program, kind).items():
                         figures.setdefault(figure, {}).setdefault(label, []).append(value)
         for figure, values in figures.items():
-            medians = {label: statistics.median(samples) for label, samples in values.items()}
-            row = "  ".join(f"{label} {m:.0f} ({m / medians[first]:.2f})" for label, m in medians.items())
+            row = "  ".join(
+                f"{label} {statistics.median(samples):.0f} "
+                f"({statistics.median(mine / others for mine, others in zip(samples, values[first])):.2f})"
+                for label, samples in values.items()
+            )
             print(f"{kind:8}{figure:8}{row}", flush=True)
 
 

@@ -29,11 +29,12 @@ def relay_command(*args):
 # ---- the pipe's end of input: a zero-byte message ----
 
 
-def test_zero_message_closes_stdout_alone():
+@pytest.mark.parametrize("stdout", ["anonymous", "overlapped", "message"])
+def test_zero_message_closes_stdout_alone(stdout):
     """Seen from a Windows parent, because Wine hides the closing of a Unix descriptor."""
     with PipeServer("text=hello", "zero", "recv=3", "recv-end", "close") as server, Parent(
             "recv-end", "wait=300", "text=abc", "sleep=300", "text=def", "close-in", "wait=10000",
-            program=relay_command("-s", server.name)) as parent:
+            stdout=stdout, program=relay_command("-s", server.name)) as parent:
         output = parent.event("recv-end")
         assert (output["bytes"], output["end"]) == (5, BROKEN_PIPE), "standard output is not closed after the bytes"
         assert output["sha256"] == "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"

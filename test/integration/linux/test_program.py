@@ -245,3 +245,76 @@ def test_a_shared_descriptor_is_left_as_it_was(tmp_path):
     assert not fcntl.fcntl(reader, fcntl.F_GETFL) & os.O_NONBLOCK
     os.close(reader)
     os.close(writer)
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_client_that_vanishes_is_an_orderly_end(tmp_path, unread):
+    """As socat's EXEC hands it over: one socket for both. It may leave answers unread, which resets the connection."""
+
+    def serve(connection):
+        connection.sendall(b"x" * (100_000 if unread else 1))
+        with contextlib.suppress(OSError):
+            receive_all(connection)
+
+    with server(serve, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        ours, theirs = socket.socketpair()
+        process = start(address, stdin=theirs, stdout=theirs)
+        theirs.close()
+        ours.recv(1)
+        ours.close()
+        assert process.wait(5) == 0
+        assert process.stderr.read() == b""
+
+
+def test_what_a_vanished_client_sent_arrives(tmp_path):
+    got = []
+
+    def serve(connection):
+        time.sleep(0.8)
+        got.append(receive_all(connection))
+
+    with server(serve, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        ours, theirs = socket.socketpair()
+        process = start(address, stdin=theirs, stdout=theirs)
+        theirs.close()
+        ours.sendall(b"y" * 100_000)
+        ours.close()
+        assert process.wait(5) == 0
+    assert got == [b"y" * 100_000]
+
+
+def test_p_does_not_outlive_its_client(tmp_path):
+    ours, theirs = socket.socketpair()
+    process = start("-p", f"unix://{tmp_path}/none", stdin=theirs, stdout=theirs)
+    theirs.close()
+    time.sleep(0.3)
+    ours.close()
+    assert process.wait(5) == 0
+
+
+def test_the_deadline_tells_what_was_last(tmp_path):
+    """First there is no socket file, then one whose server never answers."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    process = start("-p", "--timeout=2", "-a", str(tmp_path / "file"))
+    time.sleep(0.5)
+    words = "-".join(["12345678"] * 4)
+    (tmp_path / "part").write_text(f"!<socket >{listener.getsockname()[1]} s {words}\0")
+    (tmp_path / "part").rename(tmp_path / "file")
+    assert process.wait(SOON) == 1
+    error = process.stderr.read().decode()
+    assert "did not answer within 2 s" in error and "no socket file" not in error
+    assert "12345678" not in error
+    listener.close()
+
+
+def test_a_terminal_left_non_blocking(tmp_path):
+    master, terminal = os.openpty()
+    os.set_blocking(terminal, False)
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        process = start(address, stdin=terminal)
+        time.sleep(0.5)
+        os.write(master, b"hello\n\x04")
+        out, err = process.communicate(timeout=SOON)
+    assert (process.returncode, out, err) == (0, b"HELLO\n", b"")
+    os.close(master)
+    os.close(terminal)

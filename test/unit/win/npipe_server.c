@@ -11,7 +11,7 @@
 
 #include "rig.h"
 
-enum { READ_SIZE = 128 * 1024 };
+enum { READ_SIZE = 128 * 1024, NEW_HANDLES = 128 };
 
 static DWORD WINAPI run(void *argument)
 {
@@ -107,10 +107,17 @@ void server_read_all(server *s)
   }
 }
 
-uintptr_t new_handle_value(void)
+uintptr_t highest_new_handle(void)
 {
-  HANDLE handle = CreateEventA(NULL, TRUE, FALSE, NULL);
-  assert_non_null(handle);
-  (void)CloseHandle(handle);
-  return (uintptr_t)handle;
+  HANDLE handles[NEW_HANDLES];
+  uintptr_t highest = 0;
+  for (unsigned i = 0; i < NEW_HANDLES; i++) {
+    handles[i] = CreateEventA(NULL, TRUE, FALSE, NULL);
+    assert_non_null(handles[i]);
+    highest = (uintptr_t)handles[i] > highest ? (uintptr_t)handles[i] : highest;
+  }
+  for (unsigned i = 0; i < NEW_HANDLES; i++) {
+    (void)CloseHandle(handles[i]);
+  }
+  return highest;
 }

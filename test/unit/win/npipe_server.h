@@ -50,7 +50,8 @@ void server_write_data(server *s, uint64_t from, size_t size); /* test data of s
 void server_read_all(server *s);                               /* until an error; checks test data of seed 1 */
 bool server_read_once(server *s);                              /* false: an error */
 
-/* A new handle of no meaning: its value grows when handles leak. */
-uintptr_t new_handle_value(void);
+/* The highest value among many new handles of no meaning, which take every gap: it grows by 4 with each handle that
+ * leaks. (A single new one would take the lowest gap, and see nothing of a leak above it.) */
+uintptr_t highest_new_handle(void);
 
 #endif

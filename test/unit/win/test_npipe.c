@@ -15,12 +15,14 @@
 
 #include "dial.h"
 #include "npipe.h"
+#include "pump.h"
 
 enum {
   TRANSFER = 4 * 1024 * 1024,
   TURNS_MAX = 10,
   ROUNDS = 200,
-  HANDLES_SLACK = 40,
+  HANDLES_SLACK = 16,
+  PUMPED_SLACK = 12,
   CLOSE_MS = 1000,
   SMALL_MANY = 500
 };
@@ -690,7 +692,7 @@ static void test_no_handle_left(void **state)
   uintptr_t before = 0;
   for (unsigned i = 0; i < ROUNDS; i++) {
     if (i == 10) {
-      before = new_handle_value();
+      before = highest_new_handle();
     }
     bench b;
     bench_init(&b, true, i % 2 == 0 ? server_read_all : server_wait);
@@ -702,7 +704,7 @@ static void test_no_handle_left(void **state)
     }
     bench_clear(&b);
   }
-  assert_in_range(new_handle_value(), 0, before + (size_t)4 * HANDLES_SLACK);
+  assert_in_range(highest_new_handle(), 0, before + (size_t)4 * HANDLES_SLACK);
 }
 
 static void test_no_memory(void **state)
@@ -730,6 +732,112 @@ static void test_no_memory(void **state)
   assert_false(GetHandleInformation(file, &flags));
   server_join(&b.s);
   rig_clear(&b.r);
+}
+
+/* On the thread pool: a pump between two pipes uses their blocking calls. */
+
+typedef struct bridge {
+  bench from;
+  bench to; /* its streams and server only: the loop is that of `from` */
+  uvr_pump pump;
+  bool done;
+  uvr_pump_end end;
+} bridge;
+
+static void on_pump_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+{
+  bridge *b = (bridge *)((char *)pump - offsetof(bridge, pump));
+  assert_false(b->done);
+  assert_int_equal(error->code == 0, end == UVR_PUMP_SOURCE_ENDED);
+  b->done = true;
+  b->end = end;
+}
+
+static void bridge_init(bridge *b, bool message, server_cb source, server_cb sink)
+{
+  memset(b, 0, sizeof(*b));
+  bench_init(&b->from, message, source);
+  server_start(&b->to.s, message, 65536, sink);
+  uv_os_fd_t file;
+  uvr_error error;
+  assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVR_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  assert_int_equal(uvr_npipe_stream(&b->from.r.env, file, b->to.s.name, &b->to.stream, &error), 0);
+  uvr_pump_start(&b->pump, b->from.stream, b->to.stream, on_pump_end);
+  assert_non_null(b->pump.job);
+}
+
+/* As a session does it; a thread inside a pipe must be out soon. */
+static void bridge_clear(bridge *b)
+{
+  uint64_t before = uv_hrtime();
+  uvr_pump_stop(&b->pump);
+  while (uvr_pump_is_inside(&b->pump, b->from.stream) || uvr_pump_is_inside(&b->pump, b->to.stream)) {
+    rig_run_ms(&b->from.r, 5);
+    uvr_pump_stop(&b->pump);
+    assert_in_range((uv_hrtime() - before) / 1000000, 0, CLOSE_MS);
+  }
+  begin_close(&b->from);
+  begin_close(&b->to);
+  rig_run(&b->from.r);
+  assert_true(b->from.closed && b->to.closed);
+  assert_true(uvr_pump_clear(&b->pump, &b->from.r.env));
+  server_join(&b->to.s);
+  bench_clear(&b->from);
+}
+
+static void send_data(server *s)
+{
+  for (uint64_t i = 0; i < 50 && s->error == 0; i++) {
+    char data[1000];
+    for (unsigned n = 0; n < sizeof(data); n++) {
+      data[n] = rig_byte(1, i * sizeof(data) + n); /* what the other server expects */
+    }
+    server_write(s, data, sizeof(data));
+  }
+  if (s->message) {
+    server_write(s, "", 0);
+    server_wait(s);
+  }
+  (void)CloseHandle(s->pipe);
+  s->pipe = NULL;
+}
+
+static void test_pumped(void **state)
+{
+  (void)state;
+  for (unsigned message = 0; message < 2; message++) {
+    bridge b;
+    bridge_init(&b, message == 1, send_data, server_read_all);
+    assert_true(rig_run_until(&b.from.r, &b.done));
+    assert_int_equal(b.end, message == 1 ? UVR_PUMP_SOURCE_ENDED : UVR_PUMP_SOURCE_GONE);
+    assert_int_equal(uvr_pump_bytes(&b.pump), 50000);
+    bridge_clear(&b);
+    assert_int_equal(b.to.s.received, 50000);
+    assert_false(b.to.s.changed);
+  }
+}
+
+/* Stopped while the thread waits in a read, or in a write that nobody takes; the sink's end is reported. */
+static void test_pumped_and_stopped(void **state)
+{
+  (void)state;
+  uintptr_t before = 0;
+  for (unsigned i = 0; i < 60; i++) {
+    before = i == 6 ? highest_new_handle() : before;
+    bridge b;
+    bool full = i % 2 == 1;
+    bridge_init(&b, i % 4 < 2, full ? send_long : server_wait, i % 6 == 5 ? wait_then_leave : server_wait);
+    if (i % 3 != 0) {
+      rig_run_ms(&b.from.r, 5);
+    }
+    if (i % 6 == 5) {
+      server_release(&b.to.s);
+      assert_true(rig_run_until(&b.from.r, &b.done));
+      assert_int_equal(b.end, UVR_PUMP_SINK_GONE);
+    }
+    bridge_clear(&b);
+  }
+  assert_in_range(highest_new_handle(), 0, before + (size_t)4 * PUMPED_SLACK);
 }
 
 /* Dialling. */
@@ -861,6 +969,8 @@ int main(void)
       cmocka_unit_test(test_close_in_callback),
       cmocka_unit_test(test_no_handle_left),
       cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_pumped),
+      cmocka_unit_test(test_pumped_and_stopped),
       cmocka_unit_test(test_dial_absent),
       cmocka_unit_test(test_dial_busy),
   };
