@@ -36,11 +36,13 @@ static void transmit(uvr_handshake *handshake, const void *data, size_t size, uv
 {
   handshake->output->length = size;
   memcpy(handshake->output->data, data, size);
+  handshake->writing = true;
   uvr_stream_write(handshake->stream, handshake->output, on_sent, handshake);
 }
 
 static bool sent_well(uvr_handshake *handshake, uvr_outcome outcome, const uvr_error *error)
 {
+  handshake->writing = false;
   if (outcome == UVR_DONE) {
     return true;
   }
@@ -60,7 +62,12 @@ static void receive(uvr_handshake *handshake, uvr_handshake_state state, size_t 
 
 static void on_rest_sent(void *user, uvr_outcome outcome, const uvr_error *error)
 {
-  (void)sent_well(user, outcome, error); /* the read of the answer is under way */
+  uvr_handshake *handshake = user;
+  if (sent_well(handshake, outcome, error) && handshake->state == UVR_HANDSHAKE_LAST_WRITE) {
+    uvr_buffer *rest = handshake->rest;
+    handshake->rest = NULL;
+    finish(handshake, rest, NULL);
+  } /* else the read of the answer is under way */
 }
 
 static void send_credentials(uvr_handshake *handshake, size_t size, uvr_done_cb on_sent)
@@ -106,6 +113,11 @@ static void on_nonce_sent(void *user, uvr_outcome outcome, const uvr_error *erro
 /* All that the state wanted is here; `rest` is what came behind it. */
 static void step(uvr_handshake *handshake, uvr_buffer *rest)
 {
+  if (handshake->state == UVR_HANDSHAKE_ANSWER && handshake->writing) {
+    handshake->state = UVR_HANDSHAKE_LAST_WRITE; /* whoever gets the stream may write at once */
+    handshake->rest = rest;
+    return;
+  }
   if (handshake->state == UVR_HANDSHAKE_ANSWER) {
     finish(handshake, rest, NULL);
     return;
@@ -139,6 +151,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   take = buffer->length < take ? buffer->length : take;
   memcpy(handshake->input + handshake->have, buffer->data, take);
   handshake->have += take;
+  uvr_assuan_wipe(buffer->data, take); /* it may be the nonce, and buffers are used again */
   buffer->length -= take;
   memmove(buffer->data, buffer->data + take, buffer->length);
   if (buffer->length == 0) {
@@ -176,6 +189,8 @@ void uvr_handshake_stop(uvr_handshake *handshake)
     return;
   }
   handshake->state = UVR_HANDSHAKE_OVER;
+  uvr_buffer_put(&handshake->env->buffers, handshake->rest);
+  handshake->rest = NULL;
   uvr_assuan_wipe(&handshake->file, sizeof(handshake->file));
   uvr_assuan_wipe(handshake->input, sizeof(handshake->input));
   if (handshake->output != NULL) {

@@ -14,6 +14,7 @@ typedef enum uvr_handshake_state {
   UVR_HANDSHAKE_ECHO,        /* Cygwin: receiving it back */
   UVR_HANDSHAKE_CREDENTIALS, /* Cygwin: sending ours */
   UVR_HANDSHAKE_ANSWER,      /* Cygwin: receiving theirs */
+  UVR_HANDSHAKE_LAST_WRITE,  /* all is received, the last write is still under way */
   UVR_HANDSHAKE_OVER
 } uvr_handshake_state;
 
@@ -26,7 +27,9 @@ typedef struct uvr_handshake {
   uvr_handshake_state state;
   uvr_assuan file;
   uvr_buffer *output;
-  size_t wanted; /* bytes of the state's input */
+  bool writing;
+  uvr_buffer *rest; /* kept while in UVR_HANDSHAKE_LAST_WRITE */
+  size_t wanted;    /* bytes of the state's input */
   size_t have;
   size_t sent; /* of our credentials */
   unsigned char input[UVR_ASSUAN_NONCE_SIZE];

@@ -267,7 +267,9 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
 {
   session->state = SESSION_RELAYING;
   session->right = right;
-  uvr_pump_start(&session->down, session->right, session->left, on_down_end);
+  if (!session->left_lost) {
+    uvr_pump_start(&session->down, session->right, session->left, on_down_end);
+  }
   if (session->state == SESSION_RELAYING) {
     uvr_pump_start(&session->up, session->left, session->right, on_up_end);
   }

@@ -170,6 +170,13 @@ static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, 
 
 static const uvr_blocking_ops blocking = {.read = blocking_read, .write = blocking_write};
 
+static void close_unused(uv_file fd)
+{
+  if (uvr_stdio_kind_of(fd) != UVR_STDIO_CLOSED) {
+    uvr_stdio_close(fd);
+  }
+}
+
 static int open_uv(stream_stdio *s, half *h, const char *name)
 {
   int code = uvr_stream_uv_new(s->base.env, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
@@ -202,6 +209,9 @@ static int open_half(stream_stdio *s, half *h, const char *name)
     break;
   }
   s->open_halves += h->stream != NULL ? 1U : 0U;
+  if (code != 0 && h->kind != UVR_STDIO_NPIPE) { /* whose maker has closed it */
+    close_unused(h->fd);
+  }
   return code;
 }
 
@@ -214,6 +224,8 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
 {
   stream_stdio *s = uvr_alloc(&env->memory, sizeof(*s));
   if (s == NULL) {
+    close_unused(input);
+    close_unused(output);
     return uvr_error_set(error, UVR_PHASE_CONNECT, UV_ENOMEM, "there is no memory to open standard input and output");
   }
   s->base.ops = &ops;
@@ -228,6 +240,8 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
   int code = open_half(s, &s->input, "standard input");
   if (code == 0) {
     code = open_half(s, &s->output, "standard output");
+  } else {
+    close_unused(output);
   }
   if (code != 0) {
     uvr_stream_close(&s->base, on_failed_closed, NULL);

@@ -302,13 +302,12 @@ static const scenario scenarios[] = {
      .right = {.writes_done = 1, .write_end = {.outcome = UVR_FAILED, .turns = FAKE_NEVER}},
      .grace = true,
      .to_right = 10},
-#ifdef UVR_TEST_KNOWN_FAULTS
     {.name = "nobody reads the output, and what the input gave before is on its way",
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(10), DATA(20)), .lost = {.outcome = UVR_GONE, .turns = 15}},
      .right = {.write_turns = 20},
+     .grace = true,
      .to_right = 30},
-#endif
     {.name = "the left socket is gone for writing: what it gave is passed on until its end",
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), LATE_END), .write_end = GONE},

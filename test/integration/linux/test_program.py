@@ -106,10 +106,10 @@ def test_both_ways_at_once(kind):
 
 
 def test_ei_ends_when_all_is_written(kind):
-    with server(lambda connection: receive_all(connection) and time.sleep(1), *kind) as address:
+    with server(lambda connection: receive_all(connection) and time.sleep(6), *kind) as address:
         begin = time.monotonic()
         assert run("-ei", address, data=b"x" * 1000)[0] == 0
-        assert time.monotonic() - begin < 0.9
+        assert time.monotonic() - begin < 4
 
 
 def test_ep_ends_though_stdin_is_open(kind):

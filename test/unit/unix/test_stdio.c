@@ -24,12 +24,7 @@
 enum { LONG_BYTES = 1000000, TURNS_MAX = 12, SOON_MS = 1500, CLOSED_FD = 900, FDS_MAX = 1024 };
 
 /* stream.h: an error comes with UVR_GONE and UVR_FAILED, and with nothing else. */
-#ifdef UVR_TEST_KNOWN_FAULTS
 #define ASSERT_ERROR(outcome, error) assert_int_equal((error) != NULL, (outcome) == UVR_GONE || (outcome) == UVR_FAILED)
-#else
-#define ASSERT_ERROR(outcome, error)                                                                                   \
-  assert_true((error) != NULL || (outcome) == UVR_DONE || (outcome) == UVR_END_OF_INPUT)
-#endif
 
 typedef struct bench {
   rig r;
@@ -664,7 +659,6 @@ static void test_no_descriptor_left(void **state)
   }
 }
 
-#ifdef UVR_TEST_KNOWN_FAULTS
 /* The same when it cannot be made. */
 static void test_no_descriptor_left_without_memory(void **state)
 {
@@ -693,7 +687,6 @@ static void test_no_descriptor_left_without_memory(void **state)
     }
   }
 }
-#endif
 
 static void test_no_memory(void **state)
 {
@@ -762,9 +755,7 @@ int main(void)
       cmocka_unit_test(test_terminal),
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_no_descriptor_left),
-#ifdef UVR_TEST_KNOWN_FAULTS
       cmocka_unit_test(test_no_descriptor_left_without_memory),
-#endif
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_take),
   };
