@@ -83,7 +83,7 @@ if [ -n "${WSL_INTEROP-}" ] || [ -e "$1" ]; then
   pipe=uvrelay-demo-$$ # docker_engine may be taken, by Docker
   say "this is WSL: Windows programs run directly"
 else
-  export WINEPREFIX="$root/build/wine" WINEDEBUG=-all WINEDLLOVERRIDES=mscoree,mshtml= NODE_SKIP_PLATFORM_CHECK=1
+  export WINEPREFIX="$root/build/wine" WINEDEBUG=-all WINEDLLOVERRIDES=winemenubuilder.exe,mscoree,mshtml= NODE_SKIP_PLATFORM_CHECK=1
   unset DISPLAY WAYLAND_DISPLAY
   run=wine
   script=Z:$(printf %s "$root/test/e2e/http_pipe_server.js" | tr / '\134')

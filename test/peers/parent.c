@@ -281,5 +281,5 @@ int main(int argc, char **argv)
   for (int i = first; fine && i < dashes; i++)
     fine = act(&p, argv[i]);
   TerminateProcess(p.child, 98);
-  return fine ? 0 : PEER_FAILED;
+  return p.dog.expired ? PEER_TIMEOUT : fine ? 0 : PEER_FAILED;
 }

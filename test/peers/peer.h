@@ -64,6 +64,7 @@ typedef struct peer_watchdog {
   DWORD progress_ms;    /* 0: tells no progress */
   volatile LONG64 sent; /* by the main thread, for the progress lines */
   volatile LONG64 received;
+  volatile LONG expired; /* time is up: what fails from now on fails because of that */
   HANDLE victim; /* a process to end with us, or NULL */
 } peer_watchdog;
 
@@ -79,6 +80,7 @@ static inline DWORD WINAPI peer_watchdog_run(void *argument)
                  (long long)InterlockedCompareExchange64(&dog->received, 0, 0));
   }
   peer_event(dog->log, "timeout", "%s", "");
+  (void)InterlockedExchange(&dog->expired, 1);
   if (dog->victim != NULL)
     TerminateProcess(dog->victim, 99);
   ExitProcess(PEER_TIMEOUT);
