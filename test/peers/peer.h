@@ -65,7 +65,7 @@ typedef struct peer_watchdog {
   volatile LONG64 sent; /* by the main thread, for the progress lines */
   volatile LONG64 received;
   volatile LONG expired; /* time is up: what fails from now on fails because of that */
-  HANDLE victim; /* a process to end with us, or NULL */
+  HANDLE victim;         /* a process to end with us, or NULL */
 } peer_watchdog;
 
 static inline DWORD WINAPI peer_watchdog_run(void *argument)
