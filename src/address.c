@@ -23,21 +23,21 @@
 #define NO_FORM           1   /* what a form's parser returns for a text that is not its own */
 #define TEXT_MAX          (UVR_ADDRESS_PATH_SIZE - 1)
 
-static int refuse(const char *text, uvr_error *error, const char *format, ...) UVR_PRINTF(3, 4);
+static int refuse(const char *text, uvrelay_error_t *error, const char *format, ...) UVR_PRINTF(3, 4);
 
 /* Refuses `text`; the format goes on after "the address TEXT ". */
-static int refuse(const char *text, uvr_error *error, const char *format, ...)
+static int refuse(const char *text, uvrelay_error_t *error, const char *format, ...)
 {
   if (error == NULL) {
     return UV_EINVAL;
   }
-  char why[UVR_ERROR_TEXT_MAX];
+  char why[UVRELAY_ERROR_TEXT_SIZE];
   char quoted[UVR_QUOTED_SIZE];
   va_list args;
   va_start(args, format);
   (void)vsnprintf(why, sizeof(why), format, args);
   va_end(args);
-  return uvr_error_set(error, UVR_PHASE_ADDRESS, UV_EINVAL, "the address %s %s", uvr_quote(quoted, text), why);
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the address %s %s", uvr_quote(quoted, text), why);
 }
 
 static bool is_slash(char c)
@@ -72,10 +72,10 @@ static bool begins(const char *text, const char *word)
   return true;
 }
 
-static int check_text(const char *text, uvr_error *error)
+static int check_text(const char *text, uvrelay_error_t *error)
 {
   if (text == NULL || *text == '\0') {
-    return uvr_error_set(error, UVR_PHASE_ADDRESS, UV_EINVAL, "the address is empty: write " ANY_FORM);
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the address is empty: write " ANY_FORM);
   }
   if (memchr(text, '\0', TEXT_MAX + 1) == NULL) {
     return refuse(text, error, "is too long: at most %d bytes are taken", (int)TEXT_MAX);
@@ -158,7 +158,7 @@ static const char *pipe_name_fault(const char *name)
 
 /* The pipe `name` on `host`, "." being this computer. `text` is the whole address. */
 static int set_pipe(const char *text, const char *host, size_t host_length, const char *name, uvr_address *out,
-                    uvr_error *error)
+                    uvrelay_error_t *error)
 {
   if (*name == '\0') {
     return refuse(text, error, "names no pipe: write //./pipe/NAME");
@@ -198,7 +198,7 @@ static int set_pipe(const char *text, const char *host, size_t host_length, cons
 }
 
 /* A pipe's full name from its two leading slashes on; `name` lies within `text`, the whole address. */
-static int parse_pipe_path(const char *text, const char *name, uvr_address *out, uvr_error *error)
+static int parse_pipe_path(const char *text, const char *name, uvr_address *out, uvrelay_error_t *error)
 {
   const char *host = name + strspn(name, SLASHES);
   size_t host_length = strcspn(host, SLASHES);
@@ -222,7 +222,7 @@ static int parse_pipe_path(const char *text, const char *name, uvr_address *out,
 }
 
 /* npipe:////./pipe/NAME or npipe:NAME */
-static int parse_npipe(const char *text, const char *rest, uvr_address *out, uvr_error *error)
+static int parse_npipe(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
 {
   size_t slashes = strspn(rest, SLASHES);
   if (slashes == 0) {
@@ -236,7 +236,7 @@ static int parse_npipe(const char *text, const char *rest, uvr_address *out, uvr
 }
 
 /* unix:///PATH. What looks like a query is a part of the path. */
-static int parse_unix(const char *text, const char *rest, uvr_address *out, uvr_error *error)
+static int parse_unix(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
 {
   if (strncmp(rest, "///", 3) != 0) {
     return refuse(text, error, "has no absolute path after unix://: write unix:///PATH, with three slashes");
@@ -302,7 +302,7 @@ static uint16_t parse_port(const char *digits)
 }
 
 /* tcp://HOST:PORT */
-static int parse_tcp(const char *text, const char *rest, uvr_address *out, uvr_error *error)
+static int parse_tcp(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
 {
   if (strncmp(rest, "//", 2) != 0) {
     return refuse(text, error, "has no // behind its scheme: write tcp://HOST:PORT");
@@ -355,7 +355,7 @@ static void set_assuan(const char *path, uvr_address *out)
 }
 
 /* assuan:///PATH */
-static int parse_assuan(const char *text, const char *rest, uvr_address *out, uvr_error *error)
+static int parse_assuan(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
 {
   if (strncmp(rest, "///", 3) != 0) {
     return refuse(text, error, "has no absolute path after assuan://: write assuan:///PATH, with three slashes");
@@ -370,7 +370,7 @@ static int parse_assuan(const char *text, const char *rest, uvr_address *out, uv
 
 static const struct {
   const char *name;
-  int (*parse)(const char *text, const char *rest, uvr_address *out, uvr_error *error);
+  int (*parse)(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error);
 } schemes[] = {
     {"npipe:", parse_npipe},
     {"unix:", parse_unix},
@@ -379,7 +379,7 @@ static const struct {
 };
 
 /* A text whose beginning tells its form; NO_FORM for others. */
-static int parse_form(const char *text, uvr_address *out, uvr_error *error)
+static int parse_form(const char *text, uvr_address *out, uvrelay_error_t *error)
 {
   if (is_slash(text[0]) && is_slash(text[1])) {
     return parse_pipe_path(text, text, out, error);
@@ -430,7 +430,7 @@ static const char *damaged_pipe_name(const char *text)
 }
 
 /* Says why a text of no known form is refused, guessing at what was meant. */
-static int refuse_form(const char *text, uvr_error *error)
+static int refuse_form(const char *text, uvrelay_error_t *error)
 {
   char one[SUGGESTION_SIZE];
   char two[SUGGESTION_SIZE];
@@ -460,7 +460,7 @@ static int refuse_form(const char *text, uvr_error *error)
 }
 
 /* A path as it stands, but not what is plainly something else. */
-static int parse_assuan_path(const char *text, uvr_address *out, uvr_error *error)
+static int parse_assuan_path(const char *text, uvr_address *out, uvrelay_error_t *error)
 {
   if (begins(text, "assuan:")) {
     return parse_form(text, out, error);
@@ -478,7 +478,7 @@ static int parse_assuan_path(const char *text, uvr_address *out, uvr_error *erro
   return 0;
 }
 
-int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error)
+int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   memset(out, 0, sizeof(*out));
   int result = check_text(text, error);

@@ -55,6 +55,6 @@ typedef struct uvr_address {
  * Scheme names and "pipe" are taken in upper and lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with
  * *error (which may be NULL) saying what is wrong and what to write instead, and *out all zero. `text` may be NULL,
  * which is refused like an empty one. */
-int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error);
+int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error);
 
 #endif

@@ -183,7 +183,7 @@ static const char *parse(input in, uvr_assuan *out)
   return take(&in, CYGWIN) ? parse_cygwin(in, out) : parse_plain(in, out);
 }
 
-int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan *out, uvr_error *error)
+int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan *out, uvrelay_error_t *error)
 {
   memset(out, 0, sizeof(*out));
   const char *fault = parse((input){.next = data, .size = size}, out);
@@ -192,5 +192,6 @@ int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan
   }
   char quoted[UVR_QUOTED_SIZE];
   uvr_assuan_wipe(out, sizeof(*out));
-  return uvr_error_set(error, UVR_PHASE_ADDRESS, UV_EINVAL, "the socket file %s %s", uvr_quote(quoted, path), fault);
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the socket file %s %s", uvr_quote(quoted, path),
+                       fault);
 }

@@ -25,7 +25,7 @@ typedef struct uvr_assuan {
 /* Reads the contents of a socket file, libassuan's own or Cygwin's, told apart by their first bytes. `path` is for
  * messages only. Returns 0, or UV_EINVAL with *error (which may be NULL) filled in and *out all zero. The caller
  * wipes `data` and, when it is done with it, *out. */
-int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan *out, uvr_error *error);
+int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan *out, uvrelay_error_t *error);
 
 /* What a Cygwin client sends after the nonce came back: three little-endian 32-bit words. */
 void uvr_assuan_credentials(unsigned char out[UVR_ASSUAN_CREDENTIALS_SIZE], uint32_t pid, uint32_t uid, uint32_t gid);

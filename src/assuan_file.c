@@ -3,10 +3,10 @@
 
 #include <uv.h>
 
-static int fail(const char *path, int code, uvr_error *error)
+static int fail(const char *path, int code, uvrelay_error_t *error)
 {
   const char *what = code == UV_ENOENT ? "there is no socket file" : "cannot read the socket file";
-  return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, 0, "%s %s", what, path);
+  return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "%s %s", what, path);
 }
 
 /* How many bytes were read, or a negative code. */
@@ -29,7 +29,7 @@ static int read_all(uv_file file, char *data, size_t size)
   return (int)have;
 }
 
-int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvr_error *error)
+int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvrelay_error_t *error)
 {
   uv_fs_t request;
   int code = uv_fs_stat(NULL, &request, path, NULL);
@@ -39,7 +39,7 @@ int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvr_error *error)
     return fail(path, code, error);
   }
   if (!regular) {
-    return uvr_error_set(error, UVR_PHASE_ADDRESS, UV_EINVAL,
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
                          "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
   }
   uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY, 0, NULL);

@@ -43,9 +43,9 @@ struct uvr_dial {
   uv_os_fd_t npipe; /* what request.work found */
   uvr_assuan file;
   int work_code;
-  uvr_error work_error;
+  uvrelay_error_t work_error;
   uvr_handshake handshake;
-  uvr_error error; /* of the last attempt */
+  uvrelay_error_t error; /* of the last attempt */
   bool reported;
   bool closing;
   bool closing_handles;
@@ -135,38 +135,47 @@ static void succeed(uvr_dial *dial)
   report(dial, stream);
 }
 
+static bool is_retried(const uvr_dial *dial)
+{
+  int code = dial->error.code;
+  bool busy = code == UV_EBUSY;
+  bool absent = code == UV_ENOENT || code == UV_ECONNREFUSED;
+  return dial->error.phase == UVRELAY_PHASE_CONNECT && ((busy && (dial->options.retry & UVRELAY_RETRY_BUSY) != 0) ||
+                                                        (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0));
+}
+
 /* dial->error says what happened. */
 static void fail(uvr_dial *dial)
 {
-  int code = dial->error.code;
   close_stream(dial);
   uv_freeaddrinfo(dial->addresses);
   dial->addresses = NULL;
-  bool may_come = code == UV_ENOENT || code == UV_EBUSY || code == UV_ECONNREFUSED;
-  if (!dial->options.retry || !may_come || dial->error.phase != UVR_PHASE_CONNECT) {
+  if (!is_retried(dial)) {
     report(dial, NULL);
     return;
   }
+  uint64_t longest = dial->options.retry_last_ms > 0 ? dial->options.retry_last_ms : LAST_DELAY_MS;
   if (dial->delay == 0) {
-    dial->delay = FIRST_DELAY_MS;
+    dial->delay = dial->options.retry_first_ms > 0 ? dial->options.retry_first_ms : FIRST_DELAY_MS;
+    dial->delay = dial->delay < longest ? dial->delay : longest;
     uvr_log_line(&dial->env->log, "%s; trying again", dial->error.text);
   }
   dial->timer.data = dial;
   (void)uv_timer_start(&dial->timer, attempt, dial->delay, 0);
-  dial->delay = dial->delay * 2 < LAST_DELAY_MS ? dial->delay * 2 : LAST_DELAY_MS;
+  dial->delay = dial->delay * 2 < longest ? dial->delay * 2 : longest;
 }
 
 static void fail_with(uvr_dial *dial, int code)
 {
   const char *name = dial->address.canonical;
   if (code == UV_ENOENT && dial->address.kind == UVR_ADDRESS_UNIX) {
-    (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, code, 0, "there is no socket %s", name);
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, code, 0, "there is no socket %s", name);
   } else if (code == UV_ECONNREFUSED && dial->address.kind == UVR_ADDRESS_ASSUAN) {
-    (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, code, 0,
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, code, 0,
                                "nobody listens on port %u of this computer, where the socket file %s points",
                                (unsigned)dial->file.port, dial->address.path);
   } else {
-    (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, code, 0, "cannot connect to %s: %s", name,
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, code, 0, "cannot connect to %s: %s", name,
                                uv_strerror(code));
   }
   fail(dial);
@@ -176,13 +185,13 @@ static void on_deadline(uv_timer_t *timer)
 {
   uvr_dial *dial = timer->data;
   double seconds = (double)dial->options.timeout_ms / 1000;
-  uvr_error last = dial->error;
+  uvrelay_error_t last = dial->error;
   if (last.code != 0) {
     (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %g s, as %s",
                         dial->address.canonical, seconds, last.text);
     dial->error.system = last.system;
   } else {
-    (void)uvr_error_set_system(&dial->error, UVR_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %g s",
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %g s",
                                dial->address.canonical, seconds);
   }
   close_stream(dial);
@@ -191,7 +200,7 @@ static void on_deadline(uv_timer_t *timer)
 
 /* Sockets. */
 
-static void on_handshake(void *user, uvr_buffer *rest, const uvr_error *error)
+static void on_handshake(void *user, uvr_buffer *rest, const uvrelay_error_t *error)
 {
   uvr_dial *dial = user;
   if (error != NULL) {
@@ -200,7 +209,7 @@ static void on_handshake(void *user, uvr_buffer *rest, const uvr_error *error)
     return;
   }
   if (rest != NULL) {
-    uvr_stream_uv_unread(dial->stream, rest);
+    uvr_stream_unread(dial->stream, rest);
   }
   succeed(dial);
 }
@@ -276,7 +285,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int code, struct addrinfo *ad
   } else if (dial->reported) {
     return;
   } else if (code != 0) {
-    (void)uvr_error_set_system(&dial->error, UVR_PHASE_ADDRESS, code, 0, "cannot find the host of %s: %s",
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_ADDRESS, code, 0, "cannot find the host of %s: %s",
                                dial->address.canonical, uv_strerror(code));
     fail(dial);
   } else {
@@ -387,7 +396,7 @@ static void attempt(uv_timer_t *timer)
   uvr_dial *dial = timer->data;
   const char *lacks = uvr_system_lacks(dial->address.kind);
   if (lacks != NULL) {
-    (void)uvr_error_set(&dial->error, UVR_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
+    (void)uvr_error_set(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
                         dial->address.canonical, lacks);
     fail(dial);
     return;

@@ -2,7 +2,6 @@
 #ifndef UVR_DIAL_H
 #define UVR_DIAL_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "address.h"
@@ -10,17 +9,17 @@
 #include "stream.h"
 
 typedef struct uvr_dial_options {
-  /* Try again while the target is not there yet: no such pipe, socket or socket file, all instances busy, port
-   * refused. Nothing else is ever retried. */
-  bool retry;
-  uint64_t timeout_ms;     /* for everything together; 0: none */
-  uvr_impersonation level; /* for named pipes */
+  unsigned retry;                /* bits of uvrelay_retry_t */
+  uint32_t retry_first_ms;       /* to the second attempt; doubled for each one after; 0: 10 */
+  uint32_t retry_last_ms;        /* but never longer than this; 0: 200 */
+  uint64_t timeout_ms;           /* for everything together; 0: none */
+  uvrelay_impersonation_t level; /* for named pipes */
 } uvr_dial_options;
 
 typedef struct uvr_dial uvr_dial;
 
 /* Either a stream, which belongs to the callee, or NULL and an error, which lasts as long as the call. */
-typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvr_error *error);
+typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvrelay_error_t *error);
 
 /* Starts to dial; the address is copied. on_result comes once, later, unless the dial is closed before. Returns the
  * dial, which must be closed, or NULL when there is no memory. */

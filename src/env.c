@@ -3,7 +3,7 @@
 
 #include "system.h"
 
-int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvr_memory *memory, const uvr_log *log)
+int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvrelay_allocator_t *memory, const uvrelay_log_t *log)
 {
   *env = (uvr_env){.loop = loop, .memory = *memory, .log = *log};
   uvr_buffer_pool_init(&env->buffers, &env->memory);

@@ -12,14 +12,14 @@ struct uvr_event_pool; /* src/win/event_pool.h */
 
 typedef struct uvr_env {
   uv_loop_t *loop;
-  uvr_memory memory;
-  uvr_log log;
+  uvrelay_allocator_t memory;
+  uvrelay_log_t log;
   uvr_buffer_pool buffers;
   struct uvr_event_pool *events; /* Windows only; else NULL */
 } uvr_env;
 
 /* Must outlive all that uses it. Returns 0 or UV_ENOMEM. */
-int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvr_memory *memory, const uvr_log *log);
+int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvrelay_allocator_t *memory, const uvrelay_log_t *log);
 
 /* Frees what is shared. Only when every stream, dial and session made with it is closed. */
 void uvr_env_clear(uvr_env *env);

@@ -2,11 +2,9 @@
  * text is the same in every language of Windows. */
 #include "error.h"
 
-#include <stddef.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <uv.h>
 
 static const struct {
   unsigned long code;
@@ -47,7 +45,8 @@ const char *uvr_error_system_name(unsigned long system)
   return NULL;
 }
 
-static void set(uvr_error *error, uvr_phase phase, int code, unsigned long system, const char *format, va_list args)
+static void set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigned long system, const char *format,
+                va_list args)
 {
   error->phase = phase;
   error->code = code;
@@ -55,7 +54,7 @@ static void set(uvr_error *error, uvr_phase phase, int code, unsigned long syste
   (void)vsnprintf(error->text, sizeof(error->text), format, args);
 }
 
-int uvr_error_set(uvr_error *error, uvr_phase phase, int code, const char *format, ...)
+int uvr_error_set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *format, ...)
 {
   if (error != NULL) {
     va_list args;
@@ -66,7 +65,8 @@ int uvr_error_set(uvr_error *error, uvr_phase phase, int code, const char *forma
   return code;
 }
 
-int uvr_error_set_system(uvr_error *error, uvr_phase phase, int code, unsigned long system, const char *format, ...)
+int uvr_error_set_system(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigned long system,
+                         const char *format, ...)
 {
   if (error == NULL) {
     return code;

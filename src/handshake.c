@@ -18,7 +18,7 @@ enum {
 
 static void read_more(uvr_handshake *handshake);
 
-static void finish(uvr_handshake *handshake, uvr_buffer *rest, const uvr_error *error)
+static void finish(uvr_handshake *handshake, uvr_buffer *rest, const uvrelay_error_t *error)
 {
   handshake->state = UVR_HANDSHAKE_OVER;
   (void)uv_timer_stop(handshake->timer);
@@ -27,8 +27,8 @@ static void finish(uvr_handshake *handshake, uvr_buffer *rest, const uvr_error *
 
 static void fail(uvr_handshake *handshake, int code, const char *what)
 {
-  uvr_error error;
-  (void)uvr_error_set(&error, UVR_PHASE_HANDSHAKE, code, "%s %s", handshake->stream->name, what);
+  uvrelay_error_t error;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_HANDSHAKE, code, "%s %s", handshake->stream->name, what);
   finish(handshake, NULL, &error);
 }
 
@@ -37,10 +37,10 @@ static void transmit(uvr_handshake *handshake, const void *data, size_t size, uv
   handshake->output->length = size;
   memcpy(handshake->output->data, data, size);
   handshake->writing = true;
-  uvr_stream_write(handshake->stream, handshake->output, on_sent, handshake);
+  uvr_stream_write(handshake->stream, handshake->output->data, handshake->output->length, on_sent, handshake);
 }
 
-static bool sent_well(uvr_handshake *handshake, uvr_outcome outcome, const uvr_error *error)
+static bool sent_well(uvr_handshake *handshake, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   handshake->writing = false;
   if (outcome == UVR_DONE) {
@@ -60,7 +60,7 @@ static void receive(uvr_handshake *handshake, uvr_handshake_state state, size_t 
   read_more(handshake);
 }
 
-static void on_rest_sent(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_rest_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
   if (sent_well(handshake, outcome, error) && handshake->state == UVR_HANDSHAKE_LAST_WRITE) {
@@ -88,7 +88,7 @@ static void on_no_answer(uv_timer_t *timer)
   }
 }
 
-static void on_credentials_sent(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_credentials_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
   if (sent_well(handshake, outcome, error)) {
@@ -97,7 +97,7 @@ static void on_credentials_sent(void *user, uvr_outcome outcome, const uvr_error
   }
 }
 
-static void on_nonce_sent(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_nonce_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
   if (!sent_well(handshake, outcome, error)) {
@@ -132,7 +132,7 @@ static void step(uvr_handshake *handshake, uvr_buffer *rest)
   send_credentials(handshake, SHORT_CREDENTIALS, on_credentials_sent);
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
   if (handshake->state == UVR_HANDSHAKE_OVER) {

@@ -7,7 +7,7 @@
 
 /* error NULL: the connection is ready. `rest` holds bytes that came behind the handshake, or is NULL; it belongs to the
  * callee. */
-typedef void (*uvr_handshake_cb)(void *user, uvr_buffer *rest, const uvr_error *error);
+typedef void (*uvr_handshake_cb)(void *user, uvr_buffer *rest, const uvrelay_error_t *error);
 
 typedef enum uvr_handshake_state {
   UVR_HANDSHAKE_NONCE,       /* sending the nonce */

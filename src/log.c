@@ -1,15 +1,16 @@
 /* The log: see log.h. */
 #include "log.h"
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 
-void uvr_log_line(const uvr_log *log, const char *format, ...)
+void uvr_log_line(const uvrelay_log_t *log, const char *format, ...)
 {
   if (log->write == NULL) {
     return;
   }
-  char line[UVR_ERROR_TEXT_MAX + 128];
+  char line[UVRELAY_ERROR_TEXT_SIZE + 128];
   va_list args;
   va_start(args, format);
   (void)vsnprintf(line, sizeof(line), format, args);

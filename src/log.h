@@ -4,12 +4,7 @@
 
 #include "error.h"
 
-typedef struct uvr_log {
-  void (*write)(void *user, const char *line); /* NULL is silence; `line` has no newline */
-  void *user;
-} uvr_log;
-
 /* Says one line, made as by printf. Costs nothing when the log is silent. */
-void uvr_log_line(const uvr_log *log, const char *format, ...) UVR_PRINTF(2, 3);
+void uvr_log_line(const uvrelay_log_t *log, const char *format, ...) UVR_PRINTF(2, 3);
 
 #endif

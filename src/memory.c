@@ -16,12 +16,12 @@ static void release(void *user, void *block)
   free(block);
 }
 
-uvr_memory uvr_memory_default(void)
+uvrelay_allocator_t uvr_memory_default(void)
 {
-  return (uvr_memory){.allocate = allocate, .release = release, .user = NULL};
+  return (uvrelay_allocator_t){.allocate = allocate, .release = release, .user = NULL};
 }
 
-void *uvr_alloc(const uvr_memory *memory, size_t size)
+void *uvr_alloc(const uvrelay_allocator_t *memory, size_t size)
 {
   void *block = memory->allocate(memory->user, size);
   if (block != NULL) {
@@ -30,7 +30,7 @@ void *uvr_alloc(const uvr_memory *memory, size_t size)
   return block;
 }
 
-void uvr_free(const uvr_memory *memory, void *block)
+void uvr_free(const uvrelay_allocator_t *memory, void *block)
 {
   if (block != NULL) {
     memory->release(memory->user, block);

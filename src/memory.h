@@ -2,21 +2,15 @@
 #ifndef UVR_MEMORY_H
 #define UVR_MEMORY_H
 
-#include <stddef.h>
-
-typedef struct uvr_memory {
-  void *(*allocate)(void *user, size_t size); /* as malloc */
-  void (*release)(void *user, void *block);   /* as free; `block` is never NULL */
-  void *user;
-} uvr_memory;
+#include "uvrelay/common.h"
 
 /* malloc and free. */
-uvr_memory uvr_memory_default(void);
+uvrelay_allocator_t uvr_memory_default(void);
 
 /* `size` zeroed bytes, or NULL when there is no memory. Give them back with uvr_free. */
-void *uvr_alloc(const uvr_memory *memory, size_t size);
+void *uvr_alloc(const uvrelay_allocator_t *memory, size_t size);
 
 /* Gives `block` back; NULL is allowed. */
-void uvr_free(const uvr_memory *memory, void *block);
+void uvr_free(const uvrelay_allocator_t *memory, void *block);
 
 #endif

@@ -4,23 +4,16 @@
 
 #include "stream.h"
 
-/* How far the pipe's server may act as us. The values are those of Windows' SECURITY_IMPERSONATION_LEVEL. */
-typedef enum uvr_impersonation {
-  UVR_IMPERSONATION_ANONYMOUS = 0,
-  UVR_IMPERSONATION_IDENTIFICATION = 1,
-  UVR_IMPERSONATION_IMPERSONATION = 2,
-  UVR_IMPERSONATION_DELEGATION = 3
-} uvr_impersonation;
-
 /* Opens the pipe `path`, \\.\pipe\NAME in UTF-8, for reading and writing. From any thread; a pipe of another
  * computer may take long. `name` is what messages call it. Returns 0 and the open file, or a negative code and
  * *error: UV_ENOENT when there is no such pipe, UV_EBUSY when all its instances are taken, UV_EACCES when access is
  * denied, and others. */
-int uvr_npipe_open(const char *path, const char *name, uvr_impersonation level, uv_os_fd_t *file, uvr_error *error);
+int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
+                   uvrelay_error_t *error);
 
 /* Makes a stream of an open file, which belongs to the stream then. `name` is copied. Returns 0, or a negative code
  * and *error; then the file is closed. */
-int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvr_error *error);
+int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error);
 
 /* Closes an open file that became no stream. */
 void uvr_npipe_discard(uv_os_fd_t file);

@@ -19,13 +19,13 @@ static const uvr_pump_end sink_ends[] = {[UVR_GONE] = UVR_PUMP_SINK_GONE, [UVR_F
 
 static void run(uvr_pump *pump);
 
-static void report(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void report(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   pump->stopped = true;
   pump->on_end(pump, end, error);
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   pump->reading = false;
@@ -41,7 +41,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   run(pump);
 }
 
-static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   uvr_buffer *written = pump->writing;
@@ -49,7 +49,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
   if (outcome == UVR_DONE) {
     pump->bytes += written->length;
   }
-  uvr_buffer_put(&pump->sink->env->buffers, written);
+  uvr_buffer_put(pump->buffers, written);
   if (outcome != UVR_DONE && !pump->stopped) {
     report(pump, sink_ends[outcome], error);
     return;
@@ -68,7 +68,7 @@ static void run(uvr_pump *pump)
     if (pump->writing == NULL && pump->ready != NULL) {
       pump->writing = pump->ready;
       pump->ready = NULL;
-      uvr_stream_write(pump->sink, pump->writing, on_write, pump);
+      uvr_stream_write(pump->sink, pump->writing->data, pump->writing->length, on_write, pump);
     } else if (!pump->reading && pump->ready == NULL && !pump->source_ended) {
       pump->reading = true;
       uvr_stream_read(pump->source, on_read, pump);
@@ -82,7 +82,7 @@ static void run(uvr_pump *pump)
   }
 }
 
-static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvr_error *error)
+static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   if (!pump->stopped) {
@@ -92,7 +92,7 @@ static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvr_
 
 void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
 {
-  *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end};
+  *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end, .buffers = &source->env->buffers};
   if (source->reads_blocking && sink->writes_blocking) {
     pump->job = uvr_pump_job_start(source, sink, on_job_end, pump);
   }
@@ -125,14 +125,16 @@ uint64_t uvr_pump_bytes(const uvr_pump *pump)
   return pump->job != NULL ? uvr_pump_job_bytes(pump->job) : pump->bytes;
 }
 
-bool uvr_pump_clear(uvr_pump *pump, uvr_env *env)
+bool uvr_pump_clear(uvr_pump *pump)
 {
   if (pump->job != NULL && !uvr_pump_job_free(pump->job)) {
     return false;
   }
   pump->job = NULL;
-  uvr_buffer_put(&env->buffers, pump->ready);
-  uvr_buffer_put(&env->buffers, pump->writing);
+  if (pump->buffers != NULL) {
+    uvr_buffer_put(pump->buffers, pump->ready);
+    uvr_buffer_put(pump->buffers, pump->writing);
+  }
   pump->ready = NULL;
   pump->writing = NULL;
   return true;

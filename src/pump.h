@@ -16,21 +16,22 @@ typedef enum uvr_pump_end {
 } uvr_pump_end;
 
 typedef struct uvr_pump uvr_pump;
-typedef void (*uvr_pump_cb)(uvr_pump *pump, uvr_pump_end end, const uvr_error *error);
+typedef void (*uvr_pump_cb)(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error);
 
 struct uvr_pump {
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_cb on_end;
-  uint64_t bytes;      /* written to the sink; use uvr_pump_bytes */
-  uvr_buffer *ready;   /* read, and waiting for `writing` */
-  uvr_buffer *writing; /* lent to the sink */
+  uvr_buffer_pool *buffers; /* the source's */
+  uint64_t bytes;           /* written to the sink; use uvr_pump_bytes */
+  uvr_buffer *ready;        /* read, and waiting for `writing` */
+  uvr_buffer *writing;      /* lent to the sink */
   bool reading;
   bool source_ended;
   bool stopped; /* has reported, or was told to stop */
   bool running; /* inside `run`: callbacks that come early leave the next step to it */
   uvr_outcome source_outcome;
-  uvr_error source_error;
+  uvrelay_error_t source_error;
   struct uvr_pump_job *job; /* pump_job.c; NULL: not on a thread */
 };
 
@@ -52,6 +53,6 @@ uint64_t uvr_pump_bytes(const uvr_pump *pump);
 
 /* Gives the buffers back and returns true, or returns false when a thread is still at work. Only when both streams
  * are closed, or were never given. */
-bool uvr_pump_clear(uvr_pump *pump, uvr_env *env);
+bool uvr_pump_clear(uvr_pump *pump);
 
 #endif

@@ -20,7 +20,7 @@ struct uvr_pump_job {
   /* How it ended. */
   bool reading;
   uvr_outcome outcome;
-  uvr_error error;
+  uvrelay_error_t error;
   /* Under the mutex. */
   uv_mutex_t mutex;
   uvr_stream *inside;
@@ -64,7 +64,7 @@ static bool write_once(uvr_pump_job *job)
     return false;
   }
   job->reading = false;
-  job->outcome = job->sink->blocking->write(job->sink, job->buffer, &job->error);
+  job->outcome = job->sink->blocking->write(job->sink, job->buffer->data, job->buffer->length, &job->error);
   leave(job, false, job->outcome == UVR_DONE ? job->buffer->length : 0);
   return job->outcome == UVR_DONE;
 }

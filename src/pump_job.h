@@ -9,7 +9,7 @@
 typedef struct uvr_pump_job uvr_pump_job;
 
 /* How the job ended: `outcome`, which is not UVR_DONE, of a read (`reading`) or of a write. */
-typedef void (*uvr_pump_job_cb)(void *user, bool reading, uvr_outcome outcome, const uvr_error *error);
+typedef void (*uvr_pump_job_cb)(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error);
 
 /* Starts the job. on_end comes once, from the loop, unless it was stopped. NULL when there is no memory. */
 uvr_pump_job *uvr_pump_job_start(uvr_stream *source, uvr_stream *sink, uvr_pump_job_cb on_end, void *user);

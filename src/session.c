@@ -70,8 +70,7 @@ static void close_on(uv_timer_t *timer)
   uvr_pump_stop(&session->down);
   close_stream(session, &session->left);
   close_stream(session, &session->right);
-  if (session->children == 0 && uvr_pump_clear(&session->up, session->env) &&
-      uvr_pump_clear(&session->down, session->env)) {
+  if (session->children == 0 && uvr_pump_clear(&session->up) && uvr_pump_clear(&session->down)) {
     uv_close((uv_handle_t *)timer, on_timer_closed);
   } else if (session->children == 0 || session->left != NULL || session->right != NULL) {
     (void)uv_timer_start(timer, close_on, CLOSE_RETRY_MS, 0);
@@ -87,7 +86,7 @@ static void on_child_closed(void *user)
 }
 
 /* The one way to end. `error` NULL: in an orderly way. */
-static void drop(uvr_session *session, const uvr_error *error, const char *reason)
+static void drop(uvr_session *session, const uvrelay_error_t *error, const char *reason)
 {
   if (session->state == SESSION_ENDING) {
     return;
@@ -143,7 +142,7 @@ static void lose_left(uvr_session *session)
 
 /* Left to right. */
 
-static void on_right_shut_down(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_right_shut_down(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_session *session = user;
   session->up_ended = true;
@@ -172,7 +171,7 @@ static void on_left_ended(uvr_session *session)
   }
 }
 
-static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   uvr_session *session = (uvr_session *)((char *)pump - offsetof(uvr_session, up));
   switch (end) {
@@ -197,7 +196,7 @@ static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
 
 /* Right to left. */
 
-static void on_left_shut_down(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_left_shut_down(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_session *session = user;
   session->down_ended = true;
@@ -208,7 +207,7 @@ static void on_left_shut_down(void *user, uvr_outcome outcome, const uvr_error *
   drop_if_both_ended(session);
 }
 
-static void on_right_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   drop(user, outcome == UVR_FAILED ? error : NULL, error->text);
 }
@@ -230,7 +229,7 @@ static void on_right_ended(uvr_session *session)
   }
 }
 
-static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   uvr_session *session = (uvr_session *)((char *)pump - offsetof(uvr_session, down));
   switch (end) {
@@ -251,7 +250,7 @@ static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error
   }
 }
 
-static void on_left_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_session *session = user;
   (void)outcome;
@@ -275,7 +274,7 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
   }
 }
 
-static void on_dialled(void *user, uvr_stream *stream, const uvr_error *error)
+static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   uvr_session *session = user;
   if (stream == NULL) {
@@ -344,7 +343,7 @@ int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *righ
 
 void uvr_session_cancel(uvr_session *session)
 {
-  uvr_error error;
-  (void)uvr_error_set(&error, UVR_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
+  uvrelay_error_t error;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
   drop(session, &error, error.text);
 }

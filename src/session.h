@@ -14,9 +14,9 @@ typedef struct uvr_session_options {
 } uvr_session_options;
 
 typedef struct uvr_session_result {
-  uvr_error error;     /* code 0: an orderly end */
-  uint64_t to_right;   /* bytes written to the right side */
-  uint64_t from_right; /* bytes written to the left side */
+  uvrelay_error_t error; /* code 0: an orderly end */
+  uint64_t to_right;     /* bytes written to the right side */
+  uint64_t from_right;   /* bytes written to the left side */
 } uvr_session_result;
 
 typedef struct uvr_session_events {

@@ -22,23 +22,24 @@ typedef struct uvr_stream uvr_stream;
 
 /* `buffer` is given with UVR_DONE only, holds at least one byte, and belongs to the callee. `error` is given with
  * UVR_GONE and UVR_FAILED, and lasts as long as the call. */
-typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error);
-typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvr_error *error);
+typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
+typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvrelay_error_t *error);
 typedef void (*uvr_close_cb)(void *user);
 
 /* The same, by calls that block, for a pump that runs on a thread of the pool: a stream may offer them for each
  * direction. One thread a direction, and no other read or write of that direction meanwhile. The stops, from the loop's
  * thread, ask such a call to return soon; one that comes too early is missed, so they are repeated until it has. */
 typedef struct uvr_blocking_ops {
-  uvr_outcome (*read)(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error); /* UVR_DONE: buffer->length bytes */
-  uvr_outcome (*write)(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error);
+  uvr_outcome (*read)(uvr_stream *stream, uvr_buffer *buffer,
+                      uvrelay_error_t *error); /* UVR_DONE: buffer->length bytes */
+  uvr_outcome (*write)(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error);
   void (*stop_read)(uvr_stream *stream);  /* may be NULL: it cannot be stopped */
   void (*stop_write)(uvr_stream *stream); /* the same */
 } uvr_blocking_ops;
 
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
-  void (*write)(uvr_stream *stream, const uvr_buffer *buffer);
+  void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*close)(uvr_stream *stream);
@@ -55,6 +56,7 @@ struct uvr_stream {
   bool keeps_messages;
   bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
 
+  uvr_buffer *unread; /* comes before what is read next */
   uvr_read_cb on_read;
   void *read_user;
   uvr_done_cb on_write;
@@ -72,15 +74,30 @@ static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void
 {
   stream->on_read = on_read;
   stream->read_user = user;
-  stream->ops->read(stream);
+  if (stream->unread != NULL) {
+    uvr_buffer *buffer = stream->unread;
+    stream->unread = NULL;
+    on_read(user, UVR_DONE, buffer, NULL);
+  } else {
+    stream->ops->read(stream);
+  }
 }
 
-/* Writes all of the buffer, which stays the caller's and must last until the callback. */
-static inline void uvr_stream_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_done_cb on_write, void *user)
+/* Gives back bytes that were read too far: the next read delivers them. The buffer, not empty and of the stream's own
+ * pool, belongs to the stream then. Only once, and with no read under way. */
+static inline void uvr_stream_unread(uvr_stream *stream, uvr_buffer *buffer)
+{
+  stream->unread = buffer;
+}
+
+/* Writes all of the data, `length` bytes and at least one, which stays the caller's and must last until the callback.
+ * Where messages are kept it is one message. */
+static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t length, uvr_done_cb on_write,
+                                    void *user)
 {
   stream->on_write = on_write;
   stream->write_user = user;
-  stream->ops->write(stream, buffer);
+  stream->ops->write(stream, data, length);
 }
 
 /* Half-close: tells the peer, after all that was written, that nothing more will come. Only where can_half_close
@@ -109,6 +126,8 @@ static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, v
 {
   stream->on_close = on_close;
   stream->close_user = user;
+  uvr_buffer_put(&stream->env->buffers, stream->unread);
+  stream->unread = NULL;
   stream->ops->close(stream);
 }
 

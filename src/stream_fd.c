@@ -9,9 +9,10 @@
 typedef struct stream_fd {
   uvr_stream base;
   uv_file fd;
-  uv_fs_t request;          /* reading or writing: each stream does only one of them */
-  uvr_buffer *incoming;     /* being read into */
-  const uvr_buffer *source; /* being written */
+  uv_fs_t request;      /* reading or writing: each stream does only one of them */
+  uvr_buffer *incoming; /* being read into */
+  const char *source;   /* being written */
+  size_t source_length;
   size_t written;
   uv_async_t closed; /* brings the close callback from a later turn of the loop */
   bool busy;
@@ -55,7 +56,7 @@ bool uvr_stream_fd_reader_gone(uvr_stream *stream)
   return gone;
 }
 
-static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvr_error *error)
+static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvrelay_error_t *error)
 {
   if (result > 0) {
     return UVR_DONE;
@@ -63,25 +64,25 @@ static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvr_error *
   if (result == 0 || result == UV_EOF) {
     return UVR_END_OF_INPUT;
   }
-  (void)uvr_error_set_system(error, UVR_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
                              uv_strerror((int)result));
   return UVR_FAILED;
 }
 
-static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvr_error *error)
+static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvrelay_error_t *error)
 {
   if (result > 0) {
     return UVR_DONE;
   }
   int code = result == 0 ? UV_EIO : (int)result; /* a device that takes nothing would be asked for ever */
-  (void)uvr_error_set_system(error, UVR_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));
   return code == UV_EPIPE || code == UV_EOF ? UVR_GONE : UVR_FAILED;
 }
 
 static void finish_read(stream_fd *s, ssize_t result)
 {
-  uvr_error error;
+  uvrelay_error_t error;
   uvr_buffer *buffer = s->incoming;
   uvr_outcome outcome = describe_read(s, result, &error);
   s->incoming = NULL;
@@ -96,13 +97,13 @@ static void finish_read(stream_fd *s, ssize_t result)
 
 static void finish_write(stream_fd *s, ssize_t result)
 {
-  uvr_error error;
+  uvrelay_error_t error;
   s->source = NULL;
   uvr_outcome outcome = describe_write(s, result, &error);
   s->base.on_write(s->base.write_user, outcome, outcome == UVR_DONE ? NULL : &error);
 }
 
-uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   stream_fd *s = (stream_fd *)stream;
   uv_fs_t request;
@@ -113,14 +114,14 @@ uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error
   return describe_read(s, result, error);
 }
 
-uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
 {
   stream_fd *s = (stream_fd *)stream;
   int result = 1;
   set_writing(s, true);
-  for (size_t done = 0; done < buffer->length && result > 0; done += result > 0 ? (size_t)result : 0) {
+  for (size_t done = 0; done < length && result > 0; done += result > 0 ? (size_t)result : 0) {
     uv_fs_t request;
-    uv_buf_t buf = uv_buf_init((char *)buffer->data + done, (unsigned)(buffer->length - done));
+    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(length - done));
     result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
   }
@@ -155,7 +156,7 @@ static void on_write(uv_fs_t *request)
   }
   if (result > 0) {
     s->written += (size_t)result;
-    if (s->written < s->source->length) {
+    if (s->written < s->source_length) {
       write_more(s);
       return;
     }
@@ -181,8 +182,8 @@ static void stream_read(uvr_stream *stream)
 
 static void write_more(stream_fd *s)
 {
-  size_t left = s->source->length - s->written;
-  uv_buf_t buf = uv_buf_init((char *)s->source->data + s->written, (unsigned)left);
+  size_t left = s->source_length - s->written;
+  uv_buf_t buf = uv_buf_init((char *)s->source + s->written, (unsigned)left);
   set_writing(s, true);
   int code = uv_fs_write(s->base.env->loop, &s->request, s->fd, &buf, 1, -1, on_write);
   s->busy = code == 0;
@@ -192,10 +193,11 @@ static void write_more(stream_fd *s)
   }
 }
 
-static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_fd *s = (stream_fd *)stream;
-  s->source = buffer;
+  s->source = data;
+  s->source_length = length;
   s->written = 0;
   write_more(s);
 }

@@ -6,8 +6,8 @@
 #include "stream.h"
 
 /* The blocking calls of such a stream, which a stream around it can use as its own. */
-uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error);
-uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error);
+uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error);
+uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error);
 
 /* Whether the reader of what is written is known to be gone. Not while a write is under way, which will find out by
  * itself: Windows would let the question wait for it. */

@@ -37,14 +37,14 @@ static bool is_socket(uvr_stdio_kind kind)
 }
 
 /* A writer that is gone, in whatever way, has ended the input; the output is another matter. */
-static uvr_outcome input_outcome(uvr_outcome outcome, const uvr_error *error)
+static uvr_outcome input_outcome(uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bool reset =
       outcome == UVR_FAILED && (error->code == UV_ECONNRESET || error->code == UV_EPIPE || error->code == UV_ENOTCONN);
   return outcome == UVR_GONE || reset ? UVR_END_OF_INPUT : outcome;
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
   outcome = input_outcome(outcome, error);
@@ -61,16 +61,16 @@ static void stdio_read(uvr_stream *stream)
   uvr_stream_read(s->input.stream, on_read, s);
 }
 
-static void stdio_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void stdio_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_stdio *s = (stream_stdio *)stream;
   if (s->output.stream == NULL) {
-    uvr_error error;
-    (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_EBADF, 0, "standard output is closed");
+    uvrelay_error_t error;
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_EBADF, 0, "standard output is closed");
     s->base.on_write(s->base.write_user, UVR_FAILED, &error);
     return;
   }
-  uvr_stream_write(s->output.stream, buffer, s->base.on_write, s->base.write_user);
+  uvr_stream_write(s->output.stream, data, length, s->base.on_write, s->base.write_user);
 }
 
 static void on_look_closed(uv_handle_t *handle)
@@ -126,8 +126,8 @@ static void on_look(uv_timer_t *timer)
     return;
   }
   (void)uv_timer_stop(timer);
-  uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_EPIPE, 0, "the reader of standard output is gone");
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_EPIPE, 0, "the reader of standard output is gone");
   s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
 }
 
@@ -158,14 +158,14 @@ static const uvr_stream_ops ops = {
 
 /* The blocking calls, where the descriptors need them. */
 
-static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   return input_outcome(uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error), error);
 }
 
-static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
 {
-  return uvr_stream_fd_write(((stream_stdio *)stream)->output.stream, buffer, error);
+  return uvr_stream_fd_write(((stream_stdio *)stream)->output.stream, data, length, error);
 }
 
 static const uvr_blocking_ops blocking = {.read = blocking_read, .write = blocking_write};
@@ -220,13 +220,14 @@ static void on_failed_closed(void *user)
   (void)user;
 }
 
-int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvr_error *error)
+int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error)
 {
   stream_stdio *s = uvr_alloc(&env->memory, sizeof(*s));
   if (s == NULL) {
     close_unused(input);
     close_unused(output);
-    return uvr_error_set(error, UVR_PHASE_CONNECT, UV_ENOMEM, "there is no memory to open standard input and output");
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOMEM,
+                         "there is no memory to open standard input and output");
   }
   s->base.ops = &ops;
   s->base.env = env;
@@ -245,7 +246,7 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
   }
   if (code != 0) {
     uvr_stream_close(&s->base, on_failed_closed, NULL);
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
   }
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;

@@ -7,6 +7,6 @@
 /* Takes both descriptors over, of whatever kind they are; a closed one is allowed. They are closed with the stream,
  * the output already by its half-close (on Unix libuv leaves descriptors 0, 1 and 2 open: pass copies). Returns 0, or
  * a negative code and *error; the descriptors are closed then, too. */
-int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvr_error *error);
+int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error);
 
 #endif

@@ -20,7 +20,6 @@ typedef struct stream_uv {
   uv_write_t write;
   uv_shutdown_t shutdown;
   uvr_buffer *incoming; /* lent to libuv */
-  uvr_buffer *unread;   /* comes before what libuv has */
   bool read_wanted;     /* our user waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool closing;
@@ -54,8 +53,8 @@ static void stop_reading(stream_uv *s)
 
 static void fail_read(stream_uv *s, int code)
 {
-  uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_READ, code, 0, "reading from %s failed: %s", s->base.name,
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_READ, code, 0, "reading from %s failed: %s", s->base.name,
                              uv_strerror(code));
   s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
 }
@@ -91,12 +90,6 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 static void stream_read(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  if (s->unread != NULL) {
-    uvr_buffer *buffer = s->unread;
-    s->unread = NULL;
-    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
-    return;
-  }
   s->read_wanted = true;
   if (s->reading) {
     return;
@@ -116,8 +109,8 @@ static void finish_write(stream_uv *s, int code)
     s->base.on_write(s->base.write_user, UVR_DONE, NULL);
     return;
   }
-  uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));
   s->base.on_write(s->base.write_user, outcome_of(code), &error);
 }
@@ -130,15 +123,15 @@ static void on_write(uv_write_t *request, int code)
   }
 }
 
-static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
-  uv_buf_t buf = uv_buf_init((char *)buffer->data, (unsigned)buffer->length);
+  uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
   int code = uv_try_write(&s->u.stream, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;
   }
-  if (code < 0 || (size_t)code == buffer->length) {
+  if (code < 0 || (size_t)code == length) {
     finish_write(s, code < 0 ? code : 0);
     return;
   }
@@ -156,9 +149,9 @@ static void finish_shutdown(stream_uv *s, int code)
     s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
     return;
   }
-  uvr_error error;
-  (void)uvr_error_set_system(&error, UVR_PHASE_SHUTDOWN, code, 0, "ending the output to %s failed: %s", s->base.name,
-                             uv_strerror(code));
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_SHUTDOWN, code, 0, "ending the output to %s failed: %s",
+                             s->base.name, uv_strerror(code));
   s->base.on_shutdown(s->base.shutdown_user, outcome_of(code), &error);
 }
 
@@ -186,7 +179,6 @@ static void on_close(uv_handle_t *handle)
   uvr_close_cb on_closed = s->base.on_close;
   void *user = s->base.close_user;
   uvr_buffer_put(&env->buffers, s->incoming);
-  uvr_buffer_put(&env->buffers, s->unread);
   uvr_free(&env->memory, s);
   on_closed(user);
 }
@@ -229,9 +221,4 @@ int uvr_stream_uv_new(uvr_env *env, uv_handle_type type, const char *name, uvr_s
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)
 {
   return &((stream_uv *)stream)->u.stream;
-}
-
-void uvr_stream_uv_unread(uvr_stream *stream, uvr_buffer *buffer)
-{
-  ((stream_uv *)stream)->unread = buffer;
 }

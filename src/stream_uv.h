@@ -12,8 +12,4 @@ int uvr_stream_uv_new(uvr_env *env, uv_handle_type type, const char *name, uvr_s
 /* The handle inside. Its `data` is the stream's own. */
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream);
 
-/* Gives back bytes that were read too far: the next read delivers them. The buffer, not empty, belongs to the stream
- * then. Only once, and with no read under way. */
-void uvr_stream_uv_unread(uvr_stream *stream, uvr_buffer *buffer);
-
 #endif

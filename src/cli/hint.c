@@ -5,7 +5,7 @@
 
 #include <uv.h>
 
-static const char *connect_hint(const uvr_error *error, const uvr_options *options)
+static const char *connect_hint(const uvrelay_error_t *error, const uvr_options *options)
 {
   switch (error->code) {
   case UV_EBUSY:
@@ -25,7 +25,7 @@ static const char *connect_hint(const uvr_error *error, const uvr_options *optio
   }
 }
 
-const char *uvr_hint(const uvr_error *error, const uvr_options *options)
+const char *uvr_hint(const uvrelay_error_t *error, const uvr_options *options)
 {
-  return error->phase == UVR_PHASE_CONNECT ? connect_hint(error, options) : NULL;
+  return error->phase == UVRELAY_PHASE_CONNECT ? connect_hint(error, options) : NULL;
 }

@@ -5,6 +5,6 @@
 #include "options.h"
 
 /* A phrase in the program's own words, its flags included, or NULL when there is nothing to try. */
-const char *uvr_hint(const uvr_error *error, const uvr_options *options);
+const char *uvr_hint(const uvrelay_error_t *error, const uvr_options *options);
 
 #endif

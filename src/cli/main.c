@@ -22,7 +22,7 @@ static void say(const char *text)
   (void)fprintf(stderr, "uvrelay: %s\n", text);
 }
 
-static void say_error(const uvr_error *error, const uvr_options *options)
+static void say_error(const uvrelay_error_t *error, const uvr_options *options)
 {
   const char *hint = uvr_hint(error, options);
   if (hint != NULL) {
@@ -48,7 +48,7 @@ static void on_end(void *user, const uvr_session_result *result)
   uv_stop(&p->loop);
 }
 
-static int start(program *p, uvr_env *env, const uvr_address *address, uvr_error *error)
+static int start(program *p, uvr_env *env, const uvr_address *address, uvrelay_error_t *error)
 {
   uvr_stream *stdio;
   uvr_session *session;
@@ -57,11 +57,13 @@ static int start(program *p, uvr_env *env, const uvr_address *address, uvr_error
       .end_after_right = p->options.end_at_target_end,
       /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
       .half_close_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE,
-      .dial = {.retry = p->options.retry, .timeout_ms = p->options.timeout_ms, .level = p->options.impersonation}};
+      .dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
+               .timeout_ms = p->options.timeout_ms,
+               .level = p->options.impersonation}};
   const uvr_session_events events = {.on_end = on_end, .user = p};
   int code = uvr_stream_stdio_new(env, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
   if (code == 0 && uvr_session_start(env, stdio, address, &options, &events, &session) != 0) {
-    code = uvr_error_set(error, UVR_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
   }
   return code;
 }
@@ -69,16 +71,17 @@ static int start(program *p, uvr_env *env, const uvr_address *address, uvr_error
 static int relay(program *p, const uvr_address *address)
 {
   uvr_env env;
-  uvr_error error;
-  const uvr_memory memory = uvr_memory_default();
-  const uvr_log log = {.write = p->options.verbose ? write_log : NULL};
+  uvrelay_error_t error;
+  const uvrelay_allocator_t memory = uvr_memory_default();
+  const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL};
   uvr_light_start(address->kind != UVR_ADDRESS_NPIPE);
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
     code = uvr_env_init(&env, &p->loop, &memory, &log);
   }
   if (code != 0) {
-    (void)uvr_error_set_system(&error, UVR_PHASE_NONE, code, 0, "cannot start an event loop: %s", uv_strerror(code));
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
+                               uv_strerror(code));
   } else {
     code = start(p, &env, address, &error);
   }
@@ -95,7 +98,7 @@ static int relay(program *p, const uvr_address *address)
 int uvr_cli_main(int argc, char **argv)
 {
   program p = {.status = 0};
-  uvr_error error;
+  uvrelay_error_t error;
   uvr_address address;
   switch (uvr_options_parse(argc, argv, &p.options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:

@@ -50,13 +50,13 @@ typedef struct parser {
   int next; /* the argument to look at next */
   bool version;
   uvr_options *out;
-  uvr_error *error;
+  uvrelay_error_t *error;
 } parser;
 
 /* How one argument was taken. */
 typedef enum taken { TAKEN_FLAG, TAKEN_LAST, TAKEN_HELP, TAKEN_WRONG } taken;
 
-#define REFUSE(parser, ...) (uvr_error_set((parser)->error, UVR_PHASE_NONE, UV_EINVAL, __VA_ARGS__), TAKEN_WRONG)
+#define REFUSE(parser, ...) (uvr_error_set((parser)->error, UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), TAKEN_WRONG)
 
 /* A flag's name as it was given, which ends at "=" or at the text's end. */
 typedef struct word {
@@ -196,12 +196,12 @@ static bool parse_seconds(const char *text, uint32_t *milliseconds)
   return true;
 }
 
-static bool parse_impersonation(const char *text, uvr_impersonation *level)
+static bool parse_impersonation(const char *text, uvrelay_impersonation_t *level)
 {
   static const char *const names[] = {"anonymous", "identification", "impersonation", "delegation"};
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
     if (strcmp(text, names[i]) == 0) {
-      *level = (uvr_impersonation)i;
+      *level = (uvrelay_impersonation_t)i;
       return true;
     }
   }
@@ -318,7 +318,7 @@ static taken take_target(parser *self)
   return TAKEN_LAST;
 }
 
-uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvr_error *error)
+uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvrelay_error_t *error)
 {
   parser self = {.argc = argc, .argv = argv, .next = 1, .out = out, .error = error};
   if (argc < 1) {

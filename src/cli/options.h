@@ -20,7 +20,7 @@ typedef struct uvr_options {
   bool assuan;            /* -a: TARGET is a libassuan socket file; parse it with UVR_ADDRESS_ASSUAN_PATH */
   bool hide_console;      /* -bg */
   bool verbose;           /* -v */
-  uvr_impersonation impersonation;
+  uvrelay_impersonation_t impersonation;
   uint32_t timeout_ms; /* for connecting; 0 when none was given */
   const char *target;  /* in argv; NULL unless the action is UVR_OPTIONS_RUN */
 } uvr_options;
@@ -36,7 +36,7 @@ typedef enum uvr_options_action {
  * no flag, or after "--"; then exactly one TARGET must be left, which is not looked into. With
  * UVR_OPTIONS_WRONG_USAGE, *error (which may be NULL) says what is wrong, with code UV_EINVAL; else it is not
  * touched. -h and -help take effect where they stand, --version after all flags were found right. */
-uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvr_error *error);
+uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvrelay_error_t *error);
 
 /* The usage: lines of at most 80 columns, the last one with its newline. */
 const char *uvr_options_usage(void);

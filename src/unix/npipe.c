@@ -1,21 +1,22 @@
 /* There are no Windows named pipes on Unix: see npipe.h. */
 #include "../npipe.h"
 
-int uvr_npipe_open(const char *path, const char *name, uvr_impersonation level, uv_os_fd_t *file, uvr_error *error)
+int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
+                   uvrelay_error_t *error)
 {
   (void)path;
   (void)level;
   (void)file;
-  return uvr_error_set(error, UVR_PHASE_CONNECT, UV_ENOTSUP, "%s cannot be opened: named pipes exist on Windows only",
-                       name);
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP,
+                       "%s cannot be opened: named pipes exist on Windows only", name);
 }
 
-int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvr_error *error)
+int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
 {
   (void)env;
   (void)file;
   (void)out;
-  return uvr_error_set(error, UVR_PHASE_CONNECT, UV_ENOTSUP, "%s cannot be used: named pipes exist on Windows only",
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "%s cannot be used: named pipes exist on Windows only",
                        name);
 }
 

@@ -2,13 +2,13 @@
 #include "event_pool.h"
 
 struct uvr_event_pool {
-  const uvr_memory *memory;
+  const uvrelay_allocator_t *memory;
   CRITICAL_SECTION mutex;
   size_t count;
   HANDLE events[UVR_EVENT_POOL_KEPT];
 };
 
-uvr_event_pool *uvr_event_pool_new(const uvr_memory *memory)
+uvr_event_pool *uvr_event_pool_new(const uvrelay_allocator_t *memory)
 {
   uvr_event_pool *pool = uvr_alloc(memory, sizeof(*pool));
   if (pool != NULL) {

@@ -12,7 +12,7 @@
 typedef struct uvr_event_pool uvr_event_pool;
 
 /* An empty pool, or NULL when there is no memory. `memory` must outlive it. */
-uvr_event_pool *uvr_event_pool_new(const uvr_memory *memory);
+uvr_event_pool *uvr_event_pool_new(const uvrelay_allocator_t *memory);
 
 /* Closes the events in the pool. Those still out must have been put back before. NULL is allowed. */
 void uvr_event_pool_free(uvr_event_pool *pool);

@@ -44,7 +44,8 @@ typedef struct npipe {
   uv_timer_t end_timer; /* hurries or cancels end_job */
   uvr_buffer *incoming;
   size_t read_size;
-  const uvr_buffer *outgoing;
+  const char *outgoing;
+  size_t outgoing_length;
   size_t written;
   unsigned at_once; /* results handled since the loop's last turn */
   bool watching;    /* the pending read is for uvr_stream_watch */
@@ -62,11 +63,11 @@ static bool is_gone(DWORD error)
   return error == ERROR_BROKEN_PIPE || error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_NO_DATA;
 }
 
-static uvr_outcome describe(npipe *np, uvr_phase phase, DWORD error, uvr_error *out)
+static uvr_outcome describe(npipe *np, uvrelay_phase_t phase, DWORD error, uvrelay_error_t *out)
 {
-  static const char *const verbs[] = {[UVR_PHASE_READ] = "reading from",
-                                      [UVR_PHASE_WRITE] = "writing to",
-                                      [UVR_PHASE_SHUTDOWN] = "ending the output to"};
+  static const char *const verbs[] = {[UVRELAY_PHASE_READ] = "reading from",
+                                      [UVRELAY_PHASE_WRITE] = "writing to",
+                                      [UVRELAY_PHASE_SHUTDOWN] = "ending the output to"};
   int code = uv_translate_sys_error((int)error);
   if (is_gone(error)) {
     (void)uvr_error_set_system(out, phase, code, error, "%s is gone", np->base.name);
@@ -80,13 +81,13 @@ static uvr_outcome describe(npipe *np, uvr_phase phase, DWORD error, uvr_error *
 
 static void report_watch(npipe *np, DWORD error, DWORD bytes)
 {
-  uvr_error report;
+  uvrelay_error_t report;
   uvr_outcome outcome = UVR_FAILED;
   if (bytes > 0) {
-    (void)uvr_error_set(&report, UVR_PHASE_READ, UV_EPROTO,
+    (void)uvr_error_set(&report, UVRELAY_PHASE_READ, UV_EPROTO,
                         "%s sent more after it had ended its output with a zero-byte message", np->base.name);
   } else {
-    outcome = describe(np, UVR_PHASE_READ, error, &report);
+    outcome = describe(np, UVRELAY_PHASE_READ, error, &report);
   }
   np->watching = false;
   np->base.on_lost(np->base.lost_user, outcome, &report);
@@ -108,8 +109,8 @@ static void report_read(npipe *np, DWORD error, DWORD bytes, uvr_buffer *buffer)
     np->base.on_read(np->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
     return;
   }
-  uvr_error report;
-  uvr_outcome outcome = describe(np, UVR_PHASE_READ, error, &report);
+  uvrelay_error_t report;
+  uvr_outcome outcome = describe(np, UVRELAY_PHASE_READ, error, &report);
   np->base.on_read(np->base.read_user, outcome, NULL, &report);
 }
 
@@ -183,32 +184,33 @@ static void on_write(uvr_port_op *op, DWORD error, DWORD bytes)
   }
   if (error == 0) {
     np->written += bytes;
-    if (np->written < np->outgoing->length) {
+    if (np->written < np->outgoing_length) {
       issue_write(np);
     } else {
       np->base.on_write(np->base.write_user, UVR_DONE, NULL);
     }
     return;
   }
-  uvr_error report;
-  uvr_outcome outcome = describe(np, UVR_PHASE_WRITE, error, &report);
+  uvrelay_error_t report;
+  uvr_outcome outcome = describe(np, UVRELAY_PHASE_WRITE, error, &report);
   np->base.on_write(np->base.write_user, outcome, &report);
 }
 
 static void issue_write(npipe *np)
 {
   bool defer = must_defer(np);
-  const char *data = np->outgoing->data + np->written;
-  DWORD length = (DWORD)(np->outgoing->length - np->written);
+  const char *data = np->outgoing + np->written;
+  DWORD length = (DWORD)(np->outgoing_length - np->written);
   OVERLAPPED *overlapped = uvr_port_op_begin(&np->write_op);
   BOOL ok = WriteFile(np->file, data, length, NULL, overlapped);
   uvr_port_op_issued(&np->write_op, ok, defer);
 }
 
-static void npipe_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void npipe_write(uvr_stream *stream, const char *data, size_t length)
 {
   npipe *np = (npipe *)stream;
-  np->outgoing = buffer;
+  np->outgoing = data;
+  np->outgoing_length = length;
   np->written = 0;
   issue_write(np);
 }
@@ -256,7 +258,7 @@ static void stop_blocking(npipe *np, blocking_op *op)
   ReleaseSRWLockExclusive(&op->lock);
 }
 
-static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   npipe *np = (npipe *)stream;
   DWORD code = 0;
@@ -264,33 +266,33 @@ static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_err
   do {
     OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_read);
     if (overlapped == NULL) {
-      return describe(np, UVR_PHASE_READ, GetLastError(), error);
+      return describe(np, UVRELAY_PHASE_READ, GetLastError(), error);
     }
     BOOL ok = ReadFile(np->file, buffer->data, (DWORD)buffer->capacity, NULL, overlapped);
     code = finish_blocking(np, &np->blocking_read, ok, &bytes);
   } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe says nothing */
   if (code != 0 && code != ERROR_MORE_DATA) {
-    return describe(np, UVR_PHASE_READ, code, error);
+    return describe(np, UVRELAY_PHASE_READ, code, error);
   }
   buffer->length = bytes;
   buffer->end_of_message = np->message && code == 0;
   return bytes > 0 ? UVR_DONE : UVR_END_OF_INPUT;
 }
 
-static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
 {
   npipe *np = (npipe *)stream;
   size_t written = 0;
-  while (written < buffer->length) {
+  while (written < length) {
     DWORD bytes = 0;
     OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_write);
     if (overlapped == NULL) {
-      return describe(np, UVR_PHASE_WRITE, GetLastError(), error);
+      return describe(np, UVRELAY_PHASE_WRITE, GetLastError(), error);
     }
-    BOOL ok = WriteFile(np->file, buffer->data + written, (DWORD)(buffer->length - written), NULL, overlapped);
+    BOOL ok = WriteFile(np->file, data + written, (DWORD)(length - written), NULL, overlapped);
     DWORD code = finish_blocking(np, &np->blocking_write, ok, &bytes);
     if (code != 0) {
-      return describe(np, UVR_PHASE_WRITE, code, error);
+      return describe(np, UVRELAY_PHASE_WRITE, code, error);
     }
     written += bytes;
   }
@@ -321,8 +323,8 @@ static void on_end_job(uvr_end_job *job, DWORD error)
   } else if (error == 0) {
     np->base.on_shutdown(np->base.shutdown_user, UVR_DONE, NULL);
   } else {
-    uvr_error report;
-    uvr_outcome outcome = describe(np, UVR_PHASE_SHUTDOWN, error, &report);
+    uvrelay_error_t report;
+    uvr_outcome outcome = describe(np, UVRELAY_PHASE_SHUTDOWN, error, &report);
     np->base.on_shutdown(np->base.shutdown_user, outcome, &report);
   }
 }
@@ -438,14 +440,14 @@ static void init_handles(npipe *np)
   np->end_timer.data = np;
 }
 
-int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvr_error *error)
+int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
 {
   size_t length = strlen(name) + 1;
   int code = uvr_port_op_attach(env->loop, file);
   npipe *np = code == 0 ? uvr_alloc(&env->memory, sizeof(*np) + length) : NULL;
   if (np == NULL) {
     uvr_npipe_discard(file);
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
                                 "%s cannot be used on the loop", name);
   }
   memcpy(np->name, name, length);

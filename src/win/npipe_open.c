@@ -6,33 +6,34 @@
 #include "../address.h"
 #include "file_query.h"
 
-static HANDLE open_with(const WCHAR *path, DWORD access, uvr_impersonation level)
+static HANDLE open_with(const WCHAR *path, DWORD access, uvrelay_impersonation_t level)
 {
   DWORD flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | ((DWORD)level << 16); /* SECURITY_ANONYMOUS and so on */
   return CreateFileW(path, access, 0, NULL, OPEN_EXISTING, flags, NULL);
 }
 
-static int describe(DWORD system, const char *name, uvr_error *error)
+static int describe(DWORD system, const char *name, uvrelay_error_t *error)
 {
   int code = uv_translate_sys_error((int)system);
   switch (system) {
   case ERROR_FILE_NOT_FOUND:
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_ENOENT, system, "there is no pipe %s", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_ENOENT, system, "there is no pipe %s", name);
   case ERROR_PIPE_BUSY:
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EBUSY, system, "all instances of %s are busy", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EBUSY, system, "all instances of %s are busy", name);
   case ERROR_ACCESS_DENIED:
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EACCES, system, "access to %s was denied", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EACCES, system, "access to %s was denied", name);
   case ERROR_PATH_NOT_FOUND:
   case ERROR_BAD_NETPATH:
   case ERROR_BAD_NET_NAME:
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, UV_EHOSTUNREACH, system, "the computer of %s cannot be found",
-                                name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EHOSTUNREACH, system,
+                                "the computer of %s cannot be found", name);
   default:
-    return uvr_error_set_system(error, UVR_PHASE_CONNECT, code, system, "%s cannot be opened", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, system, "%s cannot be opened", name);
   }
 }
 
-int uvr_npipe_open(const char *path, const char *name, uvr_impersonation level, uv_os_fd_t *file, uvr_error *error)
+int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
+                   uvrelay_error_t *error)
 {
   WCHAR wide[UVR_ADDRESS_PATH_SIZE];
   if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, UVR_ADDRESS_PATH_SIZE) == 0) {

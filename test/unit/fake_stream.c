@@ -28,13 +28,13 @@ static fake *fake_of(uvr_stream *stream)
     }                                                                                                                  \
   } while (false)
 
-static uint64_t hash(const uvr_buffer *buffer)
+static uint64_t hash(const char *data, size_t length)
 {
-  uint64_t h = 14695981039346656037U + buffer->length;
-  for (size_t i = 0; i < buffer->length; i += sizeof(uint64_t)) {
-    size_t left = buffer->length - i;
+  uint64_t h = 14695981039346656037U + length;
+  for (size_t i = 0; i < length; i += sizeof(uint64_t)) {
+    size_t left = length - i;
     uint64_t word = 0;
-    memcpy(&word, buffer->data + i, left < sizeof(word) ? left : sizeof(word));
+    memcpy(&word, data + i, left < sizeof(word) ? left : sizeof(word));
     h = (h ^ word) * 1099511628211U;
   }
   return h;
@@ -45,11 +45,11 @@ static void check_outgoing(const fake *f)
 {
   if (f->outgoing != NULL) {
     RULE(f, !rig_buffer_is_free(f->rig, f->outgoing));
-    RULE(f, hash(f->outgoing) == f->outgoing_hash);
+    RULE(f, hash(f->outgoing, f->outgoing_length) == f->outgoing_hash);
   }
 }
 
-static void set_error(const fake *f, const fake_step *step, uvr_phase phase, uvr_error *error)
+static void set_error(const fake *f, const fake_step *step, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   int code = step->code != 0 ? step->code : step->outcome == UVR_GONE ? UV_EPIPE : UV_EIO;
   (void)uvr_error_set(error, phase, code, "%s: scripted %s, phase %d", f->name,
@@ -73,8 +73,8 @@ static void fire_read(fake *f)
     f->given += step.size;
     stream->on_read(stream->read_user, UVR_DONE, buffer, NULL);
   } else {
-    uvr_error error;
-    set_error(f, &step, UVR_PHASE_READ, &error);
+    uvrelay_error_t error;
+    set_error(f, &step, UVRELAY_PHASE_READ, &error);
     uvr_buffer_put(&f->rig->env.buffers, buffer);
     f->read_ended = true;
     stream->on_read(stream->read_user, step.outcome, NULL, step.outcome == UVR_END_OF_INPUT ? NULL : &error);
@@ -83,13 +83,14 @@ static void fire_read(fake *f)
   f->calling = before;
 }
 
-static void fire_done(fake *f, fake_pending *pending, uvr_phase phase, fake_call call, uvr_done_cb callback, void *user)
+static void fire_done(fake *f, fake_pending *pending, uvrelay_phase_t phase, fake_call call, uvr_done_cb callback,
+                      void *user)
 {
   fake_step step = pending->step;
   pending->active = false;
   fake_call before = f->calling;
   f->calling = call;
-  uvr_error error;
+  uvrelay_error_t error;
   set_error(f, &step, phase, &error);
   callback(user, step.outcome, step.outcome == UVR_DONE ? NULL : &error);
   memset(&error, 0x5A, sizeof(error));
@@ -99,16 +100,17 @@ static void fire_done(fake *f, fake_pending *pending, uvr_phase phase, fake_call
 static void fire_write(fake *f)
 {
   check_outgoing(f);
-  const uvr_buffer *buffer = f->outgoing;
+  const char *data = f->outgoing;
+  size_t length = f->outgoing_length;
   f->outgoing = NULL;
   f->writes_finished++;
   if (f->write.step.outcome == UVR_DONE) {
-    f->written = realloc(f->written, f->taken + buffer->length);
+    f->written = realloc(f->written, f->taken + length);
     assert_non_null(f->written);
-    memcpy(f->written + f->taken, buffer->data, buffer->length);
-    f->taken += buffer->length;
+    memcpy(f->written + f->taken, data, length);
+    f->taken += length;
   }
-  fire_done(f, &f->write, UVR_PHASE_WRITE, FAKE_WRITE, f->stream->on_write, f->stream->write_user);
+  fire_done(f, &f->write, UVRELAY_PHASE_WRITE, FAKE_WRITE, f->stream->on_write, f->stream->write_user);
 }
 
 static void on_idle_closed(uv_handle_t *handle)
@@ -173,10 +175,10 @@ static void on_idle(uv_idle_t *idle)
     fire_write(f);
   }
   if (shutdown && !f->closing) {
-    fire_done(f, &f->shutdown, UVR_PHASE_SHUTDOWN, FAKE_SHUTDOWN, f->stream->on_shutdown, f->stream->shutdown_user);
+    fire_done(f, &f->shutdown, UVRELAY_PHASE_SHUTDOWN, FAKE_SHUTDOWN, f->stream->on_shutdown, f->stream->shutdown_user);
   }
   if (lost && !f->closing) {
-    fire_done(f, &f->lost, UVR_PHASE_WRITE, FAKE_LOST, f->stream->on_lost, f->stream->lost_user);
+    fire_done(f, &f->lost, UVRELAY_PHASE_WRITE, FAKE_LOST, f->stream->on_lost, f->stream->lost_user);
   }
   update_idle(f);
 }
@@ -222,15 +224,16 @@ static void stream_read(uvr_stream *stream)
   update_idle(f);
 }
 
-static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   fake *f = fake_of(stream);
   RULE(f, !f->closing);
   RULE(f, !f->write.active);
   RULE(f, f->shutdowns == 0);
-  RULE(f, buffer->length > 0 && buffer->length <= buffer->capacity);
-  f->outgoing = buffer;
-  f->outgoing_hash = hash(buffer);
+  RULE(f, length > 0);
+  f->outgoing = data;
+  f->outgoing_length = length;
+  f->outgoing_hash = hash(data, length);
   check_outgoing(f);
   fake_step done = {.turns = f->script.write_turns};
   bool last = f->script.write_end.outcome != UVR_DONE && f->writes >= f->script.writes_done;
@@ -251,7 +254,7 @@ static void stream_shutdown(uvr_stream *stream)
   f->shutdowns++;
   f->ended_with = f->taken;
   if (begin(f, &f->shutdown, &f->script.shutdown)) {
-    fire_done(f, &f->shutdown, UVR_PHASE_SHUTDOWN, FAKE_SHUTDOWN, stream->on_shutdown, stream->shutdown_user);
+    fire_done(f, &f->shutdown, UVRELAY_PHASE_SHUTDOWN, FAKE_SHUTDOWN, stream->on_shutdown, stream->shutdown_user);
   }
   update_idle(f);
 }

@@ -59,7 +59,8 @@ typedef struct fake {
   fake_pending close;
   const fake_step *next_read;
   uvr_buffer *incoming;
-  const uvr_buffer *outgoing;
+  const char *outgoing;
+  size_t outgoing_length;
   uint64_t outgoing_hash;
 
   fake_call calling; /* whose callback runs now */

@@ -94,8 +94,8 @@ void rig_init(rig *r)
 #endif
   memset(r, 0, sizeof(*r));
   assert_int_equal(uv_loop_init(&r->loop), 0);
-  uvr_memory memory = {.allocate = allocate, .release = release, .user = r};
-  uvr_log log = {0};
+  uvrelay_allocator_t memory = {.allocate = allocate, .release = release, .user = r};
+  uvrelay_log_t log = {0};
   assert_int_equal(uvr_env_init(&r->env, &r->loop, &memory, &log), 0);
   assert_int_equal(uv_timer_init(&r->loop, &r->guard), 0);
   r->guard.data = r;
@@ -127,19 +127,19 @@ size_t rig_buffers_held(const rig *r)
   return r->buffers - r->env.buffers.small_count - r->env.buffers.large_count;
 }
 
-bool rig_buffer_is_free(const rig *r, const uvr_buffer *buffer)
+static bool is_in(const uvr_buffer *list, const char *data)
 {
-  for (const uvr_buffer *b = r->env.buffers.small_free; b != NULL; b = b->next) {
-    if (b == buffer) {
-      return true;
-    }
-  }
-  for (const uvr_buffer *b = r->env.buffers.large_free; b != NULL; b = b->next) {
-    if (b == buffer) {
+  for (const uvr_buffer *b = list; b != NULL; b = b->next) {
+    if (data >= b->data && data < b->data + b->capacity) {
       return true;
     }
   }
   return false;
+}
+
+bool rig_buffer_is_free(const rig *r, const char *data)
+{
+  return is_in(r->env.buffers.small_free, data) || is_in(r->env.buffers.large_free, data);
 }
 
 static void start_guard(rig *r, uint64_t ms)

@@ -19,7 +19,7 @@
 #define A            UVR_ADDRESS_ASSUAN_PATH
 
 /* Parses a copy that ends where its memory ends, so that a sanitizer sees the first byte read too far. */
-static int parse(const char *text, unsigned flags, uvr_address *out, uvr_error *error)
+static int parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   size_t size = strlen(text) + 1;
   char *copy = malloc(size);
@@ -45,14 +45,14 @@ static void assert_all_zero(const uvr_address *address)
 }
 
 /* What holds for every refusal. */
-static void assert_refused(int result, const uvr_address *out, const uvr_error *error)
+static void assert_refused(int result, const uvr_address *out, const uvrelay_error_t *error)
 {
   assert_int_equal(result, UV_EINVAL);
   assert_int_equal(error->code, UV_EINVAL);
   assert_int_equal(error->system, 0);
-  assert_int_equal(error->phase, UVR_PHASE_ADDRESS);
+  assert_int_equal(error->phase, UVRELAY_PHASE_ADDRESS);
   assert_int_equal(strncmp(error->text, "the address ", 12), 0);
-  assert_true(strlen(error->text) < UVR_ERROR_TEXT_MAX - 1); /* else it may have been cut */
+  assert_true(strlen(error->text) < UVRELAY_ERROR_TEXT_SIZE - 1); /* else it may have been cut */
   assert_non_null(strstr(error->text, ": "));
   assert_printable(error->text);
   assert_all_zero(out);
@@ -62,7 +62,7 @@ static void assert_refused(int result, const uvr_address *out, const uvr_error *
 static void assert_taken(const uvr_address *out, unsigned flags)
 {
   uvr_address again;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   assert_printable(out->canonical);
   assert_printable(out->path);
   assert_printable(out->host);
@@ -161,7 +161,7 @@ static void test_taken(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(taken); i++) {
     uvr_address out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     if (parse(taken[i].text, taken[i].flags, &out, &error) != 0) {
       fail_msg("%s: %s", taken[i].text, error.text);
     }
@@ -352,13 +352,13 @@ static void assert_suggestions_work(const char *text)
   const char *hint = strstr(text, ": write ");
   for (const char *blank = hint; blank != NULL; blank = strchr(blank + 1, ' ')) {
     const char *why = blank + 1;
-    char one[UVR_ERROR_TEXT_MAX];
+    char one[UVRELAY_ERROR_TEXT_SIZE];
     size_t length = strcspn(why, " ,");
     memcpy(one, why, length);
     one[length] = '\0';
     for (size_t i = 0; i < COUNT(starts); i++) {
       uvr_address out;
-      uvr_error error = {0};
+      uvrelay_error_t error = {0};
       bool placeholder = strstr(one, "NAME") || strstr(one, "PATH") || strstr(one, "PORT");
       if (!placeholder && strncmp(one, starts[i], strlen(starts[i])) == 0 && parse(one, 0, &out, &error) != 0) {
         fail_msg("suggests %s in: %s", one, text);
@@ -372,7 +372,7 @@ static void test_refused(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(refused); i++) {
     uvr_address out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(refused[i].text, refused[i].flags, &out, &error);
     if (result == 0) {
       fail_msg("taken: %s", refused[i].text);
@@ -393,7 +393,7 @@ static void test_null(void **state)
 {
   (void)state;
   uvr_address out;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   memset(&out, 0x55, sizeof(out));
   assert_refused(uvr_address_parse(NULL, 0, &out, &error), &out, &error);
   assert_non_null(strstr(error.text, "is empty"));
@@ -410,7 +410,7 @@ static void try_length(const char *head, const char *unit, size_t count, const c
   }
   used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", tail);
   uvr_address out;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   int result = parse(text, flags, &out, &error);
   if (word == NULL) {
     assert_int_equal(result, 0);
@@ -560,7 +560,7 @@ static void test_damaged(void **state)
     }
     unsigned flags = next_random(&seed) % 4 == 0 ? A : 0;
     uvr_address out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(text, flags, &out, &error);
     if (result == 0) {
       assert_taken(&out, flags);
@@ -586,7 +586,7 @@ static void test_rubbish(void **state)
     }
     text[length] = '\0';
     uvr_address out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(text, next_random(&seed) % 2, &out, &error);
     if (result != 0) {
       assert_refused(result, &out, &error);

@@ -22,7 +22,7 @@
 #define BYTES(text)  text, sizeof(text) - 1
 
 /* Parses a copy that ends where its memory ends, so that a sanitizer sees the first byte read too far. */
-static int parse(const void *data, size_t size, uvr_assuan *out, uvr_error *error)
+static int parse(const void *data, size_t size, uvr_assuan *out, uvrelay_error_t *error)
 {
   unsigned char *copy = malloc(size + (size == 0));
   assert_non_null(copy);
@@ -60,7 +60,7 @@ static void test_taken(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(taken); i++) {
     uvr_assuan out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     if (parse(taken[i].data, taken[i].size, &out, &error) != 0) {
       fail_msg("case %u: %s", (unsigned)i, error.text);
     }
@@ -175,16 +175,16 @@ static const struct refused {
 };
 
 /* What holds for every refusal. Returns the sentence's part that says why. */
-static const char *assert_refused(int result, const uvr_assuan *out, const uvr_error *error)
+static const char *assert_refused(int result, const uvr_assuan *out, const uvrelay_error_t *error)
 {
   static const char start[] = "the socket file \"" PATH "\" ";
   static const uvr_assuan zero;
   assert_int_equal(result, UV_EINVAL);
   assert_int_equal(error->code, UV_EINVAL);
   assert_int_equal(error->system, 0);
-  assert_int_equal(error->phase, UVR_PHASE_ADDRESS);
+  assert_int_equal(error->phase, UVRELAY_PHASE_ADDRESS);
   assert_memory_equal(error->text, start, sizeof(start) - 1);
-  assert_true(strlen(error->text) < UVR_ERROR_TEXT_MAX - 1);
+  assert_true(strlen(error->text) < UVRELAY_ERROR_TEXT_SIZE - 1);
   assert_int_equal(out->cygwin, zero.cygwin);
   assert_int_equal(out->port, 0);
   assert_memory_equal(out->nonce, zero.nonce, sizeof(zero.nonce));
@@ -196,7 +196,7 @@ static void test_refused(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(refused); i++) {
     uvr_assuan out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(refused[i].data, refused[i].size, &out, &error);
     if (result == 0) {
       fail_msg("taken: case %u, which %s", (unsigned)i, refused[i].why);
@@ -225,7 +225,7 @@ static void test_lengths(void **state)
   static const char port_1[] = "1\n" NONCE;
   char large[UVR_ASSUAN_FILE_MAX + 1] = "80\n";
   uvr_assuan out;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   assert_string_equal(assert_refused(parse(large, sizeof(large) - 1, &out, &error), &out, &error), LONG);
   assert_string_equal(assert_refused(parse(large, sizeof(large), &out, &error), &out, &error), LARGE);
   /* Whatever its length, a redirect is said to be one. */
@@ -244,7 +244,7 @@ static void test_path(void **state)
 {
   (void)state;
   uvr_assuan out;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   char path[UVR_ADDRESS_PATH_SIZE];
   memset(path, 'x', sizeof(path));
   path[sizeof(path) - 1] = '\0';
@@ -336,7 +336,7 @@ static void test_damaged(void **state)
       }
     }
     uvr_assuan out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(data, size, &out, &error);
     if (result == 0) {
       assert_int_not_equal(out.port, 0);
@@ -359,7 +359,7 @@ static void test_rubbish(void **state)
       data[i] = (unsigned char)next_random(&seed);
     }
     uvr_assuan out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     int result = parse(data, size, &out, &error);
     if (result != 0) {
       assert_known(assert_refused(result, &out, &error));

@@ -88,10 +88,10 @@ static void test_steady(void **state)
     unsigned n = rig_random(&r, 4);
     if (held[n] == NULL) {
       held[n] = uvr_buffer_get(&r.env.buffers, sizes[rig_random(&r, 2)]);
-      assert_false(rig_buffer_is_free(&r, held[n]));
+      assert_false(rig_buffer_is_free(&r, held[n]->data));
     } else {
       uvr_buffer_put(&r.env.buffers, held[n]);
-      assert_true(rig_buffer_is_free(&r, held[n]));
+      assert_true(rig_buffer_is_free(&r, held[n]->data));
       held[n] = NULL;
     }
   }

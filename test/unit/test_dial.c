@@ -26,7 +26,7 @@ typedef struct bench {
   peer server;
   uvr_dial *dial;
   uvr_stream *stream;
-  uvr_error error;
+  uvrelay_error_t error;
   unsigned results;
   bool done;
   bool closed;
@@ -47,7 +47,7 @@ static void on_closed(void *user)
   *(bool *)user = true;
 }
 
-static void on_result(void *user, uvr_stream *stream, const uvr_error *error)
+static void on_result(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_false(b->closed);
@@ -77,7 +77,7 @@ static void bench_init(bench *b)
 static void start(bench *b, const char *text, unsigned flags, const uvr_dial_options *options)
 {
   uvr_address address;
-  uvr_error error;
+  uvrelay_error_t error;
   if (uvr_address_parse(text, flags, &address, &error) != 0) {
     fail_msg("%s", error.text);
   }
@@ -117,14 +117,14 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-static void assert_error(const bench *b, int code, uvr_phase phase, const char *part)
+static void assert_error(const bench *b, int code, uvrelay_phase_t phase, const char *part)
 {
   if (b->error.code != code || b->error.phase != phase || strstr(b->error.text, part) == NULL) {
     fail_msg("not the error that was expected: %s (%d, phase %d)", b->error.text, b->error.code, (int)b->error.phase);
   }
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   bench *b = user;
   (void)error;
@@ -218,7 +218,7 @@ static void test_tcp_refused(void **state)
   char text[64];
   bench_init(&b);
   dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){0});
-  assert_error(&b, UV_ECONNREFUSED, UVR_PHASE_CONNECT, text);
+  assert_error(&b, UV_ECONNREFUSED, UVRELAY_PHASE_CONNECT, text);
   assert_non_null(strstr(b.error.text, "ECONNREFUSED"));
   bench_clear(&b);
 }
@@ -229,8 +229,8 @@ static void test_unknown_host(void **state)
   bench b;
   bench_init(&b);
   /* A zone that no system has, so that nobody else is asked. It is not retried. */
-  dial(&b, "tcp://[fe80::1%no-such-zone]:1", 0, &(uvr_dial_options){.retry = true, .timeout_ms = SOON_MS});
-  assert_int_equal(b.error.phase, UVR_PHASE_ADDRESS);
+  dial(&b, "tcp://[fe80::1%no-such-zone]:1", 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = SOON_MS});
+  assert_int_equal(b.error.phase, UVRELAY_PHASE_ADDRESS);
   assert_non_null(strstr(b.error.text, "fe80::1%no-such-zone"));
   bench_clear(&b);
 }
@@ -258,7 +258,7 @@ static void test_tcp_retry(void **state)
   later.data = &b;
   uv_update_time(&b.r.loop);
   assert_int_equal(uv_timer_start(&later, listen_later, 150, 0), 0);
-  dial(&b, tcp(text, b.server.port), 0, &(uvr_dial_options){.retry = true, .timeout_ms = SOON_MS});
+  dial(&b, tcp(text, b.server.port), 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = SOON_MS});
   uv_close((uv_handle_t *)&later, on_timer_closed);
   assert_int_equal(b.error.code, 0);
   assert_non_null(b.stream);
@@ -287,9 +287,9 @@ static void test_deadline(void **state)
     char text[64];
     bench_init(&b);
     b.close_at_result = i == 1;
-    b.r.env.log = (uvr_log){.write = on_line, .user = &l};
-    dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){.retry = true, .timeout_ms = 250});
-    assert_error(&b, UV_ETIMEDOUT, UVR_PHASE_CONNECT, text);
+    b.r.env.log = (uvrelay_log_t){.write = on_line, .user = &l};
+    dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 250});
+    assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, text);
     assert_non_null(strstr(b.error.text, "0.25 s"));
     assert_non_null(strstr(b.error.text, "refused")); /* what the last attempt said */
     assert_in_range(b.ms, 240, 2000);
@@ -309,8 +309,8 @@ static void test_lacking(void **state)
 #else
   const char *text = "//./pipe/x";
 #endif
-  dial(&b, text, 0, &(uvr_dial_options){.retry = true});
-  assert_error(&b, UV_ENOTSUP, UVR_PHASE_CONNECT, text);
+  dial(&b, text, 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL});
+  assert_error(&b, UV_ENOTSUP, UVRELAY_PHASE_CONNECT, text);
   bench_clear(&b);
 }
 
@@ -332,7 +332,7 @@ static void test_unix_missing(void **state)
   bench_init(&b);
   unix_address(&b, text);
   dial(&b, text, 0, &(uvr_dial_options){0});
-  assert_error(&b, UV_ENOENT, UVR_PHASE_CONNECT, text);
+  assert_error(&b, UV_ENOENT, UVRELAY_PHASE_CONNECT, text);
   bench_clear(&b);
 }
 
@@ -346,7 +346,7 @@ static void test_unix_stale(void **state)
   unix_address(&b, text);
   scratch_write(&b.files, "socket", "", 0);
   dial(&b, text, 0, &(uvr_dial_options){0});
-  assert_error(&b, UV_ECONNREFUSED, UVR_PHASE_CONNECT, text);
+  assert_error(&b, UV_ECONNREFUSED, UVRELAY_PHASE_CONNECT, text);
   bench_clear(&b);
 }
 
@@ -386,7 +386,7 @@ static void test_unix_retry(void **state)
     s.later.data = &s;
     uv_update_time(&b.r.loop);
     assert_int_equal(uv_timer_start(&s.later, listen_unix, delay, 0), 0);
-    dial(&b, text, 0, &(uvr_dial_options){.retry = true, .timeout_ms = SOON_MS});
+    dial(&b, text, 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = SOON_MS});
     uv_close((uv_handle_t *)&s.later, NULL);
     uv_close((uv_handle_t *)&s.listener, NULL);
     assert_int_equal(b.error.code, 0);
@@ -488,8 +488,8 @@ static void test_assuan_wrong_nonce(void **state)
     b.wrong = i == 1;
     peer_listen(&b.r, &b.server, 0);
     write_file(&b, b.server.port, i == 1 ? cygwin_words : "11111111-11111111-11111111-11111111", true);
-    dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){.retry = true});
-    assert_error(&b, UV_EPROTO, UVR_PHASE_HANDSHAKE, path);
+    dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL});
+    assert_error(&b, UV_EPROTO, UVRELAY_PHASE_HANDSHAKE, path);
     assert_null(strstr(b.error.text, "0123456789"));
     assert_int_equal(b.server.accepted, 1); /* not retried */
     bench_clear(&b);
@@ -519,7 +519,7 @@ static void test_assuan_silence(void **state)
     write_file(&b, b.server.port, cygwin_words, true);
     dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH,
          &(uvr_dial_options){.timeout_ms = i == 0 ? 100 : PATIENCE_MS + 200});
-    assert_error(&b, UV_ETIMEDOUT, UVR_PHASE_CONNECT, path);
+    assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, path);
     assert_int_equal(b.server.accepted, 1);
     bench_clear(&b);
   }
@@ -535,7 +535,7 @@ static void test_assuan_refused(void **state)
   unsigned port = peer_free_port();
   write_file(&b, port, nonce, false);
   dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){0});
-  assert_error(&b, UV_ECONNREFUSED, UVR_PHASE_CONNECT, path);
+  assert_error(&b, UV_ECONNREFUSED, UVRELAY_PHASE_CONNECT, path);
   (void)snprintf(port_text, sizeof(port_text), "%u", port);
   assert_non_null(strstr(b.error.text, port_text));
   bench_clear(&b);
@@ -549,14 +549,15 @@ static void test_assuan_bad_file(void **state)
   assuan_init(&b, 0, NULL);
   peer_listen(&b.r, &b.server, 0);
   write_file(&b, b.server.port, "too short", false);
-  dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){.retry = true}); /* not retried */
+  dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH,
+       &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}); /* not retried */
   assert_error(&b, UV_EINVAL, b.error.phase, path);
   assert_int_equal(b.server.accepted, 0); /* refused before anything is dialled */
   bench_clear(&b);
 
   assuan_init(&b, 0, NULL);
   dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){0});
-  assert_error(&b, UV_ENOENT, UVR_PHASE_CONNECT, path);
+  assert_error(&b, UV_ENOENT, UVRELAY_PHASE_CONNECT, path);
   bench_clear(&b);
 }
 
@@ -568,7 +569,8 @@ static void test_assuan_retry(void **state)
   char path[SCRATCH_PATH_MAX];
   assuan_init(&b, 8, NULL);
   unsigned port = peer_free_port();
-  start(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH, &(uvr_dial_options){.retry = true, .timeout_ms = SOON_MS});
+  start(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH,
+        &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = SOON_MS});
   rig_run_ms(&b.r, 60);
   assert_false(b.done);
   write_file(&b, port, cygwin_words, true);
@@ -640,7 +642,7 @@ static void test_close_while_retrying(void **state)
     for (unsigned ms = 0; ms < 60; ms += 12) {
       bench b;
       assuan_init(&b, 8, NULL);
-      start_kind(&b, kind, &(uvr_dial_options){.retry = true});
+      start_kind(&b, kind, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL});
       rig_run_ms(&b.r, ms);
       assert_false(b.done);
       bench_clear(&b);

@@ -13,35 +13,35 @@
 static void test_set(void **state)
 {
   (void)state;
-  uvr_error error;
+  uvrelay_error_t error;
   memset(&error, 0x55, sizeof(error));
-  assert_int_equal(uvr_error_set(&error, UVR_PHASE_READ, UV_EOF, "%s %d", "text", 7), UV_EOF);
+  assert_int_equal(uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EOF, "%s %d", "text", 7), UV_EOF);
   assert_int_equal(error.code, UV_EOF);
   assert_int_equal(error.system, 0);
-  assert_int_equal(error.phase, UVR_PHASE_READ);
+  assert_int_equal(error.phase, UVRELAY_PHASE_READ);
   assert_string_equal(error.text, "text 7");
 }
 
 static void test_set_system(void **state)
 {
   (void)state;
-  uvr_error error;
+  uvrelay_error_t error;
   memset(&error, 0x55, sizeof(error));
   int result =
-      uvr_error_set_system(&error, UVR_PHASE_CONNECT, UV_EBUSY, 231, "all instances of %s are busy", "//./pipe/x");
+      uvr_error_set_system(&error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 231, "all instances of %s are busy", "//./pipe/x");
   assert_int_equal(result, UV_EBUSY);
   assert_int_equal(error.code, UV_EBUSY);
   assert_int_equal(error.system, 231);
-  assert_int_equal(error.phase, UVR_PHASE_CONNECT);
+  assert_int_equal(error.phase, UVRELAY_PHASE_CONNECT);
   assert_string_equal(error.text, "all instances of //./pipe/x are busy (ERROR_PIPE_BUSY, 231)");
 
   /* Without a Windows code, libuv's name is the cause. */
-  assert_int_equal(uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_ECONNREFUSED, 0, "no"), UV_ECONNREFUSED);
+  assert_int_equal(uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_ECONNREFUSED, 0, "no"), UV_ECONNREFUSED);
   assert_int_equal(error.system, 0);
   assert_string_equal(error.text, "no (ECONNREFUSED)");
 
   /* A Windows code without a name here is still told. */
-  assert_int_equal(uvr_error_set_system(&error, UVR_PHASE_WRITE, UV_UNKNOWN, 4294967295UL, "no"), UV_UNKNOWN);
+  assert_int_equal(uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_UNKNOWN, 4294967295UL, "no"), UV_UNKNOWN);
   assert_int_equal(error.system, 4294967295UL);
   assert_string_equal(error.text, "no (Windows error 4294967295)");
 }
@@ -49,8 +49,8 @@ static void test_set_system(void **state)
 static void test_null(void **state)
 {
   (void)state;
-  assert_int_equal(uvr_error_set(NULL, UVR_PHASE_READ, UV_EIO, "%s", "x"), UV_EIO);
-  assert_int_equal(uvr_error_set_system(NULL, UVR_PHASE_READ, UV_EIO, 5, "%s", "x"), UV_EIO);
+  assert_int_equal(uvr_error_set(NULL, UVRELAY_PHASE_READ, UV_EIO, "%s", "x"), UV_EIO);
+  assert_int_equal(uvr_error_set_system(NULL, UVRELAY_PHASE_READ, UV_EIO, 5, "%s", "x"), UV_EIO);
 }
 
 /* The names that messages promise, by Windows' own numbers. */
@@ -82,22 +82,22 @@ static void test_names(void **state)
 static void test_lengths(void **state)
 {
   (void)state;
-  char text[UVR_ERROR_TEXT_MAX + 100];
-  for (size_t length = UVR_ERROR_TEXT_MAX - 40; length < sizeof(text); length++) {
+  char text[UVRELAY_ERROR_TEXT_SIZE + 100];
+  for (size_t length = UVRELAY_ERROR_TEXT_SIZE - 40; length < sizeof(text); length++) {
     struct {
-      uvr_error error;
+      uvrelay_error_t error;
       char guard;
     } room;
     memset(text, 'x', length);
     text[length] = '\0';
     room.guard = '!';
-    size_t fits = UVR_ERROR_TEXT_MAX - 1;
+    size_t fits = UVRELAY_ERROR_TEXT_SIZE - 1;
 
-    uvr_error_set(&room.error, UVR_PHASE_READ, UV_EIO, "%s", text);
+    uvr_error_set(&room.error, UVRELAY_PHASE_READ, UV_EIO, "%s", text);
     assert_int_equal(strlen(room.error.text), length < fits ? length : fits);
     assert_int_equal(strspn(room.error.text, "x"), strlen(room.error.text));
 
-    uvr_error_set_system(&room.error, UVR_PHASE_READ, UV_EIO, 5, "%s", text);
+    uvr_error_set_system(&room.error, UVRELAY_PHASE_READ, UV_EIO, 5, "%s", text);
     size_t whole = length + strlen(" (ERROR_ACCESS_DENIED, 5)");
     assert_int_equal(strlen(room.error.text), whole < fits ? whole : fits);
     assert_int_equal(room.guard, '!');

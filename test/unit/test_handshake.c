@@ -40,14 +40,14 @@ typedef struct bench {
   uvr_handshake handshake;
   unsigned results;
   bool done;
-  uvr_error error;
+  uvrelay_error_t error;
   char rest[64];
   size_t rest_size;
   uint64_t started;
   uint64_t ms;
 } bench;
 
-static void on_done(void *user, uvr_buffer *rest, const uvr_error *error)
+static void on_done(void *user, uvr_buffer *rest, const uvrelay_error_t *error)
 {
   bench *b = user;
   b->results++;
@@ -277,7 +277,7 @@ static void test_wrong_answers(void **state)
     bench_init(&b, true, &(fake_script){.reads = reads});
     run(&b);
     assert_int_equal(b.error.code, UV_EPROTO);
-    assert_int_equal(b.error.phase, UVR_PHASE_HANDSHAKE);
+    assert_int_equal(b.error.phase, UVRELAY_PHASE_HANDSHAKE);
     assert_non_null(strstr(b.error.text, "assuan:///x/S.gpg-agent"));
     assert_int_equal(b.server->taken, NONCE); /* it learned nothing more of us */
     bench_clear(&b);
@@ -306,7 +306,7 @@ static void test_reads_end(void **state)
       bench_init(&b, true, &(fake_script){.reads = reads, .slower = stage % 2});
       run(&b);
       assert_int_equal(b.error.code, ends[i].wanted);
-      assert_int_equal(b.error.phase, ends[i].wanted == UV_EPROTO ? UVR_PHASE_HANDSHAKE : UVR_PHASE_READ);
+      assert_int_equal(b.error.phase, ends[i].wanted == UV_EPROTO ? UVRELAY_PHASE_HANDSHAKE : UVRELAY_PHASE_READ);
       bench_clear(&b);
     }
   }
@@ -328,7 +328,7 @@ static void test_writes_end(void **state)
                                   .slower = slower});
         run(&b);
         assert_int_equal(b.error.code, slower ? UV_EPIPE : UV_EIO);
-        assert_int_equal(b.error.phase, UVR_PHASE_WRITE);
+        assert_int_equal(b.error.phase, UVRELAY_PHASE_WRITE);
         bench_clear(&b);
       }
     }

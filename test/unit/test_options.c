@@ -18,7 +18,7 @@
 #define T            "//./pipe/x"
 
 /* Parses the arguments up to the first NULL, the program's name put before them. */
-static uvr_options_action parse(const char *const args[], uvr_options *out, uvr_error *error)
+static uvr_options_action parse(const char *const args[], uvr_options *out, uvrelay_error_t *error)
 {
   char copies[MAX_ARGS + 2][2048];
   char *argv[MAX_ARGS + 2];
@@ -90,10 +90,10 @@ static const struct right {
     {{"-v", "-"}, {.verbose = true, .target = "-"}},
     {{""}, {.target = ""}},
     {{"--", ""}, {.target = ""}},
-    {{"--impersonation=anonymous", T}, {.impersonation = UVR_IMPERSONATION_ANONYMOUS, .target = T}},
-    {{"--impersonation=identification", T}, {.impersonation = UVR_IMPERSONATION_IDENTIFICATION, .target = T}},
-    {{"-impersonation", "impersonation", T}, {.impersonation = UVR_IMPERSONATION_IMPERSONATION, .target = T}},
-    {{"--impersonation", "delegation", T}, {.impersonation = UVR_IMPERSONATION_DELEGATION, .target = T}},
+    {{"--impersonation=anonymous", T}, {.impersonation = UVRELAY_IMPERSONATION_ANONYMOUS, .target = T}},
+    {{"--impersonation=identification", T}, {.impersonation = UVRELAY_IMPERSONATION_IDENTIFICATION, .target = T}},
+    {{"-impersonation", "impersonation", T}, {.impersonation = UVRELAY_IMPERSONATION_IMPERSONATION, .target = T}},
+    {{"--impersonation", "delegation", T}, {.impersonation = UVRELAY_IMPERSONATION_DELEGATION, .target = T}},
     {{"--impersonation=delegation", "-impersonation=anonymous", T}, {.target = T}},
     {{"-timeout", "5", T}, {.timeout_ms = 5000, .target = T}},
     {{"--timeout=5", T}, {.timeout_ms = 5000, .target = T}},
@@ -131,7 +131,7 @@ static void test_right(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(right); i++) {
     uvr_options out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     if (parse(right[i].args, &out, &error) != UVR_OPTIONS_RUN) {
       fail_msg("case %u: %s", (unsigned)i, error.text);
     }
@@ -165,7 +165,7 @@ static void test_shown(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(shown); i++) {
     uvr_options out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     assert_int_equal(parse(shown[i].args, &out, &error), shown[i].action);
     assert_int_equal(error.code, 0);
   }
@@ -256,11 +256,11 @@ static const struct wrong {
     {{"--timeout=99999999999999999999999999999999999999999", T}, {"bad value"}},
 };
 
-static void assert_wrong(const uvr_error *error)
+static void assert_wrong(const uvrelay_error_t *error)
 {
   assert_int_equal(error->code, UV_EINVAL);
-  assert_int_equal(error->phase, UVR_PHASE_NONE);
-  assert_true(error->text[0] != '\0' && strlen(error->text) < UVR_ERROR_TEXT_MAX - 1);
+  assert_int_equal(error->phase, UVRELAY_PHASE_NONE);
+  assert_true(error->text[0] != '\0' && strlen(error->text) < UVRELAY_ERROR_TEXT_SIZE - 1);
   for (const unsigned char *c = (const unsigned char *)error->text; *c != '\0'; c++) {
     assert_true(*c >= 0x20 && *c != 0x7F);
   }
@@ -271,7 +271,7 @@ static void test_wrong(void **state)
   (void)state;
   for (size_t i = 0; i < COUNT(wrong); i++) {
     uvr_options out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     uvr_options_action action = parse(wrong[i].args, &out, &error);
     if (action != UVR_OPTIONS_WRONG_USAGE) {
       fail_msg("case %u is taken, but should be refused with: %s", (unsigned)i, wrong[i].words[0]);
@@ -291,7 +291,7 @@ static void test_odd_argv(void **state)
 {
   (void)state;
   uvr_options out;
-  uvr_error error = {0};
+  uvrelay_error_t error = {0};
   char *none[] = {NULL};
   assert_int_equal(uvr_options_parse(0, none, &out, &error), UVR_OPTIONS_WRONG_USAGE);
   assert_non_null(strstr(error.text, "TARGET is missing"));
@@ -388,7 +388,7 @@ static void test_random(void **state)
     }
     args[number < 4 ? number : 4] = NULL;
     uvr_options out;
-    uvr_error error = {0};
+    uvrelay_error_t error = {0};
     uvr_options_action action = parse(args, &out, &error);
     if (action == UVR_OPTIONS_WRONG_USAGE) {
       assert_wrong(&error);
@@ -397,7 +397,7 @@ static void test_random(void **state)
     }
     if (action == UVR_OPTIONS_RUN) {
       assert_true(out.timeout_ms <= UVR_OPTIONS_TIMEOUT_MAX_SECONDS * 1000U);
-      assert_true(out.impersonation <= UVR_IMPERSONATION_DELEGATION);
+      assert_true(out.impersonation <= UVRELAY_IMPERSONATION_DELEGATION);
     }
     counts[action]++;
   }

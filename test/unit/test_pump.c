@@ -23,7 +23,7 @@ typedef struct bench {
   uvr_pump pump; /* the bench is found from it */
   unsigned reports;
   uvr_pump_end end;
-  uvr_error error;
+  uvrelay_error_t error;
   uint64_t taken_at_end;
   bool writing_at_end;
   fake_call source_call_at_end; /* which callback of the fakes the report came in */
@@ -43,7 +43,7 @@ static void close_both(bench *b)
   uvr_stream_close(b->sink->stream, on_closed, b);
 }
 
-static void on_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void on_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   bench *b = (bench *)((char *)pump - offsetof(bench, pump));
   b->reports++;
@@ -84,7 +84,7 @@ static void bench_clear(bench *b)
   assert_int_equal(b->reports, reports);
   assert_int_equal(b->source->reads, reads);
   assert_int_equal(b->sink->writes, writes);
-  uvr_pump_clear(&b->pump, &b->r.env);
+  uvr_pump_clear(&b->pump);
   fake_free(b->source);
   fake_free(b->sink);
   rig_clear(&b->r);
@@ -351,7 +351,7 @@ static void test_clear_of_nothing(void **state)
   rig_init(&r);
   uvr_pump pump = {0};
   uvr_pump_stop(&pump);
-  uvr_pump_clear(&pump, &r.env);
+  uvr_pump_clear(&pump);
   rig_clear(&r);
 }
 

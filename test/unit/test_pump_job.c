@@ -44,7 +44,7 @@ typedef struct blocker {
   bool entered; /* a call blocks */
 } blocker;
 
-static uvr_outcome ended(const blocker *b, uvr_outcome outcome, uvr_phase phase, uvr_error *error)
+static uvr_outcome ended(const blocker *b, uvr_outcome outcome, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   if (outcome == UVR_GONE || outcome == UVR_FAILED) {
     (void)uvr_error_set(error, phase, outcome == UVR_GONE ? UV_EPIPE : UV_EIO, "%s: phase %d", b->base.name,
@@ -54,7 +54,7 @@ static uvr_outcome ended(const blocker *b, uvr_outcome outcome, uvr_phase phase,
 }
 
 /* Blocks until it is asked to stop, which a real pipe reports as a failure. */
-static uvr_outcome block(blocker *b, const bool *stop, uvr_phase phase, uvr_error *error)
+static uvr_outcome block(blocker *b, const bool *stop, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   b->entered = true;
   while (!*stop) {
@@ -65,7 +65,7 @@ static uvr_outcome block(blocker *b, const bool *stop, uvr_phase phase, uvr_erro
   return UVR_FAILED;
 }
 
-static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   blocker *b = (blocker *)stream;
   uvr_outcome outcome = UVR_DONE;
@@ -82,16 +82,16 @@ static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvr_err
     b->given += size;
     buffer->length = size;
   } else if (b->read_end == UVR_DONE) {
-    outcome = block(b, &b->stop_read, UVR_PHASE_READ, error);
+    outcome = block(b, &b->stop_read, UVRELAY_PHASE_READ, error);
   } else {
-    outcome = ended(b, b->read_end, UVR_PHASE_READ, error);
+    outcome = ended(b, b->read_end, UVRELAY_PHASE_READ, error);
   }
   b->inside_read = false;
   uv_mutex_unlock(&b->mutex);
   return outcome;
 }
 
-static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, uvr_error *error)
+static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
 {
   blocker *b = (blocker *)stream;
   uvr_outcome outcome = UVR_DONE;
@@ -100,15 +100,15 @@ static uvr_outcome blocking_write(uvr_stream *stream, const uvr_buffer *buffer, 
   b->inside_write = true;
   b->stop_write = false;
   if (b->writes > 0) {
-    for (size_t i = 0; i < buffer->length; i++) {
-      b->spoilt = b->spoilt || buffer->data[i] != rig_byte(b->expected_seed, b->taken + i);
+    for (size_t i = 0; i < length; i++) {
+      b->spoilt = b->spoilt || data[i] != rig_byte(b->expected_seed, b->taken + i);
     }
     b->writes--;
-    b->taken += buffer->length;
+    b->taken += length;
   } else if (b->write_end == UVR_DONE) {
-    outcome = block(b, &b->stop_write, UVR_PHASE_WRITE, error);
+    outcome = block(b, &b->stop_write, UVRELAY_PHASE_WRITE, error);
   } else {
-    outcome = ended(b, b->write_end, UVR_PHASE_WRITE, error);
+    outcome = ended(b, b->write_end, UVRELAY_PHASE_WRITE, error);
   }
   b->inside_write = false;
   uv_mutex_unlock(&b->mutex);
@@ -143,7 +143,7 @@ static void stream_read(uvr_stream *stream)
 {
   blocker *b = (blocker *)stream;
   uvr_buffer *buffer = uvr_buffer_get(&b->r->env.buffers, UVR_BUFFER_LARGE);
-  uvr_error error;
+  uvrelay_error_t error;
   uvr_outcome outcome = blocking_read(stream, buffer, &error);
   if (outcome != UVR_DONE) {
     uvr_buffer_put(&b->r->env.buffers, buffer);
@@ -152,10 +152,10 @@ static void stream_read(uvr_stream *stream)
   stream->on_read(stream->read_user, outcome, buffer, outcome >= UVR_GONE ? &error : NULL);
 }
 
-static void stream_write(uvr_stream *stream, const uvr_buffer *buffer)
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
-  uvr_error error;
-  uvr_outcome outcome = blocking_write(stream, buffer, &error);
+  uvrelay_error_t error;
+  uvr_outcome outcome = blocking_write(stream, data, length, &error);
   stream->on_write(stream->write_user, outcome, outcome >= UVR_GONE ? &error : NULL);
 }
 
@@ -243,12 +243,12 @@ typedef struct bench {
   bool done;
   unsigned reports;
   uvr_pump_end end;
-  uvr_error error;
+  uvrelay_error_t error;
   uv_thread_t thread;
   unsigned closes;
 } bench;
 
-static void on_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void on_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   bench *b = (bench *)((char *)pump - offsetof(bench, pump));
   uv_thread_t self = uv_thread_self();
@@ -295,8 +295,8 @@ static void bench_clear(bench *b)
   uvr_stream_close(&b->sink.base, on_closed, &b->closes);
   rig_run(&b->r);
   assert_int_equal(b->closes, 2);
-  assert_true(uvr_pump_clear(&b->pump, &b->r.env));
-  assert_true(uvr_pump_clear(&b->pump, &b->r.env));
+  assert_true(uvr_pump_clear(&b->pump));
+  assert_true(uvr_pump_clear(&b->pump));
   assert_int_equal(b->reports, reports);
   blocker_clear(&b->source);
   blocker_clear(&b->sink);
@@ -363,7 +363,7 @@ static void test_inside(void **state)
     assert_int_equal(uvr_pump_is_inside(&b.pump, &b.sink.base), in_sink);
     assert_int_equal(uvr_pump_is_inside(&b.pump, &b.source.base), !in_sink);
     assert_int_equal(uvr_pump_is_finishing(&b.pump), in_sink);
-    assert_false(uvr_pump_clear(&b.pump, &b.r.env)); /* a thread is at work */
+    assert_false(uvr_pump_clear(&b.pump)); /* a thread is at work */
     assert_int_equal(uvr_pump_bytes(&b.pump), b.sink.taken);
     assert_int_equal(b.reports, 0);
     bench_clear(&b);

@@ -752,7 +752,7 @@ static void test_dial_fails(void **state)
   assert_int_equal(start_dialled(&b, &address, &(fake_script){.close_turns = 5}), 0);
   assert_true(rig_run_until(&b.r, &b.closed));
   assert_int_equal(b.result.error.code, UV_ECONNREFUSED);
-  assert_int_equal(b.result.error.phase, UVR_PHASE_CONNECT);
+  assert_int_equal(b.result.error.phase, UVRELAY_PHASE_CONNECT);
   assert_non_null(strstr(b.result.error.text, address.canonical));
   assert_int_equal(b.left->reads, 0); /* nothing is taken from the input before there is somebody to give it to */
   bench_clear(&b);
@@ -769,7 +769,7 @@ static void test_lost_while_dialling(void **state)
     rig_init(&b.r);
     fake_script left = {.ends_when_lost = i == 0, .lost = {.outcome = UVR_GONE, .turns = 5}};
     b.left = fake_new(&b.r, "left", 1, &left);
-    uvr_session_options options = {.dial = {.retry = true}}; /* for ever */
+    uvr_session_options options = {.dial = {.retry = UVRELAY_RETRY_ALL}}; /* for ever */
     uvr_session_events events = events_of(&b);
     uint64_t before = uv_hrtime();
     assert_int_equal(uvr_session_start(&b.r.env, b.left->stream, &address, &options, &events, &b.session), 0);

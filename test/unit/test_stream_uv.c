@@ -157,7 +157,7 @@ static void pair_clear(pair *p)
 
 /* Reading. */
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   end *e = user;
   assert_true(e->reading); /* one callback for each read that was asked for */
@@ -210,7 +210,7 @@ static void read_all(end *e, uint64_t until)
 
 /* Writing. */
 
-static void on_write(void *user, uvr_outcome outcome, const uvr_error *error);
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error);
 
 static void write_next(end *e)
 {
@@ -225,10 +225,10 @@ static void write_next(end *e)
   }
   e->begun += e->outgoing->length;
   e->writing = true;
-  uvr_stream_write(e->stream, e->outgoing, on_write, e);
+  uvr_stream_write(e->stream, e->outgoing->data, e->outgoing->length, on_write, e);
 }
 
-static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   end *e = user;
   assert_true(e->writing);
@@ -261,7 +261,7 @@ static void write_all(end *e, uint64_t size)
   assert_int_equal(e->write_outcome, UVR_DONE);
 }
 
-static void on_shutdown(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_shutdown(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   end *e = user;
   assert_false(e->closing);
@@ -475,7 +475,7 @@ static void test_unread(void **state)
   for (unsigned i = 0; i < 2; i++) {
     pair p;
     pair_init(&p, types[i]);
-    uvr_stream_uv_unread(p.b.stream, unread_bytes(&p, p.a.seed, 17));
+    uvr_stream_unread(p.b.stream, unread_bytes(&p, p.a.seed, 17));
     p.a.begun = 17; /* what comes through the socket follows it */
     write_all(&p.a, 1000);
     rig_turns(&p.r, 5);
@@ -487,7 +487,7 @@ static void test_unread(void **state)
     pair_clear(&p);
     /* Closed before anybody reads it: pair_clear counts. */
     pair_init(&p, types[i]);
-    uvr_stream_uv_unread(p.b.stream, unread_bytes(&p, p.a.seed, 17));
+    uvr_stream_unread(p.b.stream, unread_bytes(&p, p.a.seed, 17));
     pair_clear(&p);
   }
 }

@@ -99,7 +99,7 @@ static void use_socket(bench *b)
 
 static void open_stream(bench *b)
 {
-  uvr_error error;
+  uvrelay_error_t error;
   if (uvr_stream_stdio_new(&b->r.env, b->input, b->output, &b->stream, &error) != 0) {
     fail_msg("%s", error.text);
   }
@@ -138,7 +138,7 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   bench *b = user;
   ASSERT_ERROR(outcome, error);
@@ -160,7 +160,7 @@ static void read_once(bench *b)
   assert_true(rig_run_until(&b->r, &b->got));
 }
 
-static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   ASSERT_ERROR(outcome, error);
@@ -181,7 +181,7 @@ static void begin_write(bench *b, unsigned seed, uint64_t from, size_t size)
   }
   b->outgoing->length = size;
   b->wrote = false;
-  uvr_stream_write(b->stream, b->outgoing, on_write, b);
+  uvr_stream_write(b->stream, b->outgoing->data, b->outgoing->length, on_write, b);
 }
 
 static void write_once(bench *b, unsigned seed, uint64_t from, size_t size)
@@ -190,7 +190,7 @@ static void write_once(bench *b, unsigned seed, uint64_t from, size_t size)
   assert_true(rig_run_until(&b->r, &b->wrote));
 }
 
-static void on_shutdown(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_shutdown(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   (void)error;
@@ -206,7 +206,7 @@ static void shut_down(bench *b)
   assert_true(rig_run_until(&b->r, &b->shut));
 }
 
-static void on_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_false(b->closing);
@@ -675,7 +675,7 @@ static void test_no_descriptor_left_without_memory(void **state)
         b.output = open("/dev/null", O_WRONLY | O_CLOEXEC);
       }
       b.r.fail_at = b.r.allocations + n;
-      uvr_error error;
+      uvrelay_error_t error;
       assert_int_equal(uvr_stream_stdio_new(&b.r.env, b.input, b.output, &b.stream, &error), UV_ENOMEM);
       assert_true(b.r.failed);
       assert_int_equal(error.code, UV_ENOMEM);
@@ -699,7 +699,7 @@ static void test_no_memory(void **state)
       int in = b.input;
       int out = b.output;
       b.r.fail_at = b.r.allocations + n;
-      uvr_error error;
+      uvrelay_error_t error;
       assert_int_equal(uvr_stream_stdio_new(&b.r.env, in, out, &b.stream, &error), UV_ENOMEM);
       assert_int_equal(error.code, UV_ENOMEM);
       rig_run(&b.r);

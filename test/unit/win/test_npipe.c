@@ -34,7 +34,7 @@ typedef struct bench {
   bool reading;
   bool got;
   uvr_outcome read_outcome;
-  uvr_error read_error;
+  uvrelay_error_t read_error;
   size_t size;
   bool end_of_message;
   uint64_t read;
@@ -42,14 +42,14 @@ typedef struct bench {
   bool writing;
   bool wrote;
   uvr_outcome write_outcome;
-  uvr_error write_error;
+  uvrelay_error_t write_error;
   uint64_t written;
   bool shut;
   uvr_outcome shutdown_outcome;
-  uvr_error shutdown_error;
+  uvrelay_error_t shutdown_error;
   bool lost;
   uvr_outcome lost_outcome;
-  uvr_error lost_error;
+  uvrelay_error_t lost_error;
   bool closing;
   bool closed;
 } bench;
@@ -57,10 +57,10 @@ typedef struct bench {
 static void open_stream(bench *b)
 {
   uv_os_fd_t file;
-  uvr_error error;
+  uvrelay_error_t error;
   char name[SERVER_NAME_MAX];
   memcpy(name, b->s.name, sizeof(name));
-  if (uvr_npipe_open(b->s.path, name, UVR_IMPERSONATION_ANONYMOUS, &file, &error) != 0 ||
+  if (uvr_npipe_open(b->s.path, name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error) != 0 ||
       uvr_npipe_stream(&b->r.env, file, name, &b->stream, &error) != 0) {
     fail_msg("%s", error.text);
   }
@@ -113,7 +113,7 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_true(b->reading);
@@ -161,7 +161,7 @@ static void assert_gone(const bench *b, DWORD system)
   assert_non_null(strstr(b->read_error.text, b->s.name));
 }
 
-static void on_write(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_true(b->writing);
@@ -189,7 +189,7 @@ static void begin_write(bench *b, size_t size)
   b->outgoing->length = size;
   b->writing = true;
   b->wrote = false;
-  uvr_stream_write(b->stream, b->outgoing, on_write, b);
+  uvr_stream_write(b->stream, b->outgoing->data, b->outgoing->length, on_write, b);
 }
 
 static void write_once(bench *b, size_t size)
@@ -198,7 +198,7 @@ static void write_once(bench *b, size_t size)
   assert_true(rig_run_until(&b->r, &b->wrote));
 }
 
-static void on_shutdown(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_shutdown(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_false(b->closing);
@@ -210,7 +210,7 @@ static void on_shutdown(void *user, uvr_outcome outcome, const uvr_error *error)
   }
 }
 
-static void on_lost(void *user, uvr_outcome outcome, const uvr_error *error)
+static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bench *b = user;
   assert_false(b->closing);
@@ -662,7 +662,7 @@ static void test_close_with_flush_stuck(void **state)
   bench_clear(&b);
 }
 
-static void on_read_close(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvr_error *error)
+static void on_read_close(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   bench *b = user;
   on_read(b, outcome, buffer, error);
@@ -723,8 +723,8 @@ static void test_no_memory(void **state)
   rig_init(&b.r);
   server_start(&b.s, true, 4096, server_read_all);
   uv_os_fd_t file;
-  uvr_error error;
-  assert_int_equal(uvr_npipe_open(b.s.path, b.s.name, UVR_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  uvrelay_error_t error;
+  assert_int_equal(uvr_npipe_open(b.s.path, b.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
   b.r.fail_at = b.r.allocations + 1;
   assert_int_equal(uvr_npipe_stream(&b.r.env, file, b.s.name, &b.stream, &error), UV_ENOMEM);
   assert_int_equal(error.code, UV_ENOMEM);
@@ -744,7 +744,7 @@ typedef struct bridge {
   uvr_pump_end end;
 } bridge;
 
-static void on_pump_end(uvr_pump *pump, uvr_pump_end end, const uvr_error *error)
+static void on_pump_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
 {
   bridge *b = (bridge *)((char *)pump - offsetof(bridge, pump));
   assert_false(b->done);
@@ -759,8 +759,8 @@ static void bridge_init(bridge *b, bool message, server_cb source, server_cb sin
   bench_init(&b->from, message, source);
   server_start(&b->to.s, message, 65536, sink);
   uv_os_fd_t file;
-  uvr_error error;
-  assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVR_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  uvrelay_error_t error;
+  assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
   assert_int_equal(uvr_npipe_stream(&b->from.r.env, file, b->to.s.name, &b->to.stream, &error), 0);
   uvr_pump_start(&b->pump, b->from.stream, b->to.stream, on_pump_end);
   assert_non_null(b->pump.job);
@@ -780,7 +780,7 @@ static void bridge_clear(bridge *b)
   begin_close(&b->to);
   rig_run(&b->from.r);
   assert_true(b->from.closed && b->to.closed);
-  assert_true(uvr_pump_clear(&b->pump, &b->from.r.env));
+  assert_true(uvr_pump_clear(&b->pump);
   server_join(&b->to.s);
   bench_clear(&b->from);
 }
@@ -846,12 +846,12 @@ typedef struct dialling {
   rig r;
   uvr_dial *dial;
   uvr_stream *stream;
-  uvr_error error;
+  uvrelay_error_t error;
   bool done;
   bool closed;
 } dialling;
 
-static void on_result(void *user, uvr_stream *stream, const uvr_error *error)
+static void on_result(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   dialling *d = user;
   assert_false(d->done);
@@ -907,13 +907,13 @@ static void test_dial_absent(void **state)
                "there is no pipe //./pipe/uvrelay-test-absent (ERROR_FILE_NOT_FOUND, 2)");
   dial_clear(&d);
   /* With retry, until the deadline. */
-  dial_start(&d, "//./pipe/uvrelay-test-absent", &(uvr_dial_options){.retry = true, .timeout_ms = 150});
+  dial_start(&d, "//./pipe/uvrelay-test-absent", &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 150});
   assert_true(rig_run_until(&d.r, &d.done));
   assert_error(&d, UV_ETIMEDOUT, ERROR_FILE_NOT_FOUND, "there is no pipe");
   dial_clear(&d);
   /* And closed meanwhile. */
   for (unsigned ms = 1; ms < 40; ms += 6) {
-    dial_start(&d, "//./pipe/uvrelay-test-absent", &(uvr_dial_options){.retry = true});
+    dial_start(&d, "//./pipe/uvrelay-test-absent", &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL});
     rig_run_ms(&d.r, ms);
     assert_false(d.done);
     dial_clear(&d);
@@ -932,7 +932,7 @@ static void test_dial_busy(void **state)
   assert_error(&d, UV_EBUSY, ERROR_PIPE_BUSY, "all instances of");
   dial_clear(&d);
 
-  dial_start(&d, b.s.name, &(uvr_dial_options){.retry = true, .timeout_ms = 5000});
+  dial_start(&d, b.s.name, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 5000});
   rig_run_ms(&d.r, 100);
   assert_false(d.done);
   HANDLE second = CreateNamedPipeA(b.s.path, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE, 1, 4096, 4096, 0, NULL);

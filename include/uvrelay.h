@@ -1,0 +1,256 @@
+/** @file uvrelay.h
+ * Relays between named pipes, sockets, standard input and output, on a libuv loop. */
+#ifndef UVRELAY_H
+#define UVRELAY_H
+
+#include "uvrelay/common.h"
+#include "uvrelay/npipe.h"
+#include "uvrelay/version.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @defgroup uvrelay uvrelay
+ *
+ * Relays bytes, both ways, between any two of: a target that an address names, a connected `uv_stream_t`, a named pipe
+ * of uvrelay/npipe.h, a pair of descriptors such as standard input and output.
+ *
+ * A ::uvrelay_t stands for the relays of one loop. Each uvrelay_start() makes a session: it connects what is to be
+ * connected, moves bytes, passes each end of input on, and calls back when it is over and nothing of it is left.
+ *
+ * The library runs on the caller's loop and thread. It makes no thread (what blocks goes to libuv's thread pool, and on
+ * Windows the flush before a zero-byte message to the system's), installs no signal handler (on Unix the program must
+ * ignore SIGPIPE, as with all of libuv), writes to no descriptor that it was not given, does not end the process and
+ * keeps no mutable global; relays on different loops know nothing of each other.
+ *
+ * All functions but uvrelay_version() are to be called from the thread that runs the loop, and all callbacks come from
+ * there, from within uv_run() and never before the function that asks for them has returned. From any callback any
+ * function may be called, uvrelay_close() included.
+ *
+ * Bytes are never dropped, reordered or invented, and memory is bounded: a session holds at most two buffers a
+ * direction (`buffer_size`), and one message (`message_size`) between two pipes in message mode. An idle one holds
+ * none, or on Windows one of 1 KiB for a pipe. When its sink does not take more a session stops reading its source.
+ * @{ */
+
+/** The relays of one loop. Its contents are private. */
+typedef struct uvrelay_s uvrelay_t;
+
+/** One relay between two sides. Its contents are private. */
+typedef struct uvrelay_session_s uvrelay_session_t;
+
+/** The options of uvrelay_new(). To be all zero but for `size` and what is wanted. */
+typedef struct uvrelay_options_s {
+  size_t size;                   /**< sizeof(uvrelay_options_t), by which versions are told apart */
+  uvrelay_allocator_t allocator; /**< all zero: malloc and free */
+  uvrelay_log_t log;             /**< all zero: silence */
+  size_t buffer_size;            /**< of a relay buffer, in bytes, 1024 to 16777216; 0: 65536 */
+  /** The longest message that is kept whole between two pipes in message mode, in bytes, up to 1073741824; a longer one
+   * ends its session with `UV_EMSGSIZE`. 0: 16777216. */
+  size_t message_size;
+} uvrelay_options_t;
+
+/** The two sides of a session. */
+typedef enum uvrelay_side_e {
+  UVRELAY_SIDE_NONE, /**< neither */
+  UVRELAY_LEFT,      /**< the first side given to uvrelay_start() */
+  UVRELAY_RIGHT      /**< the second */
+} uvrelay_side_t;
+
+/** What a side of a session is. */
+typedef enum uvrelay_endpoint_type_e {
+  UVRELAY_ADDRESS, /**< a target that is to be connected to */
+  UVRELAY_STREAM,  /**< a connected libuv stream */
+  UVRELAY_NPIPE,   /**< a connected named pipe */
+  UVRELAY_STDIO    /**< one descriptor to read from and one to write to */
+} uvrelay_endpoint_type_t;
+
+/** A side of a session. Best made by uvrelay_address(), uvrelay_stream(), uvrelay_npipe() and uvrelay_stdio(). */
+typedef struct uvrelay_endpoint_s {
+  uvrelay_endpoint_type_t type; /**< decides which of the other members say something */
+  /** An address, in UTF-8, which is copied:
+   *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe:NAME`, `//HOST/pipe/NAME`: a named pipe
+   * (Windows)
+   *  - `unix:///PATH`: a Unix socket (Unix)
+   *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
+   *  - `assuan:///PATH`: a libassuan (GnuPG) socket file */
+  const char *address;
+  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading nor closing. The session
+   * uses it, its `data` included, and closes it. */
+  uv_stream_t *stream;
+  /** Called when the stream is closed, with its `data` as it was given, before the session's done callback: its memory
+   * is the caller's again. NULL is allowed. */
+  uv_close_cb stream_closed;
+  /** A connected pipe on the relay's loop, with no writes queued. The session uses and closes it; nothing else may be
+   * done with it any more. */
+  uvrelay_npipe_t *npipe;
+  /** Called when the pipe is closed, before the session's done callback. NULL is allowed. */
+  uvrelay_npipe_close_cb npipe_closed;
+  /** A descriptor of the C library, to read from. The session closes it (on Unix 0, 1 and 2 stay open, so pass copies).
+   * A file, console or anonymous Windows pipe is read on libuv's thread pool, and occupies one of its threads while a
+   * read waits; closing waits for such a read. */
+  uv_file input;
+  /** The same, to write to; it may be `input`, if that is a socket. */
+  uv_file output;
+} uvrelay_endpoint_t;
+
+/** The options of a session. To be all zero but for `size` and what is wanted. */
+typedef struct uvrelay_session_options_s {
+  size_t size; /**< sizeof(uvrelay_session_options_t), by which versions are told apart */
+  /* Connecting, for each side that is an address. */
+  uvrelay_impersonation_t impersonation; /**< what the server of a named pipe may do as this process */
+  unsigned retry;                        /**< which failures are tried again: bits of ::uvrelay_retry_t */
+  uint32_t retry_first_ms;               /**< from the first attempt to the second; doubled for each one after; 0: 10 */
+  uint32_t retry_last_ms;                /**< but never longer than this; 0: 200 */
+  uint64_t timeout_ms;                   /**< for connecting a side, all attempts together; 0: no limit */
+  /* Ending. */
+  /** Where a side's end of input cannot be passed on, because the other side has no half-close (a pipe in byte mode),
+   * the session ends when that other side has been silent for so long. 0: 1000; UINT64_MAX: never. */
+  uint64_t linger_ms;
+  int end_after_left;  /**< 1: the left side's end of input ends the session, once all its bytes are written */
+  int end_after_right; /**< 1: the same for the right side's */
+} uvrelay_session_options_t;
+
+/** Why a session has ended. */
+typedef enum uvrelay_reason_e {
+  UVRELAY_REASON_ENDED,   /**< both sides have ended their input, or one whose end was to be the end of all */
+  UVRELAY_REASON_GONE,    /**< one side is gone, in an orderly way; what it had sent was passed on first */
+  UVRELAY_REASON_SILENT,  /**< one side has ended, and the other one, which cannot be told, was silent for linger_ms */
+  UVRELAY_REASON_STOPPED, /**< uvrelay_session_cancel(), uvrelay_stop() or uvrelay_close() ended it: UV_ECANCELED */
+  UVRELAY_REASON_FAILED   /**< an error */
+} uvrelay_reason_t;
+
+/** How a session has ended. Lasts as long as the callback. */
+typedef struct uvrelay_result_s {
+  uvrelay_reason_t reason; /**< why */
+  uvrelay_side_t side;     /**< which side ended last, is gone, or failed; UVRELAY_SIDE_NONE if none of the two did */
+  uvrelay_error_t error;   /**< with UVRELAY_REASON_FAILED and UVRELAY_REASON_STOPPED; else its code is 0 */
+  uint64_t to_right;       /**< bytes written to the right side */
+  uint64_t to_left;        /**< bytes written to the left side */
+} uvrelay_result_t;
+
+/** What a relay has done so far. */
+typedef struct uvrelay_counters_s {
+  size_t active;     /**< sessions whose done callback has not come */
+  uint64_t started;  /**< sessions started */
+  uint64_t failed;   /**< of those that are over, how many ended with UVRELAY_REASON_FAILED */
+  uint64_t to_right; /**< bytes written to right sides, those of active sessions included */
+  uint64_t to_left;  /**< bytes written to left sides, those of active sessions included */
+} uvrelay_counters_t;
+
+/** Called when a session is over, both its sides are closed, and nothing of it is left: `session` serves only to tell
+ * which one it was. */
+typedef void (*uvrelay_done_cb)(uvrelay_session_t *session, const uvrelay_result_t *result, void *user);
+/** Called when a relay is stopped or closed. */
+typedef void (*uvrelay_cb)(uvrelay_t *relay);
+
+/** Makes the relays of `loop`, as yet none.
+ * @param[out] out the relay; NULL on failure
+ * @param loop must outlive it
+ * @param options copied; NULL: all defaults
+ * @return 0; `UV_EINVAL`: an option is out of its range; `UV_ENOMEM`; or what uv_timer_init() gave. After a failure
+ *   there is nothing to close. */
+UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *options);
+
+/** Starts a session between two sides.
+ *
+ * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
+ * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
+ * takes it. Between two pipes in message mode each message stays one.
+ * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
+ *   caller as before. An address is copied.
+ * @param options copied; NULL: all defaults
+ * @param cb called once, when the session is over; NULL is allowed
+ * @param user given to the callback
+ * @param[out] out the session, valid until the done callback returns; NULL is allowed
+ * @return 0; `UV_EINVAL`: an address cannot be read, a stream or pipe is not as it must be, an option is out of its
+ *   range; `UV_ENOTCONN`: a pipe is not connected; `UV_EBUSY`: a pipe or stream is in use; `UV_ESHUTDOWN`: the relay is
+ *   stopped; `UV_ENOMEM`. uvrelay_error() has the detail. All other failures are told by the callback. */
+UVRELAY_API int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right,
+                              const uvrelay_session_options_t *options, uvrelay_done_cb cb, void *user,
+                              uvrelay_session_t **out);
+
+/** Ends a session soon, whatever is under way; its done callback comes as ever, with UVRELAY_REASON_STOPPED unless it
+ * was over already. May be called more than once, but not after the done callback. */
+UVRELAY_API void uvrelay_session_cancel(uvrelay_session_t *session);
+
+/** How many bytes a session has written to each of its sides so far.
+ * @param[out] to_right,to_left the numbers; each may be NULL */
+UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left);
+
+/** Drains: no session can be started any more, and those there are may go on until they end by themselves or
+ * `timeout_ms` has passed; then they are cancelled.
+ * @param timeout_ms 0: cancel them at once; UINT64_MAX: never
+ * @param cb called once, later, when no session is left; not if the relay is closed first. NULL is allowed.
+ * @return 0; `UV_EALREADY`: it was stopped already */
+UVRELAY_API int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb);
+
+/** Cancels all sessions and frees the relay. To be called once; afterwards no other function may be called with it but
+ * from the done callbacks that still come.
+ * @param cb called once, later, after all done callbacks, last. The relay is still there for uvrelay_get_data() and
+ *   gone when the callback returns. NULL is allowed. */
+UVRELAY_API void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb);
+
+/** What the relay has done so far.
+ * @param[out] out filled in */
+UVRELAY_API void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out);
+
+/** The detail of the last failure of uvrelay_start(); its code is 0 if there was none. Lasts as long as the relay, and
+ * changes with the next failure. */
+UVRELAY_API const uvrelay_error_t *uvrelay_error(const uvrelay_t *relay);
+
+/** The loop of the relay. */
+UVRELAY_API uv_loop_t *uvrelay_get_loop(const uvrelay_t *relay);
+
+/** What uvrelay_set_data() was given, at first NULL. */
+UVRELAY_API void *uvrelay_get_data(const uvrelay_t *relay);
+
+/** Keeps a pointer for the caller, who alone uses it. */
+UVRELAY_API void uvrelay_set_data(uvrelay_t *relay, void *data);
+
+/** The version of the library in use, "0.1.0", which may be another than UVRELAY_VERSION, that of the header. From any
+ * thread. */
+UVRELAY_API const char *uvrelay_version(void);
+
+/** A side that is to be connected to.
+ * @param address see uvrelay_endpoint::address */
+static inline uvrelay_endpoint_t uvrelay_address(const char *address)
+{
+  uvrelay_endpoint_t endpoint = {UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1};
+  return endpoint;
+}
+
+/** A side that is a libuv stream.
+ * @param stream see uvrelay_endpoint::stream
+ * @param closed see uvrelay_endpoint::stream_closed */
+static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb closed)
+{
+  uvrelay_endpoint_t endpoint = {UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1};
+  return endpoint;
+}
+
+/** A side that is a named pipe.
+ * @param npipe see uvrelay_endpoint::npipe
+ * @param closed see uvrelay_endpoint::npipe_closed */
+static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb closed)
+{
+  uvrelay_endpoint_t endpoint = {UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1};
+  return endpoint;
+}
+
+/** A side that is a pair of descriptors.
+ * @param input see uvrelay_endpoint::input
+ * @param output see uvrelay_endpoint::output */
+static inline uvrelay_endpoint_t uvrelay_stdio(uv_file input, uv_file output)
+{
+  uvrelay_endpoint_t endpoint = {UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output};
+  return endpoint;
+}
+
+/** @} */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
