@@ -15,6 +15,9 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
  * and *error; then the file is closed. */
 int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error);
 
+/* The id of the process at the other end of a stream that uvr_npipe_stream made. Returns 0 or a negative code. */
+int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid);
+
 /* Closes an open file that became no stream. */
 void uvr_npipe_discard(uv_os_fd_t file);
 

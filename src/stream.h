@@ -41,7 +41,8 @@ typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*shutdown)(uvr_stream *stream);
-  void (*watch)(uvr_stream *stream); /* may be NULL */
+  void (*watch)(uvr_stream *stream);       /* may be NULL */
+  void (*cancel_read)(uvr_stream *stream); /* may be NULL */
   void (*close)(uvr_stream *stream);
 } uvr_stream_ops;
 
@@ -119,6 +120,14 @@ static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, voi
   if (stream->ops->watch != NULL) {
     stream->ops->watch(stream);
   }
+}
+
+/* Asks a read or a watch that is under way to end soon: its callback comes as ever, never before this returns, with
+ * what came meanwhile or else with UVR_FAILED and UV_ECANCELED. Nothing is lost by it. Only where the stream offers it.
+ */
+static inline void uvr_stream_cancel_read(uvr_stream *stream)
+{
+  stream->ops->cancel_read(stream);
 }
 
 /* Closes both directions, abandons what is under way, frees the stream, then calls back. */

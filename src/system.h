@@ -11,6 +11,12 @@
 int uvr_system_init(uvr_env *env);
 void uvr_system_clear(uvr_env *env);
 
+/* Whether this system has named pipes. */
+bool uvr_system_has_npipes(void);
+
+/* Whether a uv_pipe_t can be half-closed and still be read from. */
+bool uvr_system_pipes_half_close(void);
+
 /* NULL when this system can dial such an address; else why not, and what could be done: a sentence's text. */
 const char *uvr_system_lacks(uvr_address_kind kind);
 

@@ -12,6 +12,16 @@ void uvr_system_clear(uvr_env *env)
   (void)env;
 }
 
+bool uvr_system_has_npipes(void)
+{
+  return false;
+}
+
+bool uvr_system_pipes_half_close(void)
+{
+  return true;
+}
+
 const char *uvr_system_lacks(uvr_address_kind kind)
 {
   return kind == UVR_ADDRESS_NPIPE

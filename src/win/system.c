@@ -15,6 +15,16 @@ void uvr_system_clear(uvr_env *env)
   env->events = NULL;
 }
 
+bool uvr_system_has_npipes(void)
+{
+  return true;
+}
+
+bool uvr_system_pipes_half_close(void)
+{
+  return false; /* uv_shutdown closes the whole pipe there, soon after */
+}
+
 const char *uvr_system_lacks(uvr_address_kind kind)
 {
   return kind == UVR_ADDRESS_UNIX

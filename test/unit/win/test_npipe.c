@@ -780,7 +780,7 @@ static void bridge_clear(bridge *b)
   begin_close(&b->to);
   rig_run(&b->from.r);
   assert_true(b->from.closed && b->to.closed);
-  assert_true(uvr_pump_clear(&b->pump);
+  assert_true(uvr_pump_clear(&b->pump));
   server_join(&b->to.s);
   bench_clear(&b->from);
 }
