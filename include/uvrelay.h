@@ -29,8 +29,9 @@ extern "C" {
  * function may be called, uvrelay_close() included.
  *
  * Bytes are never dropped, reordered or invented, and memory is bounded: a session holds at most two buffers a
- * direction (`buffer_size`), and one message (`message_size`) between two pipes in message mode. An idle one holds
- * none, or on Windows one of 1 KiB for a pipe. When its sink does not take more a session stops reading its source.
+ * direction (`buffer_size`), which between two pipes in message mode may each hold a whole message (`message_size`). An
+ * idle one holds none, or on Windows one of 1 KiB for a pipe. When its sink does not take more a session stops reading
+ * its source.
  * @{ */
 
 /** The relays of one loop. Its contents are private. */
@@ -75,8 +76,8 @@ typedef struct uvrelay_endpoint_s {
    *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`: a libassuan (GnuPG) socket file */
   const char *address;
-  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading nor closing. The session
-   * uses it, its `data` included, and closes it. */
+  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading, writing nor closing. The
+   * session uses it, its `data` included, and closes it. */
   uv_stream_t *stream;
   /** Called when the stream is closed, with its `data` as it was given, before the session's done callback: its memory
    * is the caller's again. NULL is allowed. */
@@ -90,7 +91,7 @@ typedef struct uvrelay_endpoint_s {
    * A file, console or anonymous Windows pipe is read on libuv's thread pool, and occupies one of its threads while a
    * read waits; closing waits for such a read. */
   uv_file input;
-  /** The same, to write to; it may be `input`, if that is a socket. */
+  /** The same, to write to; another one than `input`. */
   uv_file output;
 } uvrelay_endpoint_t;
 
@@ -164,8 +165,9 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  * @param user given to the callback
  * @param[out] out the session, valid until the done callback returns; NULL is allowed
  * @return 0; `UV_EINVAL`: an address cannot be read, a stream or pipe is not as it must be, an option is out of its
- *   range; `UV_ENOTCONN`: a pipe is not connected; `UV_EBUSY`: a pipe or stream is in use; `UV_ESHUTDOWN`: the relay is
- *   stopped; `UV_ENOMEM`. uvrelay_error() has the detail. All other failures are told by the callback. */
+ *   range; `UV_ENOTCONN`: a pipe or stream is not connected; `UV_EBUSY`: a pipe or stream is in use; `UV_EOF`,
+ * `UV_EPIPE`: the pipe's input has ended, or its output; `UV_ESHUTDOWN`: the relay is stopped; `UV_ENOMEM`.
+ * uvrelay_error() has the detail. All other failures are told by the callback. */
 UVRELAY_API int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right,
                               const uvrelay_session_options_t *options, uvrelay_done_cb cb, void *user,
                               uvrelay_session_t **out);

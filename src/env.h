@@ -15,10 +15,13 @@ typedef struct uvr_env {
   uvrelay_allocator_t memory;
   uvrelay_log_t log;
   uvr_buffer_pool buffers;
+  size_t message_size;           /* the longest message that is kept whole from pipe to pipe, in bytes */
+  bool threads;                  /* pumps may each occupy a thread of libuv's pool */
   struct uvr_event_pool *events; /* Windows only; else NULL */
 } uvr_env;
 
-/* Must outlive all that uses it. Returns 0 or UV_ENOMEM. */
+/* Whoever makes it may then change the size of its large buffers, message_size (at first 16 MiB) and threads (at first
+ * false). Must outlive all that uses it. Returns 0 or UV_ENOMEM. */
 int uvr_env_init(uvr_env *env, uv_loop_t *loop, const uvrelay_allocator_t *memory, const uvrelay_log_t *log);
 
 /* Frees what is shared. Only when every stream, dial and session made with it is closed. */

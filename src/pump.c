@@ -6,9 +6,14 @@
  * Ways to end: the source ends, is gone or fails (what it gave before is written first), or the sink is gone or
  * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session.
  *
+ * Between two streams that keep messages a message is written as one, so its parts are collected first. One that is
+ * longer than the env allows, or never ends, is an error of the source.
+ *
  * Where both streams can only be used by blocking calls, or as well, the bytes do not pass through the loop at all but
  * through a job on its thread pool (pump_job.c); what is reported is the same. */
 #include "pump.h"
+
+#include <string.h>
 
 #include "pump_job.h"
 
@@ -25,12 +30,67 @@ static void report(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *erro
   pump->on_end(pump, end, error);
 }
 
+static void fail_source(uvr_pump *pump, int code, const char *what)
+{
+  pump->source_ended = true;
+  pump->source_outcome = UVR_FAILED;
+  (void)uvr_error_set_system(&pump->source_error, UVRELAY_PHASE_READ, code, 0, "%s %s", pump->source->name, what);
+}
+
+/* Makes room for `more` bytes of the message. */
+static bool grow_message(uvr_pump *pump, size_t more)
+{
+  size_t length = pump->message != NULL ? pump->message->length : 0;
+  size_t room = pump->message != NULL ? pump->message->capacity - length : 0;
+  if (more <= room) {
+    return true;
+  }
+  if (more > pump->message_size - length) {
+    fail_source(pump, UV_EMSGSIZE, "sent a message that is too long");
+    return false;
+  }
+  size_t capacity = length + more > pump->message_size / 2 ? pump->message_size : (length + more) * 2;
+  uvr_buffer *larger = uvr_buffer_new(pump->buffers, capacity);
+  if (larger == NULL) {
+    fail_source(pump, UV_ENOMEM, "sent a message that there is no memory for");
+    return false;
+  }
+  if (pump->message != NULL) {
+    memcpy(larger->data, pump->message->data, length);
+    larger->length = length;
+    uvr_buffer_put(pump->buffers, pump->message);
+  }
+  pump->message = larger;
+  return true;
+}
+
+/* Takes what was read: at once, or, where messages stay whole, once the last part of one is here. */
+static void take(uvr_pump *pump, uvr_buffer *buffer)
+{
+  if (!pump->whole_messages || (buffer->end_of_message && pump->message == NULL)) {
+    pump->ready = buffer;
+    return;
+  }
+  if (grow_message(pump, buffer->length)) {
+    memcpy(pump->message->data + pump->message->length, buffer->data, buffer->length);
+    pump->message->length += buffer->length;
+    if (buffer->end_of_message) {
+      pump->ready = pump->message;
+      pump->message = NULL;
+    }
+  }
+  uvr_buffer_put(pump->buffers, buffer);
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   pump->reading = false;
+  pump->active = uv_now(pump->source->env->loop);
   if (outcome == UVR_DONE) {
-    pump->ready = buffer;
+    take(pump, buffer);
+  } else if (pump->message != NULL) {
+    fail_source(pump, UV_EPROTO, "ended in the middle of a message");
   } else {
     pump->source_ended = true;
     pump->source_outcome = outcome;
@@ -48,6 +108,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *err
   pump->writing = NULL;
   if (outcome == UVR_DONE) {
     pump->bytes += written->length;
+    pump->active = uv_now(pump->source->env->loop);
   }
   uvr_buffer_put(pump->buffers, written);
   if (outcome != UVR_DONE && !pump->stopped) {
@@ -90,10 +151,12 @@ static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvre
   }
 }
 
-void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
+void uvr_pump_start(uvr_pump *pump, uvr_env *env, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
 {
   *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end, .buffers = &source->env->buffers};
-  if (source->reads_blocking && sink->writes_blocking) {
+  pump->whole_messages = source->keeps_messages && sink->keeps_messages;
+  pump->message_size = env->message_size;
+  if (env->threads && !pump->whole_messages && source->reads_blocking && sink->writes_blocking) {
     pump->job = uvr_pump_job_start(source, sink, on_job_end, pump);
   }
   if (pump->job == NULL) {
@@ -116,8 +179,9 @@ bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
 
 bool uvr_pump_is_finishing(const uvr_pump *pump)
 {
-  return pump->job != NULL ? uvr_pump_job_is_holding(pump->job)
-                           : pump->source_ended || pump->ready != NULL || pump->writing != NULL;
+  return pump->job != NULL
+             ? uvr_pump_job_is_holding(pump->job)
+             : pump->source_ended || pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
 }
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump)
@@ -132,9 +196,11 @@ bool uvr_pump_clear(uvr_pump *pump)
   }
   pump->job = NULL;
   if (pump->buffers != NULL) {
+    uvr_buffer_put(pump->buffers, pump->message);
     uvr_buffer_put(pump->buffers, pump->ready);
     uvr_buffer_put(pump->buffers, pump->writing);
   }
+  pump->message = NULL;
   pump->ready = NULL;
   pump->writing = NULL;
   return true;

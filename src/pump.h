@@ -1,4 +1,5 @@
-/* One direction of a relay: reads from one stream, writes to another, and never holds more than two buffers. */
+/* One direction of a relay: reads from one stream, writes to another, and never holds more than two buffers. Where both
+ * keep messages each of these is one message. */
 #ifndef UVR_PUMP_H
 #define UVR_PUMP_H
 
@@ -26,6 +27,10 @@ struct uvr_pump {
   uint64_t bytes;           /* written to the sink; use uvr_pump_bytes */
   uvr_buffer *ready;        /* read, and waiting for `writing` */
   uvr_buffer *writing;      /* lent to the sink */
+  uvr_buffer *message;      /* the first parts of one whose last part is yet to come */
+  size_t message_size;      /* of the longest message */
+  uint64_t active;          /* loop time of the last read or write, ms; not of a job */
+  bool whole_messages;      /* both streams keep messages */
   bool reading;
   bool source_ended;
   bool stopped; /* has reported, or was told to stop */
@@ -35,9 +40,9 @@ struct uvr_pump {
   struct uvr_pump_job *job; /* pump_job.c; NULL: not on a thread */
 };
 
-/* Begins to move bytes, on a thread of the pool where both streams allow it, else on the loop. `on_end` comes once,
- * perhaps before this returns, unless uvr_pump_stop comes first. */
-void uvr_pump_start(uvr_pump *pump, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
+/* Begins to move bytes, on a thread of the pool where env->threads and both streams allow it, else on the loop.
+ * `on_end` comes once, perhaps before this returns, unless uvr_pump_stop comes first. */
+void uvr_pump_start(uvr_pump *pump, uvr_env *env, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
 
 /* Starts nothing more and reports nothing more. To be repeated while uvr_pump_is_inside is true of a stream that is to
  * be closed. */

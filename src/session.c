@@ -6,7 +6,8 @@
  *
  * Ways to end early: the dial fails; a stream fails (an error); the right side is gone (what it gave is written
  * first); the left side is gone (nobody is left to read, so the session ends, but what it gave and we have read is
- * still written, for a moment); an end of input that the options make the end of all. */
+ * still written, for a moment); an end of input that the options make the end of all; silence of one side when the
+ * other has ended and the silent one cannot be told. */
 #include "session.h"
 
 #include <inttypes.h>
@@ -37,7 +38,7 @@ struct uvr_session {
   uv_timer_t timer;  /* LAST_WRITES_MS */
   uint64_t started;  /* loop time, ms */
   unsigned children; /* whose close callback is to come */
-  uvr_session_result result;
+  uvrelay_result_t result;
 };
 
 /* Ending. */
@@ -85,8 +86,9 @@ static void on_child_closed(void *user)
   }
 }
 
-/* The one way to end. `error` NULL: in an orderly way. */
-static void drop(uvr_session *session, const uvrelay_error_t *error, const char *reason)
+/* The one way to end. `error` NULL: in an orderly way; `why` is for the log. */
+static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
+                 const char *why)
 {
   if (session->state == SESSION_ENDING) {
     return;
@@ -95,14 +97,15 @@ static void drop(uvr_session *session, const uvrelay_error_t *error, const char 
   uvr_pump_stop(&session->up);
   uvr_pump_stop(&session->down);
   (void)uv_timer_stop(&session->timer);
+  session->result.reason = reason;
+  session->result.side = side;
   session->result.to_right = uvr_pump_bytes(&session->up);
-  session->result.from_right = uvr_pump_bytes(&session->down);
+  session->result.to_left = uvr_pump_bytes(&session->down);
   if (error != NULL) {
     session->result.error = *error;
   }
   uvr_log_line(&session->env->log, "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
-               uv_now(session->env->loop) - session->started, reason, session->result.to_right,
-               session->result.from_right);
+               uv_now(session->env->loop) - session->started, why, session->result.to_right, session->result.to_left);
 
   session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
   if (session->dial != NULL) {
@@ -114,16 +117,26 @@ static void drop(uvr_session *session, const uvrelay_error_t *error, const char 
   }
 }
 
-static void drop_if_both_ended(uvr_session *session)
+static void drop_failed(uvr_session *session, uvrelay_side_t side, const uvrelay_error_t *error)
+{
+  drop(session, UVRELAY_REASON_FAILED, side, error, error->text);
+}
+
+static void drop_lost_left(uvr_session *session)
+{
+  drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL, "nobody reads the output any more");
+}
+
+static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
 {
   if (session->up_ended && session->down_ended) {
-    drop(session, NULL, "both sides have ended");
+    drop(session, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
   }
 }
 
 static void on_last_writes_timer(uv_timer_t *timer)
 {
-  drop(timer->data, NULL, "nobody reads the output any more");
+  drop_lost_left(timer->data);
 }
 
 /* Nobody reads what comes from the right. What the left side gave is still passed on, where it must end soon. */
@@ -134,9 +147,34 @@ static void lose_left(uvr_session *session)
   session->left_lost = true;
   bool ends_soon = uvr_pump_is_finishing(&session->up) || !session->left->ends_when_lost;
   if (session->up_ended || !ends_soon) {
-    drop(session, NULL, "nobody reads the output any more");
+    drop_lost_left(session);
   } else {
     (void)uv_timer_start(&session->timer, on_last_writes_timer, LAST_WRITES_MS, 0);
+  }
+}
+
+/* One side has ended and the other one, which could not be told, may stay as long as it has something to say. */
+
+static void on_linger_timer(uv_timer_t *timer)
+{
+  uvr_session *session = timer->data;
+  bool left_ended = session->up_ended;
+  const uvr_pump *pump = left_ended ? &session->down : &session->up;
+  uint64_t silent = uv_now(session->env->loop) - pump->active;
+  uint64_t linger = session->options.linger_ms;
+  if (uvr_pump_is_finishing(pump) || silent < linger) {
+    (void)uv_timer_start(timer, on_linger_timer, silent < linger ? linger - silent : linger, 0);
+    return;
+  }
+  drop(session, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT, NULL,
+       "one side has ended, and the other one is silent");
+}
+
+static void linger(uvr_session *session, uvr_pump *rest)
+{
+  if (session->state == SESSION_RELAYING && session->options.linger_ms > 0 && !session->left_lost) {
+    rest->active = uv_now(session->env->loop);
+    (void)uv_timer_start(&session->timer, on_linger_timer, session->options.linger_ms, 0);
   }
 }
 
@@ -147,12 +185,12 @@ static void on_right_shut_down(void *user, uvr_outcome outcome, const uvrelay_er
   uvr_session *session = user;
   session->up_ended = true;
   if (outcome == UVR_FAILED) {
-    drop(session, error, error->text);
+    drop_failed(session, UVRELAY_RIGHT, error);
     return;
   }
   uvr_log_line(&session->env->log, "%s: %s", session->right->name,
                outcome == UVR_DONE ? "told that the input has ended" : error->text);
-  drop_if_both_ended(session);
+  drop_if_both_ended(session, UVRELAY_LEFT);
 }
 
 static void on_left_ended(uvr_session *session)
@@ -160,14 +198,15 @@ static void on_left_ended(uvr_session *session)
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name,
                uvr_pump_bytes(&session->up));
   if (session->options.end_after_left) {
-    drop(session, NULL, "the input has ended");
+    drop(session, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
   } else if (session->left_lost) {
-    drop(session, NULL, "nobody reads the output any more");
+    drop_lost_left(session);
   } else if (session->options.half_close_right && session->right->can_half_close) {
     uvr_stream_shutdown(session->right, on_right_shut_down, session);
   } else {
     session->up_ended = true;
-    drop_if_both_ended(session);
+    drop_if_both_ended(session, UVRELAY_LEFT);
+    linger(session, &session->down);
   }
 }
 
@@ -182,14 +221,16 @@ static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *e
     /* It may have left something to read, and then its end: the other direction goes on until then. */
     uvr_log_line(&session->env->log, "%s", error->text);
     session->up_ended = true;
-    drop_if_both_ended(session);
+    drop_if_both_ended(session, UVRELAY_RIGHT);
     break;
   case UVR_PUMP_SOURCE_GONE:
-    drop(session, NULL, error->text);
+    drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL, error->text);
     break;
   case UVR_PUMP_SOURCE_FAILED:
+    drop_failed(session, UVRELAY_LEFT, error);
+    break;
   case UVR_PUMP_SINK_FAILED:
-    drop(session, error, error->text);
+    drop_failed(session, UVRELAY_RIGHT, error);
     break;
   }
 }
@@ -201,15 +242,19 @@ static void on_left_shut_down(void *user, uvr_outcome outcome, const uvrelay_err
   uvr_session *session = user;
   session->down_ended = true;
   if (outcome == UVR_FAILED) {
-    drop(session, error, error->text);
+    drop_failed(session, UVRELAY_LEFT, error);
     return;
   }
-  drop_if_both_ended(session);
+  drop_if_both_ended(session, UVRELAY_RIGHT);
 }
 
 static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
-  drop(user, outcome == UVR_FAILED ? error : NULL, error->text);
+  if (outcome == UVR_FAILED) {
+    drop_failed(user, UVRELAY_RIGHT, error);
+  } else {
+    drop(user, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
+  }
 }
 
 static void on_right_ended(uvr_session *session)
@@ -217,7 +262,7 @@ static void on_right_ended(uvr_session *session)
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->right->name,
                uvr_pump_bytes(&session->down));
   if (session->options.end_after_right) {
-    drop(session, NULL, "the target's output has ended");
+    drop(session, UVRELAY_REASON_ENDED, UVRELAY_RIGHT, NULL, "the target's output has ended");
     return;
   }
   uvr_stream_watch(session->right, on_right_lost, session);
@@ -225,7 +270,8 @@ static void on_right_ended(uvr_session *session)
     uvr_stream_shutdown(session->left, on_left_shut_down, session);
   } else {
     session->down_ended = true;
-    drop_if_both_ended(session);
+    drop_if_both_ended(session, UVRELAY_RIGHT);
+    linger(session, &session->up);
   }
 }
 
@@ -237,15 +283,17 @@ static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t 
     on_right_ended(session);
     break;
   case UVR_PUMP_SOURCE_GONE:
-    drop(session, NULL, error->text);
+    drop(session, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
     break;
   case UVR_PUMP_SINK_GONE:
     uvr_log_line(&session->env->log, "%s", error->text);
     lose_left(session);
     break;
   case UVR_PUMP_SOURCE_FAILED:
+    drop_failed(session, UVRELAY_RIGHT, error);
+    break;
   case UVR_PUMP_SINK_FAILED:
-    drop(session, error, error->text);
+    drop_failed(session, UVRELAY_LEFT, error);
     break;
   }
 }
@@ -267,10 +315,10 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
   session->state = SESSION_RELAYING;
   session->right = right;
   if (!session->left_lost) {
-    uvr_pump_start(&session->down, session->right, session->left, on_down_end);
+    uvr_pump_start(&session->down, session->env, session->right, session->left, on_down_end);
   }
   if (session->state == SESSION_RELAYING) {
-    uvr_pump_start(&session->up, session->left, session->right, on_up_end);
+    uvr_pump_start(&session->up, session->env, session->left, session->right, on_up_end);
   }
 }
 
@@ -278,7 +326,7 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 {
   uvr_session *session = user;
   if (stream == NULL) {
-    drop(session, error, error->text);
+    drop_failed(session, UVRELAY_RIGHT, error);
     return;
   }
   uvr_log_line(&session->env->log, "connected to %s after %" PRIu64 " ms", stream->name,
@@ -286,19 +334,9 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   start_relaying(session, stream);
 }
 
-static void on_unused_closed(void *user)
+static void init(uvr_session *session, uvr_env *env, uvr_stream *left, const uvr_session_options *options,
+                 const uvr_session_events *events)
 {
-  (void)user;
-}
-
-static uvr_session *make(uvr_env *env, uvr_stream *left, const uvr_session_options *options,
-                         const uvr_session_events *events)
-{
-  uvr_session *session = uvr_alloc(&env->memory, sizeof(*session));
-  if (session == NULL) {
-    uvr_stream_close(left, on_unused_closed, NULL);
-    return NULL;
-  }
   session->env = env;
   session->options = *options;
   session->events = *events;
@@ -307,23 +345,22 @@ static uvr_session *make(uvr_env *env, uvr_stream *left, const uvr_session_optio
   (void)uv_timer_init(env->loop, &session->timer);
   session->timer.data = session;
   uvr_stream_watch(left, on_left_lost, session);
-  return session;
 }
 
 int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address, const uvr_session_options *options,
                       const uvr_session_events *events, uvr_session **out)
 {
-  uvr_session *session = make(env, left, options, events);
+  uvr_session *session = uvr_alloc(&env->memory, sizeof(*session));
   if (session == NULL) {
     return UV_ENOMEM;
   }
-  uvr_log_line(&env->log, "connecting to %s", address->canonical);
   session->dial = uvr_dial_start(env, address, &options->dial, on_dialled, session);
   if (session->dial == NULL) {
-    session->events = (uvr_session_events){0};
-    uvr_session_cancel(session);
+    uvr_free(&env->memory, session);
     return UV_ENOMEM;
   }
+  init(session, env, left, options, events);
+  uvr_log_line(&env->log, "connecting to %s", address->canonical);
   *out = session;
   return 0;
 }
@@ -331,19 +368,26 @@ int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address
 int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *right, const uvr_session_options *options,
                                 const uvr_session_events *events, uvr_session **out)
 {
-  uvr_session *session = make(env, left, options, events);
+  uvr_session *session = uvr_alloc(&env->memory, sizeof(*session));
   if (session == NULL) {
-    uvr_stream_close(right, on_unused_closed, NULL);
     return UV_ENOMEM;
   }
+  init(session, env, left, options, events);
   *out = session;
   start_relaying(session, right);
   return 0;
+}
+
+void uvr_session_bytes(const uvr_session *session, uint64_t *to_right, uint64_t *to_left)
+{
+  bool ending = session->state == SESSION_ENDING; /* a pump may be cleared by now */
+  *to_right = ending ? session->result.to_right : uvr_pump_bytes(&session->up);
+  *to_left = ending ? session->result.to_left : uvr_pump_bytes(&session->down);
 }
 
 void uvr_session_cancel(uvr_session *session)
 {
   uvrelay_error_t error;
   (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
-  drop(session, &error, error.text);
+  drop(session, UVRELAY_REASON_STOPPED, UVRELAY_SIDE_NONE, &error, error.text);
 }

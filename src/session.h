@@ -3,6 +3,7 @@
 #define UVR_SESSION_H
 
 #include "dial.h"
+#include "uvrelay.h"
 
 typedef struct uvr_session uvr_session;
 
@@ -10,29 +11,29 @@ typedef struct uvr_session_options {
   bool end_after_left;   /* the left side's end of input ends the session, once all its bytes are written */
   bool end_after_right;  /* and the right side's */
   bool half_close_right; /* the left side's end of input is passed on, where the right side can be half-closed */
+  /* Where an end of input is not passed on, the session ends when the other side has been silent for so long; 0: never.
+   * Not with pumps on threads. */
+  uint64_t linger_ms;
   uvr_dial_options dial;
 } uvr_session_options;
 
-typedef struct uvr_session_result {
-  uvrelay_error_t error; /* code 0: an orderly end */
-  uint64_t to_right;     /* bytes written to the right side */
-  uint64_t from_right;   /* bytes written to the left side */
-} uvr_session_result;
-
 typedef struct uvr_session_events {
-  void (*on_end)(void *user, const uvr_session_result *result); /* once, when all is decided and being closed */
-  void (*on_close)(void *user);                                 /* once, last: nothing of the session is left */
+  void (*on_end)(void *user, const uvrelay_result_t *result); /* once, when all is decided and being closed */
+  void (*on_close)(void *user);                               /* once, last: nothing of the session is left */
   void *user;
 } uvr_session_events;
 
-/* Dials `address` and relays between it and `left`, which belongs to the session even when this fails. Returns 0 or
- * UV_ENOMEM; then no event comes, and `left` closes in the coming turns of the loop. */
+/* Dials `address` and relays between it and `left`, which belongs to the session then. Returns 0; or UV_ENOMEM, and
+ * nothing has happened. */
 int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address, const uvr_session_options *options,
                       const uvr_session_events *events, uvr_session **out);
 
-/* The same with a right side that is connected already. */
+/* The same with a right side that is connected already, and belongs to the session as well. */
 int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *right, const uvr_session_options *options,
                                 const uvr_session_events *events, uvr_session **out);
+
+/* Bytes written to each side so far. Not after on_close. */
+void uvr_session_bytes(const uvr_session *session, uint64_t *to_right, uint64_t *to_left);
 
 /* Ends the session now, whatever is under way; its events come as ever. Not after on_end. */
 void uvr_session_cancel(uvr_session *session);

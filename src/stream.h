@@ -58,6 +58,7 @@ struct uvr_stream {
   bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
 
   uvr_buffer *unread; /* comes before what is read next */
+  bool end_unread;    /* and then this end of input */
   uvr_read_cb on_read;
   void *read_user;
   uvr_done_cb on_write;
@@ -79,6 +80,9 @@ static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void
     uvr_buffer *buffer = stream->unread;
     stream->unread = NULL;
     on_read(user, UVR_DONE, buffer, NULL);
+  } else if (stream->end_unread) {
+    stream->end_unread = false;
+    on_read(user, UVR_END_OF_INPUT, NULL, NULL);
   } else {
     stream->ops->read(stream);
   }

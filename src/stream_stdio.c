@@ -215,17 +215,20 @@ static int open_half(stream_stdio *s, half *h, const char *name)
   return code;
 }
 
-static void on_failed_closed(void *user)
+void uvr_stream_stdio_discard(uv_file input, uv_file output)
 {
-  (void)user;
+  close_unused(input);
+  if (output != input) {
+    close_unused(output);
+  }
 }
 
 int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error)
 {
   stream_stdio *s = uvr_alloc(&env->memory, sizeof(*s));
   if (s == NULL) {
-    close_unused(input);
-    close_unused(output);
+    uvr_stream_stdio_discard(input, output);
+    *out = NULL;
     return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOMEM,
                          "there is no memory to open standard input and output");
   }
@@ -244,14 +247,13 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
   } else {
     close_unused(output);
   }
+  *out = &s->base;
   if (code != 0) {
-    uvr_stream_close(&s->base, on_failed_closed, NULL);
     return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
   }
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
   s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
   s->base.ends_when_lost = !is_socket(s->output.kind);
-  *out = &s->base;
   return 0;
 }

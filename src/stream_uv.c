@@ -9,14 +9,18 @@
 
 #include <string.h>
 
+#include "system.h"
+
 typedef struct stream_uv {
   uvr_stream base;
+  uv_stream_t *handle; /* own.stream, or its former owner's */
   union {
-    uv_handle_t handle;
     uv_stream_t stream;
     uv_tcp_t tcp;
     uv_pipe_t pipe;
-  } u;
+  } own;
+  void *former_data; /* of a handle that is not our own */
+  uv_close_cb former_close;
   uv_write_t write;
   uv_shutdown_t shutdown;
   uvr_buffer *incoming; /* lent to libuv */
@@ -47,7 +51,7 @@ static void stop_reading(stream_uv *s)
 {
   if (s->reading) {
     s->reading = false;
-    (void)uv_read_stop(&s->u.stream);
+    (void)uv_read_stop(s->handle);
   }
 }
 
@@ -94,7 +98,7 @@ static void stream_read(uvr_stream *stream)
   if (s->reading) {
     return;
   }
-  int code = uv_read_start(&s->u.stream, on_alloc, on_read);
+  int code = uv_read_start(s->handle, on_alloc, on_read);
   if (code == 0) {
     s->reading = true;
   } else {
@@ -127,7 +131,7 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
   uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
-  int code = uv_try_write(&s->u.stream, &buf, 1);
+  int code = uv_try_write(s->handle, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;
   }
@@ -137,7 +141,7 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   }
   buf.base += code;
   buf.len -= (unsigned)code;
-  code = uv_write(&s->write, &s->u.stream, &buf, 1, on_write);
+  code = uv_write(&s->write, s->handle, &buf, 1, on_write);
   if (code != 0) {
     finish_write(s, code);
   }
@@ -166,7 +170,7 @@ static void on_shutdown(uv_shutdown_t *request, int code)
 static void stream_shutdown(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  int code = uv_shutdown(&s->shutdown, &s->u.stream, on_shutdown);
+  int code = uv_shutdown(&s->shutdown, s->handle, on_shutdown);
   if (code != 0) {
     finish_shutdown(s, code);
   }
@@ -178,8 +182,13 @@ static void on_close(uv_handle_t *handle)
   uvr_env *env = s->base.env;
   uvr_close_cb on_closed = s->base.on_close;
   void *user = s->base.close_user;
+  uv_close_cb former_close = s->former_close;
+  handle->data = s->former_data;
   uvr_buffer_put(&env->buffers, s->incoming);
   uvr_free(&env->memory, s);
+  if (former_close != NULL) {
+    former_close(handle);
+  }
   on_closed(user);
 }
 
@@ -188,37 +197,74 @@ static void stream_close(uvr_stream *stream)
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
   stop_reading(s);
-  uv_close(&s->u.handle, on_close);
+  uv_close((uv_handle_t *)s->handle, on_close);
 }
 
 static const uvr_stream_ops ops = {
     .read = stream_read, .write = stream_write, .shutdown = stream_shutdown, .close = stream_close};
 
-int uvr_stream_uv_new(uvr_env *env, uv_handle_type type, const char *name, uvr_stream **out)
+static stream_uv *make(uvr_env *env, const char *name)
 {
   size_t length = strlen(name) + 1;
   stream_uv *s = uvr_alloc(&env->memory, sizeof(*s) + length);
+  if (s != NULL) {
+    memcpy(s->name, name, length);
+    s->base.ops = &ops;
+    s->base.env = env;
+    s->base.name = s->name;
+    s->write.data = s;
+    s->shutdown.data = s;
+  }
+  return s;
+}
+
+int uvr_stream_uv_new(uvr_env *env, uv_handle_type type, const char *name, uvr_stream **out)
+{
+  stream_uv *s = make(env, name);
   if (s == NULL) {
     return UV_ENOMEM;
   }
-  int code = type == UV_TCP ? uv_tcp_init(env->loop, &s->u.tcp) : uv_pipe_init(env->loop, &s->u.pipe, 0);
+  int code = type == UV_TCP ? uv_tcp_init(env->loop, &s->own.tcp) : uv_pipe_init(env->loop, &s->own.pipe, 0);
   if (code != 0) {
     uvr_free(&env->memory, s);
     return code;
   }
-  memcpy(s->name, name, length);
-  s->base.ops = &ops;
-  s->base.env = env;
-  s->base.name = s->name;
+  s->handle = &s->own.stream;
+  s->handle->data = s;
   s->base.can_half_close = true;
-  s->u.handle.data = s;
-  s->write.data = s;
-  s->shutdown.data = s;
   *out = &s->base;
   return 0;
 }
 
+static bool can_half_close(const uv_stream_t *handle)
+{
+  return handle->type == UV_TCP || (handle->type == UV_NAMED_PIPE && uvr_system_pipes_half_close());
+}
+
+int uvr_stream_uv_adopt(uvr_env *env, uv_stream_t *handle, uv_close_cb on_handle_closed, const char *name,
+                        uvr_stream **out)
+{
+  stream_uv *s = make(env, name);
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  s->handle = handle;
+  s->former_data = handle->data;
+  s->former_close = on_handle_closed;
+  s->handle->data = s;
+  s->base.can_half_close = can_half_close(handle);
+  *out = &s->base;
+  return 0;
+}
+
+void uvr_stream_uv_give_back(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  s->handle->data = s->former_data;
+  uvr_free(&stream->env->memory, s);
+}
+
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)
 {
-  return &((stream_uv *)stream)->u.stream;
+  return ((stream_uv *)stream)->handle;
 }

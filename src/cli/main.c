@@ -38,7 +38,7 @@ static void write_log(void *user, const char *line)
   say(line);
 }
 
-static void on_end(void *user, const uvr_session_result *result)
+static void on_end(void *user, const uvrelay_result_t *result)
 {
   program *p = user;
   if (result->error.code != 0) {
@@ -83,6 +83,7 @@ static int relay(program *p, const uvr_address *address)
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
                                uv_strerror(code));
   } else {
+    env.threads = true; /* there is but one relay */
     code = start(p, &env, address, &error);
   }
   if (code != 0) {

@@ -92,7 +92,7 @@ static void bench_clear(bench *b)
 
 static void start(bench *b)
 {
-  uvr_pump_start(&b->pump, b->source->stream, b->sink->stream, on_end);
+  uvr_pump_start(&b->pump, &b->r.env, b->source->stream, b->sink->stream, on_end);
 }
 
 static const struct {

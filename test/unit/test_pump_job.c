@@ -270,6 +270,7 @@ static void bench_init(bench *b)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
+  b->r.env.threads = true;
   b->thread = uv_thread_self();
   blocker_init(&b->source, &b->r, "source", 1, 2);
   blocker_init(&b->sink, &b->r, "sink", 2, 1);
@@ -277,7 +278,7 @@ static void bench_init(bench *b)
 
 static void start(bench *b)
 {
-  uvr_pump_start(&b->pump, &b->source.base, &b->sink.base, on_end);
+  uvr_pump_start(&b->pump, &b->r.env, &b->source.base, &b->sink.base, on_end);
 }
 
 /* As a session does it: stop until no thread is inside, close, clear once the job has ended. */
@@ -431,12 +432,12 @@ typedef struct relay {
   blocker left;
   blocker right;
   uvr_session *session;
-  uvr_session_result result;
+  uvrelay_result_t result;
   bool ended;
   bool closed;
 } relay;
 
-static void on_session_end(void *user, const uvr_session_result *result)
+static void on_session_end(void *user, const uvrelay_result_t *result)
 {
   relay *s = user;
   assert_false(s->ended);
@@ -457,6 +458,7 @@ static void relay_init(relay *s)
 {
   memset(s, 0, sizeof(*s));
   rig_init(&s->r);
+  s->r.env.threads = true;
   blocker_init(&s->left, &s->r, "left", 1, 2);
   blocker_init(&s->right, &s->r, "right", 2, 1);
 }
@@ -495,7 +497,7 @@ static void test_session(void **state)
     }
     if (i != 1) {
       assert_int_equal(s.left.taken, s.right.given);
-      assert_int_equal(s.result.from_right, s.right.given);
+      assert_int_equal(s.result.to_left, s.right.given);
     }
     assert_int_equal(s.right.shutdowns, i == 0 ? 1 : 0);
     relay_clear(&s);
@@ -565,7 +567,7 @@ static void test_session_waits_for_thread(void **state)
   stop_read(&s.left.base); /* as if a line came */
   assert_true(rig_run_until(&s.r, &s.closed));
   assert_int_equal(s.result.error.code, UV_ECANCELED);
-  assert_int_equal(s.result.from_right, s.right.given);
+  assert_int_equal(s.result.to_left, s.right.given);
   assert_int_equal(s.result.to_right, s.left.given);
   relay_clear(&s);
 }

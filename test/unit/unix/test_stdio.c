@@ -660,6 +660,19 @@ static void test_no_descriptor_left(void **state)
 }
 
 /* The same when it cannot be made. */
+static void on_failed_closed(void *user)
+{
+  (void)user;
+}
+
+static void close_failed(bench *b)
+{
+  if (b->stream != NULL) {
+    uvr_stream_close(b->stream, on_failed_closed, NULL);
+  }
+  rig_run(&b->r);
+}
+
 static void test_no_descriptor_left_without_memory(void **state)
 {
   (void)state;
@@ -679,7 +692,7 @@ static void test_no_descriptor_left_without_memory(void **state)
       assert_int_equal(uvr_stream_stdio_new(&b.r.env, b.input, b.output, &b.stream, &error), UV_ENOMEM);
       assert_true(b.r.failed);
       assert_int_equal(error.code, UV_ENOMEM);
-      rig_run(&b.r);
+      close_failed(&b);
       close_ours(&b.feed);
       close_ours(&b.drain);
       rig_clear(&b.r);
@@ -702,7 +715,7 @@ static void test_no_memory(void **state)
       uvrelay_error_t error;
       assert_int_equal(uvr_stream_stdio_new(&b.r.env, in, out, &b.stream, &error), UV_ENOMEM);
       assert_int_equal(error.code, UV_ENOMEM);
-      rig_run(&b.r);
+      close_failed(&b);
       (void)close(in);
       (void)close(out);
       close_ours(&b.feed);

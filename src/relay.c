@@ -1,0 +1,211 @@
+/* The public relay: the list of its sessions, its counters, its options, stopping and closing. A session's own way,
+ * from two endpoints to a running pair of pumps and to its end, is in relay_session.c.
+ *
+ * No callback comes from within a call: stopping and closing begin in the turn, a timer of 0 ms, so that they may be
+ * asked for anywhere, even by the log. Closing cancels every session; when the last is over the timers are closed, and
+ * the close callback comes from the last of them. */
+#include "relay.h"
+
+#include "sized.h"
+
+#define BUFFER_MIN  ((size_t)1024)
+#define BUFFER_MAX  ((size_t)16 * 1024 * 1024)
+#define MESSAGE_MAX ((size_t)1024 * 1024 * 1024)
+
+/* Closing and stopping. */
+
+static void on_turn_closed(uv_handle_t *handle)
+{
+  uvrelay_t *relay = handle->data;
+  uvrelay_allocator_t memory = relay->env.memory;
+  uvr_env_clear(&relay->env);
+  if (relay->close_cb != NULL) {
+    relay->close_cb(relay);
+  }
+  uvr_free(&memory, relay);
+}
+
+static void on_deadline_closed(uv_handle_t *handle)
+{
+  uvrelay_t *relay = handle->data;
+  uv_close((uv_handle_t *)&relay->turn, on_turn_closed);
+}
+
+static void cancel_all(uvrelay_t *relay)
+{
+  for (uvrelay_session_t *session = relay->sessions; session != NULL; session = session->next) {
+    uvrelay_session_cancel(session);
+  }
+}
+
+static void on_turn(uv_timer_t *timer)
+{
+  uvrelay_t *relay = timer->data;
+  if (relay->cancel) {
+    cancel_all(relay);
+  }
+  if (relay->sessions != NULL) {
+    return; /* the last one's end makes the turn come again */
+  }
+  (void)uv_timer_stop(&relay->deadline);
+  if (relay->closing) {
+    if (!uv_is_closing((uv_handle_t *)&relay->deadline)) {
+      uv_close((uv_handle_t *)&relay->deadline, on_deadline_closed);
+    }
+  } else if (relay->stopped && relay->stop_cb != NULL) {
+    uvrelay_cb stop_cb = relay->stop_cb;
+    relay->stop_cb = NULL;
+    stop_cb(relay);
+  }
+}
+
+static void kick(uvrelay_t *relay)
+{
+  (void)uv_timer_start(&relay->turn, on_turn, 0, 0);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+  uvrelay_t *relay = timer->data;
+  relay->cancel = true;
+  on_turn(&relay->turn);
+}
+
+int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb)
+{
+  if (relay->stopped) {
+    return UV_EALREADY;
+  }
+  relay->stopped = true;
+  relay->stop_cb = cb;
+  relay->cancel = timeout_ms == 0;
+  if (timeout_ms > 0 && timeout_ms < UINT64_MAX) {
+    (void)uv_timer_start(&relay->deadline, on_deadline, timeout_ms, 0);
+    uv_unref((uv_handle_t *)&relay->deadline); /* the sessions keep the loop alive */
+  }
+  kick(relay);
+  return 0;
+}
+
+void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb)
+{
+  relay->stopped = true;
+  relay->closing = true;
+  relay->cancel = true;
+  relay->close_cb = cb;
+  kick(relay);
+}
+
+/* The list of sessions. */
+
+void uvr_relay_add(uvrelay_t *relay, uvrelay_session_t *session)
+{
+  session->next = relay->sessions;
+  if (session->next != NULL) {
+    session->next->previous = session;
+  }
+  relay->sessions = session;
+  relay->counters.active++;
+  relay->counters.started++;
+}
+
+void uvr_relay_remove(uvrelay_t *relay, uvrelay_session_t *session)
+{
+  if (session->next != NULL) {
+    session->next->previous = session->previous;
+  }
+  if (session->previous != NULL) {
+    session->previous->next = session->next;
+  } else {
+    relay->sessions = session->next;
+  }
+  relay->counters.active--;
+  relay->counters.failed += session->result.reason == UVRELAY_REASON_FAILED ? 1U : 0U;
+  relay->counters.to_right += session->result.to_right;
+  relay->counters.to_left += session->result.to_left;
+  if (relay->sessions == NULL && relay->stopped) {
+    kick(relay);
+  }
+}
+
+/* Making. */
+
+static bool is_in_range(size_t value, size_t least, size_t most)
+{
+  return value == 0 || (value >= least && value <= most);
+}
+
+int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *options)
+{
+  uvrelay_options_t own;
+  *out = NULL;
+  int code = uvr_sized_copy(&own, sizeof(own), options);
+  if (code != 0) {
+    return code;
+  }
+  if ((own.allocator.allocate == NULL) != (own.allocator.release == NULL) ||
+      !is_in_range(own.buffer_size, BUFFER_MIN, BUFFER_MAX) || !is_in_range(own.message_size, 1, MESSAGE_MAX)) {
+    return UV_EINVAL;
+  }
+  uvrelay_allocator_t memory = own.allocator.allocate != NULL ? own.allocator : uvr_memory_default();
+  uvrelay_t *relay = uvr_alloc(&memory, sizeof(*relay));
+  if (relay == NULL) {
+    return UV_ENOMEM;
+  }
+  code = uvr_env_init(&relay->env, loop, &memory, &own.log);
+  if (code != 0) {
+    uvr_free(&memory, relay);
+    return code;
+  }
+  if (own.buffer_size > 0) {
+    relay->env.buffers.large = own.buffer_size;
+  }
+  if (own.message_size > 0) {
+    relay->env.message_size = own.message_size;
+  }
+  (void)uv_timer_init(loop, &relay->turn); /* which cannot fail */
+  (void)uv_timer_init(loop, &relay->deadline);
+  relay->turn.data = relay;
+  relay->deadline.data = relay;
+  *out = relay;
+  return 0;
+}
+
+/* Questions. */
+
+void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out)
+{
+  *out = relay->counters;
+  for (const uvrelay_session_t *session = relay->sessions; session != NULL; session = session->next) {
+    uint64_t to_right;
+    uint64_t to_left;
+    uvrelay_session_bytes(session, &to_right, &to_left);
+    out->to_right += to_right;
+    out->to_left += to_left;
+  }
+}
+
+const uvrelay_error_t *uvrelay_error(const uvrelay_t *relay)
+{
+  return &relay->error;
+}
+
+uv_loop_t *uvrelay_get_loop(const uvrelay_t *relay)
+{
+  return relay->env.loop;
+}
+
+void *uvrelay_get_data(const uvrelay_t *relay)
+{
+  return relay->data;
+}
+
+void uvrelay_set_data(uvrelay_t *relay, void *data)
+{
+  relay->data = data;
+}
+
+const char *uvrelay_version(void)
+{
+  return UVRELAY_VERSION;
+}
