@@ -193,15 +193,33 @@ static void on_right_shut_down(void *user, uvr_outcome outcome, const uvrelay_er
   drop_if_both_ended(session, UVRELAY_LEFT);
 }
 
+static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_session *session = user;
+  if (outcome == UVR_FAILED) {
+    drop_failed(session, UVRELAY_LEFT, error);
+  } else if (!session->left_lost && session->state != SESSION_ENDING) {
+    uvr_log_line(&session->env->log, "%s", error->text);
+    lose_left(session);
+  }
+}
+
 static void on_left_ended(uvr_session *session)
 {
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name,
                uvr_pump_bytes(&session->up));
   if (session->options.end_after_left) {
     drop(session, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
-  } else if (session->left_lost) {
+    return;
+  }
+  if (session->left_lost) {
     drop_lost_left(session);
-  } else if (session->options.half_close_right && session->right->can_half_close) {
+    return;
+  }
+  if (!session->left->watches_any_time) {
+    uvr_stream_watch(session->left, on_left_lost, session);
+  }
+  if (session->options.half_close_right && session->right->can_half_close) {
     uvr_stream_shutdown(session->right, on_right_shut_down, session);
   } else {
     session->up_ended = true;
@@ -298,16 +316,6 @@ static void on_down_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t 
   }
 }
 
-static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
-{
-  uvr_session *session = user;
-  (void)outcome;
-  if (!session->left_lost && session->state != SESSION_ENDING) {
-    uvr_log_line(&session->env->log, "%s", error->text);
-    lose_left(session);
-  }
-}
-
 /* Starting. */
 
 static void start_relaying(uvr_session *session, uvr_stream *right)
@@ -344,7 +352,9 @@ static void init(uvr_session *session, uvr_env *env, uvr_stream *left, const uvr
   session->started = uv_now(env->loop);
   (void)uv_timer_init(env->loop, &session->timer);
   session->timer.data = session;
-  uvr_stream_watch(left, on_left_lost, session);
+  if (left->watches_any_time) {
+    uvr_stream_watch(left, on_left_lost, session);
+  }
 }
 
 int uvr_session_start(uvr_env *env, uvr_stream *left, const uvr_address *address, const uvr_session_options *options,

@@ -55,7 +55,8 @@ struct uvr_stream {
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
   bool keeps_messages;
-  bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
+  bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
+  bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
 
   uvr_buffer *unread; /* comes before what is read next */
   bool end_unread;    /* and then this end of input */
@@ -115,8 +116,9 @@ static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdo
 }
 
 /* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
- * breaks the rules meanwhile. A named pipe can tell after its end of input, standard output at any time; other
- * streams never do. Unlike the others, this callback never comes before the function returns. */
+ * breaks the rules meanwhile. A named pipe can tell after its end of input, and may only then be asked; standard output
+ * can at any time (watches_any_time); other streams never do. Unlike the others, this callback never comes before the
+ * function returns. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;

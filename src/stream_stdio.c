@@ -236,6 +236,7 @@ int uvr_stream_stdio_new(uvr_env *env, uv_file input, uv_file output, uvr_stream
   s->base.env = env;
   s->base.name = "standard input"; /* what is said of the stream is said of its input */
   s->base.can_half_close = true;
+  s->base.watches_any_time = true;
   (void)uv_timer_init(env->loop, &s->look);
   s->look.data = s;
   /* Both states before either is opened: the two may share one open file. */

@@ -311,6 +311,7 @@ fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *scrip
   s->base.env = &r->env;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
+  s->base.watches_any_time = true;
   s->base.ends_when_lost = script->ends_when_lost;
   return f;
 }
