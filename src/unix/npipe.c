@@ -20,6 +20,13 @@ int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream
                        name);
 }
 
+int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
+{
+  (void)stream;
+  (void)pid;
+  return UV_ENOTSUP;
+}
+
 void uvr_npipe_discard(uv_os_fd_t file)
 {
   (void)file;

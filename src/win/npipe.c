@@ -1,4 +1,5 @@
-/* A named pipe as a stream: opening it is in npipe_open.c, here it is read, written, half-closed and closed.
+/* A named pipe as a stream, either end: it comes from npipe_open.c or npipe_listen.c; here it is read, written,
+ * half-closed and closed.
  *
  * Reads and writes are overlapped and complete through the loop's port. A message-type pipe is read in message mode,
  * as only there a zero-byte message can be seen; it is the end of input, and it is sent by the end-of-input job. A
@@ -10,11 +11,11 @@
  * Ways to end: 109 and 233, and 232 on writing, mean that the pipe is gone in an orderly way; all else is an error.
  * After the end of input a read stays pending to see the pipe go (watch): a peer that sends more then breaks the
  * rules, and there is nowhere to put it. Closing cancels what is pending and waits for its packets. */
-#include "../npipe.h"
+#include "npipe_stream.h"
 
-#include <stdint.h>
 #include <string.h>
 
+#include "blocking_op.h"
 #include "end_job.h"
 #include "port_op.h"
 
@@ -24,22 +25,14 @@ enum {
   STOP_INTERVAL_MS = 20      /* between two requests to a job to stop */
 };
 
-/* One direction used by blocking calls: an operation that completes by an event of its own. */
-typedef struct blocking_op {
-  SRWLOCK lock;
-  HANDLE event; /* taken from the pool when first needed */
-  OVERLAPPED overlapped;
-  bool active; /* under the lock */
-} blocking_op;
-
 typedef struct npipe {
   uvr_stream base;
   HANDLE file;
   bool message; /* message mode */
   uvr_port_op read_op;
   uvr_port_op write_op;
-  blocking_op blocking_read;
-  blocking_op blocking_write;
+  uvr_blocking_op blocking_read;
+  uvr_blocking_op blocking_write;
   uvr_end_job end_job;
   uv_timer_t end_timer; /* hurries or cancels end_job */
   uvr_buffer *incoming;
@@ -49,6 +42,7 @@ typedef struct npipe {
   size_t written;
   unsigned at_once; /* results handled since the loop's last turn */
   bool watching;    /* the pending read is for uvr_stream_watch */
+  bool cancelled;   /* the pending read shall not be followed by another */
   bool closing;
   unsigned handles; /* of libuv's, to be closed */
   char name[];
@@ -73,7 +67,8 @@ static uvr_outcome describe(npipe *np, uvrelay_phase_t phase, DWORD error, uvrel
     (void)uvr_error_set_system(out, phase, code, error, "%s is gone", np->base.name);
     return UVR_GONE;
   }
-  (void)uvr_error_set_system(out, phase, code, error, "%s %s failed", verbs[phase], np->base.name);
+  const char *how = error == ERROR_OPERATION_ABORTED ? "was cancelled" : "failed";
+  (void)uvr_error_set_system(out, phase, code, error, "%s %s %s", verbs[phase], np->base.name, how);
   return UVR_FAILED;
 }
 
@@ -119,13 +114,18 @@ static void on_read(uvr_port_op *op, DWORD error, DWORD bytes)
   npipe *np = op->user;
   uvr_buffer *buffer = np->incoming;
   np->incoming = NULL;
-  bool nothing = error == 0 && bytes == 0;
+  /* A second end of input, or an empty write to a byte-type pipe: neither says anything. */
+  bool nothing = error == 0 && bytes == 0 && (np->watching || !np->message);
   bool data = (error == 0 && bytes > 0) || error == ERROR_MORE_DATA;
+  if (nothing && np->cancelled) {
+    nothing = false;
+    error = ERROR_OPERATION_ABORTED;
+  }
+  np->cancelled = false;
   if (np->closing) {
     uvr_buffer_put(&np->base.env->buffers, buffer);
     maybe_close(np);
-  } else if (nothing && (np->watching || !np->message)) {
-    /* A second end of input, or an empty write to a byte-type pipe: neither says anything. */
+  } else if (nothing) {
     uvr_buffer_put(&np->base.env->buffers, buffer);
     issue_read(np, true);
   } else if (np->watching) {
@@ -173,6 +173,15 @@ static void npipe_watch(uvr_stream *stream)
   issue_read(np, true);
 }
 
+/* What is here already, or comes all the same, is delivered as ever: the system takes bytes out of the pipe only for a
+ * read that succeeds. */
+static void npipe_cancel_read(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  np->cancelled = np->read_op.pending;
+  uvr_port_op_cancel(&np->read_op);
+}
+
 /* Writing. */
 
 static void on_write(uvr_port_op *op, DWORD error, DWORD bytes)
@@ -217,59 +226,13 @@ static void npipe_write(uvr_stream *stream, const char *data, size_t length)
 
 /* Blocking calls. */
 
-static OVERLAPPED *begin_blocking(npipe *np, blocking_op *op)
-{
-  if (op->event == NULL) {
-    op->event = uvr_event_pool_get(np->base.env->events);
-    if (op->event == NULL) {
-      return NULL;
-    }
-  }
-  AcquireSRWLockExclusive(&op->lock);
-  memset(&op->overlapped, 0, sizeof(op->overlapped));
-  /* The low-order bit: no packet to the loop's port. */
-  op->overlapped.hEvent = (HANDLE)((uintptr_t)op->event | 1);
-  op->active = true;
-  ReleaseSRWLockExclusive(&op->lock);
-  return &op->overlapped;
-}
-
-/* Waits for what the call that returned `ok` has started. Returns 0 or a Windows code. */
-static DWORD finish_blocking(npipe *np, blocking_op *op, BOOL ok, DWORD *bytes)
-{
-  DWORD error = ok ? 0 : GetLastError();
-  if (error == ERROR_IO_PENDING) {
-    error = GetOverlappedResult(np->file, &op->overlapped, bytes, TRUE) ? 0 : GetLastError();
-  } else {
-    *bytes = (DWORD)op->overlapped.InternalHigh;
-  }
-  AcquireSRWLockExclusive(&op->lock);
-  op->active = false;
-  ReleaseSRWLockExclusive(&op->lock);
-  return error;
-}
-
-static void stop_blocking(npipe *np, blocking_op *op)
-{
-  AcquireSRWLockExclusive(&op->lock);
-  if (op->active) {
-    (void)CancelIoEx(np->file, &op->overlapped);
-  }
-  ReleaseSRWLockExclusive(&op->lock);
-}
-
 static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   npipe *np = (npipe *)stream;
   DWORD code = 0;
   DWORD bytes = 0;
   do {
-    OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_read);
-    if (overlapped == NULL) {
-      return describe(np, UVRELAY_PHASE_READ, GetLastError(), error);
-    }
-    BOOL ok = ReadFile(np->file, buffer->data, (DWORD)buffer->capacity, NULL, overlapped);
-    code = finish_blocking(np, &np->blocking_read, ok, &bytes);
+    code = uvr_blocking_op_read(&np->blocking_read, buffer->data, (DWORD)buffer->capacity, &bytes);
   } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe says nothing */
   if (code != 0 && code != ERROR_MORE_DATA) {
     return describe(np, UVRELAY_PHASE_READ, code, error);
@@ -285,12 +248,7 @@ static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t l
   size_t written = 0;
   while (written < length) {
     DWORD bytes = 0;
-    OVERLAPPED *overlapped = begin_blocking(np, &np->blocking_write);
-    if (overlapped == NULL) {
-      return describe(np, UVRELAY_PHASE_WRITE, GetLastError(), error);
-    }
-    BOOL ok = WriteFile(np->file, data + written, (DWORD)(length - written), NULL, overlapped);
-    DWORD code = finish_blocking(np, &np->blocking_write, ok, &bytes);
+    DWORD code = uvr_blocking_op_write(&np->blocking_write, data + written, (DWORD)(length - written), &bytes);
     if (code != 0) {
       return describe(np, UVRELAY_PHASE_WRITE, code, error);
     }
@@ -301,12 +259,12 @@ static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t l
 
 static void stop_blocking_read(uvr_stream *stream)
 {
-  stop_blocking((npipe *)stream, &((npipe *)stream)->blocking_read);
+  uvr_blocking_op_stop(&((npipe *)stream)->blocking_read);
 }
 
 static void stop_blocking_write(uvr_stream *stream)
 {
-  stop_blocking((npipe *)stream, &((npipe *)stream)->blocking_write);
+  uvr_blocking_op_stop(&((npipe *)stream)->blocking_write);
 }
 
 static const uvr_blocking_ops blocking = {
@@ -379,21 +337,14 @@ static void on_job_closed(uv_handle_t *handle)
   on_handle_closed(handle);
 }
 
-static void release_event(npipe *np, blocking_op *op)
-{
-  if (op->event != NULL) {
-    uvr_event_pool_put(np->base.env->events, op->event);
-  }
-}
-
 static void maybe_close(npipe *np)
 {
   if (np->read_op.pending || np->write_op.pending || np->end_job.running) {
     return;
   }
   (void)CloseHandle(np->file);
-  release_event(np, &np->blocking_read);
-  release_event(np, &np->blocking_write);
+  uvr_blocking_op_clear(&np->blocking_read);
+  uvr_blocking_op_clear(&np->blocking_write);
   np->handles = 4;
   uvr_port_op_close(&np->read_op, on_op_closed);
   uvr_port_op_close(&np->write_op, on_op_closed);
@@ -416,17 +367,21 @@ static void npipe_close(uvr_stream *stream)
 
 /* Making. */
 
-static const uvr_stream_ops ops = {
-    .read = npipe_read, .write = npipe_write, .shutdown = npipe_shutdown, .watch = npipe_watch, .close = npipe_close};
+static const uvr_stream_ops ops = {.read = npipe_read,
+                                   .write = npipe_write,
+                                   .shutdown = npipe_shutdown,
+                                   .watch = npipe_watch,
+                                   .cancel_read = npipe_cancel_read,
+                                   .close = npipe_close};
 
 /* Switches a message-type pipe to message mode. Where the server does not let us (its attributes may not be written)
  * the pipe is used in byte mode, in which a zero-byte message can't be seen. */
-static void set_mode(npipe *np)
+static bool set_message_mode(HANDLE file)
 {
   DWORD flags = 0;
   DWORD mode = PIPE_READMODE_MESSAGE;
-  np->message = GetNamedPipeInfo(np->file, &flags, NULL, NULL, NULL) && (flags & PIPE_TYPE_MESSAGE) != 0 &&
-                SetNamedPipeHandleState(np->file, &mode, NULL, NULL);
+  return GetNamedPipeInfo(file, &flags, NULL, NULL, NULL) && (flags & PIPE_TYPE_MESSAGE) != 0 &&
+         SetNamedPipeHandleState(file, &mode, NULL, NULL);
 }
 
 static void init_handles(npipe *np)
@@ -440,15 +395,12 @@ static void init_handles(npipe *np)
   np->end_timer.data = np;
 }
 
-int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
+uvr_stream *uvr_npipe_stream_of(uvr_env *env, HANDLE file, bool message, const char *name)
 {
   size_t length = strlen(name) + 1;
-  int code = uvr_port_op_attach(env->loop, file);
-  npipe *np = code == 0 ? uvr_alloc(&env->memory, sizeof(*np) + length) : NULL;
+  npipe *np = uvr_alloc(&env->memory, sizeof(*np) + length);
   if (np == NULL) {
-    uvr_npipe_discard(file);
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
-                                "%s cannot be used on the loop", name);
+    return NULL;
   }
   memcpy(np->name, name, length);
   np->base.ops = &ops;
@@ -457,14 +409,40 @@ int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream
   np->base.writes_blocking = true;
   np->base.env = env;
   np->base.name = np->name;
+  np->base.can_half_close = message;
+  np->base.keeps_messages = message;
   np->file = file;
+  np->message = message;
   np->read_size = UVR_BUFFER_SMALL;
-  set_mode(np);
-  np->base.can_half_close = np->message;
-  np->base.keeps_messages = np->message;
-  InitializeSRWLock(&np->blocking_read.lock);
-  InitializeSRWLock(&np->blocking_write.lock);
+  uvr_blocking_op_init(&np->blocking_read, file, env->events);
+  uvr_blocking_op_init(&np->blocking_write, file, env->events);
   init_handles(np);
-  *out = &np->base;
+  return &np->base;
+}
+
+int uvr_npipe_stream(uvr_env *env, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
+{
+  int code = uvr_port_op_attach(env->loop, file);
+  uvr_stream *stream = code == 0 ? uvr_npipe_stream_of(env, file, set_message_mode(file), name) : NULL;
+  if (stream == NULL) {
+    uvr_npipe_discard(file);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
+                                "%s cannot be used on the loop", name);
+  }
+  *out = stream;
+  return 0;
+}
+
+int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
+{
+  const npipe *np = (const npipe *)stream;
+  DWORD flags = 0;
+  ULONG id = 0;
+  if (!GetNamedPipeInfo(np->file, &flags, NULL, NULL, NULL) ||
+      !((flags & PIPE_SERVER_END) != 0 ? GetNamedPipeClientProcessId(np->file, &id)
+                                       : GetNamedPipeServerProcessId(np->file, &id))) {
+    return uv_translate_sys_error((int)GetLastError());
+  }
+  *pid = id;
   return 0;
 }

@@ -71,6 +71,11 @@ void uvr_port_op_init(uvr_port_op *op, uv_loop_t *loop, HANDLE file, bool skips_
   op->user = user;
 }
 
+void uvr_port_op_set_file(uvr_port_op *op, HANDLE file)
+{
+  op->file = file;
+}
+
 OVERLAPPED *uvr_port_op_begin(uvr_port_op *op)
 {
   OVERLAPPED *overlapped = &OVERLAPPED_OF(op);

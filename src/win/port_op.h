@@ -33,7 +33,10 @@ int uvr_port_op_attach(uv_loop_t *loop, HANDLE file);
 void uvr_port_op_init(uvr_port_op *op, uv_loop_t *loop, HANDLE file, bool skips_port, uvr_port_op_cb on_done,
                       void *user);
 
-/* The OVERLAPPED for the next ReadFile or WriteFile; nothing may be pending. */
+/* Goes on with another file; nothing may be pending. */
+void uvr_port_op_set_file(uvr_port_op *op, HANDLE file);
+
+/* The OVERLAPPED for the next ReadFile, WriteFile or ConnectNamedPipe; nothing may be pending. */
 OVERLAPPED *uvr_port_op_begin(uvr_port_op *op);
 
 /* Must follow the call that was given the OVERLAPPED at once; `ok` is what that call returned. When the result is

@@ -1,4 +1,4 @@
-/* The blocking server: see npipe_server.h. */
+/* The blocking server and client: see npipe_server.h. */
 #include "npipe_server.h"
 
 #include <setjmp.h>
@@ -42,6 +42,48 @@ void server_start(server *s, bool message, DWORD buffer, server_cb serve)
   assert_non_null(s->release);
   s->thread = CreateThread(NULL, 0, run, s, 0, NULL);
   assert_non_null(s->thread);
+}
+
+static HANDLE open_pipe(const char *path)
+{
+  uint64_t deadline = GetTickCount64() + RIG_PATIENCE_MS;
+  for (;;) {
+    HANDLE pipe = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    if (pipe != INVALID_HANDLE_VALUE || GetLastError() != ERROR_PIPE_BUSY || GetTickCount64() > deadline) {
+      return pipe;
+    }
+    (void)WaitNamedPipeA(path, 100);
+  }
+}
+
+static DWORD WINAPI run_client(void *argument)
+{
+  server *c = argument;
+  HANDLE pipe = open_pipe(c->path);
+  DWORD mode = PIPE_READMODE_MESSAGE;
+  if (pipe == INVALID_HANDLE_VALUE) {
+    c->error = GetLastError();
+  } else {
+    c->pipe = pipe;
+    c->error = !c->message || SetNamedPipeHandleState(pipe, &mode, NULL, NULL) ? 0 : GetLastError();
+  }
+  if (c->error == 0) {
+    c->serve(c);
+  }
+  (void)InterlockedExchange(&c->served, 1);
+  return 0;
+}
+
+void client_start(server *c, const char *path, bool message, server_cb serve)
+{
+  memset(c, 0, sizeof(*c));
+  (void)snprintf(c->path, sizeof(c->path), "%s", path);
+  c->message = message;
+  c->serve = serve;
+  c->release = CreateEventA(NULL, TRUE, FALSE, NULL);
+  assert_non_null(c->release);
+  c->thread = CreateThread(NULL, 0, run_client, c, 0, NULL);
+  assert_non_null(c->thread);
 }
 
 void server_release(server *s)

@@ -1,4 +1,5 @@
-/* A named pipe's server in plain blocking Win32, on a thread of its own, for the tests of the client side. */
+/* A named pipe's server in plain blocking Win32, on a thread of its own, for the tests of the client side; and a client
+ * of the same kind, for the tests of the listening side. */
 #ifndef NPIPE_SERVER_H
 #define NPIPE_SERVER_H
 
@@ -36,6 +37,10 @@ struct server {
 /* Starts a server with one instance, of message type and mode or of byte type; `buffer` is the size of the pipe's
  * buffers in bytes. */
 void server_start(server *s, bool message, DWORD buffer, server_cb serve);
+
+/* Starts a client instead: it opens `path`, a pipe of message type or of byte type, and waits while that is busy. What
+ * is said of a server holds for it, too. */
+void client_start(server *c, const char *path, bool message, server_cb serve);
 
 /* Lets it go on from server_wait. */
 void server_release(server *s);

@@ -1,6 +1,6 @@
 /* The named pipe as a stream, against a server in plain blocking Win32: bytes and messages of every length, the
- * zero-byte message both ways, each way in which a pipe ends, the watch, closing with anything under way, no handle
- * left; and dialling it: absent, busy, retried. */
+ * zero-byte message both ways, each way in which a pipe ends, the watch, taking reads back, closing with anything under
+ * way, no handle left; and dialling it: absent, busy, retried. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -24,7 +24,8 @@ enum {
   HANDLES_SLACK = 16,
   PUMPED_SLACK = 12,
   CLOSE_MS = 1000,
-  SMALL_MANY = 500
+  SMALL_MANY = 500,
+  CANCEL_MESSAGES = 600
 };
 
 typedef struct bench {
@@ -350,6 +351,13 @@ static void test_empty_write_to_byte_pipe(void **state)
   bench_clear(&b);
 }
 
+static void wait_then_send(server *s)
+{
+  server_wait(s);
+  server_write_data(s, 0, 5);
+  server_read_all(s);
+}
+
 static void send_and_close(server *s)
 {
   server_write_data(s, 0, 70000);
@@ -605,6 +613,197 @@ static void test_watch(void **state)
   }
 }
 
+/* Taking a read or a watch back. */
+
+static void cancel(bench *b)
+{
+  assert_true(b->reading);
+  uvr_stream_cancel_read(b->stream);
+  assert_true(b->reading); /* the callback never comes before it returns */
+}
+
+static void assert_cancelled(uvr_outcome outcome, const uvrelay_error_t *error, const char *name)
+{
+  assert_int_equal(outcome, UVR_FAILED);
+  assert_int_equal(error->code, UV_ECANCELED);
+  assert_int_equal(error->phase, UVRELAY_PHASE_READ);
+  assert_non_null(strstr(error->text, name));
+}
+
+static void test_cancel_read(void **state)
+{
+  (void)state;
+  for (unsigned message = 0; message < 2; message++) {
+    bench b;
+    bench_init(&b, message == 1, wait_then_send);
+    for (unsigned i = 0; i < 20; i++) {
+      begin_read(&b);
+      rig_turns(&b.r, i % 4);
+      cancel(&b);
+      cancel(&b); /* once more says nothing new */
+      assert_true(rig_run_until(&b.r, &b.got));
+      assert_cancelled(b.read_outcome, &b.read_error, b.s.name);
+    }
+    /* What is here when the read is taken back is delivered. */
+    begin_read(&b);
+    server_release(&b.s);
+    uv_sleep(50);
+    cancel(&b);
+    assert_true(rig_run_until(&b.r, &b.got));
+    assert_int_equal(b.read_outcome, UVR_DONE);
+    assert_int_equal(b.size, 5);
+    /* And closing straight after it is as ever. */
+    begin_read(&b);
+    cancel(&b);
+    bench_clear(&b);
+    assert_true(b.reading);
+  }
+}
+
+static size_t length_of(unsigned i)
+{
+  return i % 50 == 49 ? 150000 : 1 + (size_t)i * 7919 % 3000;
+}
+
+static void send_always(server *s)
+{
+  uint64_t from = 0;
+  for (unsigned i = 0; i < CANCEL_MESSAGES && s->error == 0; i++) {
+    server_write_data(s, from, length_of(i));
+    from += length_of(i);
+    if (!s->message && i % 5 == 0) {
+      server_write(s, "", 0); /* says nothing */
+    }
+    if (i % 3 == 0) { /* else a slow reader would never find the pipe empty */
+      Sleep(1);
+    }
+  }
+  if (s->message) {
+    server_write(s, "", 0);
+    server_wait(s);
+  }
+  (void)CloseHandle(s->pipe);
+  s->pipe = NULL;
+}
+
+/* Reads, and takes most reads back at some moment, until one has brought something. Returns how many were cancelled. */
+static unsigned read_with_cancelling(bench *b)
+{
+  for (unsigned cancelled = 0;; cancelled++) {
+    begin_read(b);
+    rig_turns(&b->r, rig_random(&b->r, 3));
+    if (b->reading && rig_random(&b->r, 8) != 0) {
+      cancel(b);
+    }
+    assert_true(b->got || rig_run_until(&b->r, &b->got));
+    if (b->read_outcome != UVR_FAILED) {
+      return cancelled;
+    }
+    assert_cancelled(b->read_outcome, &b->read_error, b->s.name);
+  }
+}
+
+/* The peer writes all the time: no byte, no boundary and no end is lost. */
+static void test_cancel_loses_nothing(void **state)
+{
+  (void)state;
+  for (unsigned message = 0; message < 2; message++) {
+    bench b;
+    unsigned cancelled = 0;
+    uint64_t total = 0;
+    bench_init(&b, message == 1, send_always);
+    for (unsigned i = 0; i < CANCEL_MESSAGES; i++) {
+      total += length_of(i);
+      while (b.read < total) {
+        cancelled += read_with_cancelling(&b);
+        assert_int_equal(b.read_outcome, UVR_DONE);
+        assert_int_equal(b.end_of_message, message == 1 && b.read == total);
+        if (message == 1) {
+          assert_in_range(b.read, 0, total);
+        }
+      }
+    }
+    assert_int_equal(b.read, total);
+    cancelled += read_with_cancelling(&b);
+    assert_int_equal(b.read_outcome, message == 1 ? UVR_END_OF_INPUT : UVR_GONE);
+    assert_true(cancelled > 0);
+    bench_clear(&b);
+  }
+}
+
+static void end_then_end_again(server *s)
+{
+  server_write(s, "", 0);
+  server_wait(s);
+  server_write(s, "", 0);
+  server_read_all(s);
+}
+
+static void cancel_watch(bench *b)
+{
+  b->lost = false;
+  uvr_stream_cancel_read(b->stream);
+  assert_false(b->lost);
+  assert_true(rig_run_until(&b->r, &b->lost));
+}
+
+static void test_cancel_watch(void **state)
+{
+  (void)state;
+  for (unsigned leaves = 0; leaves < 2; leaves++) {
+    bench b;
+    bench_init(&b, true, leaves == 1 ? end_then_leave : end_then_end_again);
+    read_once(&b);
+    assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    for (unsigned i = 0; i < 10; i++) {
+      b.lost = false;
+      uvr_stream_watch(b.stream, on_lost, &b);
+      rig_turns(&b.r, i % 4);
+      cancel_watch(&b);
+      assert_cancelled(b.lost_outcome, &b.lost_error, b.s.name);
+    }
+    /* Meanwhile the pipe has gone, which is told; or has ended once more, which says nothing, and is not waited past.
+     */
+    b.lost = false;
+    uvr_stream_watch(b.stream, on_lost, &b);
+    server_release(&b.s);
+    uv_sleep(50);
+    cancel_watch(&b);
+    if (leaves == 1) {
+      assert_int_equal(b.lost_outcome, UVR_GONE);
+    } else {
+      assert_cancelled(b.lost_outcome, &b.lost_error, b.s.name);
+    }
+    bench_clear(&b);
+  }
+}
+
+/* A watch that was taken back leaves nothing to the watch, or to the read, that comes next. */
+static void test_after_cancelled_watch(void **state)
+{
+  (void)state;
+  for (unsigned reads = 0; reads < 2; reads++) {
+    bench b;
+    bench_init(&b, true, reads == 1 ? end_then_send : end_then_end_again);
+    read_once(&b);
+    assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    uvr_stream_watch(b.stream, on_lost, &b);
+    cancel_watch(&b);
+    server_release(&b.s);
+    if (reads == 1) {
+      read_once(&b);
+      assert_int_equal(b.read_outcome, UVR_DONE);
+      assert_int_equal(b.size, 5);
+    } else {
+      b.lost = false;
+      uvr_stream_watch(b.stream, on_lost, &b);
+      rig_run_ms(&b.r, 50);
+      assert_false(b.lost);
+    }
+    bench_clear(&b);
+  }
+}
+
 /* Closing. */
 
 /* Fills the pipe until a write stays under way. */
@@ -707,6 +906,11 @@ static void test_no_handle_left(void **state)
   assert_in_range(highest_new_handle(), 0, before + (size_t)4 * HANDLES_SLACK);
 }
 
+static void do_nothing(server *s)
+{
+  (void)s;
+}
+
 static void test_no_memory(void **state)
 {
   (void)state;
@@ -721,10 +925,13 @@ static void test_no_memory(void **state)
   /* The file is closed when it becomes no stream. */
   memset(&b, 0, sizeof(b));
   rig_init(&b.r);
-  server_start(&b.s, true, 4096, server_read_all);
+  server_start(&b.s, true, 4096, do_nothing);
   uv_os_fd_t file;
   uvrelay_error_t error;
   assert_int_equal(uvr_npipe_open(b.s.path, b.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  for (unsigned i = 0; i < RIG_PATIENCE_MS && b.s.served == 0; i++) {
+    uv_sleep(1); /* whatever handle its thread makes must not take the place of ours */
+  }
   b.r.fail_at = b.r.allocations + 1;
   assert_int_equal(uvr_npipe_stream(&b.r.env, file, b.s.name, &b.stream, &error), UV_ENOMEM);
   assert_int_equal(error.code, UV_ENOMEM);
@@ -757,12 +964,13 @@ static void bridge_init(bridge *b, bool message, server_cb source, server_cb sin
 {
   memset(b, 0, sizeof(*b));
   bench_init(&b->from, message, source);
-  server_start(&b->to.s, message, 65536, sink);
+  server_start(&b->to.s, false, 65536, sink); /* where both keep messages the pump does not leave the loop */
   uv_os_fd_t file;
   uvrelay_error_t error;
   assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
   assert_int_equal(uvr_npipe_stream(&b->from.r.env, file, b->to.s.name, &b->to.stream, &error), 0);
-  uvr_pump_start(&b->pump, b->from.stream, b->to.stream, on_pump_end);
+  b->from.r.env.threads = true;
+  uvr_pump_start(&b->pump, &b->from.r.env, b->from.stream, b->to.stream, on_pump_end);
   assert_non_null(b->pump.job);
 }
 
@@ -964,6 +1172,10 @@ int main(void)
       cmocka_unit_test(test_reply_after_shutdown),
       cmocka_unit_test(test_shutdown_to_nobody),
       cmocka_unit_test(test_watch),
+      cmocka_unit_test(test_cancel_read),
+      cmocka_unit_test(test_cancel_loses_nothing),
+      cmocka_unit_test(test_cancel_watch),
+      cmocka_unit_test(test_after_cancelled_watch),
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_close_with_flush_stuck),
       cmocka_unit_test(test_close_in_callback),
