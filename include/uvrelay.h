@@ -11,10 +11,10 @@
 extern "C" {
 #endif
 
-/** @defgroup uvrelay uvrelay
+/** @defgroup uvrelay relays between named pipes, sockets, standard input and output, on a libuv loop
  *
- * Relays bytes, both ways, between any two of: a target that an address names, a connected `uv_stream_t`, a named pipe
- * of uvrelay/npipe.h, a pair of descriptors such as standard input and output.
+ * @details Relays bytes, both ways, between any two of: a target that an address names, a connected `uv_stream_t`, a
+ * named pipe of uvrelay/npipe.h, a pair of descriptors such as standard input and output.
  *
  * A ::uvrelay_t stands for the relays of one loop. Each uvrelay_start() makes a session: it connects what is to be
  * connected, moves bytes, passes each end of input on, and calls back when it is over and nothing of it is left.
@@ -158,6 +158,7 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
  * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
  * takes it. Between two pipes in message mode each message stays one.
+ * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
  *   caller as before. An address is copied.
  * @param options copied; NULL: all defaults
@@ -177,11 +178,13 @@ UVRELAY_API int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, 
 UVRELAY_API void uvrelay_session_cancel(uvrelay_session_t *session);
 
 /** How many bytes a session has written to each of its sides so far.
+ * @param session the session
  * @param[out] to_right,to_left the numbers; each may be NULL */
 UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left);
 
 /** Drains: no session can be started any more, and those there are may go on until they end by themselves or
  * `timeout_ms` has passed; then they are cancelled.
+ * @param relay the relay
  * @param timeout_ms 0: cancel them at once; UINT64_MAX: never
  * @param cb called once, later, when no session is left; not if the relay is closed first. NULL is allowed.
  * @return 0; `UV_EALREADY`: it was stopped already */
@@ -189,11 +192,13 @@ UVRELAY_API int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb c
 
 /** Cancels all sessions and frees the relay. To be called once; afterwards no other function may be called with it but
  * from the done callbacks that still come.
+ * @param relay the relay
  * @param cb called once, later, after all done callbacks, last. The relay is still there for uvrelay_get_data() and
  *   gone when the callback returns. NULL is allowed. */
 UVRELAY_API void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb);
 
 /** What the relay has done so far.
+ * @param relay the relay
  * @param[out] out filled in */
 UVRELAY_API void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out);
 
@@ -215,7 +220,7 @@ UVRELAY_API void uvrelay_set_data(uvrelay_t *relay, void *data);
 UVRELAY_API const char *uvrelay_version(void);
 
 /** A side that is to be connected to.
- * @param address see uvrelay_endpoint::address */
+ * @param address see uvrelay_endpoint_t::address */
 static inline uvrelay_endpoint_t uvrelay_address(const char *address)
 {
   uvrelay_endpoint_t endpoint = {UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1};
@@ -223,8 +228,8 @@ static inline uvrelay_endpoint_t uvrelay_address(const char *address)
 }
 
 /** A side that is a libuv stream.
- * @param stream see uvrelay_endpoint::stream
- * @param closed see uvrelay_endpoint::stream_closed */
+ * @param stream see uvrelay_endpoint_t::stream
+ * @param closed see uvrelay_endpoint_t::stream_closed */
 static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb closed)
 {
   uvrelay_endpoint_t endpoint = {UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1};
@@ -232,8 +237,8 @@ static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb
 }
 
 /** A side that is a named pipe.
- * @param npipe see uvrelay_endpoint::npipe
- * @param closed see uvrelay_endpoint::npipe_closed */
+ * @param npipe see uvrelay_endpoint_t::npipe
+ * @param closed see uvrelay_endpoint_t::npipe_closed */
 static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb closed)
 {
   uvrelay_endpoint_t endpoint = {UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1};
@@ -241,8 +246,8 @@ static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_n
 }
 
 /** A side that is a pair of descriptors.
- * @param input see uvrelay_endpoint::input
- * @param output see uvrelay_endpoint::output */
+ * @param input see uvrelay_endpoint_t::input
+ * @param output see uvrelay_endpoint_t::output */
 static inline uvrelay_endpoint_t uvrelay_stdio(uv_file input, uv_file output)
 {
   uvrelay_endpoint_t endpoint = {UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output};

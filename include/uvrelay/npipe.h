@@ -9,11 +9,11 @@
 extern "C" {
 #endif
 
-/** @defgroup npipe uvrelay_npipe
+/** @defgroup uvrelay_npipe a Windows named pipe as a handle for programs on libuv
  *
- * A Windows named pipe on the caller's loop, with what `uv_pipe_t` cannot do: message mode with its boundaries,
- * half-close by a zero-byte message, a chosen impersonation level (anonymous unless asked otherwise), waiting for a
- * pipe that is busy or absent.
+ * @details A Windows named pipe on the caller's loop, with what `uv_pipe_t` cannot do: message mode with its
+ * boundaries, half-close by a zero-byte message, a chosen impersonation level (anonymous unless asked otherwise),
+ * waiting for a pipe that is busy or absent.
  *
  * A handle is made by uvrelay_npipe_new(). Then it either connects, or listens, or is given a client by
  * uvrelay_npipe_accept(); and in the end it is closed, once, by uvrelay_npipe_close(), whatever has failed before.
@@ -95,6 +95,7 @@ typedef void (*uvrelay_npipe_close_cb)(uvrelay_npipe_t *npipe);
 UVRELAY_API int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npipe_options_t *options);
 
 /** Connects to a server's pipe, with the access of the options. A pipe of message type is put into message mode.
+ * @param npipe the handle
  * @param name `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:NAME`, or `//HOST/pipe/NAME` for another computer; UTF-8; copied
  * @param cb called once, unless the handle is closed first. Its status: `UV_ENOENT`: there is no such pipe, `UV_EBUSY`:
  *   all its instances are taken, `UV_EACCES`: access was denied, `UV_ETIMEDOUT`: the time was over, or another. After a
@@ -103,8 +104,10 @@ UVRELAY_API int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const 
 UVRELAY_API int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npipe_connect_cb cb);
 
 /** Makes a pipe of this computer, of the options' mode, and waits for its clients. Only the current user may connect,
- * and nobody from another computer. The pipe must not exist yet (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version
- * 10 does not look).
+ * and nobody from another computer. The pipe must not exist yet, not even one that
+ * nobody serves any more but a client still has open (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version 10 does not
+ * look).
+ * @param npipe the handle
  * @param name as for uvrelay_npipe_connect(), without a host
  * @param backlog how many clients may be connected without having been accepted, 1 to 64: so many instances wait
  * @param cb called for each client
@@ -133,6 +136,7 @@ UVRELAY_API int uvrelay_npipe_read_start(uvrelay_npipe_t *npipe, uvrelay_npipe_r
 UVRELAY_API void uvrelay_npipe_read_stop(uvrelay_npipe_t *npipe);
 
 /** Writes; in message mode, one message made of all the buffers in their order. Writes are done one after another.
+ * @param npipe the handle
  * @param bufs copied, but not the bytes that they point to: these must last until the callback
  * @param nbufs how many. More than one are put together in memory of the allocator.
  * @param cb called once, in the order of the writes; after uvrelay_npipe_close(), with `UV_ECANCELED`, before the close
@@ -153,6 +157,7 @@ UVRELAY_API int uvrelay_npipe_try_write(uvrelay_npipe_t *npipe, const uv_buf_t b
 
 /** Half-close: once all writes are done and the peer has read them (or 30 seconds have passed), sends a zero-byte
  * message. Reading goes on. Nothing can be written any more.
+ * @param npipe the handle
  * @param cb called once, as for a write
  * @param user given to the callback
  * @return 0; `UV_ENOTSUP`: the pipe is in byte mode, which has no half-close; `UV_ENOTCONN`; `UV_EALREADY`: it was
@@ -162,6 +167,7 @@ UVRELAY_API int uvrelay_npipe_shutdown(uvrelay_npipe_t *npipe, uvrelay_npipe_don
 /** Closes the handle in whatever state it is, and abandons what is under way. What the system has taken already the
  * peer can still read. To be called once; afterwards no other function may be called but from the callbacks that still
  * come: those of writes and of a shutdown, with `UV_ECANCELED`, and then `cb`.
+ * @param npipe the handle
  * @param cb called once, last; NULL is allowed */
 UVRELAY_API void uvrelay_npipe_close(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb);
 
@@ -172,6 +178,7 @@ UVRELAY_API int uvrelay_npipe_is_closing(const uvrelay_npipe_t *npipe);
 UVRELAY_API int uvrelay_npipe_is_message_mode(const uvrelay_npipe_t *npipe);
 
 /** The process at the other end.
+ * @param npipe the handle
  * @param[out] pid its id
  * @return 0; `UV_ENOTCONN`; `UV_ENOTSUP`; or what the system gave. Wine gives ids of no meaning. */
 UVRELAY_API int uvrelay_npipe_peer_pid(const uvrelay_npipe_t *npipe, uint32_t *pid);

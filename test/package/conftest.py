@@ -1,0 +1,39 @@
+"""What the tests of the package share: the tools, and a directory that is gone when the test is over."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+sys.dont_write_bytecode = True
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ["UVRELAY_BUILD"])
+WINDOWS = "mingw" in os.environ["CC"]
+
+
+def run(*command, fails=False, **options):
+    """Runs it to its end and gives what it printed; fails the test if it fails, or, with `fails`, if it doesn't."""
+    command = [str(word) for word in command]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 500, **options}
+    result = subprocess.run(command, **options)
+    assert (result.returncode != 0) == fails, f"{' '.join(command)}: {result.returncode}\n{result.stdout}"
+    return result.stdout
+
+
+def compile_c(place, text, *flags):
+    """Compiles and links one file as the flags say; gives its path, `place`."""
+    source = place.with_suffix(".c")
+    source.write_text(text)
+    run(os.environ["CC"], *flags, source, "-o", place)
+    return place
+
+
+@pytest.fixture
+def tmp_path():
+    """In place of pytest's own, which keeps the directories of the last runs."""
+    with tempfile.TemporaryDirectory(prefix="uvrelay-test-") as path:
+        yield pathlib.Path(path)

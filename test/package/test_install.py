@@ -1,0 +1,108 @@
+"""What `cmake --install` puts where, and how CMake and pkg-config find it. That programs can be built with it is tested
+in test/embed."""
+
+import os
+import re
+
+import pytest
+
+from conftest import BUILD, SOURCE, WINDOWS, run
+
+PROGRAM = "bin/uvrelay.exe" if WINDOWS else "bin/uvrelay"
+LICENSE = "share/doc/uvrelay/LICENSE"
+DEVELOPMENT = {
+    *(str(path.relative_to(SOURCE)) for path in (SOURCE / "include").rglob("*.h")),
+    "lib/libuvrelay.a",
+    "lib/pkgconfig/uvrelay.pc",
+    "lib/cmake/uvrelay/uvrelayConfig.cmake",
+    "lib/cmake/uvrelay/uvrelayConfigVersion.cmake",
+    "lib/cmake/uvrelay/uvrelayTargets.cmake",
+    "lib/cmake/uvrelay/uvrelayTargets-release.cmake",
+}
+
+
+def version():
+    return re.search(r'UVRELAY_VERSION "(.*)"', (SOURCE / "include/uvrelay/version.h").read_text())[1]
+
+
+def files(prefix):
+    return {str(path.relative_to(prefix)) for path in prefix.rglob("*") if not path.is_dir()}
+
+
+def install(prefix, *options, **environment):
+    run("cmake", "--install", BUILD, *options, env={**os.environ, **environment})
+    return files(prefix)
+
+
+def find(build, wanted, *settings, own="", **options):
+    """Configures a project that looks for uvrelay and says what it got; `own` is what it does before that."""
+    build.mkdir(exist_ok=True)
+    (build / "CMakeLists.txt").write_text(f"""
+        cmake_minimum_required(VERSION 3.16)
+        project(seeker LANGUAGES C)
+        {own}
+        find_package(uvrelay {wanted} CONFIG REQUIRED)
+        get_target_property(libuv uvrelay::libuv INTERFACE_LINK_LIBRARIES)
+        message("libuv is ${{libuv}}")""")
+    settings += ("-DCMAKE_SYSTEM_NAME=Windows",) if WINDOWS else ()
+    return re.sub(r"\s+", " ", run("cmake", "-S", build, "-B", build / "build", "-G", "Ninja", *settings, **options))
+
+
+def test_runtime_is_the_program_alone(tmp_path):
+    assert install(tmp_path, "--component", "runtime", "--prefix", tmp_path) == {PROGRAM, LICENSE}
+
+
+def test_everything_is_there(tmp_path):
+    """With DESTDIR, as packagers do it. The manual pages only if they were made."""
+    installed = install(tmp_path / "opt", "--prefix", "/opt", DESTDIR=str(tmp_path))
+    pages = {path for path in installed if path.startswith("share/man")}
+    of_libuv = r"(doc|cmake)/libuv/|/libuv-static.pc|/libuv\.a|include/uv(/|\.h)"
+    libuv = {path for path in installed if re.search(of_libuv, path)}
+    assert {"lib/libuv.a", "include/uv.h", "lib/cmake/libuv/libuvConfig.cmake", "share/doc/libuv/LICENSE"} <= libuv
+    assert installed - pages - libuv == {PROGRAM, LICENSE} | DEVELOPMENT
+    for path in DEVELOPMENT | {"lib/pkgconfig/libuv-static.pc"}:
+        text = (tmp_path / "opt" / path).read_bytes()
+        assert path.endswith(".a") or not re.search(rf"/opt|{SOURCE}|{BUILD}".encode(), text), path
+
+
+def test_pkg_config(tmp_path):
+    install(tmp_path, "--prefix", tmp_path)
+    environment = {**os.environ, "PKG_CONFIG_LIBDIR": str(tmp_path / "lib/pkgconfig")}
+    assert run("pkg-config", "--modversion", "uvrelay", env=environment).strip() == version()
+    for option in ("--shared", "--static"):
+        libs = run("pkg-config", option, "--libs", "uvrelay", env=environment).split()
+        assert libs.index("-luvrelay") < libs.index("-l:libuv.a")
+
+
+@pytest.mark.parametrize("wanted, found", [("", True), (version(), True), (version().rsplit(".", 1)[0], True),
+                                           ("0.0", False), ("0.99", False), ("1.0", False)])  # fmt: skip
+def test_version(tmp_path, wanted, found):
+    install(tmp_path, "--prefix", tmp_path)
+    printed = find(tmp_path / "seeker", wanted, f"-DCMAKE_PREFIX_PATH={tmp_path}", fails=not found)
+    if found:
+        assert "libuv is libuv::uv_a" in printed
+    else:
+        assert f"version: {version()}" in printed, "it says which version there is"
+
+
+@pytest.mark.parametrize("own", ["uv_a", "libuv::uv", "named"])
+def test_takes_the_libuv_of_its_user(tmp_path, own):
+    install(tmp_path, "--prefix", tmp_path)
+    target = f"add_library({own} INTERFACE IMPORTED)"
+    if own == "named":
+        target += f"\nadd_library(uv_a INTERFACE IMPORTED)\nset(UVRELAY_LIBUV_TARGET {own})"
+    assert f"libuv is {own}" in find(tmp_path / "seeker", "", f"-DCMAKE_PREFIX_PATH={tmp_path}", own=target)
+
+
+@pytest.mark.skipif(WINDOWS, reason="the libuv that pkg-config finds here is not for Windows")
+def test_takes_the_libuv_of_the_system(tmp_path):
+    install(tmp_path, "--prefix", tmp_path, "--component", "development")
+    printed = find(tmp_path / "seeker", "", f"-DCMAKE_PREFIX_PATH={tmp_path}")
+    assert "libuv is PkgConfig::UVRELAY_PC_LIBUV" in printed
+
+
+def test_says_that_there_is_no_libuv(tmp_path):
+    install(tmp_path, "--prefix", tmp_path, "--component", "development")
+    printed = find(tmp_path / "seeker", "", f"-DCMAKE_PREFIX_PATH={tmp_path}", fails=True,
+                   env={**os.environ, "PKG_CONFIG_LIBDIR": "/nonexistent"})  # fmt: skip
+    assert "uvrelay needs libuv 1.44.2 or newer" in printed
