@@ -29,9 +29,9 @@ extern "C" {
  * function may be called, uvrelay_close() included.
  *
  * Bytes are never dropped, reordered or invented, and memory is bounded: a session holds at most two buffers a
- * direction (`buffer_size`), which between two pipes in message mode may each hold a whole message (`message_size`). An
- * idle one holds none, or on Windows one of 1 KiB for a pipe. When its sink does not take more a session stops reading
- * its source.
+ * direction (`buffer_size`), which between two pipes in message mode may each hold a whole message (`message_size`),
+ * and half as much again while a message grows. An idle one holds none, or on Windows one of 1 KiB for a pipe. When its
+ * sink does not take more a session stops reading its source.
  * @{ */
 
 /** The relays of one loop. Its contents are private. */
@@ -124,10 +124,11 @@ typedef enum uvrelay_reason_e {
 /** How a session has ended. Lasts as long as the callback. */
 typedef struct uvrelay_result_s {
   uvrelay_reason_t reason; /**< why */
-  uvrelay_side_t side;     /**< which side ended last, is gone, or failed; UVRELAY_SIDE_NONE if none of the two did */
-  uvrelay_error_t error;   /**< with UVRELAY_REASON_FAILED and UVRELAY_REASON_STOPPED; else its code is 0 */
-  uint64_t to_right;       /**< bytes written to the right side */
-  uint64_t to_left;        /**< bytes written to the left side */
+  uvrelay_side_t
+      side; /**< which side ended last, is gone, is silent, or failed; UVRELAY_SIDE_NONE if none of the two did */
+  uvrelay_error_t error; /**< with UVRELAY_REASON_FAILED and UVRELAY_REASON_STOPPED; else its code is 0 */
+  uint64_t to_right;     /**< bytes written to the right side */
+  uint64_t to_left;      /**< bytes written to the left side */
 } uvrelay_result_t;
 
 /** What a relay has done so far. */

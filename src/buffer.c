@@ -37,7 +37,7 @@ uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity)
 
 uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted)
 {
-  bool small = wanted <= UVR_BUFFER_SMALL;
+  bool small = wanted <= UVR_BUFFER_SMALL || pool->large <= UVR_BUFFER_SMALL;
   uvr_buffer **list = small ? &pool->small_free : &pool->large_free;
   size_t *count = small ? &pool->small_count : &pool->large_count;
   uvr_buffer *buffer = *list;

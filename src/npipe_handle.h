@@ -37,17 +37,18 @@ struct uvrelay_npipe_s {
 
   /* Reading: npipe_read_write.c. */
   uvrelay_npipe_read_cb read_cb;
-  bool reading;      /* wanted */
-  bool read_pending; /* the stream has a read or a watch of ours */
-  bool cancelling;   /* and is asked to end it */
-  bool read_running; /* inside uvr_npipe_run_reads: what comes early leaves the next read to it */
-  bool input_ended;  /* END_OF_INPUT was delivered */
-  bool read_over;    /* GONE or ERROR was delivered */
+  bool reading;                /* wanted */
+  bool read_pending;           /* the stream has a read or a watch of ours */
+  bool cancelling;             /* and is asked to end it */
+  bool read_running;           /* inside uvr_npipe_run_reads: what comes early leaves the next read to it */
+  bool input_ended;            /* END_OF_INPUT was delivered */
+  bool read_over;              /* GONE or ERROR was delivered */
+  uvrelay_error_t watch_error; /* found while nobody wanted to read */
   uint64_t bytes_read;
 
   /* Writing: the same. */
   uvr_npipe_requests queued; /* the first is under way, if `writing` */
-  uvr_npipe_requests done;   /* wait for their callbacks */
+  uvr_npipe_requests done;   /* wait for their callbacks, which they all have */
   bool writing;
   bool issuing; /* the stream's function runs: its callback must not call ours */
   bool shut;    /* shutdown was asked for */

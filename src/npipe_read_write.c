@@ -74,6 +74,8 @@ static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *erro
   np->cancelling = false;
   if (np->reading && !cancelled) {
     end_reading(np, outcome, error);
+  } else if (outcome == UVR_FAILED && !cancelled) {
+    np->watch_error = *error; /* it would not come again */
   }
   uvr_npipe_run_reads(np);
 }
@@ -86,6 +88,10 @@ void uvr_npipe_run_reads(uvrelay_npipe_t *npipe)
   }
   npipe->read_running = true;
   while (npipe->reading && !npipe->read_pending && npipe->stream != NULL) {
+    if (npipe->watch_error.code != 0) {
+      end_reading(npipe, UVR_FAILED, &npipe->watch_error);
+      break;
+    }
     npipe->read_pending = true;
     if (npipe->input_ended) {
       uvr_stream_watch(npipe->stream, on_lost, npipe);
@@ -158,9 +164,7 @@ static void deliver_done(uvrelay_npipe_t *np)
   while (done.first != NULL) {
     uvr_npipe_request *request = done.first;
     done.first = request->next;
-    if (request->cb != NULL) {
-      request->cb(np, request->status, request->user);
-    }
+    request->cb(np, request->status, request->user);
     uvr_free(&np->env.memory, request);
   }
 }
@@ -170,7 +174,11 @@ static void finish_first(uvrelay_npipe_t *np, int status)
   uvr_npipe_request *request = take_first(&np->queued);
   request->status = status;
   np->queue_size -= request->length;
-  append(&np->done, request);
+  if (request->cb != NULL) {
+    append(&np->done, request);
+  } else {
+    uvr_free(&np->env.memory, request);
+  }
 }
 
 static void fail_queue(uvrelay_npipe_t *np, int status)

@@ -67,7 +67,8 @@ static bool grow_message(uvr_pump *pump, size_t more)
 /* Takes what was read: at once, or, where messages stay whole, once the last part of one is here. */
 static void take(uvr_pump *pump, uvr_buffer *buffer)
 {
-  if (!pump->whole_messages || (buffer->end_of_message && pump->message == NULL)) {
+  bool whole = buffer->end_of_message && pump->message == NULL && buffer->length <= pump->message_size;
+  if (!pump->whole_messages || whole) {
     pump->ready = buffer;
     return;
   }
@@ -89,7 +90,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   pump->active = uv_now(pump->source->env->loop);
   if (outcome == UVR_DONE) {
     take(pump, buffer);
-  } else if (pump->message != NULL) {
+  } else if (pump->message != NULL && outcome != UVR_FAILED) {
     fail_source(pump, UV_EPROTO, "ended in the middle of a message");
   } else {
     pump->source_ended = true;

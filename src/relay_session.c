@@ -244,7 +244,7 @@ static int check_stream(uvrelay_t *relay, const uv_stream_t *stream)
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOTCONN,
                          "the stream is not connected, or cannot be both read and written");
   }
-  if (uv_is_active((const uv_handle_t *)stream)) {
+  if (uv_is_active((const uv_handle_t *)stream) || uv_stream_get_write_queue_size(stream) > 0) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the stream is being read or written");
   }
   return 0;

@@ -35,6 +35,7 @@ struct uvr_session {
   bool up_ended;     /* nothing more goes to the right, not even the half-close */
   bool down_ended;   /* nothing more goes to the left */
   bool left_lost;    /* nobody reads what we would write to the left */
+  bool right_lost;   /* or to the right */
   uv_timer_t timer;  /* LAST_WRITES_MS */
   uint64_t started;  /* loop time, ms */
   unsigned children; /* whose close callback is to come */
@@ -129,7 +130,12 @@ static void drop_lost_left(uvr_session *session)
 
 static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
 {
-  if (session->up_ended && session->down_ended) {
+  if (!session->up_ended || !session->down_ended) {
+    return;
+  }
+  if (session->right_lost) {
+    drop(session, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, "the target is gone");
+  } else {
     drop(session, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
   }
 }
@@ -239,6 +245,7 @@ static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *e
     /* It may have left something to read, and then its end: the other direction goes on until then. */
     uvr_log_line(&session->env->log, "%s", error->text);
     session->up_ended = true;
+    session->right_lost = true;
     drop_if_both_ended(session, UVRELAY_RIGHT);
     break;
   case UVR_PUMP_SOURCE_GONE:

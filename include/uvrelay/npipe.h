@@ -20,7 +20,8 @@ extern "C" {
  *
  * All functions are to be called from the thread that runs the loop, and all callbacks come from there, from within
  * uv_run() and never before the function that asks for them has returned. From any callback any function may be
- * called, uvrelay_npipe_close() included. Errors are negative libuv codes; uvrelay_npipe_error() has the detail.
+ * called, uvrelay_npipe_close() included. Errors are negative libuv codes; uvrelay_npipe_error() has the detail of
+ * most.
  *
  * The handle keeps the loop alive while it connects, listens, reads, writes, shuts down or closes.
  *
@@ -80,7 +81,7 @@ typedef void (*uvrelay_npipe_connection_cb)(uvrelay_npipe_t *server, int status)
 /** Called for all that is read. */
 typedef void (*uvrelay_npipe_read_cb)(uvrelay_npipe_t *npipe, const uvrelay_npipe_read_t *read);
 /** Called when a write or a shutdown is over: `status` is 0 or a negative code, `UV_ECANCELED` if the handle was closed
- * first. */
+ * before it was done. */
 typedef void (*uvrelay_npipe_done_cb)(uvrelay_npipe_t *npipe, int status, void *user);
 /** Called when the handle is closed: its last callback. The handle is still there for uvrelay_npipe_get_data() and
  * gone when the callback returns. */
@@ -192,7 +193,8 @@ UVRELAY_API uint64_t uvrelay_npipe_bytes_written(const uvrelay_npipe_t *npipe);
 /** Bytes that were given to uvrelay_npipe_write() and uvrelay_npipe_try_write() and are not written yet. */
 UVRELAY_API size_t uvrelay_npipe_write_queue_size(const uvrelay_npipe_t *npipe);
 
-/** The detail of the handle's last failure; its code is 0 if there was none. Lasts as long as the handle, and changes
+/** The detail of the last failure to connect, listen or accept, or that a callback told of; its code is 0 if there was
+ * none. Lasts as long as the handle, and changes
  * with the next failure. */
 UVRELAY_API const uvrelay_error_t *uvrelay_npipe_error(const uvrelay_npipe_t *npipe);
 

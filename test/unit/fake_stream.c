@@ -56,6 +56,21 @@ static void set_error(const fake *f, const fake_step *step, uvrelay_phase_t phas
                       step->outcome == UVR_GONE ? "end" : "failure", (int)phase);
 }
 
+static uvr_buffer_pool *pool_of(const fake *f)
+{
+  return &f->stream->env->buffers;
+}
+
+/* Of a read that was cancelled no end counts but the end of input: what the script has for it is yet to come. */
+static void note_end(fake *f, uvr_outcome outcome)
+{
+  f->input_ended = f->input_ended || outcome == UVR_END_OF_INPUT;
+  f->read_ended = !f->cancelling || outcome == UVR_END_OF_INPUT;
+  if (!f->read_ended && f->read_scripted) {
+    f->next_read--;
+  }
+}
+
 static void fire_read(fake *f)
 {
   fake_step step = f->read.step;
@@ -70,13 +85,16 @@ static void fire_read(fake *f)
       buffer->data[i] = step.data != NULL ? step.data[i] : rig_byte(f->seed, f->given + i);
     }
     buffer->length = step.size;
+    buffer->end_of_message = f->script.keeps_messages && !step.part;
     f->given += step.size;
+    f->cancelling = false;
     stream->on_read(stream->read_user, UVR_DONE, buffer, NULL);
   } else {
     uvrelay_error_t error;
     set_error(f, &step, UVRELAY_PHASE_READ, &error);
-    uvr_buffer_put(&f->rig->env.buffers, buffer);
-    f->read_ended = true;
+    uvr_buffer_put(pool_of(f), buffer);
+    note_end(f, step.outcome);
+    f->cancelling = false;
     stream->on_read(stream->read_user, step.outcome, NULL, step.outcome == UVR_END_OF_INPUT ? NULL : &error);
     memset(&error, 0x5A, sizeof(error)); /* it lasts no longer than the call */
   }
@@ -106,24 +124,28 @@ static void fire_write(fake *f)
   f->writes_finished++;
   if (f->write.step.outcome == UVR_DONE) {
     f->written = realloc(f->written, f->taken + length);
-    assert_non_null(f->written);
+    f->messages = realloc(f->messages, (f->message_count + 1) * sizeof(*f->messages));
+    assert_true(f->written != NULL && f->messages != NULL);
     memcpy(f->written + f->taken, data, length);
     f->taken += length;
+    f->messages[f->message_count++] = length;
   }
   fire_done(f, &f->write, UVRELAY_PHASE_WRITE, FAKE_WRITE, f->stream->on_write, f->stream->write_user);
 }
 
-static void on_idle_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
   fake *f = handle->data;
+  if (--f->handles > 0) {
+    return;
+  }
   uvr_stream *stream = f->stream;
   check_outgoing(f); /* what was under way may use its buffer until now */
-  uvr_buffer_put(&f->rig->env.buffers, f->incoming);
+  uvr_buffer_put(pool_of(f), f->incoming);
   f->incoming = NULL;
   f->outgoing = NULL;
   f->closed = true;
   f->stream = NULL;
-  f->idle_open = false;
   uvr_close_cb on_close = stream->on_close;
   void *user = stream->close_user;
   memset(stream, 0x5A, sizeof(fake_stream));
@@ -138,8 +160,19 @@ static bool counts(const fake_pending *pending)
 
 static void on_idle(uv_idle_t *idle);
 
+static void on_hold(uv_prepare_t *hold)
+{
+  (void)hold;
+}
+
 static void update_idle(fake *f)
 {
+  bool busy = f->read.active || f->write.active || f->shutdown.active || f->watching || f->close.active;
+  if (f->script.holds_loop && busy) {
+    (void)uv_prepare_start(&f->hold, on_hold);
+  } else {
+    (void)uv_prepare_stop(&f->hold);
+  }
   if (f->read.active && !f->read.counting && f->taken >= f->read.step.after_written) {
     f->read.counting = true;
   }
@@ -155,6 +188,13 @@ static bool due(fake_pending *pending)
   return counts(pending) && --pending->turns == 0;
 }
 
+static void fire_lost(fake *f)
+{
+  f->watching = false;
+  f->cancelling = false;
+  fire_done(f, &f->lost, UVRELAY_PHASE_WRITE, FAKE_LOST, f->stream->on_lost, f->stream->lost_user);
+}
+
 static void on_idle(uv_idle_t *idle)
 {
   fake *f = idle->data;
@@ -165,7 +205,8 @@ static void on_idle(uv_idle_t *idle)
   bool shutdown = due(&f->shutdown);
   bool lost = due(&f->lost);
   if (close) {
-    uv_close((uv_handle_t *)&f->idle, on_idle_closed);
+    uv_close((uv_handle_t *)&f->idle, on_handle_closed);
+    uv_close((uv_handle_t *)&f->hold, on_handle_closed);
     return;
   }
   if (read && !f->closing) {
@@ -178,7 +219,7 @@ static void on_idle(uv_idle_t *idle)
     fire_done(f, &f->shutdown, UVRELAY_PHASE_SHUTDOWN, FAKE_SHUTDOWN, f->stream->on_shutdown, f->stream->shutdown_user);
   }
   if (lost && !f->closing) {
-    fire_done(f, &f->lost, UVRELAY_PHASE_WRITE, FAKE_LOST, f->stream->on_lost, f->stream->lost_user);
+    fire_lost(f);
   }
   update_idle(f);
 }
@@ -205,16 +246,18 @@ static void stream_read(uvr_stream *stream)
   RULE(f, !f->closing);
   RULE(f, !f->read.active);
   RULE(f, !f->read_ended);
+  RULE(f, !f->script.npipe || !f->watching);
   static const fake_step nothing = {.turns = FAKE_NEVER};
   const fake_step *step = f->next_read;
-  if (step == NULL || (step->outcome == UVR_DONE && step->size == 0)) {
-    step = &nothing;
-  } else {
+  f->read_scripted = step != NULL && (step->outcome != UVR_DONE || step->size > 0);
+  if (f->read_scripted) {
     f->next_read++;
+  } else {
+    step = &nothing;
   }
   f->reads++;
-  f->incoming =
-      uvr_buffer_get(&f->rig->env.buffers, step->size > UVR_BUFFER_SMALL ? UVR_BUFFER_LARGE : UVR_BUFFER_SMALL);
+  f->incoming = uvr_buffer_get(pool_of(f), step->size > UVR_BUFFER_SMALL ? UVR_BUFFER_LARGE : UVR_BUFFER_SMALL);
+  RULE(f, f->incoming == NULL || step->size <= f->incoming->capacity); /* the script's own rule */
   size_t held = rig_buffers_held(f->rig);
   f->held_max = held > f->held_max ? held : f->held_max;
   fake_step no_memory = {.outcome = UVR_FAILED, .turns = step->turns, .code = UV_ENOMEM};
@@ -263,11 +306,44 @@ static void stream_watch(uvr_stream *stream)
 {
   fake *f = fake_of(stream);
   RULE(f, !f->closing);
-  RULE(f, f->watches == 0);
+  RULE(f, !f->watching);
+  RULE(f, f->watches == 0 || f->script.npipe);
+  RULE(f, !f->script.npipe || (f->input_ended && !f->read.active));
   f->watches++;
+  f->watching = true;
   if (f->script.lost.outcome != UVR_DONE && begin(f, &f->lost, &f->script.lost)) {
     f->lost.turns = 1; /* never before the call returns */
   }
+  update_idle(f);
+}
+
+/* Whether it comes too late. */
+static bool cancel(fake *f, fake_pending *pending)
+{
+  unsigned turns = f->script.cancel_turns > 0 ? f->script.cancel_turns : 1;
+  if (counts(pending) && pending->turns <= turns) {
+    return true; /* it is over by itself before that */
+  }
+  bool scripted = pending->active && pending->turns != FAKE_NEVER && pending->counting;
+  bool late = scripted && f->script.cancels_late > 0 && rig_random(f->rig, f->script.cancels_late) == 0;
+  if (!late) {
+    pending->step = (fake_step){.outcome = UVR_FAILED, .code = UV_ECANCELED};
+  }
+  pending->active = true;
+  pending->counting = true;
+  pending->turns = turns;
+  return late;
+}
+
+static void stream_cancel_read(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, !f->closing);
+  RULE(f, !f->cancelling);
+  RULE(f, f->read.active || f->watching);
+  f->cancelling = true;
+  f->cancels++;
+  f->late_cancels += cancel(f, f->read.active ? &f->read : &f->lost) ? 1U : 0U;
   update_idle(f);
 }
 
@@ -290,7 +366,19 @@ static const uvr_stream_ops ops = {.read = stream_read,
                                    .watch = stream_watch,
                                    .close = stream_close};
 
+static const uvr_stream_ops npipe_ops = {.read = stream_read,
+                                         .write = stream_write,
+                                         .shutdown = stream_shutdown,
+                                         .watch = stream_watch,
+                                         .cancel_read = stream_cancel_read,
+                                         .close = stream_close};
+
 fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script)
+{
+  return fake_new_in(r, &r->env, name, seed, script);
+}
+
+fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const fake_script *script)
 {
   fake *f = calloc(1, sizeof(*f));
   fake_stream *s = calloc(1, sizeof(*s));
@@ -303,25 +391,29 @@ fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *scrip
   f->next_read = script->reads;
   f->stream = &s->base;
   assert_int_equal(uv_idle_init(&r->loop, &f->idle), 0);
+  assert_int_equal(uv_prepare_init(&r->loop, &f->hold), 0);
   f->idle.data = f;
-  f->idle_open = true;
+  f->hold.data = f;
+  f->handles = 2;
   s->fake = f;
   (void)strncpy(s->name, name, sizeof(s->name) - 1);
-  s->base.ops = &ops;
-  s->base.env = &r->env;
+  s->base.ops = script->npipe ? &npipe_ops : &ops;
+  s->base.env = env;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
-  s->base.watches_any_time = true;
+  s->base.keeps_messages = script->keeps_messages;
   s->base.ends_when_lost = script->ends_when_lost;
+  s->base.watches_any_time = !script->npipe;
   return f;
 }
 
 void fake_free(fake *f)
 {
-  if (!f->closed || f->idle_open) {
+  if (!f->closed) {
     fail_msg("the fake stream %s was not closed", f->name);
   }
   free(f->written);
+  free(f->messages);
   free(f);
 }
 

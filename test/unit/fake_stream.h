@@ -14,6 +14,7 @@ typedef struct fake_step {
   uvr_outcome outcome;
   unsigned turns;       /* of the loop until the callback; 0: before the call returns; FAKE_NEVER */
   size_t size;          /* reading: how many bytes, of the fake's own stream of test data */
+  bool part;            /* reading, where messages are kept: these bytes do not end theirs */
   const char *data;     /* reading: or these */
   size_t after_written; /* reading: the turns begin when the fake was written so many bytes */
   int code;             /* of UVR_GONE and UVR_FAILED; 0: UV_EPIPE and UV_EIO */
@@ -22,12 +23,20 @@ typedef struct fake_step {
 typedef struct fake_script {
   bool no_half_close;
   bool ends_when_lost;
+  bool keeps_messages;
+  bool npipe;             /* as a named pipe: it may be watched only after its end of input, and it offers to cancel */
+  bool holds_loop;        /* what is under way keeps the loop running */
   const fake_step *reads; /* ends as said above; NULL: none ever finishes */
   unsigned write_turns;   /* for each write that is UVR_DONE */
   unsigned writes_done;   /* so many, then `write_end` if it is not UVR_DONE */
   fake_step write_end;
   fake_step shutdown;
   fake_step lost; /* the watch's; UVR_DONE: never */
+  /* A read or watch that is cancelled finishes after so many turns, at least 1, unless its own are over before. What it
+   * then finishes with is, of so many cancels, in one at random what the script has for it, as if that had come just
+   * now, and else UV_ECANCELED. 0: always that. */
+  unsigned cancel_turns;
+  unsigned cancels_late;
   unsigned close_turns;
   unsigned slower;       /* turns that are added to each operation's */
   unsigned random_turns; /* 0, or turns below this instead of the given 0s */
@@ -50,7 +59,8 @@ typedef struct fake {
   fake_script script;
   unsigned seed; /* of its test data */
   uv_idle_t idle;
-  bool idle_open;
+  uv_prepare_t hold; /* keeps the loop running, and does nothing */
+  unsigned handles;  /* that are open */
 
   fake_pending read;
   fake_pending write;
@@ -58,6 +68,9 @@ typedef struct fake {
   fake_pending lost;
   fake_pending close;
   const fake_step *next_read;
+  bool read_scripted; /* what is being read is in the script */
+  bool cancelling;    /* the read or the watch */
+  bool watching;
   uvr_buffer *incoming;
   const char *outgoing;
   size_t outgoing_length;
@@ -69,10 +82,15 @@ typedef struct fake {
   unsigned writes_finished;
   unsigned shutdowns;
   unsigned watches;
-  bool read_ended;     /* an end was reported */
-  uint64_t given;      /* bytes read from it */
-  uint64_t taken;      /* bytes written to it */
-  char *written;       /* these bytes, first to last */
+  unsigned cancels;
+  unsigned late_cancels; /* of these, that finished with what came meanwhile */
+  bool read_ended;       /* an end was reported */
+  bool input_ended;      /* the end of input was */
+  uint64_t given;        /* bytes read from it */
+  uint64_t taken;        /* bytes written to it */
+  char *written;         /* these bytes, first to last */
+  size_t *messages;      /* the sizes of the writes they came in */
+  size_t message_count;
   uint64_t ended_with; /* `taken` at the shutdown */
   bool closing;
   bool closed;
@@ -81,6 +99,9 @@ typedef struct fake {
 
 /* A new fake, named for messages. `seed` makes its test data. */
 fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script);
+
+/* The same with another environment than the rig's, on the rig's loop. */
+fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const fake_script *script);
 
 /* Asserts that the stream was closed. */
 void fake_free(fake *f);

@@ -1,4 +1,4 @@
-/* The pool of relay buffers: sizes, reuse, a bounded number kept, nothing leaked, no memory. */
+/* The pool of relay buffers: sizes, its owner's size, reuse, a bounded number kept, nothing leaked, no memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -102,6 +102,70 @@ static void test_steady(void **state)
   rig_clear(&r);
 }
 
+/* Its owner's size of large buffers: no more of them are kept than lie in half a MiB, and always one. */
+static void test_large_size(void **state)
+{
+  (void)state;
+  static const struct {
+    size_t large;
+    size_t kept;
+  } all[] = {{UVR_BUFFER_SMALL, 0}, {2048, 8},   {65536, 8},  {65537, 7},
+             {131072, 4},           {262144, 2}, {300000, 1}, {1048576, 1}};
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    rig r;
+    uvr_buffer *held[16];
+    rig_init(&r);
+    size_t others = r.blocks;
+    r.env.buffers.large = all[i].large;
+    for (unsigned n = 0; n < 16; n++) {
+      held[n] = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_SMALL + 1 + n);
+      assert_non_null(held[n]);
+      assert_int_equal(held[n]->capacity, all[i].large);
+      memset(held[n]->data, 0xFF, all[i].large);
+    }
+    for (unsigned n = 0; n < 16; n++) {
+      uvr_buffer_put(&r.env.buffers, held[n]);
+    }
+    assert_int_equal(r.env.buffers.large_count, all[i].kept);
+    assert_int_equal(r.blocks - others, r.env.buffers.small_count + all[i].kept);
+    uvr_buffer *again = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_LARGE);
+    assert_int_equal(again->capacity, all[i].large);
+    uvr_buffer_put(&r.env.buffers, again);
+    uvr_buffer_pool_clear(&r.env.buffers);
+    assert_int_equal(r.blocks, others);
+    rig_clear(&r);
+  }
+}
+
+/* Of another size than these two it is made for once. */
+static void test_odd_size(void **state)
+{
+  (void)state;
+  static const size_t odd[] = {1, 1023, 1025, 65535, 65537, 100000};
+  rig r;
+  rig_init(&r);
+  size_t others = r.blocks;
+  for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+    uvr_buffer *buffer = uvr_buffer_new(&r.env.buffers, odd[i]);
+    assert_non_null(buffer);
+    assert_int_equal(buffer->capacity, odd[i]);
+    assert_int_equal(buffer->length, 0);
+    assert_false(buffer->end_of_message);
+    memset(buffer->data, 0xFF, odd[i]);
+    assert_int_equal(r.blocks, others + 1);
+    uvr_buffer_put(&r.env.buffers, buffer);
+    assert_int_equal(r.blocks, others); /* not kept */
+  }
+  r.fail_at = r.allocations + 1;
+  assert_null(uvr_buffer_new(&r.env.buffers, 5000));
+  /* One that was large before the pool's owner chose another size is odd, too. */
+  uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_LARGE);
+  r.env.buffers.large = 2 * UVR_BUFFER_LARGE;
+  uvr_buffer_put(&r.env.buffers, buffer);
+  assert_int_equal(r.blocks, others);
+  rig_clear(&r);
+}
+
 static void test_no_memory(void **state)
 {
   (void)state;
@@ -120,10 +184,8 @@ static void test_no_memory(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_get),
-      cmocka_unit_test(test_kept),
-      cmocka_unit_test(test_steady),
-      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_get),        cmocka_unit_test(test_kept),     cmocka_unit_test(test_steady),
+      cmocka_unit_test(test_large_size), cmocka_unit_test(test_odd_size), cmocka_unit_test(test_no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,6 +266,128 @@ static void test_tcp_retry(void **state)
   bench_clear(&b);
 }
 
+/* What is not to be retried is told at once, whatever else is. */
+static void test_retry_other(void **state)
+{
+  (void)state;
+  bench b;
+  char text[SCRATCH_PATH_MAX + 16];
+  const uvr_dial_options only_busy = {.retry = UVRELAY_RETRY_BUSY, .timeout_ms = SOON_MS};
+  bench_init(&b);
+  dial(&b, tcp(text, peer_free_port()), 0, &only_busy);
+  assert_error(&b, UV_ECONNREFUSED, UVRELAY_PHASE_CONNECT, text);
+  bench_clear(&b);
+
+  bench_init(&b);
+  dial(&b, scratch_path(&b.files, "S.none", text), UVR_ADDRESS_ASSUAN_PATH, &only_busy);
+  assert_error(&b, UV_ENOENT, UVRELAY_PHASE_CONNECT, text);
+  bench_clear(&b);
+}
+
+/* Where absence is retried, and nothing else. */
+static void test_retry_absent(void **state)
+{
+  (void)state;
+  bench b;
+  char text[SCRATCH_PATH_MAX + 16];
+  const uvr_dial_options only_absent = {.retry = UVRELAY_RETRY_ABSENT, .timeout_ms = 100};
+  for (unsigned i = 0; i < 2; i++) {
+    bench_init(&b);
+    if (i == 0) {
+      dial(&b, tcp(text, peer_free_port()), 0, &only_absent);
+    } else {
+      dial(&b, scratch_path(&b.files, "S.none", text), UVR_ADDRESS_ASSUAN_PATH, &only_absent);
+    }
+    assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, text);
+    assert_in_range(b.ms, 95, SOON_MS);
+    bench_clear(&b);
+  }
+}
+
+/* How many attempts there are until the deadline: the pauses double from the first to the last, and no pause is shorter
+ * than it should be, however busy the machine. Each attempt allocates its stream. */
+static void test_retry_pauses(void **state)
+{
+  (void)state;
+  static const struct {
+    uint32_t first;
+    uint32_t last;
+    uint64_t timeout;
+    unsigned attempts;
+  } all[] = {
+      {0, 0, 600, 7},       /* 0, 10, 30, 70, 150, 310, 510 */
+      {100, 1000, 650, 3},  /* 0, 100, 300 */
+      {100, 150, 500, 4},   /* 0, 100, 250, 400 */
+      {10, 20, 400, 21},    /* 0, 10, 30, 50, 70 ... 390 */
+      {60, 60, 330, 6},     /* 0, 60, 120, 180, 240, 300 */
+      {0, 40, 200, 7},      /* 0, 10, 30, 70, 110, 150, 190 */
+      {500, 90, 300, 4},    /* 0, 90, 180, 270: never longer than the last */
+      {3000, 3000, 200, 1}, /* 0 */
+  };
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    bench b;
+    char text[SCRATCH_PATH_MAX + 16];
+    bench_init(&b);
+#ifdef _WIN32
+    unsigned least = 1; /* a refusal may take long */
+    (void)tcp(text, peer_free_port());
+#else
+    unsigned least = all[i].attempts > 2 ? all[i].attempts / 2 : 1;
+    char path[SCRATCH_PATH_MAX];
+    (void)snprintf(text, sizeof(text), "unix://%s", scratch_path(&b.files, "none", path));
+#endif
+    start(&b, text, 0,
+          &(uvr_dial_options){.retry = UVRELAY_RETRY_ABSENT,
+                              .retry_first_ms = all[i].first,
+                              .retry_last_ms = all[i].last,
+                              .timeout_ms = all[i].timeout});
+    size_t before = b.r.allocations;
+    assert_true(rig_run_until(&b.r, &b.done));
+    assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, text);
+    assert_in_range(b.r.allocations - before, least, all[i].attempts);
+    bench_clear(&b);
+  }
+}
+
+#ifdef _WIN32
+
+/* A pipe whose one instance is taken is busy, and a pipe that does not exist is absent: one is retried, and the other
+ * told at once. */
+static void test_retry_npipe(void **state)
+{
+  (void)state;
+  static const unsigned retries[] = {UVRELAY_RETRY_NEVER, UVRELAY_RETRY_BUSY, UVRELAY_RETRY_ABSENT, UVRELAY_RETRY_ALL};
+  for (unsigned i = 0; i < 2 * 4; i++) {
+    bool busy = i % 2 == 0;
+    unsigned retry = retries[i / 2];
+    bool retried = (retry & (busy ? UVRELAY_RETRY_BUSY : UVRELAY_RETRY_ABSENT)) != 0;
+    bench b;
+    char path[64];
+    char name[64];
+    bench_init(&b);
+    (void)snprintf(path, sizeof(path), "\\\\.\\pipe\\uvrelay-test-dial-%lu", GetCurrentProcessId());
+    (void)snprintf(name, sizeof(name), "//./pipe/uvrelay-test-dial-%lu", GetCurrentProcessId());
+    HANDLE server = INVALID_HANDLE_VALUE;
+    HANDLE client = INVALID_HANDLE_VALUE;
+    if (busy) {
+      server = CreateNamedPipeA(path, PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE, 1, 4096, 4096, 0, NULL);
+      client = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+      assert_true(server != INVALID_HANDLE_VALUE && client != INVALID_HANDLE_VALUE);
+    }
+    dial(&b, name, 0, &(uvr_dial_options){.retry = retry, .timeout_ms = 150});
+    assert_error(&b, retried ? UV_ETIMEDOUT : busy ? UV_EBUSY : UV_ENOENT, UVRELAY_PHASE_CONNECT, name);
+    assert_in_range(b.ms, retried ? 145 : 0, SOON_MS);
+    assert_int_equal(b.error.system, busy ? ERROR_PIPE_BUSY : ERROR_FILE_NOT_FOUND);
+    if (busy) {
+      (void)CloseHandle(client);
+      (void)CloseHandle(server);
+    }
+    bench_clear(&b);
+  }
+}
+
+#endif
+
 typedef struct lines {
   unsigned count;
   unsigned again;
@@ -685,6 +807,12 @@ int main(void)
       cmocka_unit_test(test_tcp_refused),
       cmocka_unit_test(test_unknown_host),
       cmocka_unit_test(test_tcp_retry),
+      cmocka_unit_test(test_retry_other),
+      cmocka_unit_test(test_retry_absent),
+      cmocka_unit_test(test_retry_pauses),
+#ifdef _WIN32
+      cmocka_unit_test(test_retry_npipe),
+#endif
       cmocka_unit_test(test_deadline),
       cmocka_unit_test(test_lacking),
 #ifndef _WIN32

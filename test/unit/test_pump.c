@@ -1,5 +1,6 @@
 /* The pump, over scripted streams: bytes arrive whole and in order whatever the timing, never more than two buffers
- * are held, each end is reported once and at its time, and a stopped pump does nothing more. */
+ * are held, each end is reported once and at its time, and a stopped pump does nothing more. Between two streams that
+ * keep messages each arrives as one. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,18 @@
 
 enum { STEPS_MAX = 40, TURNS_MAX = 60 };
 
+/* Counts the bytes of the source's buffers, where the source has an env of its own. */
+typedef struct meter {
+  uvrelay_allocator_t inner;
+  size_t bytes;
+  size_t peak;
+} meter;
+
 typedef struct bench {
   rig r;
+  uvr_env source_env;
+  bool two_envs;
+  meter meter;
   fake *source;
   fake *sink;
   uvr_pump pump; /* the bench is found from it */
@@ -69,6 +80,49 @@ static void bench_init(bench *b, const fake_script *source, const fake_script *s
   b->sink = fake_new(&b->r, "sink", 2, sink);
 }
 
+enum { METER_HEADER = 32 }; /* keeps malloc's alignment */
+
+static void *meter_allocate(void *user, size_t size)
+{
+  meter *m = user;
+  char *block = m->inner.allocate(m->inner.user, METER_HEADER + size);
+  if (block == NULL) {
+    return NULL;
+  }
+  memcpy(block, &size, sizeof(size));
+  m->bytes += size;
+  m->peak = m->bytes > m->peak ? m->bytes : m->peak;
+  return block + METER_HEADER;
+}
+
+static void meter_release(void *user, void *memory)
+{
+  meter *m = user;
+  char *block = (char *)memory - METER_HEADER;
+  size_t size = 0;
+  memcpy(&size, block, sizeof(size));
+  m->bytes -= size;
+  m->inner.release(m->inner.user, block);
+}
+
+/* Between two streams that keep messages, each with an env of its own. */
+static void bench_init_messages(bench *b, const fake_script *source, const fake_script *sink, size_t message_size)
+{
+  fake_script from = *source;
+  fake_script to = *sink;
+  from.keeps_messages = true;
+  to.keeps_messages = true;
+  memset(b, 0, sizeof(*b));
+  rig_init(&b->r);
+  b->r.env.message_size = message_size;
+  b->two_envs = true;
+  b->meter.inner = b->r.env.memory;
+  const uvrelay_allocator_t metered = {.allocate = meter_allocate, .release = meter_release, .user = &b->meter};
+  assert_int_equal(uvr_env_init(&b->source_env, &b->r.loop, &metered, &b->r.env.log), 0);
+  b->source = fake_new_in(&b->r, &b->source_env, "source", 1, &from);
+  b->sink = fake_new(&b->r, "sink", 2, &to);
+}
+
 /* Also what a session does: stop, close both, then give the buffers back. */
 static void bench_clear(bench *b)
 {
@@ -87,6 +141,11 @@ static void bench_clear(bench *b)
   uvr_pump_clear(&b->pump);
   fake_free(b->source);
   fake_free(b->sink);
+  if (b->two_envs) {
+    assert_int_equal(b->r.env.buffers.small_count + b->r.env.buffers.large_count, 0); /* all are the source's */
+    uvr_env_clear(&b->source_env);
+    assert_int_equal(b->meter.bytes, 0);
+  }
   rig_clear(&b->r);
 }
 
@@ -343,6 +402,212 @@ static void test_no_memory(void **state)
   assert_in_range(failures, 2, 10);
 }
 
+/* Messages. */
+
+/* What must come of a script: the sizes of its whole messages. */
+typedef struct messages {
+  size_t sizes[STEPS_MAX];
+  unsigned count;
+  uint64_t total;
+  size_t rest; /* bytes of a last one without an end */
+  size_t largest;
+} messages;
+
+static messages messages_of(const fake_step *steps)
+{
+  messages m = {.count = 0};
+  for (; steps->outcome == UVR_DONE && steps->size > 0; steps++) {
+    m.rest += steps->size;
+    m.largest = m.rest > m.largest ? m.rest : m.largest;
+    if (!steps->part) {
+      m.sizes[m.count++] = m.rest;
+      m.total += m.rest;
+      m.rest = 0;
+    }
+  }
+  return m;
+}
+
+static void assert_messages(const bench *b, const messages *m)
+{
+  fake_assert_relayed(b->source, b->sink, m->total);
+  assert_int_equal(b->sink->message_count, m->count);
+  for (unsigned i = 0; i < m->count; i++) {
+    assert_int_equal(b->sink->messages[i], m->sizes[i]);
+  }
+}
+
+static void run_random_messages(unsigned seed)
+{
+  rig dice = {.random = seed};
+  fake_step reads[STEPS_MAX + 1];
+  unsigned count = rig_random(&dice, STEPS_MAX);
+  for (unsigned i = 0; i < count; i++) {
+    size_t size = rig_random(&dice, 4) == 0 ? UVR_BUFFER_LARGE - rig_random(&dice, 3) : 1 + rig_random(&dice, 1500);
+    reads[i] = (fake_step){.size = size, .part = rig_random(&dice, 4) > 0};
+  }
+  unsigned which = rig_random(&dice, 3);
+  reads[count] = (fake_step){.outcome = source_ends[which].outcome};
+  messages m = messages_of(reads);
+  size_t limit = m.largest > 0 ? m.largest : 1;
+  fake_script source = {.random_turns = 1 + rig_random(&dice, 4), .reads = reads};
+  fake_script sink = {.random_turns = 1 + rig_random(&dice, 4), .close_turns = rig_random(&dice, 3)};
+  bench b;
+  bench_init_messages(&b, &source, &sink, limit);
+  b.r.random = seed;
+  start(&b);
+  rig_run(&b.r);
+  assert_int_equal(b.reports, 1);
+  bool broken = m.rest > 0 && source_ends[which].outcome != UVR_FAILED;
+  assert_int_equal(b.end, broken ? UVR_PUMP_SOURCE_FAILED : source_ends[which].end);
+  assert_int_equal(b.error.code, broken ? UV_EPROTO : source_ends[which].code);
+  assert_int_equal(b.taken_at_end, m.total);
+  assert_messages(&b, &m);
+  bench_clear(&b);
+}
+
+static void test_random_messages(void **state)
+{
+  (void)state;
+  for (unsigned seed = 1; seed <= 200; seed++) {
+    run_random_messages(seed);
+  }
+}
+
+/* The longest message that is kept whole, and one byte more: in one read and in several. What came before it is
+ * written, and it is the source's error. */
+static void test_message_size(void **state)
+{
+  (void)state;
+  static const size_t limits[] = {1, 999, 1000, 1024, 5000, UVR_BUFFER_LARGE, 100000};
+  for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+    for (unsigned more = 0; more < 2; more++) {
+      for (unsigned parts = 1; parts <= 3; parts++) {
+        size_t size = limits[i] + more;
+        if (size < parts || size / parts > UVR_BUFFER_LARGE - 3) {
+          continue;
+        }
+        fake_step reads[6] = {{.size = 1}};
+        for (unsigned part = 1; part <= parts; part++) {
+          size_t rest = size - (part - 1) * (size / parts);
+          reads[part] = (fake_step){.size = part < parts ? size / parts : rest, .part = part < parts};
+        }
+        reads[parts + 1] = (fake_step){.size = 1};
+        reads[parts + 2] = (fake_step){.outcome = UVR_END_OF_INPUT};
+        bench b;
+        bench_init_messages(&b, &(fake_script){.reads = reads}, &(fake_script){.write_turns = 2}, limits[i]);
+        start(&b);
+        rig_run(&b.r);
+        assert_int_equal(b.end, more == 1 ? UVR_PUMP_SOURCE_FAILED : UVR_PUMP_SOURCE_ENDED);
+        assert_int_equal(b.error.code, more == 1 ? UV_EMSGSIZE : 0);
+        assert_int_equal(b.error.phase, more == 1 ? UVRELAY_PHASE_READ : UVRELAY_PHASE_NONE);
+        assert_true(more == 0 || strstr(b.error.text, "source") != NULL);
+        assert_int_equal(b.taken_at_end, more == 1 ? 1 : 2 + size);
+        assert_int_equal(b.sink->message_count, more == 1 ? 1 : 3);
+        bench_clear(&b);
+      }
+    }
+  }
+}
+
+/* Long messages and a slow sink: one is being written and one is collected, which for a moment lies there twice when it
+ * moves to a larger place. */
+static void test_message_memory(void **state)
+{
+  (void)state;
+  enum { PARTS = 40, EACH = UVR_BUFFER_LARGE, LIMIT = PARTS * EACH };
+  fake_step reads[3 * PARTS + 1];
+  for (unsigned i = 0; i < 3 * PARTS; i++) {
+    reads[i] = (fake_step){.size = EACH, .part = i % PARTS != PARTS - 1};
+  }
+  reads[3 * PARTS] = (fake_step){.outcome = UVR_END_OF_INPUT};
+  bench b;
+  bench_init_messages(&b, &(fake_script){.reads = reads}, &(fake_script){.write_turns = 50, .slower = 1}, LIMIT);
+  size_t before = b.meter.bytes;
+  start(&b);
+  rig_run(&b.r);
+  assert_int_equal(b.end, UVR_PUMP_SOURCE_ENDED);
+  assert_int_equal(b.sink->message_count, 3);
+  fake_assert_relayed(b.source, b.sink, 3 * (uint64_t)LIMIT);
+  assert_in_range(b.meter.peak - before, LIMIT, 3 * (size_t)LIMIT + 4 * EACH);
+  bench_clear(&b);
+}
+
+/* Where one of the two keeps no messages they are bytes, which go on as they come, and need no end. */
+static void test_no_messages(void **state)
+{
+  (void)state;
+  const fake_step reads[] = {{.size = 10, .part = true}, {.size = 2000, .part = true}, {.outcome = UVR_GONE}};
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    bench_init(&b, &(fake_script){.reads = reads, .keeps_messages = i == 0}, &(fake_script){.keeps_messages = i == 1});
+    b.r.env.message_size = 100;
+    start(&b);
+    assert_int_equal(b.end, UVR_PUMP_SOURCE_GONE);
+    assert_int_equal(b.sink->message_count, 2);
+    fake_assert_relayed(b.source, b.sink, 2010);
+    bench_clear(&b);
+  }
+}
+
+static const fake_step in_parts[] = {{.size = 10},
+                                     {.size = 10, .part = true, .turns = 1},
+                                     {.size = 10, .part = true},
+                                     {.size = 500, .part = true, .turns = 2},
+                                     {.size = 3000, .part = true},
+                                     {.size = 60000, .part = true},
+                                     {.size = 60000},
+                                     {.size = 20},
+                                     {.size = 10, .part = true, .turns = 1},
+                                     {.size = 10},
+                                     {.outcome = UVR_END_OF_INPUT}};
+
+static void test_messages_no_memory(void **state)
+{
+  (void)state;
+  const messages m = messages_of(in_parts);
+  unsigned failures = 0;
+  bool failed = true;
+  for (size_t n = 1; failed; n++) {
+    bench b;
+    bench_init_messages(&b, &(fake_script){.reads = in_parts}, &(fake_script){.write_turns = 3}, 1000000);
+    b.r.fail_at = b.r.allocations + n;
+    start(&b);
+    rig_run(&b.r);
+    failed = b.r.failed;
+    failures += failed ? 1U : 0U;
+    assert_int_equal(b.reports, 1);
+    assert_int_equal(b.end, failed ? UVR_PUMP_SOURCE_FAILED : UVR_PUMP_SOURCE_ENDED);
+    assert_int_equal(b.error.code, failed ? UV_ENOMEM : 0);
+    for (size_t i = 0; i < b.sink->message_count; i++) {
+      assert_int_equal(b.sink->messages[i], m.sizes[i]); /* none is sent in part */
+    }
+    fake_assert_relayed(b.source, b.sink, b.sink->taken);
+    bench_clear(&b);
+  }
+  assert_in_range(failures, 6, 20);
+}
+
+/* Stopped after each number of turns, with parts held: bench_clear looks for them. */
+static void test_messages_stop(void **state)
+{
+  (void)state;
+  unsigned held = 0;
+  bool ended = false;
+  for (unsigned turns = 0; turns < TURNS_MAX && !ended; turns++) {
+    bench b;
+    bench_init_messages(&b, &(fake_script){.reads = in_parts, .slower = 1}, &(fake_script){.write_turns = 2}, 1000000);
+    start(&b);
+    rig_turns(&b.r, turns);
+    ended = b.reports > 0;
+    held += b.pump.message != NULL ? 1U : 0U;
+    assert_true(b.pump.message == NULL || uvr_pump_is_finishing(&b.pump));
+    bench_clear(&b);
+  }
+  assert_true(ended);
+  assert_in_range(held, 5, TURNS_MAX);
+}
+
 /* A pump that never started, as in a session whose dial failed. */
 static void test_clear_of_nothing(void **state)
 {
@@ -367,6 +632,12 @@ int main(void)
       cmocka_unit_test(test_stop),
       cmocka_unit_test(test_stop_then_fail),
       cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_random_messages),
+      cmocka_unit_test(test_message_size),
+      cmocka_unit_test(test_message_memory),
+      cmocka_unit_test(test_no_messages),
+      cmocka_unit_test(test_messages_no_memory),
+      cmocka_unit_test(test_messages_stop),
       cmocka_unit_test(test_clear_of_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

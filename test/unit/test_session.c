@@ -27,6 +27,10 @@
   {                                                                                                                    \
     .size = (bytes), .turns = 20                                                                                       \
   }
+#define PART(bytes)                                                                                                    \
+  {                                                                                                                    \
+    .size = (bytes), .part = true                                                                                      \
+  }
 #define REPLY(bytes, to)                                                                                               \
   {                                                                                                                    \
     .size = (bytes), .turns = 1, .after_written = (to)                                                                 \
@@ -71,6 +75,11 @@ enum { TURNS_MAX = 120, GRACE_MS = 1000, ANY = -1 };
   {                                                                                                                    \
     .end_after_right = true                                                                                            \
   }
+/* Of a program on the library, which waits long for silence. */
+#define OPTIONS_PATIENT                                                                                                \
+  {                                                                                                                    \
+    .half_close_right = true, .linger_ms = 60000                                                                       \
+  }
 
 typedef struct scenario {
   const char *name;
@@ -78,8 +87,10 @@ typedef struct scenario {
   fake_script left;
   fake_script right;
   /* What must come of it. */
-  bool stays; /* it does not end by itself */
-  bool grace; /* it ends after GRACE_MS and not before */
+  bool stays;              /* it does not end by itself */
+  bool grace;              /* it ends after GRACE_MS and not before */
+  uvrelay_reason_t reason; /* with a code: UVRELAY_REASON_FAILED */
+  int side;                /* uvrelay_side_t, or ANY */
   int code;
   const char *text;
   uint64_t to_right;
@@ -90,6 +101,7 @@ typedef struct scenario {
 
 static const scenario scenarios[] = {
     {.name = "both end, the left side first",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), DATA(20), END)},
      .right = {.reads = STEPS(REPLY(30, 30), END)},
@@ -98,6 +110,7 @@ static const scenario scenarios[] = {
      .right_shutdowns = 1,
      .left_shutdowns = ANY},
     {.name = "both end, the right side first: the left side's bytes go on until its own end",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), END)},
      .right = {.reads = STEPS(DATA(30), END)},
@@ -106,12 +119,14 @@ static const scenario scenarios[] = {
      .right_shutdowns = 1,
      .left_shutdowns = 1},
     {.name = "both end at once, with nothing said",
+     .side = ANY,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(END)},
      .right = {.reads = STEPS(END)},
      .right_shutdowns = ANY,
      .left_shutdowns = ANY},
     {.name = "both end with long bytes before, on slow streams",
+     .side = ANY,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(65536), DATA(65536), DATA(1), DATA(65536), END), .write_turns = 3},
      .right = {.reads = STEPS(DATA(65536), DATA(65535), DATA(65536), END), .write_turns = 2, .shutdown = {.turns = 3}},
@@ -120,6 +135,7 @@ static const scenario scenarios[] = {
      .right_shutdowns = 1,
      .left_shutdowns = 1},
     {.name = "half-close, and the reply comes late",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.reads = STEPS({.size = 5, .turns = 60, .after_written = 10}, LATE(6), LATE_END)},
@@ -128,6 +144,8 @@ static const scenario scenarios[] = {
      .right_shutdowns = 1,
      .left_shutdowns = 1},
     {.name = "half-close, the reply, then the right side is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.reads = STEPS({.size = 5, .turns = 30, .after_written = 10}, LATE_GONE)},
@@ -141,12 +159,16 @@ static const scenario scenarios[] = {
      .stays = true,
      .to_right = 10},
     {.name = "half-close where the right side has none: until it is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.no_half_close = true, .reads = STEPS(REPLY(7, 10), LATE_GONE)},
      .to_right = 10,
      .to_left = 7},
     {.name = "half-close that takes for ever, and the right side is gone meanwhile",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.reads = STEPS(REPLY(7, 10), LATE_GONE), .shutdown = {.turns = FAKE_NEVER}},
@@ -154,6 +176,7 @@ static const scenario scenarios[] = {
      .to_left = 7,
      .right_shutdowns = 1},
     {.name = "half-close that fails",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.shutdown = {.outcome = UVR_FAILED, .turns = 2}},
@@ -162,6 +185,8 @@ static const scenario scenarios[] = {
      .to_right = 10,
      .right_shutdowns = 1},
     {.name = "half-close to a side that is gone, which has left something to read",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.shutdown = {.outcome = UVR_GONE}, .reads = STEPS(LATE(9), LATE(9), GONE)},
@@ -174,6 +199,7 @@ static const scenario scenarios[] = {
      .stays = true,
      .to_right = 10},
     {.name = "the left side ends and no option says more: until the right side ends",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.reads = STEPS(LATE(40), LATE_END)},
@@ -181,22 +207,27 @@ static const scenario scenarios[] = {
      .to_left = 40,
      .left_shutdowns = 1},
     {.name = "the left side ends and no option says more: until the right side is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), END)},
      .right = {.reads = STEPS(LATE(40), LATE_GONE)},
      .to_right = 10,
      .to_left = 40},
     {.name = "-ei: the left side's end is the end, once all is written",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_EI,
      .left = {.reads = STEPS(DATA(10), DATA(20), DATA(30), END)},
      .right = {.write_turns = 7},
      .to_right = 60},
     {.name = "-ei with -s: without the half-close",
+     .side = UVRELAY_LEFT,
      .options = {.end_after_left = true, .half_close_right = true},
      .left = {.reads = STEPS(DATA(10), DATA(20), END)},
      .right = {.write_turns = 2},
      .to_right = 30},
     {.name = "-ep: the right side's end is the end, once all is written",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_EP,
      .left = {.write_turns = 7},
      .right = {.reads = STEPS(DATA(10), DATA(20), DATA(30), END)},
@@ -210,6 +241,8 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the right side ends, and later it is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10))},
      .right = {.reads = STEPS(DATA(30), END), .lost = {.outcome = UVR_GONE, .turns = 20}},
@@ -217,6 +250,7 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the right side ends, and later it breaks the rules",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10))},
      .right = {.reads = STEPS(DATA(30), END), .lost = {.outcome = UVR_FAILED, .turns = 20}},
@@ -226,6 +260,8 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the right side ends, and writing finds it gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(20))},
      .right = {.reads = STEPS(DATA(30), END), .writes_done = 1, .write_end = GONE},
@@ -233,12 +269,14 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the right side ends and the left side has no half-close",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), END), .no_half_close = true},
      .right = {.reads = STEPS(DATA(30), END)},
      .to_right = 30,
      .to_left = 30},
     {.name = "the output's closing fails",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.shutdown = {.outcome = UVR_FAILED, .turns = 1}},
      .right = {.reads = STEPS(DATA(30), END)},
@@ -247,6 +285,7 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the output's closing finds no reader: the input goes on",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), END), .shutdown = {.outcome = UVR_GONE, .turns = 1}},
      .right = {.reads = STEPS(DATA(30), END)},
@@ -254,11 +293,15 @@ static const scenario scenarios[] = {
      .to_left = 30,
      .left_shutdowns = 1},
     {.name = "the right side is gone: what it gave is written first",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.write_turns = 5},
      .right = {.reads = STEPS(DATA(30), DATA(65536), DATA(5), GONE)},
      .to_left = 65571},
     {.name = "the right side is gone for writing and has left something to read, and its end",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), DATA(20))},
      .right = {.reads = STEPS(LATE(50), LATE(60), END), .writes_done = 1, .write_end = GONE},
@@ -266,35 +309,49 @@ static const scenario scenarios[] = {
      .to_left = 110,
      .left_shutdowns = ANY},
     {.name = "the right side is gone for writing and has left something to read",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), DATA(20), END), .write_turns = 3},
      .right = {.reads = STEPS(LATE(50), LATE(60), GONE), .write_end = GONE},
      .to_left = 110},
     {.name = "the left side is gone on reading",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), DATA(20), GONE)},
      .right = {.write_turns = 2},
      .to_right = 30},
     {.name = "nobody reads the output, and the input is a file of its own",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(10)), .write_end = GONE},
      .right = {.reads = STEPS(LATE(30))},
      .to_right = 10},
     {.name = "nobody reads the output, as the watch tells, and the input is a file of its own",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(10)), .lost = {.outcome = UVR_GONE, .turns = 25}},
      .to_right = 10},
     {.name = "nobody reads the output, the input has ended, and the half-close is done",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_S,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(10), END), .lost = {.outcome = UVR_GONE, .turns = 25}},
      .to_right = 10,
      .right_shutdowns = 1},
     {.name = "nobody reads the output, the input has ended, and its last bytes are on their way",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(30), END), .lost = {.outcome = UVR_GONE, .turns = 15}},
      .right = {.write_turns = 40},
      .to_right = 30},
     {.name = "nobody reads the output, the input has ended, and its last bytes are never taken",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true,
               .reads = STEPS(DATA(10), DATA(20), END),
@@ -303,17 +360,23 @@ static const scenario scenarios[] = {
      .grace = true,
      .to_right = 10},
     {.name = "nobody reads the output, and what the input gave before is on its way",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.ends_when_lost = true, .reads = STEPS(DATA(10), DATA(20)), .lost = {.outcome = UVR_GONE, .turns = 15}},
      .right = {.write_turns = 20},
      .grace = true,
      .to_right = 30},
     {.name = "the left socket is gone for writing: what it gave is passed on until its end",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), LATE_END), .write_end = GONE},
      .right = {.reads = STEPS(LATE(5), DATA(5))},
      .to_right = 60},
     {.name = "the left socket is gone, as the watch tells: what it gave is passed on until its end",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), LATE_END), .lost = {.outcome = UVR_GONE, .turns = 3}},
      .to_right = 60,
@@ -321,6 +384,8 @@ static const scenario scenarios[] = {
      .right = {.reads = STEPS(LATE(30), LATE(30)), .shutdown = {.turns = FAKE_NEVER}},
      .right_shutdowns = ANY},
     {.name = "the left socket is gone for writing, twice told",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE_END),
               .write_end = GONE,
@@ -328,17 +393,93 @@ static const scenario scenarios[] = {
      .right = {.reads = STEPS(LATE(5))},
      .to_right = 30},
     {.name = "the left socket is gone for writing and gives neither bytes nor an end",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10)), .write_end = GONE},
      .right = {.reads = STEPS(LATE(5), DATA(5))},
      .grace = true,
      .to_right = 10},
     {.name = "the left socket is gone for writing, and then the right side, too",
+     .reason = UVRELAY_REASON_GONE,
+     .side = ANY,
      .options = OPTIONS_NONE,
      .left = {.reads = STEPS(DATA(10), {.size = 20, .turns = 60}), .write_end = GONE},
      .right = {.reads = STEPS(LATE(5)), .writes_done = 1, .write_end = GONE},
      .to_right = 10},
+    {.name = "messages, both ways, in parts",
+     .side = UVRELAY_RIGHT,
+     .options = OPTIONS_S,
+     .left = {.keeps_messages = true,
+              .npipe = true,
+              .reads = STEPS(PART(1000), PART(65536), DATA(5), DATA(7), PART(1), DATA(1), END),
+              .write_turns = 2},
+     .right = {.keeps_messages = true, .npipe = true, .reads = STEPS(REPLY(30, 7), PART(65536), DATA(3), LATE_END)},
+     .to_right = 66550,
+     .to_left = 65569,
+     .right_shutdowns = 1,
+     .left_shutdowns = 1},
+    {.name = "a message without its end",
+     .side = UVRELAY_LEFT,
+     .options = OPTIONS_S,
+     .left = {.keeps_messages = true, .npipe = true, .reads = STEPS(DATA(10), PART(20), PART(30), END)},
+     .right = {.keeps_messages = true, .npipe = true},
+     .code = UV_EPROTO,
+     .text = "left ended in the middle of a message (EPROTO)",
+     .to_right = 10},
+    {.name = "the left pipe has ended, and then it is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
+     .options = OPTIONS_S,
+     .left = {.npipe = true, .reads = STEPS(DATA(10), END), .lost = LATE_GONE},
+     .right = {.reads = STEPS(DATA(30))},
+     .to_right = 10,
+     .to_left = 30,
+     .right_shutdowns = 1},
+    {.name = "the left pipe has ended, and then it breaks the rules",
+     .side = UVRELAY_LEFT,
+     .options = OPTIONS_S,
+     .left = {.npipe = true, .reads = STEPS(DATA(10), END), .lost = {.outcome = UVR_FAILED, .turns = 20}},
+     .right = {.reads = STEPS(DATA(30))},
+     .code = UV_EIO,
+     .text = "left: scripted failure, phase 5",
+     .to_right = 10,
+     .to_left = 30,
+     .right_shutdowns = 1},
+    {.name = "silence that is waited for, and the right side ends after all",
+     .side = UVRELAY_RIGHT,
+     .options = OPTIONS_PATIENT,
+     .left = {.reads = STEPS(DATA(10), END)},
+     .right = {.no_half_close = true, .reads = STEPS(REPLY(30, 10), LATE(5), LATE_END)},
+     .to_right = 10,
+     .to_left = 35,
+     .left_shutdowns = 1},
+    {.name = "silence that is waited for, and the right side is gone",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_RIGHT,
+     .options = OPTIONS_PATIENT,
+     .left = {.reads = STEPS(DATA(10), END)},
+     .right = {.no_half_close = true, .reads = STEPS(REPLY(30, 10), LATE_GONE)},
+     .to_right = 10,
+     .to_left = 30},
+    {.name = "silence that is waited for, and nobody reads the output",
+     .reason = UVRELAY_REASON_GONE,
+     .side = UVRELAY_LEFT,
+     .options = OPTIONS_PATIENT,
+     .left = {.reads = STEPS(DATA(10), END), .writes_done = 1, .write_end = GONE},
+     .right = {.no_half_close = true, .reads = STEPS(REPLY(30, 10), LATE(5))},
+     .to_right = 10,
+     .to_left = 30},
+    {.name = "silence of the left side that is waited for, and it fails",
+     .side = UVRELAY_LEFT,
+     .options = OPTIONS_PATIENT,
+     .left = {.no_half_close = true, .reads = STEPS(DATA(10), {.outcome = UVR_FAILED, .turns = 30})},
+     .right = {.reads = STEPS(DATA(30), END)},
+     .code = UV_EIO,
+     .to_right = 10,
+     .to_left = 30},
     {.name = "reading from the left side fails: what it gave is written",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), DATA(20), FAILURE)},
      .right = {.write_turns = 4},
@@ -346,6 +487,7 @@ static const scenario scenarios[] = {
      .text = "left: scripted failure, phase 4",
      .to_right = 30},
     {.name = "writing to the left side fails",
+     .side = UVRELAY_LEFT,
      .options = OPTIONS_NONE,
      .left = {.writes_done = 1, .write_end = FAILURE},
      .right = {.reads = STEPS(DATA(10), DATA(20), DATA(30), END)},
@@ -353,6 +495,7 @@ static const scenario scenarios[] = {
      .text = "left: scripted failure, phase 5",
      .to_left = 10},
     {.name = "reading from the right side fails: what it gave is written",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_NONE,
      .left = {.write_turns = 4},
      .right = {.reads = STEPS(DATA(10), DATA(20), FAILURE)},
@@ -360,6 +503,7 @@ static const scenario scenarios[] = {
      .text = "right: scripted failure, phase 4",
      .to_left = 30},
     {.name = "writing to the right side fails",
+     .side = UVRELAY_RIGHT,
      .options = OPTIONS_EI,
      .left = {.reads = STEPS(DATA(10), DATA(20), DATA(30), END)},
      .right = {.writes_done = 2, .write_end = FAILURE},
@@ -486,6 +630,12 @@ static void run_scenario(const scenario *s, const timing *t)
   }
   assert_clean(&b);
   assert_int_equal(b.result.error.code, s->stays ? UV_ECANCELED : s->code);
+  assert_int_equal(b.result.reason, s->stays       ? UVRELAY_REASON_STOPPED
+                                    : s->code != 0 ? UVRELAY_REASON_FAILED
+                                                   : s->reason);
+  if (s->side != ANY) {
+    assert_int_equal(b.result.side, s->side); /* 0, for none, where it stays */
+  }
   if (s->text != NULL) {
     assert_string_equal(b.result.error.text, s->text);
   }
@@ -532,6 +682,8 @@ static void test_cancel(void **state)
         uvr_session_cancel(b.session);
         assert_int_equal(b.ends, 1);
         assert_int_equal(b.result.error.code, UV_ECANCELED);
+        assert_int_equal(b.result.reason, UVRELAY_REASON_STOPPED);
+        assert_int_equal(b.result.side, UVRELAY_SIDE_NONE);
         cancelled++;
       }
       rig_run(&b.r);
@@ -754,6 +906,8 @@ static void test_dial_fails(void **state)
   assert_int_equal(start_dialled(&b, &address, &(fake_script){.close_turns = 5}), 0);
   assert_true(rig_run_until(&b.r, &b.closed));
   assert_int_equal(b.result.error.code, UV_ECONNREFUSED);
+  assert_int_equal(b.result.reason, UVRELAY_REASON_FAILED);
+  assert_int_equal(b.result.side, UVRELAY_RIGHT);
   assert_int_equal(b.result.error.phase, UVRELAY_PHASE_CONNECT);
   assert_non_null(strstr(b.result.error.text, address.canonical));
   assert_int_equal(b.left->reads, 0); /* nothing is taken from the input before there is somebody to give it to */

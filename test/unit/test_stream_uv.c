@@ -1,5 +1,6 @@
 /* libuv's streams as ours, over connected pairs of TCP sockets and of pipes: bytes whole and in order with partial
- * writes, half-close, one read at a time, unread bytes, a peer that is gone, closing with anything under way. */
+ * writes, half-close, one read at a time, unread bytes, a peer that is gone, closing with anything under way; handles
+ * of somebody else's that are adopted and given back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 #include "rig.h"
 #include "scratch.h"
 #include "stream_uv.h"
+#include "system.h"
 
 enum { TRANSFER = 3 * 1024 * 1024, TURNS_MAX = 40, FILL_MAX = 64 };
 
@@ -57,6 +59,9 @@ typedef struct pair {
   } listener;
   bool connected;
   bool accepted;
+  uv_stream_t *connecting; /* the handle of `a` */
+  uv_stream_t *own;        /* the same, where somebody else owns it: on the heap */
+  bool own_closed;
 } pair;
 
 static void on_connected(uv_connect_t *request, int code)
@@ -94,9 +99,7 @@ static void connect_pair(pair *p, uv_connect_t *request)
     p->listener.stream.data = p;
     assert_int_equal(uv_listen(&p->listener.stream, 1, on_connection), 0);
     assert_int_equal(uv_tcp_getsockname(&p->listener.tcp, (struct sockaddr *)&address, &size), 0);
-    assert_int_equal(uv_tcp_connect(request, (uv_tcp_t *)uvr_stream_uv_handle(p->a.stream), (struct sockaddr *)&address,
-                                    on_connected),
-                     0);
+    assert_int_equal(uv_tcp_connect(request, (uv_tcp_t *)p->connecting, (struct sockaddr *)&address, on_connected), 0);
     return;
   }
   char name[SCRATCH_PATH_MAX];
@@ -105,7 +108,7 @@ static void connect_pair(pair *p, uv_connect_t *request)
   assert_int_equal(uv_pipe_bind(&p->listener.pipe, name), 0);
   p->listener.stream.data = p;
   assert_int_equal(uv_listen(&p->listener.stream, 1, on_connection), 0);
-  uv_pipe_connect(request, (uv_pipe_t *)uvr_stream_uv_handle(p->a.stream), name, on_connected);
+  uv_pipe_connect(request, (uv_pipe_t *)p->connecting, name, on_connected);
 }
 
 static void on_closed_flag(void *user)
@@ -113,25 +116,36 @@ static void on_closed_flag(void *user)
   *(bool *)user = true;
 }
 
-static void pair_init(pair *p, uv_handle_type type)
+static void pair_connect(pair *p)
+{
+  uv_connect_t request;
+  assert_int_equal(uvr_stream_uv_new(&p->r.env, p->type, "accepted", &p->b.stream), 0);
+  p->a.r = p->b.r = &p->r;
+  p->a.seed = p->b.expected_seed = 1;
+  p->b.seed = p->a.expected_seed = 2;
+  connect_pair(p, &request);
+  assert_true(rig_run_until(&p->r, &p->connected));
+  assert_true(rig_run_until(&p->r, &p->accepted));
+  uv_close((uv_handle_t *)&p->listener, NULL);
+}
+
+static void pair_begin(pair *p, uv_handle_type type)
 {
   memset(p, 0, sizeof(*p));
   rig_init(&p->r);
   scratch_init(&p->files);
   p->type = type;
+}
+
+static void pair_init(pair *p, uv_handle_type type)
+{
+  pair_begin(p, type);
   char name[] = "a name that is copied";
   assert_int_equal(uvr_stream_uv_new(&p->r.env, type, name, &p->a.stream), 0);
-  assert_int_equal(uvr_stream_uv_new(&p->r.env, type, name, &p->b.stream), 0);
   memset(name, 'x', sizeof(name) - 1);
   assert_string_equal(p->a.stream->name, "a name that is copied");
-  p->a.r = p->b.r = &p->r;
-  p->a.seed = p->b.expected_seed = 1;
-  p->b.seed = p->a.expected_seed = 2;
-  uv_connect_t request;
-  connect_pair(p, &request);
-  assert_true(rig_run_until(&p->r, &p->connected));
-  assert_true(rig_run_until(&p->r, &p->accepted));
-  uv_close((uv_handle_t *)&p->listener, NULL);
+  p->connecting = uvr_stream_uv_handle(p->a.stream);
+  pair_connect(p);
 }
 
 static void close_end(end *e)
@@ -605,6 +619,140 @@ static void test_no_memory(void **state)
   }
 }
 
+/* Handles that somebody else owns. */
+
+static void on_own_closed(uv_handle_t *handle)
+{
+  pair *p = handle->data; /* as it was before */
+  assert_ptr_equal(handle, p->own);
+  assert_false(p->own_closed);
+  assert_false(p->a.closed); /* the stream's own callback comes after */
+  p->own_closed = true;
+  memset(p->own, 0x5A, p->type == UV_TCP ? sizeof(uv_tcp_t) : sizeof(uv_pipe_t));
+  free(p->own);
+}
+
+/* The connected end is a handle of our own, which is not adopted yet. */
+static void pair_init_own(pair *p, uv_handle_type type)
+{
+  pair_begin(p, type);
+  p->own = malloc(type == UV_TCP ? sizeof(uv_tcp_t) : sizeof(uv_pipe_t)); /* and not a byte more */
+  assert_non_null(p->own);
+  assert_int_equal(type == UV_TCP ? uv_tcp_init(&p->r.loop, (uv_tcp_t *)p->own)
+                                  : uv_pipe_init(&p->r.loop, (uv_pipe_t *)p->own, 0),
+                   0);
+  p->connecting = p->own;
+  pair_connect(p);
+  p->own->data = p;
+}
+
+static void adopt(pair *p, uv_close_cb on_closed)
+{
+  char name[] = "another name that is copied";
+  assert_int_equal(uvr_stream_uv_adopt(&p->r.env, p->own, on_closed, name, &p->a.stream), 0);
+  memset(name, 'x', sizeof(name) - 1);
+  assert_string_equal(p->a.stream->name, "another name that is copied");
+  assert_ptr_equal(uvr_stream_uv_handle(p->a.stream), p->own);
+}
+
+static void test_adopt(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    pair p;
+    pair_init_own(&p, types[i]);
+    adopt(&p, on_own_closed);
+    bool half = types[i] == UV_TCP || uvr_system_pipes_half_close();
+    assert_int_equal(p.a.stream->can_half_close, half);
+    assert_false(p.a.stream->keeps_messages);
+    p.a.keep_reading = p.b.keep_reading = true;
+    begin_read(&p.a);
+    begin_read(&p.b);
+    begin_write(&p.a, 500000);
+    begin_write(&p.b, 500000);
+    for (unsigned turns = 0; turns < 1000 && (p.a.read < 500000 || p.b.read < 500000); turns++) {
+      rig_turns(&p.r, 1);
+      uv_sleep(turns > 100 ? 1 : 0);
+    }
+    assert_int_equal(p.a.read, 500000);
+    assert_int_equal(p.b.read, 500000);
+    if (half) {
+      shut_down(&p.a);
+      assert_int_equal(p.a.shutdown_outcome, UVR_DONE);
+    }
+    close_end(&p.a);
+    assert_false(p.own_closed);
+    assert_true(rig_run_until(&p.r, &p.a.closed));
+    assert_true(p.own_closed);
+    pair_clear(&p);
+  }
+}
+
+/* Its owner need not be told, and has it back all the same. */
+static void test_adopt_without_callback(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    pair p;
+    pair_init_own(&p, types[i]);
+    adopt(&p, NULL);
+    write_all(&p.a, 100);
+    close_end(&p.a);
+    assert_true(rig_run_until(&p.r, &p.a.closed));
+    assert_ptr_equal(p.own->data, &p);
+    free(p.own);
+    pair_clear(&p);
+  }
+}
+
+static void test_adopt_close(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    for (unsigned turns = 0; turns < TURNS_MAX / 2; turns++) {
+      pair p;
+      pair_init_own(&p, types[i]);
+      adopt(&p, on_own_closed);
+      begin_read(&p.a);
+      begin_write(&p.a, 40 * UVR_BUFFER_LARGE);
+      begin_write(&p.b, 1000);
+      if (turns % 2 == 0) {
+        begin_read(&p.b);
+      }
+      rig_turns(&p.r, turns);
+      pair_clear(&p);
+      assert_true(p.own_closed);
+    }
+  }
+}
+
+/* Given back it is open, its owner's, and as it was. */
+static void test_give_back(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    pair p;
+    pair_init_own(&p, types[i]);
+    size_t blocks = p.r.blocks;
+    for (unsigned again = 0; again < 2; again++) {
+      adopt(&p, on_own_closed);
+      uvr_stream_uv_give_back(p.a.stream);
+      assert_int_equal(p.r.blocks, blocks);
+      assert_ptr_equal(p.own->data, &p);
+      assert_false(uv_is_closing((uv_handle_t *)p.own));
+    }
+    p.r.fail_at = p.r.allocations + 1;
+    assert_int_equal(uvr_stream_uv_adopt(&p.r.env, p.own, on_own_closed, "x", &p.a.stream), UV_ENOMEM);
+    assert_ptr_equal(p.own->data, &p);
+    adopt(&p, on_own_closed); /* it works as ever */
+    write_all(&p.a, 1000);
+    read_all(&p.b, 1000);
+    assert_int_equal(p.b.read, 1000);
+    pair_clear(&p);
+    assert_true(p.own_closed);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -622,6 +770,10 @@ int main(void)
       cmocka_unit_test(test_close_in_callback),
       cmocka_unit_test(test_close_unconnected),
       cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_adopt),
+      cmocka_unit_test(test_adopt_without_callback),
+      cmocka_unit_test(test_adopt_close),
+      cmocka_unit_test(test_give_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
