@@ -76,8 +76,8 @@ typedef struct uvrelay_endpoint_s {
    *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`: a libassuan (GnuPG) socket file */
   const char *address;
-  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading, writing nor closing. The
-   * session uses it, its `data` included, and closes it. */
+  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading, writing nor closing, and
+   * given to nobody else. The session uses it, its `data` included, and closes it. */
   uv_stream_t *stream;
   /** Called when the stream is closed, with its `data` as it was given, before the session's done callback: its memory
    * is the caller's again. NULL is allowed. */
@@ -126,7 +126,8 @@ typedef struct uvrelay_result_s {
   uvrelay_reason_t reason; /**< why */
   uvrelay_side_t
       side; /**< which side ended last, is gone, is silent, or failed; UVRELAY_SIDE_NONE if none of the two did */
-  uvrelay_error_t error; /**< with UVRELAY_REASON_FAILED and UVRELAY_REASON_STOPPED; else its code is 0 */
+  uvrelay_error_t error; /**< its code is 0 but with UVRELAY_REASON_FAILED and UVRELAY_REASON_STOPPED; its text says why
+                            in any case */
   uint64_t to_right;     /**< bytes written to the right side */
   uint64_t to_left;      /**< bytes written to the left side */
 } uvrelay_result_t;

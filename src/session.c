@@ -32,6 +32,8 @@ struct uvr_session {
   uvr_dial *dial;
   uvr_pump up;       /* left to right */
   uvr_pump down;     /* right to left */
+  bool left_ended;   /* its end of input has come */
+  bool right_ended;  /* the same */
   bool up_ended;     /* nothing more goes to the right, not even the half-close */
   bool down_ended;   /* nothing more goes to the left */
   bool left_lost;    /* nobody reads what we would write to the left */
@@ -87,7 +89,7 @@ static void on_child_closed(void *user)
   }
 }
 
-/* The one way to end. `error` NULL: in an orderly way; `why` is for the log. */
+/* The one way to end. `error` NULL: in an orderly way. */
 static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
                  const char *why)
 {
@@ -104,6 +106,8 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
   session->result.to_left = uvr_pump_bytes(&session->down);
   if (error != NULL) {
     session->result.error = *error;
+  } else {
+    (void)uvr_error_set(&session->result.error, UVRELAY_PHASE_NONE, 0, "%s", why);
   }
   uvr_log_line(&session->env->log, "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
                uv_now(session->env->loop) - session->started, why, session->result.to_right, session->result.to_left);
@@ -204,6 +208,9 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
   uvr_session *session = user;
   if (outcome == UVR_FAILED) {
     drop_failed(session, UVRELAY_LEFT, error);
+  } else if (session->right_ended && !session->left->watches_any_time) {
+    session->down_ended = true; /* as in on_right_lost */
+    drop_if_both_ended(session, UVRELAY_LEFT);
   } else if (!session->left_lost && session->state != SESSION_ENDING) {
     uvr_log_line(&session->env->log, "%s", error->text);
     lose_left(session);
@@ -212,6 +219,7 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
 
 static void on_left_ended(uvr_session *session)
 {
+  session->left_ended = true;
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->left->name,
                uvr_pump_bytes(&session->up));
   if (session->options.end_after_left) {
@@ -275,15 +283,21 @@ static void on_left_shut_down(void *user, uvr_outcome outcome, const uvrelay_err
 
 static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
+  uvr_session *session = user;
   if (outcome == UVR_FAILED) {
-    drop_failed(user, UVRELAY_RIGHT, error);
+    drop_failed(session, UVRELAY_RIGHT, error);
+  } else if (session->left_ended) {
+    /* It knows of our end and need not wait, although we may not have heard yet that the half-close is done. */
+    session->up_ended = true;
+    drop_if_both_ended(session, UVRELAY_RIGHT);
   } else {
-    drop(user, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
+    drop(session, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
   }
 }
 
 static void on_right_ended(uvr_session *session)
 {
+  session->right_ended = true;
   uvr_log_line(&session->env->log, "%s: end of input after %" PRIu64 " bytes", session->right->name,
                uvr_pump_bytes(&session->down));
   if (session->options.end_after_right) {

@@ -77,15 +77,15 @@ if [ "${kind:=$present}" != "$present" ]; then
   shared=OFF
   [ "$kind" = static ] || shared=ON
   set --
-  for name in CMAKE_TOOLCHAIN_FILE CMAKE_C_COMPILER CMAKE_BUILD_TYPE UVRELAY_DOWNLOADS UVRELAY_SANITIZE \
+  for name in CMAKE_TOOLCHAIN_FILE CMAKE_BUILD_TYPE UVRELAY_DOWNLOADS UVRELAY_SANITIZE \
     UVRELAY_SYSTEM_LIBUV UVRELAY_LIBUV_VERSION; do
     value=$(cached "$name")
     [ -z "$value" ] || set -- "$@" -D "$name=$value"
   done
   source=$(cached CMAKE_HOME_DIRECTORY)
   build=$build/embed/$kind
-  quietly cmake -S "$source" -B "$build" -G Ninja "$@" -D BUILD_SHARED_LIBS=$shared -D UVRELAY_TESTS=OFF \
-    -D UVRELAY_PROGRAM=OFF
+  quietly cmake -S "$source" -B "$build" -G Ninja "$@" -D CMAKE_C_COMPILER="$compiler" \
+    -D BUILD_SHARED_LIBS=$shared -D UVRELAY_TESTS=OFF -D UVRELAY_PROGRAM=OFF
 fi
 quietly cmake --build "$build"
 quietly cmake --install "$build" --prefix "$work/installed"
@@ -141,7 +141,8 @@ echo "embed: $system, $kind: each header alone, as C and C++: passed"
 # ---- by CMake ----
 
 mkdir "$work/cmake"
-set -- -D CMAKE_C_COMPILER="$compiler" -D CMAKE_CXX_COMPILER="$cxx" -D CMAKE_PREFIX_PATH="$prefix" -D CMAKE_BUILD_TYPE=Release
+set -- -D CMAKE_C_COMPILER="$compiler" -D CMAKE_CXX_COMPILER="$cxx" -D CMAKE_PREFIX_PATH="$prefix" \
+  -D CMAKE_BUILD_TYPE=Release
 [ $system = linux ] || set -- "$@" -D CMAKE_SYSTEM_NAME=Windows -D CMAKE_CROSSCOMPILING_EMULATOR="$emulator"
 if [ -n "$sanitize" ]; then
   sanitizer_flags="-g -fsanitize=$sanitize -fno-sanitize-recover=all"
