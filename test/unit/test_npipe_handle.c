@@ -116,6 +116,29 @@ static void test_events(void **state)
   }
 }
 
+/* A peer that breaks the rules after its end of input while nobody reads is told of when somebody does. */
+static void test_lost_while_stopped(void **state)
+{
+  (void)state;
+  npipe_user b;
+  user_init_connected(&b, &(fake_script){.reads = STEPS(DATA(10), END),
+                                         .lost = {.outcome = UVR_FAILED, .turns = 30},
+                                         .cancel_turns = 3,
+                                         .cancels_late = 1});
+  assert_int_equal(user_start(&b), 0);
+  rig_turns(b.r, 10);
+  assert_int_equal(b.input_ends, 1);
+  user_stop(&b);
+  rig_turns(b.r, 40);
+  assert_int_equal(b.events, 2);
+  assert_int_equal(user_start(&b), 0);
+  rig_run(b.r);
+  assert_int_equal(b.events, 3);
+  assert_int_equal(b.event[2].event, UVRELAY_NPIPE_ERROR);
+  assert_int_equal(b.event[2].status, UV_EIO);
+  user_clear(&b);
+}
+
 static void random_steps(rig *dice, bool messages, fake_step steps[USER_EVENTS_MAX], npipe_user *expected)
 {
   unsigned count = rig_random(dice, 30);
@@ -562,6 +585,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_events),
+      cmocka_unit_test(test_lost_while_stopped),
       cmocka_unit_test(test_no_recursion),
       cmocka_unit_test(test_random_stops),
       cmocka_unit_test(test_stop_for_ever),
