@@ -15,6 +15,8 @@
 #define BUFFER_MIN  ((size_t)1024)
 #define BUFFER_MAX  ((size_t)16 * 1024 * 1024)
 #define BACKLOG_MAX 64U
+/* Of the system's memory, each way, for each client: what libuv and Docker take. */
+#define LISTEN_BUFFER ((size_t)64 * 1024)
 
 /* Closing. */
 
@@ -249,9 +251,8 @@ int uvrelay_npipe_listen(uvrelay_npipe_t *npipe, const char *name, unsigned back
     return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL, "a backlog of %u is not one of 1 to %u",
                          backlog, BACKLOG_MAX);
   }
-  const uvr_npipe_listen_options options = {.message = npipe->options.mode == UVRELAY_NPIPE_MESSAGE,
-                                            .buffer_size = npipe->env.buffers.large,
-                                            .backlog = backlog};
+  const uvr_npipe_listen_options options = {
+      .message = npipe->options.mode == UVRELAY_NPIPE_MESSAGE, .buffer_size = LISTEN_BUFFER, .backlog = backlog};
   npipe->connection_cb = cb;
   return uvr_npipe_listen(&npipe->env, address.path, address.canonical, &options, on_client, npipe, &npipe->listener,
                           &npipe->error);

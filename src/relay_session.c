@@ -9,6 +9,7 @@
 #include "npipe_handle.h"
 #include "relay.h"
 #include "sized.h"
+#include "stdio_system.h"
 #include "stream_stdio.h"
 #include "stream_uv.h"
 
@@ -69,6 +70,13 @@ static void on_stream_closed(void *user)
   }
 }
 
+/* The numbers of the standard descriptors must stay taken: libuv does not close them, and others would be given them.
+ */
+static uv_file take_fd(uv_file fd)
+{
+  return fd >= 0 && fd <= 2 ? uvr_stdio_take(fd) : fd;
+}
+
 static void close_side(uvrelay_session_t *s, uvr_side *side)
 {
   if (side->stream != NULL) {
@@ -76,7 +84,7 @@ static void close_side(uvrelay_session_t *s, uvr_side *side)
     uvr_stream_close(side->stream, on_stream_closed, s);
     side->stream = NULL;
   } else if (side->endpoint.type == UVRELAY_STDIO) {
-    uvr_stream_stdio_discard(side->endpoint.input, side->endpoint.output);
+    uvr_stream_stdio_discard(take_fd(side->endpoint.input), take_fd(side->endpoint.output));
   }
 }
 
@@ -184,8 +192,8 @@ static bool dial_left(uvrelay_session_t *s)
 static bool open_stdio(uvrelay_session_t *s, uvr_side *side, uvrelay_side_t which)
 {
   uvrelay_error_t error;
-  uv_file input = side->endpoint.input;
-  uv_file output = side->endpoint.output;
+  uv_file input = take_fd(side->endpoint.input);
+  uv_file output = take_fd(side->endpoint.output);
   side->endpoint.input = -1; /* they are closed even if this fails */
   side->endpoint.output = -1;
   if (uvr_stream_stdio_new(&s->relay->env, input, output, &side->stream, &error) != 0) {
@@ -233,14 +241,37 @@ static void on_turn(uv_timer_t *timer)
 
 /* Starting. */
 
+static bool is_in_session(const uvrelay_t *relay, const uv_stream_t *stream)
+{
+  for (const uvrelay_session_t *s = relay->sessions; s != NULL; s = s->next) {
+    if (s->left.endpoint.stream == stream || s->right.endpoint.stream == stream) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* libuv calls a TCP handle readable and writable while it is still connecting. */
+static bool is_connected(const uv_stream_t *stream)
+{
+  struct sockaddr_storage address;
+  int size = sizeof(address);
+  return uv_is_readable(stream) && uv_is_writable(stream) &&
+         (stream->type != UV_TCP ||
+          uv_tcp_getpeername((const uv_tcp_t *)stream, (struct sockaddr *)&address, &size) == 0);
+}
+
 static int check_stream(uvrelay_t *relay, const uv_stream_t *stream)
 {
   if (stream == NULL || stream->loop != relay->env.loop || uv_is_closing((const uv_handle_t *)stream) ||
-      (stream->type != UV_TCP && stream->type != UV_NAMED_PIPE && stream->type != UV_TTY)) {
+      (stream->type != UV_TCP && stream->type != UV_NAMED_PIPE)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                         "the stream is not an open TCP, pipe or TTY handle of the relay's loop");
+                         "the stream is not an open TCP or pipe handle of the relay's loop");
   }
-  if (!uv_is_readable(stream) || !uv_is_writable(stream)) {
+  if (is_in_session(relay, stream)) {
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the stream is in a session already");
+  }
+  if (!is_connected(stream)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOTCONN,
                          "the stream is not connected, or cannot be both read and written");
   }

@@ -16,7 +16,7 @@
 #include "pump.h"
 
 enum {
-  LAST_WRITES_MS = 1000, /* for what the left side gave before it went */
+  LAST_WRITES_MS = 1000, /* without progress, for what the left side gave before it went */
   CLOSE_RETRY_MS = 10    /* while a pump's thread is still inside a stream */
 };
 
@@ -30,17 +30,18 @@ struct uvr_session {
   uvr_stream *left;
   uvr_stream *right;
   uvr_dial *dial;
-  uvr_pump up;       /* left to right */
-  uvr_pump down;     /* right to left */
-  bool left_ended;   /* its end of input has come */
-  bool right_ended;  /* the same */
-  bool up_ended;     /* nothing more goes to the right, not even the half-close */
-  bool down_ended;   /* nothing more goes to the left */
-  bool left_lost;    /* nobody reads what we would write to the left */
-  bool right_lost;   /* or to the right */
-  uv_timer_t timer;  /* LAST_WRITES_MS */
-  uint64_t started;  /* loop time, ms */
-  unsigned children; /* whose close callback is to come */
+  uvr_pump up;         /* left to right */
+  uvr_pump down;       /* right to left */
+  bool left_ended;     /* its end of input has come */
+  bool right_ended;    /* the same */
+  bool up_ended;       /* nothing more goes to the right, not even the half-close */
+  bool down_ended;     /* nothing more goes to the left */
+  bool left_lost;      /* nobody reads what we would write to the left */
+  bool right_lost;     /* or to the right */
+  uv_timer_t timer;    /* for silence: linger_ms, LAST_WRITES_MS */
+  uint64_t last_bytes; /* that had gone to the right when it was last looked at */
+  uint64_t started;    /* loop time, ms */
+  unsigned children;   /* whose close callback is to come */
   uvrelay_result_t result;
 };
 
@@ -112,6 +113,11 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
   uvr_log_line(&session->env->log, "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
                uv_now(session->env->loop) - session->started, why, session->result.to_right, session->result.to_left);
 
+  bool orderly = reason != UVRELAY_REASON_FAILED && reason != UVRELAY_REASON_STOPPED;
+  session->left->closes_gently = orderly;
+  if (session->right != NULL) {
+    session->right->closes_gently = orderly;
+  }
   session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
   if (session->dial != NULL) {
     uvr_dial_close(session->dial, on_child_closed, session);
@@ -144,9 +150,17 @@ static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
   }
 }
 
+/* They may take as long as they make progress. */
 static void on_last_writes_timer(uv_timer_t *timer)
 {
-  drop_lost_left(timer->data);
+  uvr_session *session = timer->data;
+  uint64_t bytes = uvr_pump_bytes(&session->up);
+  if (bytes == session->last_bytes) {
+    drop_lost_left(session);
+    return;
+  }
+  session->last_bytes = bytes;
+  (void)uv_timer_start(timer, on_last_writes_timer, LAST_WRITES_MS, 0);
 }
 
 /* Nobody reads what comes from the right. What the left side gave is still passed on, where it must end soon. */
@@ -159,6 +173,7 @@ static void lose_left(uvr_session *session)
   if (session->up_ended || !ends_soon) {
     drop_lost_left(session);
   } else {
+    session->last_bytes = uvr_pump_bytes(&session->up);
     (void)uv_timer_start(&session->timer, on_last_writes_timer, LAST_WRITES_MS, 0);
   }
 }
@@ -174,6 +189,10 @@ static void on_linger_timer(uv_timer_t *timer)
   uint64_t linger = session->options.linger_ms;
   if (uvr_pump_is_finishing(pump) || silent < linger) {
     (void)uv_timer_start(timer, on_linger_timer, silent < linger ? linger - silent : linger, 0);
+    return;
+  }
+  if (session->right_lost) {
+    drop(session, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, "the target is gone");
     return;
   }
   drop(session, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT, NULL,
@@ -254,7 +273,11 @@ static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *e
     uvr_log_line(&session->env->log, "%s", error->text);
     session->up_ended = true;
     session->right_lost = true;
+    if (session->right->ends_when_lost) {
+      drop(session, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
+    }
     drop_if_both_ended(session, UVRELAY_RIGHT);
+    linger(session, &session->down);
     break;
   case UVR_PUMP_SOURCE_GONE:
     drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL, error->text);
@@ -304,7 +327,9 @@ static void on_right_ended(uvr_session *session)
     drop(session, UVRELAY_REASON_ENDED, UVRELAY_RIGHT, NULL, "the target's output has ended");
     return;
   }
-  uvr_stream_watch(session->right, on_right_lost, session);
+  if (!session->right->watches_any_time) {
+    uvr_stream_watch(session->right, on_right_lost, session);
+  }
   if (session->left->can_half_close) {
     uvr_stream_shutdown(session->left, on_left_shut_down, session);
   } else {
@@ -343,6 +368,9 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
 {
   session->state = SESSION_RELAYING;
   session->right = right;
+  if (right->watches_any_time) {
+    uvr_stream_watch(right, on_right_lost, session);
+  }
   if (!session->left_lost) {
     uvr_pump_start(&session->down, session->env, session->right, session->left, on_down_end);
   }

@@ -56,6 +56,7 @@ struct uvr_stream {
   bool can_half_close;
   bool keeps_messages;
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
+  bool closes_gently;    /* set by the user: what was written is to arrive, even if the peer still sends */
   bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
 
   uvr_buffer *unread; /* comes before what is read next */
@@ -136,7 +137,8 @@ static inline void uvr_stream_cancel_read(uvr_stream *stream)
   stream->ops->cancel_read(stream);
 }
 
-/* Closes both directions, abandons what is under way, frees the stream, then calls back. */
+/* Closes both directions, abandons what is under way, frees the stream, then calls back. With closes_gently that may
+ * take a while. */
 static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, void *user)
 {
   stream->on_close = on_close;

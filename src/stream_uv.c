@@ -4,12 +4,16 @@
  * callback asks for the next read, and is stopped when one does not. A buffer is taken when libuv asks for it.
  * Writing: what the system takes at once is written at once, the rest waits in one uv_write_t.
  *
+ * Closing: at once; or gently, where the peer must get what was written although it still sends itself.
+ *
  * Ways to fail: UV_EOF is the end of input; writing to a peer that is gone gives UV_EPIPE; all else is an error. */
 #include "stream_uv.h"
 
 #include <string.h>
 
 #include "system.h"
+
+enum { PATIENCE_MS = 2000 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -23,16 +27,21 @@ typedef struct stream_uv {
   uv_close_cb former_close;
   uv_write_t write;
   uv_shutdown_t shutdown;
+  uv_timer_t patience;  /* of closing gently */
   uvr_buffer *incoming; /* lent to libuv */
   bool read_wanted;     /* our user waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
+  bool input_ended;     /* or has failed */
   bool closing;
   char name[];
 } stream_uv;
 
+/* Of writing and shutting down. */
 static uvr_outcome outcome_of(int code)
 {
-  return code == UV_EPIPE || code == UV_EOF || code == UV_ENOTCONN ? UVR_GONE : UVR_FAILED;
+  bool gone = code == UV_EPIPE || code == UV_EOF || code == UV_ENOTCONN || code == UV_ECONNRESET ||
+              code == UV_ECONNABORTED; /* which of them comes depends on when one looks */
+  return gone ? UVR_GONE : UVR_FAILED;
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -80,6 +89,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   } else {
     uvr_buffer_put(&s->base.env->buffers, buffer);
     stop_reading(s);
+    s->input_ended = true;
     if (count == UV_EOF) {
       s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
     } else {
@@ -192,12 +202,68 @@ static void on_close(uv_handle_t *handle)
   on_closed(user);
 }
 
+static void close_now(stream_uv *s)
+{
+  stop_reading(s);
+  uv_close((uv_handle_t *)s->handle, on_close);
+}
+
+/* Closing gently. */
+
+static void on_patience_closed(uv_handle_t *handle)
+{
+  close_now(handle->data);
+}
+
+static void end_gentle(stream_uv *s)
+{
+  if (!uv_is_closing((uv_handle_t *)&s->patience)) {
+    uv_close((uv_handle_t *)&s->patience, on_patience_closed);
+  }
+}
+
+static void on_patience(uv_timer_t *timer)
+{
+  end_gentle(timer->data);
+}
+
+static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  (void)buf;
+  uvr_buffer_put(&s->base.env->buffers, s->incoming);
+  s->incoming = NULL;
+  if (count < 0) {
+    stop_reading(s);
+    end_gentle(s);
+  }
+}
+
+/* A TCP socket that is closed while it holds input resets its connection, and what the peer has not yet received is
+ * lost. So the end is sent, and what still comes is thrown away, until the peer ends too or patience does. */
+static bool close_gently(stream_uv *s)
+{
+  stop_reading(s);
+  if (s->handle->type != UV_TCP || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
+    return false;
+  }
+  s->reading = true;
+  if (uv_stream_get_write_queue_size(s->handle) == 0 && uv_is_writable(s->handle)) {
+    (void)uv_shutdown(&s->shutdown, s->handle, on_shutdown);
+  }
+  (void)uv_timer_init(s->base.env->loop, &s->patience);
+  s->patience.data = s;
+  (void)uv_timer_start(&s->patience, on_patience, PATIENCE_MS, 0);
+  return true;
+}
+
 static void stream_close(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  stop_reading(s);
-  uv_close((uv_handle_t *)s->handle, on_close);
+  if (!stream->closes_gently || !close_gently(s)) {
+    close_now(s);
+  }
 }
 
 static const uvr_stream_ops ops = {

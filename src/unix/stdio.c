@@ -66,10 +66,11 @@ uv_file uvr_stdio_take(uv_file fd)
 {
   uv_file copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   uv_file null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (copy == -1 || null == -1) {
-    return fd;
+  if (copy != -1 && null != -1) {
+    (void)dup2(null, fd);
   }
-  (void)dup2(null, fd);
-  (void)close(null);
-  return copy;
+  if (null != -1) {
+    (void)close(null);
+  }
+  return copy != -1 ? copy : fd;
 }

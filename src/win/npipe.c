@@ -64,6 +64,7 @@ static uvr_outcome describe(npipe *np, uvrelay_phase_t phase, DWORD error, uvrel
                                       [UVRELAY_PHASE_SHUTDOWN] = "ending the output to"};
   int code = uv_translate_sys_error((int)error);
   if (is_gone(error)) {
+    code = phase == UVRELAY_PHASE_READ ? UV_EOF : UV_EPIPE; /* whichever of the three it is */
     (void)uvr_error_set_system(out, phase, code, error, "%s is gone", np->base.name);
     return UVR_GONE;
   }

@@ -39,8 +39,8 @@ static void on_packet(uv_async_t *async)
 {
   uvr_port_op *op = async->data;
   DWORD bytes = 0;
-  if (op->delayed) {
-    return; /* the packet that may or may not follow ERROR_MORE_DATA */
+  if (!op->pending || op->delayed || !HasOverlappedIoCompleted(&OVERLAPPED_OF(op))) {
+    return; /* not ours, or the packet that may or may not follow ERROR_MORE_DATA */
   }
   DWORD error = GetOverlappedResult(op->file, &OVERLAPPED_OF(op), &bytes, FALSE) ? 0 : GetLastError();
   uv_unref((uv_handle_t *)async);
