@@ -30,8 +30,9 @@ extern "C" {
  *
  * Bytes are never dropped, reordered or invented, and memory is bounded: a session holds at most two buffers a
  * direction (`buffer_size`), which between two pipes in message mode may each hold a whole message (`message_size`),
- * and half as much again while a message grows. An idle one holds none, or on Windows one of 1 KiB for a pipe. When its
- * sink does not take more a session stops reading its source.
+ * and half as much again while a message grows. An idle one holds none; on Windows one for a pipe, of 1 KiB unless the
+ * last read was larger. When its sink does not take more a session stops reading its source. Sessions keep the loop
+ * alive; a relay without any does not.
  * @{ */
 
 /** The relays of one loop. Its contents are private. */
@@ -68,6 +69,7 @@ typedef enum uvrelay_endpoint_type_e {
 
 /** A side of a session. Best made by uvrelay_address(), uvrelay_stream(), uvrelay_npipe() and uvrelay_stdio(). */
 typedef struct uvrelay_endpoint_s {
+  size_t size;                  /**< sizeof(uvrelay_endpoint_t), by which versions are told apart */
   uvrelay_endpoint_type_t type; /**< decides which of the other members say something */
   /** An address, in UTF-8, which is copied:
    *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe:NAME`, `//HOST/pipe/NAME`: a named pipe
@@ -76,7 +78,7 @@ typedef struct uvrelay_endpoint_s {
    *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`: a libassuan (GnuPG) socket file */
   const char *address;
-  /** A `uv_tcp_t`, `uv_pipe_t` or `uv_tty_t`, connected, on the relay's loop, neither reading, writing nor closing, and
+  /** A `uv_tcp_t` or `uv_pipe_t`, connected, on the relay's loop, neither reading, writing nor closing, and
    * given to nobody else. The session uses it, its `data` included, and closes it. */
   uv_stream_t *stream;
   /** Called when the stream is closed, with its `data` as it was given, before the session's done callback: its memory
@@ -87,11 +89,12 @@ typedef struct uvrelay_endpoint_s {
   uvrelay_npipe_t *npipe;
   /** Called when the pipe is closed, before the session's done callback. NULL is allowed. */
   uvrelay_npipe_close_cb npipe_closed;
-  /** A descriptor of the C library, to read from. The session closes it (on Unix 0, 1 and 2 stay open, so pass copies).
-   * A file, console or anonymous Windows pipe is read on libuv's thread pool, and occupies one of its threads while a
-   * read waits; closing waits for such a read. */
+  /** A descriptor of the C library, to read from, or -1: no input, which has ended. The session closes it; of 0, 1 and
+   * 2 it leaves the number open, leading to the null device. A file, console or anonymous Windows pipe is read and
+   * written on libuv's thread pool: it occupies a buffer and one of the pool's threads while a read or write waits, and
+   * no close, cancel or stop can be done before that has ended. */
   uv_file input;
-  /** The same, to write to; another one than `input`. */
+  /** The same, to write to, or -1: writing fails. Another one than `input`. */
   uv_file output;
 } uvrelay_endpoint_t;
 
@@ -151,15 +154,17 @@ typedef void (*uvrelay_cb)(uvrelay_t *relay);
  * @param[out] out the relay; NULL on failure
  * @param loop must outlive it
  * @param options copied; NULL: all defaults
- * @return 0; `UV_EINVAL`: an option is out of its range; `UV_ENOMEM`; or what uv_timer_init() gave. After a failure
- *   there is nothing to close. */
+ * @return 0; `UV_EINVAL`: an option is out of its range; `UV_ENOMEM`. After a failure there is nothing to close. */
 UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *options);
 
 /** Starts a session between two sides.
  *
  * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
  * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
- * takes it. Between two pipes in message mode each message stays one.
+ * takes it. Between two pipes in message mode each message stays one. A TCP side that still sends when the session has
+ * ended in an orderly way is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to
+ * it. While one side is being connected the other is not looked at: with retries, set a `timeout_ms`, or a client that
+ * has left keeps its session.
  * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
  *   caller as before. An address is copied.
@@ -192,7 +197,8 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  * @return 0; `UV_EALREADY`: it was stopped already */
 UVRELAY_API int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb);
 
-/** Cancels all sessions and frees the relay. To be called once; afterwards no other function may be called with it but
+/** Cancels all sessions and frees the relay. It must have been closed before uv_loop_close(), and its handles are not
+ * for a host's own uv_walk() and uv_close(). To be called once; afterwards no other function may be called with it but
  * from the done callbacks that still come.
  * @param relay the relay
  * @param cb called once, later, after all done callbacks, last. The relay is still there for uvrelay_get_data() and
@@ -201,8 +207,9 @@ UVRELAY_API void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb);
 
 /** What the relay has done so far.
  * @param relay the relay
- * @param[out] out filled in */
-UVRELAY_API void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out);
+ * @param[out] out filled in
+ * @param size sizeof(uvrelay_counters_t), by which versions are told apart: no more than that is written */
+UVRELAY_API void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out, size_t size);
 
 /** The detail of the last failure of uvrelay_start(); its code is 0 if there was none. Lasts as long as the relay, and
  * changes with the next failure. */
@@ -225,7 +232,7 @@ UVRELAY_API const char *uvrelay_version(void);
  * @param address see uvrelay_endpoint_t::address */
 static inline uvrelay_endpoint_t uvrelay_address(const char *address)
 {
-  uvrelay_endpoint_t endpoint = {UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1};
   return endpoint;
 }
 
@@ -234,7 +241,7 @@ static inline uvrelay_endpoint_t uvrelay_address(const char *address)
  * @param closed see uvrelay_endpoint_t::stream_closed */
 static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb closed)
 {
-  uvrelay_endpoint_t endpoint = {UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1};
   return endpoint;
 }
 
@@ -243,7 +250,7 @@ static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb
  * @param closed see uvrelay_endpoint_t::npipe_closed */
 static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb closed)
 {
-  uvrelay_endpoint_t endpoint = {UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1};
   return endpoint;
 }
 
@@ -252,7 +259,7 @@ static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_n
  * @param output see uvrelay_endpoint_t::output */
 static inline uvrelay_endpoint_t uvrelay_stdio(uv_file input, uv_file output)
 {
-  uvrelay_endpoint_t endpoint = {UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output};
   return endpoint;
 }
 

@@ -114,7 +114,8 @@ static int check_options(const uvrelay_npipe_options_t *options)
   bool allocator = (options->allocator.allocate == NULL) == (options->allocator.release == NULL);
   bool buffer = options->buffer_size == 0 || (options->buffer_size >= BUFFER_MIN && options->buffer_size <= BUFFER_MAX);
   bool mode = options->mode == UVRELAY_NPIPE_BYTE || options->mode == UVRELAY_NPIPE_MESSAGE;
-  return allocator && buffer && mode && (unsigned)options->impersonation <= UVRELAY_IMPERSONATION_DELEGATION &&
+  return allocator && buffer && mode && options->reserved == 0 &&
+                 (unsigned)options->impersonation <= UVRELAY_IMPERSONATION_DELEGATION &&
                  options->retry <= UVRELAY_RETRY_ALL
              ? 0
              : UV_EINVAL;

@@ -107,6 +107,9 @@ int uvrelay_npipe_read_start(uvrelay_npipe_t *npipe, uvrelay_npipe_read_cb cb)
   if (npipe->stream == NULL || npipe->given || npipe->closing) {
     return no_stream();
   }
+  if (cb == NULL) {
+    return UV_EINVAL;
+  }
   if (npipe->reading) {
     return UV_EALREADY;
   }

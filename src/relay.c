@@ -6,6 +6,8 @@
  * the close callback comes from the last of them. */
 #include "relay.h"
 
+#include <string.h>
+
 #include "sized.h"
 
 #define BUFFER_MIN  ((size_t)1024)
@@ -173,16 +175,18 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
 
 /* Questions. */
 
-void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out)
+void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out, size_t size)
 {
-  *out = relay->counters;
+  uvrelay_counters_t counters = relay->counters;
   for (const uvrelay_session_t *session = relay->sessions; session != NULL; session = session->next) {
     uint64_t to_right;
     uint64_t to_left;
     uvrelay_session_bytes(session, &to_right, &to_left);
-    out->to_right += to_right;
-    out->to_left += to_left;
+    counters.to_right += to_right;
+    counters.to_left += to_left;
   }
+  memset(out, 0, size);
+  memcpy(out, &counters, size < sizeof(counters) ? size : sizeof(counters));
 }
 
 const uvrelay_error_t *uvrelay_error(const uvrelay_t *relay)

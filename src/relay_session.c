@@ -290,11 +290,14 @@ static int check_address(uvrelay_t *relay, uvr_side *side)
   return uvr_address_parse(side->endpoint.address, 0, side->address, &relay->error);
 }
 
-/* Takes the side, in a way that give_back undoes. */
-static int take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *endpoint, const char *name)
+/* Takes the side, in a way that give_back undoes, last taken first. */
+static int take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *given, const char *name)
 {
-  int code;
-  side->endpoint = *endpoint;
+  int code = uvr_sized_copy(&side->endpoint, sizeof(side->endpoint), given);
+  if (code != 0) {
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "%s has no valid size", name);
+  }
+  const uvrelay_endpoint_t *endpoint = &side->endpoint;
   switch (endpoint->type) {
   case UVRELAY_ADDRESS:
     return check_address(relay, side);
@@ -317,18 +320,18 @@ static int take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *endp
                        (int)endpoint->type);
 }
 
+static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
+{
+  return left->type == right->type && ((left->type == UVRELAY_STREAM && left->stream == right->stream) ||
+                                       (left->type == UVRELAY_NPIPE && left->npipe == right->npipe));
+}
+
 static void give_back(uvrelay_t *relay, uvr_side *side)
 {
   if (side->stream != NULL) {
     uvr_stream_uv_give_back(side->stream);
   }
   uvr_free(&relay->env.memory, side->address);
-}
-
-static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
-{
-  return left->type == right->type && ((left->type == UVRELAY_STREAM && left->stream == right->stream) ||
-                                       (left->type == UVRELAY_NPIPE && left->npipe == right->npipe));
 }
 
 static int copy_options(uvrelay_t *relay, uvr_session_options *out, const uvrelay_session_options_t *options)
@@ -372,9 +375,6 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
   if (relay->stopped) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
-  if (is_same(left, right)) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "both sides are the same");
-  }
   int code = copy_options(relay, &own, options);
   if (code != 0) {
     return code;
@@ -386,14 +386,17 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
     if (code == 0) {
       code = take(relay, &s->right, right, "the right stream");
     }
+    if (code == 0 && is_same(&s->left.endpoint, &s->right.endpoint)) {
+      code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "both sides are the same");
+    }
   }
   if (code != 0) {
     if (code == UV_ENOMEM) {
       (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a session");
     }
     if (s != NULL) {
-      give_back(relay, &s->left);
       give_back(relay, &s->right);
+      give_back(relay, &s->left);
     }
     uvr_free(&relay->env.memory, s);
     return code;

@@ -11,13 +11,13 @@
 /** @addtogroup uvrelay
  * @{ */
 
-/** Marks a function of the library. Define UVRELAY_SHARED to use the library as a Windows DLL; the CMake package and
+/** Marks a function of the library. With a shared library UVRELAY_SHARED is to be defined, which the CMake package and
  * uvrelay.pc do. */
 #if defined(_WIN32) && defined(UVRELAY_BUILDING_SHARED)
 #define UVRELAY_API __declspec(dllexport)
 #elif defined(_WIN32) && defined(UVRELAY_SHARED)
 #define UVRELAY_API __declspec(dllimport)
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && (defined(UVRELAY_BUILDING_SHARED) || defined(UVRELAY_SHARED))
 #define UVRELAY_API __attribute__((visibility("default")))
 #else
 #define UVRELAY_API
@@ -28,9 +28,9 @@
 
 /** During what an error happened. */
 typedef enum uvrelay_phase_e {
-  UVRELAY_PHASE_NONE,      /**< none of the others: no memory, or the relay was stopped */
-  UVRELAY_PHASE_ADDRESS,   /**< reading an address, or looking its host up */
-  UVRELAY_PHASE_CONNECT,   /**< connecting to a target */
+  UVRELAY_PHASE_NONE,    /**< none of the others: what was given cannot be used, no memory, or the relay was stopped */
+  UVRELAY_PHASE_ADDRESS, /**< reading an address, or looking its host up */
+  UVRELAY_PHASE_CONNECT, /**< connecting to a target */
   UVRELAY_PHASE_HANDSHAKE, /**< proving who we are to a socket file's server */
   UVRELAY_PHASE_READ,      /**< reading */
   UVRELAY_PHASE_WRITE,     /**< writing */
@@ -46,7 +46,8 @@ typedef struct uvrelay_error_s {
   char text[UVRELAY_ERROR_TEXT_SIZE]; /**< what, where and why, in UTF-8: a sentence without its full stop */
 } uvrelay_error_t;
 
-/** Where memory comes from. All zero: malloc and free. Its functions are called on the loop's thread. */
+/** Where the library's memory comes from; libuv's own comes from libuv. All zero: malloc and free. Its functions are
+ * called on the loop's thread. */
 typedef struct uvrelay_allocator_s {
   /** As malloc: `size` bytes, aligned for every type, or NULL. */
   void *(*allocate)(void *user, size_t size);

@@ -43,8 +43,7 @@ typedef struct uvrelay_npipe_options_s {
   size_t size;                   /**< sizeof(uvrelay_npipe_options_t), by which versions are told apart */
   uvrelay_allocator_t allocator; /**< all zero: malloc and free */
   uvrelay_log_t log;             /**< all zero: silence */
-  /** The largest read in bytes, 1024 to 16777216; 0: 65536. Also the size of the buffers of a pipe that is made to
-   * listen, each way. */
+  /** The largest read, and the longest message of uvrelay_npipe_try_write(), in bytes, 1024 to 16777216; 0: 65536. */
   size_t buffer_size;
   /* Connecting. */
   uvrelay_impersonation_t impersonation; /**< what the server may do as this process */
@@ -54,6 +53,7 @@ typedef struct uvrelay_npipe_options_s {
   uint64_t timeout_ms;                   /**< for connecting, all attempts together; 0: no limit */
   /* Listening. */
   uvrelay_npipe_mode_t mode; /**< of the pipe that is made */
+  uint32_t reserved;         /**< 0 */
 } uvrelay_npipe_options_t;
 
 /** What a read callback is called for. */
@@ -91,11 +91,11 @@ typedef void (*uvrelay_npipe_close_cb)(uvrelay_npipe_t *npipe);
  * @param[out] out the handle; NULL on failure
  * @param loop must outlive the handle
  * @param options copied; NULL: all defaults
- * @return 0; `UV_EINVAL`: an option is out of its range; `UV_ENOMEM`; or what uv_timer_init() or uv_async_init() gave.
- *   After a failure there is nothing to close. */
+ * @return 0; `UV_EINVAL`: an option is out of its range; `UV_ENOMEM`. After a failure there is nothing to close. */
 UVRELAY_API int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npipe_options_t *options);
 
-/** Connects to a server's pipe, with the access of the options. A pipe of message type is put into message mode.
+/** Connects to a server's pipe, with the access of the options. A pipe of message type is put into message mode,
+ * where its server allows that: uvrelay_npipe_is_message_mode() tells.
  * @param npipe the handle
  * @param name `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:NAME`, or `//HOST/pipe/NAME` for another computer; UTF-8; copied
  * @param cb called once, unless the handle is closed first. Its status: `UV_ENOENT`: there is no such pipe, `UV_EBUSY`:
@@ -121,15 +121,16 @@ UVRELAY_API int uvrelay_npipe_listen(uvrelay_npipe_t *npipe, const char *name, u
  * @param server the handle that listens
  * @param client a new handle on the same loop, which is connected then
  * @return 0; `UV_EAGAIN`: no client waits; `UV_EINVAL`: `server` does not listen, or `client` has another loop;
- *   `UV_EBUSY`: `client` is in use already; `UV_ENOMEM` (the client still waits); `UV_ENOTSUP` */
+ *   `UV_EBUSY`: `client` is in use already; `UV_ENOMEM` (the client still waits); `UV_ENOTSUP`. The detail is with
+ *   `server`. */
 UVRELAY_API int uvrelay_npipe_accept(uvrelay_npipe_t *server, uvrelay_npipe_t *client);
 
 /** Reads all that comes, until uvrelay_npipe_read_stop() or the end. The order of events is: any number of
  * UVRELAY_NPIPE_DATA, at most one UVRELAY_NPIPE_END_OF_INPUT, then UVRELAY_NPIPE_GONE or UVRELAY_NPIPE_ERROR, after
  * which none comes. In message mode a message longer than the buffer comes in several pieces, the last of which has
  * `end_of_message`.
- * @return 0; `UV_EALREADY`: it reads already; `UV_ENOTCONN`: it is not connected; `UV_EOF`: reading has ended;
- *   `UV_ENOTSUP` */
+ * @return 0; `UV_EINVAL`: there is no callback; `UV_EALREADY`: it reads already; `UV_ENOTCONN`: it is not connected;
+ * `UV_EOF`: reading has ended; `UV_ENOTSUP` */
 UVRELAY_API int uvrelay_npipe_read_start(uvrelay_npipe_t *npipe, uvrelay_npipe_read_cb cb);
 
 /** Stops reading: no read callback comes until uvrelay_npipe_read_start(). Nothing is lost: what was read already, at
@@ -140,8 +141,9 @@ UVRELAY_API void uvrelay_npipe_read_stop(uvrelay_npipe_t *npipe);
  * @param npipe the handle
  * @param bufs copied, but not the bytes that they point to: these must last until the callback
  * @param nbufs how many. More than one are put together in memory of the allocator.
- * @param cb called once, in the order of the writes; after uvrelay_npipe_close(), with `UV_ECANCELED`, before the close
- *   callback. NULL is allowed. Status 0 means that the system took all; one failure makes all later writes fail.
+ * @param cb called once, in the order of the writes; after uvrelay_npipe_close(), if it was not done before, with
+ *   `UV_ECANCELED`, before the close callback. NULL is allowed. Status 0 means that the system took all; one failure
+ * makes all later writes fail.
  * @param user given to the callback
  * @return 0; `UV_EINVAL`: no bytes at all (a zero-byte message is uvrelay_npipe_shutdown()), or more than 2147483647;
  *   `UV_ENOTCONN`; `UV_EPIPE`: shutdown was asked for, or the pipe has failed; `UV_ENOMEM`; `UV_ENOTSUP`. After a
@@ -149,11 +151,11 @@ UVRELAY_API void uvrelay_npipe_read_stop(uvrelay_npipe_t *npipe);
 UVRELAY_API int uvrelay_npipe_write(uvrelay_npipe_t *npipe, const uv_buf_t bufs[], unsigned nbufs,
                                     uvrelay_npipe_done_cb cb, void *user);
 
-/** Writes without a callback: copies the bytes into the handle's own buffer, of the options' size, if that is free and
- * nothing else is queued. They go out before all later writes, and count in uvrelay_npipe_write_queue_size() until the
- * system has taken them; should that fail, later writes and reading tell.
+/** Writes without a callback: copies at most `buffer_size` bytes, if nothing is queued. They go out before all later
+ * writes, and count in uvrelay_npipe_write_queue_size() until the system has taken them; should that fail, later writes
+ * and reading tell.
  * @return how many bytes were taken: in message mode all, as one message; in byte mode perhaps fewer. `UV_EAGAIN`:
- *   writes are queued; `UV_EMSGSIZE`: the message is longer than the buffer; else as uvrelay_npipe_write() */
+ *   writes are queued; `UV_EMSGSIZE`: the message is longer than `buffer_size`; else as uvrelay_npipe_write() */
 UVRELAY_API int uvrelay_npipe_try_write(uvrelay_npipe_t *npipe, const uv_buf_t bufs[], unsigned nbufs);
 
 /** Half-close: once all writes are done and the peer has read them (or 30 seconds have passed), sends a zero-byte
@@ -167,7 +169,8 @@ UVRELAY_API int uvrelay_npipe_shutdown(uvrelay_npipe_t *npipe, uvrelay_npipe_don
 
 /** Closes the handle in whatever state it is, and abandons what is under way. What the system has taken already the
  * peer can still read. To be called once; afterwards no other function may be called but from the callbacks that still
- * come: those of writes and of a shutdown, with `UV_ECANCELED`, and then `cb`.
+ * come: those of writes and of a shutdown, with `UV_ECANCELED` if they are not done, and
+ * then `cb`.
  * @param npipe the handle
  * @param cb called once, last; NULL is allowed */
 UVRELAY_API void uvrelay_npipe_close(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb);

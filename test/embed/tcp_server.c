@@ -82,7 +82,7 @@ static void on_relay_stopped(uvrelay_t *relay)
   CHECK(!server->stopped);
   server->stopped = true;
   CHECK(server->done == 1 + CLIENTS); /* all could finish */
-  uvrelay_get_counters(relay, &counters);
+  uvrelay_get_counters(relay, &counters, sizeof(counters));
   CHECK(counters.active == 0);
   CHECK(counters.started == 1 + CLIENTS);
   CHECK(counters.failed == 1);

@@ -94,7 +94,7 @@ static void work(void *argument)
   echo_listen_local(&worker->echoes[0], &worker->host);
   echo_listen_tcp(&worker->echoes[1], &worker->host);
   start_round(worker);
-  uvrelay_get_counters(worker->relay, &counters);
+  uvrelay_get_counters(worker->relay, &counters, sizeof(counters));
   CHECK(counters.active == CLIENTS && counters.started == CLIENTS);
 
   CHECK(uv_run(&worker->host.loop, UV_RUN_DEFAULT) == 0);

@@ -277,7 +277,7 @@ static void test_give(void **state)
           assert_relayed(&b.left, &b.right, read);
           assert_relayed(&b.right, &b.left, 0);
           uvrelay_counters_t counters;
-          uvrelay_get_counters(b.relay, &counters);
+          uvrelay_get_counters(b.relay, &counters, sizeof(counters));
           assert_true(counters.active == 0 && counters.started == 1);
           assert_int_equal(counters.to_right, b.result.to_right);
           assert_int_equal(counters.to_left, b.result.to_left);
