@@ -241,10 +241,11 @@ static void on_turn(uv_timer_t *timer)
 
 /* Starting. */
 
+/* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
 static bool is_in_session(const uvrelay_t *relay, const uv_stream_t *stream)
 {
   for (const uvrelay_session_t *s = relay->sessions; s != NULL; s = s->next) {
-    if (s->left.endpoint.stream == stream || s->right.endpoint.stream == stream) {
+    if (!s->ending && (s->left.endpoint.stream == stream || s->right.endpoint.stream == stream)) {
       return true;
     }
   }

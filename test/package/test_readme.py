@@ -33,13 +33,18 @@ def free_port():
         return sample.getsockname()[1]
 
 
-def connect(port, program):
-    """The program has no way to say that it listens."""
+def connect(port, program, receives=262144):
+    """The program has no way to say that it listens. `receives`: bytes that the system takes for us."""
     for _ in range(PATIENCE * 20):
         assert program.poll() is None, program.communicate()
         try:
-            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+            client = socket.socket()
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+            client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", port))
+            return client
         except ConnectionRefusedError:
+            client.close()
             threading.Event().wait(0.05)
     raise TimeoutError("the program does not listen")
 
@@ -68,6 +73,50 @@ def use(program):
             assert running.stderr.read() == b""
 
 
+def early_answer(server, size):
+    """Answers one client while it still sends, then ends, and closes without having read all."""
+    client, _ = server.accept()
+    with client:
+        client.settimeout(PATIENCE)
+        client.recv(1)
+        client.sendall(bytes(size))
+        client.shutdown(socket.SHUT_WR)
+        threading.Event().wait(1)  # by then it has all left
+
+
+def upload(client):
+    try:
+        while True:
+            client.sendall(bytes(65536))
+    except OSError:
+        pass
+
+
+def use_early_answer(program):
+    """As of a web server that refuses an upload: the answer arrives whole although the client still sends, and does not
+    read before everybody else is done."""
+    size = 1_000_000
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as target:
+        target.settimeout(PATIENCE)
+        answering = threading.Thread(target=early_answer, args=(target, size), daemon=True)
+        answering.start()
+        command = [program, str(port), f"tcp://127.0.0.1:{target.getsockname()[1]}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+            try:
+                with connect(port, running, receives=8192) as client:
+                    threading.Thread(target=upload, args=(client,), daemon=True).start()
+                    answering.join()
+                    threading.Event().wait(0.5)
+                    received = 0
+                    while part := client.recv(65536):
+                        received += len(part)
+                assert received == size
+            finally:
+                running.kill()
+                running.wait()
+
+
 def cmake_cached(name):
     return re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)[1]
 
@@ -91,3 +140,4 @@ def test_by_pkg_config(tmp_path):
     run(os.environ["CC"], tmp_path / "bridge.c", *flags, "-o", tmp_path / "bridge")
     if not WINDOWS:
         use(tmp_path / "bridge")
+        use_early_answer(tmp_path / "bridge")
