@@ -229,11 +229,10 @@ static bool prepare(uvrelay_session_t *s, uvr_side *side, uvrelay_side_t which)
 static void on_turn(uv_timer_t *timer)
 {
   uvrelay_session_t *s = timer->data;
-  if (s->ending) {
-    return;
-  }
-  if (s->cancelled) {
+  if (s->cancelled && (!s->ending || s->session != NULL)) {
     cancel(s);
+  } else if (s->ending) {
+    return;
   } else if (prepare(s, &s->left, UVRELAY_LEFT) && prepare(s, &s->right, UVRELAY_RIGHT)) {
     start_pair(s);
   }
@@ -417,7 +416,7 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
 void uvrelay_session_cancel(uvrelay_session_t *session)
 {
   session->cancelled = true;
-  if (!session->ending) {
+  if (!session->ending || session->session != NULL) {
     later(session, 0);
   }
 }

@@ -29,6 +29,8 @@ struct uvr_session {
   session_state state;
   uvr_stream *left;
   uvr_stream *right;
+  uvr_stream *closing_left; /* they, while they close */
+  uvr_stream *closing_right;
   uvr_dial *dial;
   uvr_pump up;         /* left to right */
   uvr_pump down;       /* right to left */
@@ -59,11 +61,24 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void on_child_closed(void *user);
 
-static void close_stream(uvr_session *session, uvr_stream **stream)
+static void on_left_closed(void *user)
+{
+  ((uvr_session *)user)->closing_left = NULL;
+  on_child_closed(user);
+}
+
+static void on_right_closed(void *user)
+{
+  ((uvr_session *)user)->closing_right = NULL;
+  on_child_closed(user);
+}
+
+static void close_stream(uvr_session *session, uvr_stream **stream, uvr_stream **closing, uvr_close_cb on_closed)
 {
   if (*stream != NULL && !uvr_pump_is_inside(&session->up, *stream) && !uvr_pump_is_inside(&session->down, *stream)) {
-    uvr_stream_close(*stream, on_child_closed, session);
+    *closing = *stream;
     *stream = NULL;
+    uvr_stream_close(*closing, on_closed, session);
   }
 }
 
@@ -73,8 +88,8 @@ static void close_on(uv_timer_t *timer)
   uvr_session *session = timer->data;
   uvr_pump_stop(&session->up);
   uvr_pump_stop(&session->down);
-  close_stream(session, &session->left);
-  close_stream(session, &session->right);
+  close_stream(session, &session->left, &session->closing_left, on_left_closed);
+  close_stream(session, &session->right, &session->closing_right, on_right_closed);
   if (session->children == 0 && uvr_pump_clear(&session->up) && uvr_pump_clear(&session->down)) {
     uv_close((uv_handle_t *)timer, on_timer_closed);
   } else if (session->children == 0 || session->left != NULL || session->right != NULL) {
@@ -444,9 +459,20 @@ void uvr_session_bytes(const uvr_session *session, uint64_t *to_right, uint64_t 
   *to_left = ending ? session->result.to_left : uvr_pump_bytes(&session->down);
 }
 
+static void hurry(uvr_session *session)
+{
+  if (session->closing_left != NULL) {
+    uvr_stream_hurry(session->closing_left);
+  }
+  if (session->closing_right != NULL) {
+    uvr_stream_hurry(session->closing_right);
+  }
+}
+
 void uvr_session_cancel(uvr_session *session)
 {
   uvrelay_error_t error;
   (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
   drop(session, UVRELAY_REASON_STOPPED, UVRELAY_SIDE_NONE, &error, error.text);
+  hurry(session);
 }

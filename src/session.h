@@ -35,7 +35,8 @@ int uvr_session_start_connected(uvr_env *env, uvr_stream *left, uvr_stream *righ
 /* Bytes written to each side so far. Not after on_close. */
 void uvr_session_bytes(const uvr_session *session, uint64_t *to_right, uint64_t *to_left);
 
-/* Ends the session now, whatever is under way; its events come as ever. Not after on_end. */
+/* Ends the session now, whatever is under way; its events come as ever. After on_end it hurries the closing. Not after
+ * on_close. */
 void uvr_session_cancel(uvr_session *session);
 
 #endif

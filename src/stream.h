@@ -44,6 +44,7 @@ typedef struct uvr_stream_ops {
   void (*watch)(uvr_stream *stream);       /* may be NULL */
   void (*cancel_read)(uvr_stream *stream); /* may be NULL */
   void (*close)(uvr_stream *stream);
+  void (*hurry)(uvr_stream *stream); /* may be NULL */
 } uvr_stream_ops;
 
 struct uvr_stream {
@@ -146,6 +147,14 @@ static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, v
   uvr_buffer_put(&stream->env->buffers, stream->unread);
   stream->unread = NULL;
   stream->ops->close(stream);
+}
+
+/* Ends a gentle close soon. Only until on_close. */
+static inline void uvr_stream_hurry(uvr_stream *stream)
+{
+  if (stream->ops->hurry != NULL) {
+    stream->ops->hurry(stream);
+  }
 }
 
 #endif

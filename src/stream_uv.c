@@ -33,6 +33,7 @@ typedef struct stream_uv {
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool input_ended;     /* or has failed */
   bool closing;
+  bool gentle; /* and `patience` is open */
   char name[];
 } stream_uv;
 
@@ -261,13 +262,25 @@ static void stream_close(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  if (!stream->closes_gently || !close_gently(s)) {
+  s->gentle = stream->closes_gently && close_gently(s);
+  if (!s->gentle) {
     close_now(s);
   }
 }
 
-static const uvr_stream_ops ops = {
-    .read = stream_read, .write = stream_write, .shutdown = stream_shutdown, .close = stream_close};
+static void stream_hurry(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (s->gentle) {
+    end_gentle(s);
+  }
+}
+
+static const uvr_stream_ops ops = {.read = stream_read,
+                                   .write = stream_write,
+                                   .shutdown = stream_shutdown,
+                                   .close = stream_close,
+                                   .hurry = stream_hurry};
 
 static stream_uv *make(uvr_env *env, const char *name)
 {
