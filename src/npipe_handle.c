@@ -169,6 +169,7 @@ static bool is_used(const uvrelay_npipe_t *np)
 /* Reads a pipe's name, and says whether the handle may be connected to it. */
 static int prepare(uvrelay_npipe_t *np, const char *name, uvr_address *address)
 {
+  *address = (uvr_address){.kind = UVR_ADDRESS_NONE};
   if (!uvr_system_has_npipes()) {
     return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "named pipes exist on Windows only");
   }
