@@ -13,6 +13,12 @@
 #define UVR_BUFFER_SMALL ((size_t)1024)      /* bytes */
 #define UVR_BUFFER_LARGE ((size_t)64 * 1024) /* bytes, unless the pool's owner chooses another size */
 
+/* What a pool's owner may choose instead. */
+static inline bool uvr_buffer_may_be_large(size_t bytes)
+{
+  return bytes >= UVR_BUFFER_SMALL && bytes <= (size_t)16 * 1024 * 1024;
+}
+
 typedef struct uvr_buffer uvr_buffer;
 struct uvr_buffer {
   uvr_buffer *next;

@@ -12,8 +12,6 @@
 #include "sized.h"
 #include "system.h"
 
-#define BUFFER_MIN  ((size_t)1024)
-#define BUFFER_MAX  ((size_t)16 * 1024 * 1024)
 #define BACKLOG_MAX 64U
 /* Of the system's memory, each way, for each client: what libuv and Docker take. */
 #define LISTEN_BUFFER ((size_t)64 * 1024)
@@ -112,7 +110,7 @@ int uvrelay_npipe_is_closing(const uvrelay_npipe_t *npipe)
 static int check_options(const uvrelay_npipe_options_t *options)
 {
   bool allocator = (options->allocator.allocate == NULL) == (options->allocator.release == NULL);
-  bool buffer = options->buffer_size == 0 || (options->buffer_size >= BUFFER_MIN && options->buffer_size <= BUFFER_MAX);
+  bool buffer = options->buffer_size == 0 || uvr_buffer_may_be_large(options->buffer_size);
   bool mode = options->mode == UVRELAY_NPIPE_BYTE || options->mode == UVRELAY_NPIPE_MESSAGE;
   return allocator && buffer && mode && options->reserved == 0 &&
                  (unsigned)options->impersonation <= UVRELAY_IMPERSONATION_DELEGATION &&

@@ -10,8 +10,6 @@
 
 #include "sized.h"
 
-#define BUFFER_MIN  ((size_t)1024)
-#define BUFFER_MAX  ((size_t)16 * 1024 * 1024)
 #define MESSAGE_MAX ((size_t)1024 * 1024 * 1024)
 
 /* Closing and stopping. */
@@ -132,11 +130,6 @@ void uvr_relay_remove(uvrelay_t *relay, uvrelay_session_t *session)
 
 /* Making. */
 
-static bool is_in_range(size_t value, size_t least, size_t most)
-{
-  return value == 0 || (value >= least && value <= most);
-}
-
 int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *options)
 {
   uvrelay_options_t own;
@@ -146,7 +139,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
     return code;
   }
   if ((own.allocator.allocate == NULL) != (own.allocator.release == NULL) ||
-      !is_in_range(own.buffer_size, BUFFER_MIN, BUFFER_MAX) || !is_in_range(own.message_size, 1, MESSAGE_MAX)) {
+      (own.buffer_size != 0 && !uvr_buffer_may_be_large(own.buffer_size)) || own.message_size > MESSAGE_MAX) {
     return UV_EINVAL;
   }
   uvrelay_allocator_t memory = own.allocator.allocate != NULL ? own.allocator : uvr_memory_default();
