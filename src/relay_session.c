@@ -136,7 +136,9 @@ static void on_pair_end(void *user, const uvrelay_result_t *result)
   uvrelay_session_t *s = user;
   s->result = *result;
   s->ending = true;
-  (void)uv_timer_stop(&s->turn);
+  if (!s->cancelled) { /* else the turn is to hurry the closing */
+    (void)uv_timer_stop(&s->turn);
+  }
 }
 
 static void on_pair_closed(void *user)
