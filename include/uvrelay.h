@@ -184,7 +184,7 @@ UVRELAY_API int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, 
  * was over already. May be called more than once, but not after the done callback. */
 UVRELAY_API void uvrelay_session_cancel(uvrelay_session_t *session);
 
-/** How many bytes a session has written to each of its sides so far.
+/** How many bytes a session has written to each of its sides so far; a write that is not done does not count.
  * @param session the session
  * @param[out] to_right,to_left the numbers; each may be NULL */
 UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left);

@@ -242,11 +242,16 @@ static void on_turn(uv_timer_t *timer)
 
 /* Starting. */
 
+static bool is_stream(const uvrelay_endpoint_t *endpoint, const uv_stream_t *stream)
+{
+  return endpoint->type == UVRELAY_STREAM && endpoint->stream == stream;
+}
+
 /* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
 static bool is_in_session(const uvrelay_t *relay, const uv_stream_t *stream)
 {
   for (const uvrelay_session_t *s = relay->sessions; s != NULL; s = s->next) {
-    if (!s->ending && (s->left.endpoint.stream == stream || s->right.endpoint.stream == stream)) {
+    if (!s->ending && (is_stream(&s->left.endpoint, stream) || is_stream(&s->right.endpoint, stream))) {
       return true;
     }
   }

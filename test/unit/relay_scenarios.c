@@ -291,7 +291,7 @@ const relay_scenario relay_scenarios[] = {
      .left_far = {.sends = 60000, .then = FAR_ENDS},
      .right = DIALLED,
      .right_far = {.echoes = true},
-     .buffer_size = 4096,
+     .buffer_size = 1024,
      .large = true,
      .reason = UVRELAY_REASON_ENDED,
      .side = UVRELAY_RIGHT,
