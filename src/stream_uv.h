@@ -1,4 +1,4 @@
-/* A uv_tcp_t, uv_pipe_t or uv_tty_t as a stream. */
+/* A uv_tcp_t or uv_pipe_t as a stream. */
 #ifndef UVR_STREAM_UV_H
 #define UVR_STREAM_UV_H
 
