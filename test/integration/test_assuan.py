@@ -10,7 +10,7 @@ import pytest
 import bytestream
 from assuanpeer import (AssuanServer, LoopbackServer, cygwin_file, plain_file, receive_all, receive_exactly,
                         refused_port)
-from programs import Relay, error_sentence, run_relay, windows_path
+from programs import SOON, Relay, error_sentence, run_relay, windows_path
 
 FORMATS = pytest.mark.parametrize("cygwin", [False, True], ids=["plain", "cygwin"])
 NONCE = bytes(range(0x41, 0x51))
@@ -152,7 +152,7 @@ def test_a_cygwin_server_with_another_nonce(socket_file):
 def test_a_cygwin_server_that_is_silent(socket_file):
     with LoopbackServer(lambda connection: receive_all(connection)) as server:
         result = run_relay("--timeout=1", "-a", socket_file(cygwin_file(server.port, NONCE)), timeout=10)
-        assert result.code == 1 and 1 <= result.seconds < 4
+        assert result.code == 1 and 1 <= result.seconds < SOON
         error_sentence(result.stderr)
 
 
@@ -193,14 +193,14 @@ WORDS = "01234567-89ABCDEF-01234567-89ABCDEF"
     b"a long text\n" * 1000,
 ], ids=lambda content: repr(content[:32])[2:-1])
 def test_malformed_files(content, socket_file):
-    """PORT is one at which somebody listens: a refusal after dialling would be seen."""
+    """PORT is one at which somebody listens: a refusal after dialling would be seen. Trying again would take
+    longer than run_relay waits."""
     with LoopbackServer(lambda connection: None) as server:
         name = socket_file(content.replace(b"PORT", b"%d" % server.port))
-        result = run_relay("-p", "--timeout=3", "-a", name)
+        result = run_relay("-p", "--timeout=60", "-a", name)
         sentence = error_sentence(result.stderr)
         assert name in sentence or name.replace("\\", "/") in sentence
         assert (result.code, result.stdout) == (1, b"")
-        assert result.seconds < 2, "a malformed file was retried"
         assert server.clients == 0, "it was dialled"
         assert NONCE[:8].decode() not in result.stderr and WORDS[:8] not in result.stderr
 
@@ -280,4 +280,4 @@ def test_p_and_timeout(tmp_path, socket_file):
         result = run_relay("-p", "--timeout=1", "-a", name)
         sentence = error_sentence(result.stderr)
         assert "1 s" in sentence and "timeout" in sentence
-        assert result.code == 1 and 1 <= result.seconds < 3
+        assert result.code == 1 and 1 <= result.seconds < SOON

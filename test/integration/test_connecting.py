@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from programs import Relay, error_sentence, run_relay, under_wine, unique_pipe
+from programs import SOON, Relay, error_sentence, run_relay, under_wine, unique_pipe
 from winpeers import PipeServer
 
 #: The longest pause between two attempts is 200 ms; the rest is for a busy machine.
@@ -28,7 +28,7 @@ def test_absent():
     assert sentence.startswith(f"there is no pipe {name} (ERROR_FILE_NOT_FOUND, 2): ")
     assert "-p" in sentence, "no word of what to try"
     assert (result.code, result.stdout) == (1, b"")
-    assert result.seconds < 3
+    assert result.seconds < SOON
 
 
 def test_absent_with_p_the_server_appears_later():
@@ -60,7 +60,7 @@ def test_absent_with_p_and_timeout(seconds):
     assert name in sentence and "ERROR_FILE_NOT_FOUND, 2" in sentence and f"{seconds} s" in sentence
     assert "timeout" in sentence, "no word of what to try"
     assert result.code == 1
-    assert float(seconds) <= result.seconds < float(seconds) + 1.5
+    assert float(seconds) <= result.seconds < float(seconds) + SOON
 
 
 def test_timeout_ends_with_the_connection():
@@ -117,7 +117,7 @@ def test_busy_with_p_and_timeout():
         result = run_relay("-p", "--timeout=1", server.name)
         sentence = error_sentence(result.stderr)
         assert server.name in sentence and "ERROR_PIPE_BUSY, 231" in sentence
-        assert result.code == 1 and 1 <= result.seconds < 2.5
+        assert result.code == 1 and 1 <= result.seconds < SOON
 
 
 def test_many_clients_take_turns():
@@ -138,15 +138,14 @@ def test_many_clients_take_turns():
 
 
 @pytest.mark.parametrize("access", ["in", "out"])
-@pytest.mark.parametrize("args", [[], ["-p"], ["-p", "--timeout=5"]])
+@pytest.mark.parametrize("args", [[], ["-p"], ["-p", "--timeout=60"]])
 def test_denied_is_never_retried(access, args):
     """A one-way pipe refuses to be opened for both ways with the same error as a list of rights."""
     with PipeServer("recv-end", access=access) as server:
-        result = run_relay(*args, server.name, timeout=5)
+        result = run_relay(*args, server.name)
         sentence = error_sentence(result.stderr)
         assert sentence.startswith(f"access to {server.name} was denied (ERROR_ACCESS_DENIED, 5): ")
         assert (result.code, result.stdout) == (1, b"")
-        assert result.seconds < 3
 
 
 @pytest.mark.skipif(not under_wine(), reason="needs Wine's trace")
