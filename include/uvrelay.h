@@ -16,8 +16,9 @@ extern "C" {
  * @details Relays bytes, both ways, between any two of: a target that an address names, a connected `uv_stream_t`, a
  * named pipe of uvrelay/npipe.h, a pair of descriptors such as standard input and output.
  *
- * A ::uvrelay_t stands for the relays of one loop. Each uvrelay_start() makes a session: it connects what is to be
- * connected, moves bytes, passes each end of input on, and calls back when it is over and nothing of it is left.
+ * A ::uvrelay_t stands for the relays of one loop. Each uvrelay_route_add() listens, and each client gets a session.
+ * Each uvrelay_start() makes a session: it connects what is to be connected, moves bytes, passes each end of input on,
+ * and calls back when it is over and nothing of it is left.
  *
  * The library runs on the caller's loop and thread. It makes no thread (what blocks goes to libuv's thread pool, and on
  * Windows the flush before a zero-byte message to the system's), installs no signal handler (on Unix the program must
@@ -32,7 +33,7 @@ extern "C" {
  * direction (`buffer_size`), which between two pipes in message mode may each hold a whole message (`message_size`),
  * and half as much again while a message grows. An idle one holds none; on Windows one for a pipe, of 1 KiB unless the
  * last read was larger. When its sink does not take more a session stops reading its source. Sessions keep the loop
- * alive; a relay without any does not.
+ * alive, and so do routes that listen; a relay without any does not.
  * @{ */
 
 /** The relays of one loop. Its contents are private. */
@@ -98,6 +99,15 @@ typedef struct uvrelay_endpoint_s {
   uv_file output;
 } uvrelay_endpoint_t;
 
+/** How one side's end of input is passed on to the other. */
+typedef enum uvrelay_eof_e {
+  UVRELAY_EOF_AUTO,   /**< as its kind can: a socket is half-closed, a pipe in message mode gets a zero-byte message, a
+                         pipe in byte mode nothing */
+  UVRELAY_EOF_MARKER, /**< the same, but a pipe in byte mode gets a zero-byte write, too, which its reader must know to
+                         be the end */
+  UVRELAY_EOF_NONE    /**< not at all: see `linger_ms` */
+} uvrelay_eof_t;
+
 /** The options of a session. To be all zero but for `size` and what is wanted. */
 typedef struct uvrelay_session_options_s {
   size_t size; /**< sizeof(uvrelay_session_options_t), by which versions are told apart */
@@ -111,15 +121,19 @@ typedef struct uvrelay_session_options_s {
   /** Where a side's end of input cannot be passed on, because the other side has no half-close (a pipe in byte mode),
    * the session ends when that other side has been silent for so long. 0: 1000; UINT64_MAX: never. */
   uint64_t linger_ms;
-  int end_after_left;  /**< 1: the left side's end of input ends the session, once all its bytes are written */
-  int end_after_right; /**< 1: the same for the right side's */
+  int end_after_left;         /**< 1: the left side's end of input ends the session, once all its bytes are written */
+  int end_after_right;        /**< 1: the same for the right side's */
+  uvrelay_eof_t eof_to_left;  /**< how the left side is told of the right side's end of input */
+  uvrelay_eof_t eof_to_right; /**< how the right side is told of the left side's */
+  uint64_t idle_ms;           /**< ends the session when no byte has come either way for so long. 0: never. */
 } uvrelay_session_options_t;
 
 /** Why a session has ended. */
 typedef enum uvrelay_reason_e {
   UVRELAY_REASON_ENDED,   /**< both sides have ended their input, or one whose end was to be the end of all */
   UVRELAY_REASON_GONE,    /**< one side is gone, in an orderly way; what it had sent was passed on first */
-  UVRELAY_REASON_SILENT,  /**< one side has ended, and the other one, which cannot be told, was silent for linger_ms */
+  UVRELAY_REASON_SILENT,  /**< one side has ended, and the other one, which cannot be told, was silent for linger_ms;
+                             or both were for idle_ms, then the side is UVRELAY_SIDE_NONE */
   UVRELAY_REASON_STOPPED, /**< uvrelay_session_cancel(), uvrelay_stop() or uvrelay_close() ended it: UV_ECANCELED */
   UVRELAY_REASON_FAILED   /**< an error */
 } uvrelay_reason_t;
@@ -133,6 +147,7 @@ typedef struct uvrelay_result_s {
                             in any case */
   uint64_t to_right;     /**< bytes written to the right side */
   uint64_t to_left;      /**< bytes written to the left side */
+  uint64_t duration_ms;  /**< from the start of the session until both its sides were closed */
 } uvrelay_result_t;
 
 /** What a relay has done so far. */
@@ -143,6 +158,62 @@ typedef struct uvrelay_counters_s {
   uint64_t to_right; /**< bytes written to right sides, those of active sessions included */
   uint64_t to_left;  /**< bytes written to left sides, those of active sessions included */
 } uvrelay_counters_t;
+
+/** A listener, and the target to which each of its clients is relayed. Its contents are private. */
+typedef struct uvrelay_route_s uvrelay_route_t;
+
+/** What happens on a route. */
+typedef enum uvrelay_event_type_e {
+  UVRELAY_EVENT_OPENED,  /**< a client was accepted: a session has started, its target is now connected to */
+  UVRELAY_EVENT_CLOSED,  /**< that session is over */
+  UVRELAY_EVENT_PAUSED,  /**< no client is accepted for the time being: the error says why */
+  UVRELAY_EVENT_RESUMED, /**< clients are accepted again */
+  UVRELAY_EVENT_FAILED   /**< no client will be accepted any more: the error says why. What is open stays so. */
+} uvrelay_event_type_t;
+
+/** One thing that has happened on a route. Lasts as long as the callback. */
+typedef struct uvrelay_event_s {
+  uvrelay_event_type_t type;
+  uint64_t number;                /**< OPENED, CLOSED: which of the route's clients, counted from 1 */
+  uvrelay_session_t *session;     /**< the same: its session, which with CLOSED serves only to tell which one it was */
+  const uvrelay_result_t *result; /**< CLOSED: how it ended; its left side is the client, its right one the target */
+  const uvrelay_error_t *error;   /**< PAUSED, FAILED: why */
+} uvrelay_event_t;
+
+/** Called from the loop, later, for each event of a route, the last time before the route's or the relay's close
+ * callback. */
+typedef void (*uvrelay_event_cb)(uvrelay_route_t *route, const uvrelay_event_t *event, void *user);
+
+/** Called when a route is gone. */
+typedef void (*uvrelay_route_cb)(uvrelay_route_t *route, void *user);
+
+/** The options of a route. To be all zero but for `size` and what is wanted. Most can be set by name, too:
+ * uvrelay_route_option(), and in the query of each address. */
+typedef struct uvrelay_route_options_s {
+  size_t size;          /**< sizeof(uvrelay_route_options_t), by which versions are told apart */
+  uint64_t timeout_ms;  /**< for connecting to the target; a busy one is tried again for so long. 0: 30000; UINT64_MAX:
+                           no limit. */
+  uint64_t linger_ms;   /**< see uvrelay_session_options_t::linger_ms */
+  uint64_t idle_ms;     /**< see uvrelay_session_options_t::idle_ms */
+  unsigned max;         /**< so many sessions at a time, further clients wait to be accepted; 0: 1024 */
+  unsigned permissions; /**< of a Unix socket's file; 0: 0600 */
+  int message_mode;     /**< 1: a named pipe that is listened on is of message type */
+  uvrelay_impersonation_t impersonation; /**< what the server of a named pipe may do as this process */
+  uvrelay_eof_t eof_to_client;           /**< how a client is told of its target's end of input */
+  uvrelay_eof_t eof_to_target;           /**< how a target is told of its client's */
+  int allow_remote; /**< 1: a TCP port may be open to other computers, whoever can reach it may use the target */
+  uvrelay_event_cb event_cb; /**< NULL is allowed */
+  void *user;                /**< given to it */
+} uvrelay_route_options_t;
+
+/** What a route has done so far. */
+typedef struct uvrelay_route_counters_s {
+  size_t open;        /**< sessions that are not over */
+  uint64_t total;     /**< sessions started */
+  uint64_t failed;    /**< of those that are over, how many ended with UVRELAY_REASON_FAILED */
+  uint64_t to_target; /**< bytes written to targets, those of open sessions included */
+  uint64_t to_client; /**< bytes written to clients, those of open sessions included */
+} uvrelay_route_counters_t;
 
 /** Called when a session is over, both its sides are closed, and nothing of it is left: `session` serves only to tell
  * which one it was. */
@@ -189,17 +260,85 @@ UVRELAY_API void uvrelay_session_cancel(uvrelay_session_t *session);
  * @param[out] to_right,to_left the numbers; each may be NULL */
 UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left);
 
-/** Drains: no session can be started any more, and those there are may go on until they end by themselves or
- * `timeout_ms` has passed; then they are cancelled.
+/** Begins to listen, and relays each client to the target, in a session of its own, of which the client is the left
+ * side. A target that is busy is tried again until `timeout_ms` has passed; one that cannot be reached ends the session
+ * at once. Where a process has no more descriptors, or `max` sessions are open, clients wait to be accepted.
+ *
+ * Both addresses are as for uvrelay_endpoint_t::address. Each may have options behind it, `?NAME=VALUE&NAME=VALUE`,
+ * which are those of uvrelay_route_option() and go before `options`; so a `?` cannot be in a path here.
+ *
+ * @param relay the relay
+ * @param listen where to listen, in UTF-8:
+ *  - `unix:///PATH`: a Unix socket. Its file is made with its permissions, replaces one that nobody listens on any more
+ *    (UV_EADDRINUSE if somebody does; a file that is no socket is left alone: UV_EEXIST), and is removed at the end.
+ *  - `tcp://HOST:PORT`: an IPv4 address, an IPv6 address in brackets, or localhost, which is 127.0.0.1. Port 0: any
+ *    that is free, see uvrelay_route_get_listen(). If it is not of the loopback network, UV_EACCES without
+ *    `allow_remote`.
+ *  - `npipe:////./pipe/NAME` and the other forms (Windows): a pipe that only this user may open, from this computer
+ * only.
+ *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
+ *    number of the descriptor. The route closes it.
+ * @param target where to connect to: any target but a listener's `fd:`
+ * @param options copied; NULL: all defaults
+ * @param[out] out the route, valid until its close callback or the relay's; NULL is allowed
+ * @return 0: it listens; else a negative code, of which uvrelay_error() has the detail: `UV_EINVAL`: an address or an
+ *   option is wrong; `UV_ENOTSUP`: not on this system; `UV_ESHUTDOWN`: the relay is stopped; `UV_ENOMEM`; and what the
+ *   system says */
+UVRELAY_API int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target,
+                                  const uvrelay_route_options_t *options, uvrelay_route_t **out);
+
+/** Stops to listen and ends the route. Its sessions may go on until they end by themselves or `timeout_ms` has passed;
+ * then they are cancelled. uvrelay_stop() and uvrelay_close() stop to listen, too; the latter ends all routes, without
+ * their callbacks. May be called again with another timeout, but not after the callback.
+ * @param route the route
+ * @param timeout_ms 0: cancel them at once; UINT64_MAX: never
+ * @param cb called once, later, when nothing of the route is left but its memory, which is gone when the callback
+ *   returns; the last one counts. NULL is allowed.
+ * @param user given to it */
+UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user);
+
+/** Sets an option by its name, from text. Durations are in seconds, "2.5", up to a day; "off" is no limit where there
+ * can be none.
+ *
+ * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
+ * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"). Of each:
+ * `eof` ("auto", "marker", "none"), how it is told of the other one's end.
+ * @param options with a valid size
+ * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both
+ * @param name the option's name
+ * @param value its value
+ * @param[out] error what is wrong; NULL is allowed
+ * @return 0 or `UV_EINVAL` */
+UVRELAY_API int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, const char *name,
+                                     const char *value, uvrelay_error_t *error);
+
+/** Where the route listens, in its canonical form without options: with the port that was chosen instead of 0. */
+UVRELAY_API const char *uvrelay_route_get_listen(const uvrelay_route_t *route);
+
+/** The target's address, in its canonical form without options. */
+UVRELAY_API const char *uvrelay_route_get_target(const uvrelay_route_t *route);
+
+/** What the route has done so far.
+ * @param route the route
+ * @param[out] out filled in
+ * @param size sizeof(uvrelay_route_counters_t), by which versions are told apart: no more than that is written */
+UVRELAY_API void uvrelay_route_get_counters(const uvrelay_route_t *route, uvrelay_route_counters_t *out, size_t size);
+
+/** The last error of the route's listener or of one of its sessions; its code is 0 if there was none. */
+UVRELAY_API const uvrelay_error_t *uvrelay_route_error(const uvrelay_route_t *route);
+
+/** Drains: nothing is listened on any more, no session can be started, and those there are may go on until they end by
+ * themselves or `timeout_ms` has passed; then they are cancelled.
  * @param relay the relay
  * @param timeout_ms 0: cancel them at once; UINT64_MAX: never
- * @param cb called once, later, when no session is left; not if the relay is closed first. NULL is allowed.
+ * @param cb called once, later, when no session is left and no route listens; not if the relay is closed first. NULL is
+ *   allowed.
  * @return 0; `UV_EALREADY`: it was stopped already */
 UVRELAY_API int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb);
 
-/** Cancels all sessions and frees the relay. It must have been closed before uv_loop_close(), and its handles are not
- * for a host's own uv_walk() and uv_close(). To be called once; afterwards no other function may be called with it but
- * from the done callbacks that still come.
+/** Cancels all sessions, ends all routes and frees the relay. It must have been closed before uv_loop_close(), and its
+ * handles are not for a host's own uv_walk() and uv_close(). To be called once; afterwards no other function may be
+ * called with it but from the done callbacks that still come.
  * @param relay the relay
  * @param cb called once, later, after all done callbacks, last. The relay is still there for uvrelay_get_data() and
  *   gone when the callback returns. NULL is allowed. */

@@ -301,6 +301,31 @@ static uint16_t parse_port(const char *digits)
   return *digits == '\0' && value <= UINT16_MAX ? (uint16_t)value : 0;
 }
 
+/* fd://NAME, fd://NUMBER */
+static int parse_fd(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
+{
+  const char *name = rest + 2;
+  if (strncmp(rest, "//", 2) != 0 || *name == '\0' || strpbrk(name, "/\\:") != NULL) {
+    return refuse(text, error, "names no descriptor: write fd://NAME, with a name of LISTEN_FDNAMES, or fd://NUMBER");
+  }
+  out->kind = UVR_ADDRESS_FD;
+  (void)snprintf(out->path, sizeof(out->path), "%s", name);
+  (void)snprintf(out->canonical, sizeof(out->canonical), "fd://%s", name);
+  return 0;
+}
+
+static int refuse_port(const char *text, uvrelay_error_t *error)
+{
+  return refuse(text, error, "has a bad port: write tcp://HOST:PORT, where " PORT_RANGE);
+}
+
+void uvr_address_set_port(uvr_address *address, uint16_t port)
+{
+  address->port = port;
+  (void)snprintf(address->canonical, sizeof(address->canonical),
+                 strchr(address->host, ':') != NULL ? "tcp://[%s]:%u" : "tcp://%s:%u", address->host, (unsigned)port);
+}
+
 /* tcp://HOST:PORT */
 static int parse_tcp(const char *text, const char *rest, uvr_address *out, uvrelay_error_t *error)
 {
@@ -335,12 +360,11 @@ static int parse_tcp(const char *text, const char *rest, uvr_address *out, uvrel
     return refuse(text, error, "has no port: write tcp://HOST:PORT");
   }
   out->port = *end == ':' ? parse_port(end + 1) : 0;
-  if (out->port == 0) {
-    return refuse(text, error, "has a bad port: write tcp://HOST:PORT, where " PORT_RANGE);
+  if (out->port == 0 && strcmp(end, ":0") != 0) {
+    return refuse_port(text, error);
   }
   out->kind = UVR_ADDRESS_TCP;
-  (void)snprintf(out->canonical, sizeof(out->canonical), *host == '[' ? "tcp://[%s]:%u" : "tcp://%s:%u", out->host,
-                 (unsigned)out->port);
+  uvr_address_set_port(out, out->port);
   return 0;
 }
 
@@ -398,7 +422,8 @@ static const char *suggest(char suggestion[SUGGESTION_SIZE], const char *start, 
   uvr_address ignored;
   memset(&ignored, 0, sizeof(ignored));
   int length = snprintf(suggestion, SUGGESTION_SIZE, "%s%s", start, rest);
-  bool good = length > 0 && length < SUGGESTION_SIZE && parse_form(suggestion, &ignored, NULL) == 0;
+  bool good = length > 0 && length < SUGGESTION_SIZE && parse_form(suggestion, &ignored, NULL) == 0 &&
+              (ignored.kind != UVR_ADDRESS_TCP || ignored.port > 0);
   return good ? suggestion : otherwise;
 }
 
@@ -481,14 +506,20 @@ static int parse_assuan_path(const char *text, uvr_address *out, uvrelay_error_t
 int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   memset(out, 0, sizeof(*out));
+  bool listen = (flags & UVR_ADDRESS_LISTEN) != 0;
   int result = check_text(text, error);
   if (result == 0 && (flags & UVR_ADDRESS_ASSUAN_PATH) != 0) {
     result = parse_assuan_path(text, out, error);
+  } else if (result == 0 && listen && begins(text, "fd:")) {
+    result = parse_fd(text, text + LENGTH("fd:"), out, error);
   } else if (result == 0) {
     result = parse_form(text, out, error);
   }
   if (result == NO_FORM) {
     result = refuse_form(text, error);
+  }
+  if (result == 0 && out->kind == UVR_ADDRESS_TCP && out->port == 0 && !listen) {
+    result = refuse_port(text, error);
   }
   if (result != 0) {
     memset(out, 0, sizeof(*out));

@@ -13,7 +13,8 @@ typedef enum uvr_address_kind {
   UVR_ADDRESS_NPIPE,
   UVR_ADDRESS_UNIX,
   UVR_ADDRESS_TCP,
-  UVR_ADDRESS_ASSUAN
+  UVR_ADDRESS_ASSUAN,
+  UVR_ADDRESS_FD /* only to listen on */
 } uvr_address_kind;
 
 /* Sizes in bytes, each with the NUL. */
@@ -30,13 +31,13 @@ typedef enum uvr_address_kind {
  * be copied by assignment and needs no freeing. */
 typedef struct uvr_address {
   uvr_address_kind kind;
-  uint16_t port; /* TCP only, 1 to 65535 */
-  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT or assuan:///PATH; for what only
-   * UVR_ADDRESS_ASSUAN_PATH lets in, relative paths above all, the path. Parses again to the same address, given the
-   * same flags. */
+  uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
+  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or fd://NAME; for what
+   * only UVR_ADDRESS_ASSUAN_PATH lets in, relative paths above all, the path. Parses again to the same address, given
+   * the same flags. */
   char canonical[UVR_ADDRESS_CANONICAL_SIZE];
   /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ASSUAN: the path of the
-   * socket file as the system wants it, C:/x or /home/x; TCP: empty. */
+   * socket file as the system wants it, C:/x or /home/x; FD: its name or number; TCP: empty. */
   char path[UVR_ADDRESS_PATH_SIZE];
   /* TCP: a name, an IPv4 address or an IPv6 address without brackets but with its zone, if any. NPIPE: the
    * computer, or empty for this one. Else empty. */
@@ -45,6 +46,8 @@ typedef struct uvr_address {
 
 /* The text is the path of a libassuan socket file (the program's -a), unless it begins with assuan: anyway. */
 #define UVR_ADDRESS_ASSUAN_PATH 1U
+/* The text is a listener's address: fd://NAME is one, too, and a TCP port may be 0. */
+#define UVR_ADDRESS_LISTEN 2U
 
 /* Reads an address:
  *   //./pipe/NAME, \\.\pipe\NAME, \\?\pipe\NAME, //HOST/pipe/NAME   slashes of either kind, repeated ones count once
@@ -52,9 +55,13 @@ typedef struct uvr_address {
  *   unix:///PATH
  *   tcp://HOST:PORT                                                 a name, IPv4 or [IPv6%ZONE]
  *   assuan:///PATH                                                  a slash before a drive letter is dropped
+ *   fd://NAME                                                       with UVR_ADDRESS_LISTEN; a name or a number
  * Scheme names and "pipe" are taken in upper and lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with
  * *error (which may be NULL) saying what is wrong and what to write instead, and *out all zero. `text` may be NULL,
  * which is refused like an empty one. */
 int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error);
+
+/* Gives a TCP address another port. */
+void uvr_address_set_port(uvr_address *address, uint16_t port);
 
 #endif

@@ -10,6 +10,7 @@
 #include "dial.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "assuan_file.h"
 #include "handshake.h"
@@ -138,7 +139,7 @@ static void succeed(uvr_dial *dial)
 static bool is_retried(const uvr_dial *dial)
 {
   int code = dial->error.code;
-  bool busy = code == UV_EBUSY;
+  bool busy = code == UV_EBUSY || code == UV_EMFILE || code == UV_ENFILE;
   bool absent = code == UV_ENOENT || code == UV_ECONNREFUSED;
   return dial->error.phase == UVRELAY_PHASE_CONNECT && ((busy && (dial->options.retry & UVRELAY_RETRY_BUSY) != 0) ||
                                                         (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0));
@@ -260,8 +261,7 @@ static void connect_tcp(uvr_dial *dial, const struct sockaddr *address)
   if (code == 0) {
     uv_tcp_t *tcp = (uv_tcp_t *)uvr_stream_uv_handle(dial->stream);
     code = uv_tcp_connect(&dial->request.connect, tcp, address, on_connected);
-    /* Small answers must not wait for the acknowledgement of earlier ones. */
-    (void)uv_tcp_nodelay(tcp, 1);
+    uvr_stream_uv_tune_tcp(tcp);
   }
   if (code != 0) {
     connect_failed(dial, code);
@@ -292,6 +292,20 @@ static void on_resolved(uv_getaddrinfo_t *request, int code, struct addrinfo *ad
     dial->next_address = addresses;
     connect_next(dial);
   }
+}
+
+/* False: the host is a name, or has a zone. */
+static bool connect_numeric(uvr_dial *dial)
+{
+  struct sockaddr_storage ip;
+  if (uv_ip4_addr(dial->address.host, dial->address.port, (struct sockaddr_in *)&ip) != 0 &&
+      (strchr(dial->address.host, '%') != NULL ||
+       uv_ip6_addr(dial->address.host, dial->address.port, (struct sockaddr_in6 *)&ip) != 0)) {
+    return false;
+  }
+  dial->next_address = NULL;
+  connect_tcp(dial, (const struct sockaddr *)&ip);
+  return true;
 }
 
 static void resolve(uvr_dial *dial)
@@ -417,8 +431,11 @@ static void attempt(uv_timer_t *timer)
     connect_unix(dial);
     break;
   case UVR_ADDRESS_TCP:
-    resolve(dial);
+    if (!connect_numeric(dial)) {
+      resolve(dial);
+    }
     break;
+  case UVR_ADDRESS_FD: /* only to listen on */
   case UVR_ADDRESS_NONE:
     fail_with(dial, UV_EINVAL);
     break;

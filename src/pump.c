@@ -155,6 +155,7 @@ static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvre
 void uvr_pump_start(uvr_pump *pump, uvr_env *env, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
 {
   *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end, .buffers = &source->env->buffers};
+  pump->active = uv_now(source->env->loop);
   pump->whole_messages = source->keeps_messages && sink->keeps_messages;
   pump->message_size = env->message_size;
   if (env->threads && !pump->whole_messages && source->reads_blocking && sink->writes_blocking) {

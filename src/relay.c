@@ -2,7 +2,8 @@
  * from two endpoints to a running pair of pumps and to its end, is in relay_session.c.
  *
  * No callback comes from within a call: stopping and closing begin in the turn, a timer of 0 ms, so that they may be
- * asked for anywhere, even by the log. Closing cancels every session; when the last is over the timers are closed, and
+ * asked for anywhere, even by the log. Closing cancels every session and ends every route; when
+ * the last is over the timers are closed, and
  * the close callback comes from the last of them. */
 #include "relay.h"
 
@@ -41,10 +42,13 @@ static void cancel_all(uvrelay_t *relay)
 static void on_turn(uv_timer_t *timer)
 {
   uvrelay_t *relay = timer->data;
+  if (relay->stopped) {
+    uvr_routes_end(relay, relay->closing);
+  }
   if (relay->cancel) {
     cancel_all(relay);
   }
-  if (relay->sessions != NULL) {
+  if (relay->sessions != NULL || (relay->closing ? relay->routes != NULL : uvr_routes_listen(relay))) {
     return; /* the last one's end makes the turn come again */
   }
   (void)uv_timer_stop(&relay->deadline);
@@ -59,7 +63,7 @@ static void on_turn(uv_timer_t *timer)
   }
 }
 
-static void kick(uvrelay_t *relay)
+void uvr_relay_kick(uvrelay_t *relay)
 {
   (void)uv_timer_start(&relay->turn, on_turn, 0, 0);
 }
@@ -83,7 +87,7 @@ int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb)
     (void)uv_timer_start(&relay->deadline, on_deadline, timeout_ms, 0);
     uv_unref((uv_handle_t *)&relay->deadline); /* the sessions keep the loop alive */
   }
-  kick(relay);
+  uvr_relay_kick(relay);
   return 0;
 }
 
@@ -93,7 +97,7 @@ void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb)
   relay->closing = true;
   relay->cancel = true;
   relay->close_cb = cb;
-  kick(relay);
+  uvr_relay_kick(relay);
 }
 
 /* The list of sessions. */
@@ -124,7 +128,7 @@ void uvr_relay_remove(uvrelay_t *relay, uvrelay_session_t *session)
   relay->counters.to_right += session->result.to_right;
   relay->counters.to_left += session->result.to_left;
   if (relay->sessions == NULL && relay->stopped) {
-    kick(relay);
+    uvr_relay_kick(relay);
   }
 }
 

@@ -28,6 +28,7 @@ static void on_turn_closed(uv_handle_t *handle)
 {
   uvrelay_session_t *s = handle->data;
   uvrelay_t *relay = s->relay;
+  s->result.duration_ms = uv_now(relay->env.loop) - s->started;
   uvr_relay_remove(relay, s);
   if (s->cb != NULL) {
     s->cb(s, &s->result, s->user);
@@ -341,18 +342,21 @@ static void give_back(uvrelay_t *relay, uvr_side *side)
   uvr_free(&relay->env.memory, side->address);
 }
 
-static int copy_options(uvrelay_t *relay, uvr_session_options *out, const uvrelay_session_options_t *options)
+int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out)
 {
   uvrelay_session_options_t own;
   if (uvr_sized_copy(&own, sizeof(own), options) != 0 || own.retry > UVRELAY_RETRY_ALL ||
-      (unsigned)own.impersonation > UVRELAY_IMPERSONATION_DELEGATION) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "an option of the session is out of its range");
+      (unsigned)own.impersonation > UVRELAY_IMPERSONATION_DELEGATION || (unsigned)own.eof_to_left > UVRELAY_EOF_NONE ||
+      (unsigned)own.eof_to_right > UVRELAY_EOF_NONE) {
+    return UV_EINVAL;
   }
   uint64_t linger = own.linger_ms == 0 ? LINGER_MS : own.linger_ms;
   *out = (uvr_session_options){.end_after_left = own.end_after_left != 0,
                                .end_after_right = own.end_after_right != 0,
-                               .half_close_right = true,
+                               .eof_to_left = own.eof_to_left,
+                               .eof_to_right = own.eof_to_right,
                                .linger_ms = linger == UINT64_MAX ? 0 : linger,
+                               .idle_ms = own.idle_ms,
                                .dial = {.retry = own.retry,
                                         .retry_first_ms = own.retry_first_ms,
                                         .retry_last_ms = own.retry_last_ms,
@@ -361,8 +365,15 @@ static int copy_options(uvrelay_t *relay, uvr_session_options *out, const uvrela
   return 0;
 }
 
-static void begin(uvrelay_session_t *s)
+static void begin(uvrelay_session_t *s, uvrelay_t *relay, const uvr_session_options *options, uvrelay_done_cb cb,
+                  void *user)
 {
+  s->relay = relay;
+  s->options = *options;
+  s->cb = cb;
+  s->user = user;
+  s->children = 1;
+  s->started = uv_now(relay->env.loop);
   if (s->left.endpoint.type == UVRELAY_NPIPE) {
     uvr_npipe_give(s->left.endpoint.npipe);
   }
@@ -382,9 +393,9 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
   if (relay->stopped) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
-  int code = copy_options(relay, &own, options);
+  int code = uvr_session_options_of(options, &own);
   if (code != 0) {
-    return code;
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "an option of the session is out of its range");
   }
   uvrelay_session_t *s = uvr_alloc(&relay->env.memory, sizeof(*s));
   code = UV_ENOMEM;
@@ -408,16 +419,29 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
     uvr_free(&relay->env.memory, s);
     return code;
   }
-  s->relay = relay;
-  s->options = own;
-  s->cb = cb;
-  s->user = user;
-  s->children = 1;
-  begin(s);
+  begin(s, relay, &own, cb, user);
   if (out != NULL) {
     *out = s;
   }
   return 0;
+}
+
+uvrelay_session_t *uvr_relay_start_client(uvrelay_t *relay, uvr_stream *client, const uvr_address *target,
+                                          const uvr_session_options *options, uvrelay_done_cb cb, void *user)
+{
+  uvrelay_session_t *s = uvr_alloc(&relay->env.memory, sizeof(*s));
+  uvr_address *address = s == NULL ? NULL : uvr_alloc(&relay->env.memory, sizeof(*address));
+  if (address == NULL) {
+    uvr_free(&relay->env.memory, s);
+    return NULL;
+  }
+  *address = *target;
+  s->left.endpoint.type = UVRELAY_STREAM;
+  s->left.stream = client;
+  s->right.endpoint.type = UVRELAY_ADDRESS;
+  s->right.address = address;
+  begin(s, relay, options, cb, user);
+  return s;
 }
 
 void uvrelay_session_cancel(uvrelay_session_t *session)

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "pump.h"
 
@@ -32,15 +33,16 @@ struct uvr_session {
   uvr_stream *closing_left; /* they, while they close */
   uvr_stream *closing_right;
   uvr_dial *dial;
-  uvr_pump up;         /* left to right */
-  uvr_pump down;       /* right to left */
-  bool left_ended;     /* its end of input has come */
-  bool right_ended;    /* the same */
-  bool up_ended;       /* nothing more goes to the right, not even the half-close */
-  bool down_ended;     /* nothing more goes to the left */
-  bool left_lost;      /* nobody reads what we would write to the left */
-  bool right_lost;     /* or to the right */
-  uv_timer_t timer;    /* for silence: linger_ms, LAST_WRITES_MS */
+  uvr_pump up;      /* left to right */
+  uvr_pump down;    /* right to left */
+  bool left_ended;  /* its end of input has come */
+  bool right_ended; /* the same */
+  bool up_ended;    /* nothing more goes to the right, not even the half-close */
+  bool down_ended;  /* nothing more goes to the left */
+  bool left_lost;   /* nobody reads what we would write to the left */
+  bool right_lost;  /* or to the right */
+  uv_timer_t timer; /* for silence: linger_ms, LAST_WRITES_MS */
+  uv_timer_t idle;
   uint64_t last_bytes; /* that had gone to the right when it was last looked at */
   uint64_t started;    /* loop time, ms */
   unsigned children;   /* whose close callback is to come */
@@ -57,6 +59,12 @@ static void on_timer_closed(uv_handle_t *handle)
   if (events.on_close != NULL) {
     events.on_close(events.user);
   }
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+  uvr_session *session = handle->data;
+  uv_close((uv_handle_t *)&session->timer, on_timer_closed);
 }
 
 static void on_child_closed(void *user);
@@ -91,7 +99,7 @@ static void close_on(uv_timer_t *timer)
   close_stream(session, &session->left, &session->closing_left, on_left_closed);
   close_stream(session, &session->right, &session->closing_right, on_right_closed);
   if (session->children == 0 && uvr_pump_clear(&session->up) && uvr_pump_clear(&session->down)) {
-    uv_close((uv_handle_t *)timer, on_timer_closed);
+    uv_close((uv_handle_t *)&session->idle, on_idle_closed);
   } else if (session->children == 0 || session->left != NULL || session->right != NULL) {
     (void)uv_timer_start(timer, close_on, CLOSE_RETRY_MS, 0);
   }
@@ -116,6 +124,7 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
   uvr_pump_stop(&session->up);
   uvr_pump_stop(&session->down);
   (void)uv_timer_stop(&session->timer);
+  (void)uv_timer_stop(&session->idle);
   session->result.reason = reason;
   session->result.side = side;
   session->result.to_right = uvr_pump_bytes(&session->up);
@@ -150,7 +159,10 @@ static void drop_failed(uvr_session *session, uvrelay_side_t side, const uvrelay
 
 static void drop_lost_left(uvr_session *session)
 {
-  drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL, "nobody reads the output any more");
+  char why[UVRELAY_ERROR_TEXT_SIZE];
+  (void)snprintf(why, sizeof(why), "%s is gone", session->left->name);
+  drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
+       session->left->watches_any_time ? "nobody reads the output any more" : why);
 }
 
 static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
@@ -222,6 +234,25 @@ static void linger(uvr_session *session, uvr_pump *rest)
   }
 }
 
+/* Nothing comes from either. */
+static void on_idle_timer(uv_timer_t *timer)
+{
+  uvr_session *session = timer->data;
+  uint64_t last = session->up.active > session->down.active ? session->up.active : session->down.active;
+  uint64_t silent = uv_now(session->env->loop) - last;
+  if (silent < session->options.idle_ms) {
+    (void)uv_timer_start(timer, on_idle_timer, session->options.idle_ms - silent, 0);
+    return;
+  }
+  drop(session, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
+}
+
+/* Whether the end of the other side's input can be told. */
+static bool passes_end(const uvr_stream *to, uvrelay_eof_t eof)
+{
+  return eof != UVRELAY_EOF_NONE && (to->can_half_close || (eof == UVRELAY_EOF_MARKER && to->can_mark_end));
+}
+
 /* Left to right. */
 
 static void on_right_shut_down(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -267,7 +298,7 @@ static void on_left_ended(uvr_session *session)
   if (!session->left->watches_any_time) {
     uvr_stream_watch(session->left, on_left_lost, session);
   }
-  if (session->options.half_close_right && session->right->can_half_close) {
+  if (passes_end(session->right, session->options.eof_to_right)) {
     uvr_stream_shutdown(session->right, on_right_shut_down, session);
   } else {
     session->up_ended = true;
@@ -345,7 +376,7 @@ static void on_right_ended(uvr_session *session)
   if (!session->right->watches_any_time) {
     uvr_stream_watch(session->right, on_right_lost, session);
   }
-  if (session->left->can_half_close) {
+  if (passes_end(session->left, session->options.eof_to_left)) {
     uvr_stream_shutdown(session->left, on_left_shut_down, session);
   } else {
     session->down_ended = true;
@@ -392,6 +423,9 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
   if (session->state == SESSION_RELAYING) {
     uvr_pump_start(&session->up, session->env, session->left, session->right, on_up_end);
   }
+  if (session->state == SESSION_RELAYING && session->options.idle_ms > 0) {
+    (void)uv_timer_start(&session->idle, on_idle_timer, session->options.idle_ms, 0);
+  }
 }
 
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
@@ -416,6 +450,8 @@ static void init(uvr_session *session, uvr_env *env, uvr_stream *left, const uvr
   session->started = uv_now(env->loop);
   (void)uv_timer_init(env->loop, &session->timer);
   session->timer.data = session;
+  (void)uv_timer_init(env->loop, &session->idle);
+  session->idle.data = session;
   if (left->watches_any_time) {
     uvr_stream_watch(left, on_left_lost, session);
   }

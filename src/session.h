@@ -8,12 +8,14 @@
 typedef struct uvr_session uvr_session;
 
 typedef struct uvr_session_options {
-  bool end_after_left;   /* the left side's end of input ends the session, once all its bytes are written */
-  bool end_after_right;  /* and the right side's */
-  bool half_close_right; /* the left side's end of input is passed on, where the right side can be half-closed */
+  bool end_after_left;  /* the left side's end of input ends the session, once all its bytes are written */
+  bool end_after_right; /* and the right side's */
   /* Where an end of input is not passed on, the session ends when the other side has been silent for so long; 0: never.
    * Not with pumps on threads. */
   uint64_t linger_ms;
+  uint64_t idle_ms; /* the same when no byte has come either way for so long */
+  uvrelay_eof_t eof_to_left;
+  uvrelay_eof_t eof_to_right;
   uvr_dial_options dial;
 } uvr_session_options;
 

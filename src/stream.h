@@ -55,6 +55,7 @@ struct uvr_stream {
   uvr_env *env;
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
+  bool can_mark_end; /* shutdown can be called although can_half_close is false: not every reader knows the mark */
   bool keeps_messages;
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
   bool closes_gently;    /* set by the user: what was written is to arrive, even if the peer still sends */
@@ -118,9 +119,9 @@ static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdo
 }
 
 /* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
- * breaks the rules meanwhile. A named pipe can tell after its end of input, and may only then be asked; standard output
- * can at any time (watches_any_time); other streams never do. Unlike the others, this callback never comes before the
- * function returns. */
+ * breaks the rules meanwhile. A named pipe, or on Unix a socket, can tell after its end of input, and may only then be
+ * asked; standard output can at any time (watches_any_time); other streams never do. Unlike the others, this callback
+ * never comes before the function returns. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;

@@ -13,7 +13,7 @@
 
 #include "system.h"
 
-enum { PATIENCE_MS = 2000 };
+enum { PATIENCE_MS = 2000, WATCH_MS = 500, KEEPALIVE_S = 60 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -27,13 +27,14 @@ typedef struct stream_uv {
   uv_close_cb former_close;
   uv_write_t write;
   uv_shutdown_t shutdown;
-  uv_timer_t patience;  /* of closing gently */
+  uv_timer_t timer;     /* of watching, then of closing gently */
   uvr_buffer *incoming; /* lent to libuv */
   bool read_wanted;     /* our user waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool input_ended;     /* or has failed */
   bool closing;
-  bool gentle; /* and `patience` is open */
+  bool gentle;
+  bool timer_open;
   char name[];
 } stream_uv;
 
@@ -203,29 +204,59 @@ static void on_close(uv_handle_t *handle)
   on_closed(user);
 }
 
+static void on_timer_closed(uv_handle_t *handle)
+{
+  stream_uv *s = handle->data;
+  uv_close((uv_handle_t *)s->handle, on_close);
+}
+
+/* May be called again. */
 static void close_now(stream_uv *s)
 {
   stop_reading(s);
-  uv_close((uv_handle_t *)s->handle, on_close);
+  if (!s->timer_open) {
+    uv_close((uv_handle_t *)s->handle, on_close);
+  } else if (!uv_is_closing((uv_handle_t *)&s->timer)) {
+    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+  }
+}
+
+static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repeat)
+{
+  if (!s->timer_open) {
+    s->timer_open = true;
+    (void)uv_timer_init(s->base.env->loop, &s->timer);
+    s->timer.data = s;
+  }
+  (void)uv_timer_start(&s->timer, cb, ms, repeat);
+}
+
+/* Watching. After its end of input libuv no longer looks at a handle. */
+
+static void on_watch(uv_timer_t *timer)
+{
+  stream_uv *s = timer->data;
+  if (uvr_system_is_hung_up(s->handle) == 1) {
+    uvrelay_error_t error;
+    (void)uv_timer_stop(timer);
+    (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
+    s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+  }
+}
+
+static void stream_watch(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (uvr_system_is_hung_up(s->handle) >= 0) {
+    start_timer(s, on_watch, 1, WATCH_MS);
+  }
 }
 
 /* Closing gently. */
 
-static void on_patience_closed(uv_handle_t *handle)
-{
-  close_now(handle->data);
-}
-
-static void end_gentle(stream_uv *s)
-{
-  if (!uv_is_closing((uv_handle_t *)&s->patience)) {
-    uv_close((uv_handle_t *)&s->patience, on_patience_closed);
-  }
-}
-
 static void on_patience(uv_timer_t *timer)
 {
-  end_gentle(timer->data);
+  close_now(timer->data);
 }
 
 static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
@@ -236,7 +267,7 @@ static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   s->incoming = NULL;
   if (count < 0) {
     stop_reading(s);
-    end_gentle(s);
+    close_now(s);
   }
 }
 
@@ -252,9 +283,7 @@ static bool close_gently(stream_uv *s)
   if (uv_stream_get_write_queue_size(s->handle) == 0 && uv_is_writable(s->handle)) {
     (void)uv_shutdown(&s->shutdown, s->handle, on_shutdown);
   }
-  (void)uv_timer_init(s->base.env->loop, &s->patience);
-  s->patience.data = s;
-  (void)uv_timer_start(&s->patience, on_patience, PATIENCE_MS, 0);
+  start_timer(s, on_patience, PATIENCE_MS, 0);
   return true;
 }
 
@@ -272,13 +301,14 @@ static void stream_hurry(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   if (s->gentle) {
-    end_gentle(s);
+    close_now(s);
   }
 }
 
 static const uvr_stream_ops ops = {.read = stream_read,
                                    .write = stream_write,
                                    .shutdown = stream_shutdown,
+                                   .watch = stream_watch,
                                    .close = stream_close,
                                    .hurry = stream_hurry};
 
@@ -341,6 +371,12 @@ void uvr_stream_uv_give_back(uvr_stream *stream)
   stream_uv *s = (stream_uv *)stream;
   s->handle->data = s->former_data;
   uvr_free(&stream->env->memory, s);
+}
+
+void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp)
+{
+  (void)uv_tcp_nodelay(tcp, 1);
+  (void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
 }
 
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)

@@ -19,6 +19,10 @@ int uvr_stream_uv_adopt(uvr_env *env, uv_stream_t *handle, uv_close_cb on_handle
 /* Undoes uvr_stream_uv_adopt, and frees the stream without closing the handle. Only if nothing was done with it. */
 void uvr_stream_uv_give_back(uvr_stream *stream);
 
+/* Sets up a connected TCP handle: small answers do not wait for the acknowledgement of earlier ones, and a peer whose
+ * computer is gone is found. */
+void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp);
+
 /* The handle inside. Its `data` is the stream's own. */
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream);
 

@@ -20,4 +20,11 @@ bool uvr_system_pipes_half_close(void);
 /* NULL when this system can dial such an address; else why not, and what could be done: a sentence's text. */
 const char *uvr_system_lacks(uvr_address_kind kind);
 
+/* The same for listening. */
+const char *uvr_system_lacks_listener(uvr_address_kind kind);
+
+/* Whether the peer of a socket has closed both directions, which shows no more once its end of input was read: 1 or 0;
+ * UV_ENOTSUP where that cannot be asked. */
+int uvr_system_is_hung_up(const uv_stream_t *stream);
+
 #endif

@@ -77,3 +77,39 @@ const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
   quoted[used] = '\0';
   return quoted;
 }
+
+/* By hand, because strtod depends on the locale and takes much that is no plain number. */
+bool uvr_seconds_parse(const char *text, uint64_t *milliseconds)
+{
+  const uint64_t most = (uint64_t)10000000000;
+  uint64_t value = 0;
+  size_t digits = 0;
+  for (; *text >= '0' && *text <= '9'; text++, digits++) {
+    value = value * 10 + (uint64_t)(*text - '0');
+    value = value < most ? value : most;
+  }
+  value *= 1000;
+  if (*text == '.') {
+    uint64_t unit = 100;
+    bool more = false;
+    for (text++; *text >= '0' && *text <= '9'; text++, digits++) {
+      value += unit * (uint64_t)(*text - '0');
+      more = more || (unit == 0 && *text != '0');
+      unit /= 10;
+    }
+    value += more ? 1 : 0;
+  }
+  *milliseconds = value;
+  return *text == '\0' && digits > 0 && value > 0;
+}
+
+bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *value)
+{
+  uint64_t number = 0;
+  const char *next = text;
+  for (; *next >= '0' && *next < (char)('0' + base) && number <= most; next++) {
+    number = number * base + (unsigned)(*next - '0');
+  }
+  *value = (unsigned)number;
+  return *next == '\0' && next != text && number <= most;
+}

@@ -15,6 +15,13 @@ bool uvr_is_control(uint32_t point);
 /* How many UTF-16 units a valid UTF-8 text has. */
 size_t uvr_utf16_units(const char *text);
 
+/* Seconds, over 0, as decimal digits with or without a fraction, into milliseconds; what is less than one counts as
+ * one, and what is more than about 300 years as that. False for any other text. */
+bool uvr_seconds_parse(const char *text, uint64_t *milliseconds);
+
+/* The decimal (or octal, by `base`) number that is the whole text, at most `most`. False for any other text. */
+bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *value);
+
 #define UVR_QUOTED_SIZE 136
 
 /* Puts text that came from outside, in double quotes, into a form fit for a message: control characters and bytes

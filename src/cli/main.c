@@ -56,7 +56,7 @@ static int start(program *p, uvr_env *env, const uvr_address *address, uvrelay_e
       .end_after_left = p->options.end_at_input_end,
       .end_after_right = p->options.end_at_target_end,
       /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
-      .half_close_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE,
+      .eof_to_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE,
       .dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
                .timeout_ms = p->options.timeout_ms,
                .level = p->options.impersonation}};

@@ -1,6 +1,8 @@
 /* Unix's side of system.h. */
 #include "../system.h"
 
+#include <poll.h>
+
 int uvr_system_init(uvr_env *env)
 {
   (void)env;
@@ -27,4 +29,18 @@ const char *uvr_system_lacks(uvr_address_kind kind)
   return kind == UVR_ADDRESS_NPIPE
              ? "named pipes exist on Windows only; run uvrelay.exe there (in WSL it can be started from Linux)"
              : NULL;
+}
+
+const char *uvr_system_lacks_listener(uvr_address_kind kind)
+{
+  return kind == UVR_ADDRESS_ASSUAN  ? "a libassuan socket file is made by its own server"
+         : kind == UVR_ADDRESS_NPIPE ? "named pipes exist on Windows only; run uvrelay.exe there"
+                                     : NULL;
+}
+
+int uvr_system_is_hung_up(const uv_stream_t *stream)
+{
+  struct pollfd poll_fd = {.events = 0};
+  int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
+  return code != 0 ? code : poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
 }

@@ -411,6 +411,7 @@ uvr_stream *uvr_npipe_stream_of(uvr_env *env, HANDLE file, bool message, const c
   np->base.env = env;
   np->base.name = np->name;
   np->base.can_half_close = message;
+  np->base.can_mark_end = true;
   np->base.keeps_messages = message;
   np->file = file;
   np->message = message;

@@ -31,3 +31,18 @@ const char *uvr_system_lacks(uvr_address_kind kind)
              ? "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port"
              : NULL;
 }
+
+const char *uvr_system_lacks_listener(uvr_address_kind kind)
+{
+  return kind == UVR_ADDRESS_ASSUAN ? "a libassuan socket file is made by its own server"
+         : kind == UVR_ADDRESS_UNIX
+             ? "uvrelay for Windows does not listen on Unix sockets; name a pipe or a tcp:// port"
+         : kind == UVR_ADDRESS_FD ? "Windows passes no sockets on; name a pipe or a tcp:// port"
+                                  : NULL;
+}
+
+int uvr_system_is_hung_up(const uv_stream_t *stream)
+{
+  (void)stream; /* WSAPoll tells a half-closed connection and a lost one alike */
+  return UV_ENOTSUP;
+}

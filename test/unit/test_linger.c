@@ -60,7 +60,7 @@ static void bench_init(bench *b, uvrelay_side_t side, unsigned write_turns, uint
   b->ended = fake_new(&b->r, "ended", 2, &(fake_script){.reads = ends, .write_turns = write_turns});
   const fake *left = side == UVRELAY_RIGHT ? b->ended : b->quiet;
   const fake *right = side == UVRELAY_RIGHT ? b->quiet : b->ended;
-  const uvr_session_options options = {.half_close_right = true, .linger_ms = linger_ms};
+  const uvr_session_options options = {.linger_ms = linger_ms};
   const uvr_session_events events = {.on_end = on_end, .on_close = on_close, .user = b};
   uv_update_time(&b->r.loop);
   assert_int_equal(uvr_session_start_connected(&b->r.env, left->stream, right->stream, &options, &events, &b->session),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
+#include "cli/flags.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/options.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -485,7 +485,7 @@ static void test_session(void **state)
   for (unsigned i = 0; i < 4; i++) {
     relay s;
     relay_init(&s);
-    uvr_session_options options = {.half_close_right = true, .end_after_left = i == 1, .end_after_right = i == 2};
+    uvr_session_options options = {.end_after_left = i == 1, .end_after_right = i == 2};
     s.right.read_end = i == 1 ? UVR_DONE : i == 3 ? UVR_GONE : UVR_END_OF_INPUT; /* UVR_DONE: it blocks */
     s.left.read_end = i >= 2 ? UVR_DONE : UVR_END_OF_INPUT;
     relay_start(&s, &options);

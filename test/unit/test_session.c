@@ -61,24 +61,24 @@ enum { TURNS_MAX = 120, GRACE_MS = 1000, ANY = -1 };
 /* -s and the like, in the program's terms. */
 #define OPTIONS_NONE                                                                                                   \
   {                                                                                                                    \
-    0                                                                                                                  \
+    .eof_to_right = UVRELAY_EOF_NONE                                                                                   \
   }
 #define OPTIONS_S                                                                                                      \
   {                                                                                                                    \
-    .half_close_right = true                                                                                           \
+    0                                                                                                                  \
   }
 #define OPTIONS_EI                                                                                                     \
   {                                                                                                                    \
-    .end_after_left = true                                                                                             \
+    .end_after_left = true, .eof_to_right = UVRELAY_EOF_NONE                                                           \
   }
 #define OPTIONS_EP                                                                                                     \
   {                                                                                                                    \
-    .end_after_right = true                                                                                            \
+    .end_after_right = true, .eof_to_right = UVRELAY_EOF_NONE                                                          \
   }
 /* Of a program on the library, which waits long for silence. */
 #define OPTIONS_PATIENT                                                                                                \
   {                                                                                                                    \
-    .half_close_right = true, .linger_ms = 60000                                                                       \
+    .linger_ms = 60000                                                                                                 \
   }
 
 typedef struct scenario {
@@ -222,7 +222,7 @@ static const scenario scenarios[] = {
      .to_right = 60},
     {.name = "-ei with -s: without the half-close",
      .side = UVRELAY_LEFT,
-     .options = {.end_after_left = true, .half_close_right = true},
+     .options = {.end_after_left = true},
      .left = {.reads = STEPS(DATA(10), DATA(20), END)},
      .right = {.write_turns = 2},
      .to_right = 30},
@@ -834,7 +834,7 @@ static uvr_address tcp_address(unsigned port)
 
 static const fake_script dialling_left = {
     .reads = (const fake_step[]){{.size = 5000}, {.size = 65536, .turns = 3}, {.outcome = UVR_END_OF_INPUT}}};
-static const uvr_session_options dialling_options = {.half_close_right = true};
+static const uvr_session_options dialling_options = {.linger_ms = 0};
 
 static int start_dialled(bench *b, const uvr_address *address, const fake_script *left)
 {

@@ -1,0 +1,227 @@
+/* Sockets that listen, on Unix.
+ *
+ * They are polled, and accepted from here, not by libuv, which closes connections when there are no more descriptors:
+ * ours wait in the kernel until there are, and some are always left for connecting to targets.
+ *
+ * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../listen.h"
+#include "../stream_uv.h"
+#include "passed_socket.h"
+#include "socket_file.h"
+
+enum { BACKLOG = 511, SPARE_DESCRIPTORS = 16 };
+
+struct uvr_socket_listener {
+  uvr_env *env;
+  const char *client_name;
+  uvr_socket_client_cb on_client;
+  void *user;
+  uvr_close_cb on_close;
+  void *close_user;
+  uv_poll_t poll;
+  int fd;
+  uv_handle_type type; /* of its clients */
+  bool polling;
+  uvr_socket_file file;
+  unsigned children; /* to be closed */
+};
+
+static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
+{
+  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,
+                              uv_strerror(code), code == UV_EADDRINUSE ? ": choose another port" : "");
+}
+
+/* Clients. */
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+  uvr_socket_listener *listener = poll->data;
+  (void)status;
+  (void)events;
+  listener->on_client(listener->user);
+}
+
+void uvr_socket_pause(uvr_socket_listener *listener, bool pause)
+{
+  if (listener->polling == pause) {
+    listener->polling = !pause;
+    if (pause) {
+      (void)uv_poll_stop(&listener->poll);
+    } else {
+      (void)uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+    }
+  }
+}
+
+/* Whether a few more descriptors can be had than the one to accept. */
+static bool has_spare(int fd)
+{
+  struct rlimit limit;
+  int next = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (next < 0) {
+    return false;
+  }
+  (void)close(next);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return true;
+  }
+  rlim_t spare = limit.rlim_cur / 4 < SPARE_DESCRIPTORS ? limit.rlim_cur / 4 : SPARE_DESCRIPTORS;
+  return (rlim_t)next + spare < limit.rlim_cur;
+}
+
+static void on_child_closed(void *user)
+{
+  uvr_socket_listener *listener = user;
+  if (--listener->children == 0) {
+    uvr_close_cb on_close = listener->on_close;
+    void *close_user = listener->close_user;
+    uvr_free(&listener->env->memory, listener);
+    on_close(close_user);
+  }
+}
+
+static int make_stream(uvr_socket_listener *listener, int fd, uvr_stream **out)
+{
+  uvr_stream *stream;
+  int code = uvr_stream_uv_new(listener->env, listener->type, listener->client_name, &stream);
+  if (code != 0) {
+    (void)close(fd);
+    return code;
+  }
+  uv_stream_t *handle = uvr_stream_uv_handle(stream);
+  code = listener->type == UV_TCP ? uv_tcp_open((uv_tcp_t *)handle, fd) : uv_pipe_open((uv_pipe_t *)handle, fd);
+  if (code != 0) {
+    (void)close(fd);
+    listener->children++;
+    uvr_stream_close(stream, on_child_closed, listener);
+    return code;
+  }
+  if (listener->type == UV_TCP) {
+    uvr_stream_uv_tune_tcp((uv_tcp_t *)handle);
+  }
+  *out = stream;
+  return 0;
+}
+
+int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_error_t *error)
+{
+  int fd = -1;
+  int code = UV_EMFILE;
+  if (has_spare(listener->fd)) {
+    do {
+      fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+    code = fd < 0 ? -errno : make_stream(listener, fd, out);
+  }
+  if (code != 0 && code != UV_EAGAIN) {
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", listener->client_name,
+                               uv_strerror(code));
+  }
+  return code;
+}
+
+/* Closing. */
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+  on_child_closed(handle->data);
+}
+
+void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void *user)
+{
+  listener->on_close = on_close;
+  listener->close_user = user;
+  uvr_socket_file_remove(&listener->file);
+  uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
+  (void)close(listener->fd);
+}
+
+/* Starting. */
+
+static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_error_t *error)
+{
+  struct sockaddr_storage bound;
+  socklen_t length = ip->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+  socklen_t bound_length = sizeof(bound);
+  int on = 1;
+  int fd = socket(ip->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) {
+    return fail(error, address, -errno);
+  }
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, ip, length) != 0 ||
+      listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
+    int code = fail(error, address, -errno);
+    (void)close(fd);
+    return code;
+  }
+  uvr_address_set_port(address, ntohs(ip->sa_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
+                                                               : ((struct sockaddr_in6 *)&bound)->sin6_port));
+  return fd;
+}
+
+static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_type *type, uvrelay_error_t *error)
+{
+  int family = AF_UNIX;
+  struct sockaddr_storage name;
+  socklen_t length = sizeof(name);
+  int fd = uvr_passed_socket(address, &family, error);
+  if (fd < 0) {
+    return fd;
+  }
+  *type = family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP;
+  if (family != AF_UNIX && !allow_remote &&
+      (getsockname(fd, (struct sockaddr *)&name, &length) != 0 ||
+       !uvr_listen_is_loopback((const struct sockaddr *)&name))) {
+    return uvr_listen_refuse_remote(address->canonical, error);
+  }
+  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return fd;
+}
+
+int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr *ip, const uvr_listen_options *options,
+                      const char *client_name, uvr_socket_client_cb on_client, void *user, uvr_socket_listener **out,
+                      uvrelay_error_t *error)
+{
+  uvr_socket_listener *listener = uvr_alloc(&env->memory, sizeof(*listener));
+  if (listener == NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
+                         address->canonical);
+  }
+  listener->env = env;
+  listener->client_name = client_name;
+  listener->on_client = on_client;
+  listener->user = user;
+  listener->children = 1;
+  listener->type = address->kind == UVR_ADDRESS_TCP ? UV_TCP : UV_NAMED_PIPE;
+  int fd = address->kind == UVR_ADDRESS_TCP ? open_tcp(address, ip, error)
+           : address->kind == UVR_ADDRESS_UNIX
+               ? uvr_socket_file_listen(address, options->permissions, &listener->file, error)
+               : open_passed(address, options->allow_remote, &listener->type, error);
+  if (fd < 0) {
+    uvr_free(&env->memory, listener);
+    return fd;
+  }
+  listener->fd = fd;
+  int code = uv_poll_init(env->loop, &listener->poll, fd);
+  if (code != 0) {
+    code = fail(error, address, code);
+    uvr_socket_file_remove(&listener->file);
+    if (address->kind != UVR_ADDRESS_FD) {
+      (void)close(fd);
+    }
+    uvr_free(&env->memory, listener);
+    return code;
+  }
+  listener->poll.data = listener;
+  uvr_socket_pause(listener, false);
+  *out = listener;
+  return 0;
+}
