@@ -3,8 +3,9 @@
 # that they come before the ordinary ones. A function that is missing from the list (a newer libuv may use more) costs
 # the old start-up time of its DLL and nothing else; a test looks at what the program imports.
 set(delayed_advapi32
-    AllocateAndInitializeSid FreeSid GetSecurityInfo GetUserNameW OpenProcessToken RegCloseKey RegGetValueW RegOpenKeyExW
-    RegQueryValueExW SetEntriesInAclA SetSecurityInfo SystemFunction036)
+    AddAccessAllowedAce AllocateAndInitializeSid FreeSid GetSecurityInfo GetTokenInformation GetUserNameW InitializeAcl
+    InitializeSecurityDescriptor OpenProcessToken RegCloseKey RegGetValueW RegOpenKeyExW RegQueryValueExW
+    SetEntriesInAclA SetSecurityDescriptorDacl SetSecurityInfo SystemFunction036)
 set(delayed_dbghelp MiniDumpWriteDump SymGetOptions SymSetOptions)
 set(delayed_iphlpapi ConvertInterfaceIndexToLuid ConvertInterfaceLuidToNameW GetAdaptersAddresses)
 set(delayed_ole32 CoTaskMemFree)
@@ -14,7 +15,7 @@ set(delayed_userenv GetUserProfileDirectoryW)
 set(delayed_ws2_32
     FreeAddrInfoW GetAddrInfoW WSADuplicateSocketW WSAGetLastError WSAGetOverlappedResult WSAIoctl WSARecv WSARecvFrom WSASend
     WSASendTo WSASetLastError WSASocketW WSAStartup bind closesocket connect getpeername getsockname getsockopt htonl htons
-    ioctlsocket listen select setsockopt shutdown socket)
+    ioctlsocket listen ntohs select send setsockopt shutdown socket)
 
 function(uvrelay_delay_load target)
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/delay-load")

@@ -173,7 +173,7 @@ typedef enum uvrelay_event_type_e {
 
 /** One thing that has happened on a route. Lasts as long as the callback. */
 typedef struct uvrelay_event_s {
-  uvrelay_event_type_t type;
+  uvrelay_event_type_t type;      /**< what has happened */
   uint64_t number;                /**< OPENED, CLOSED: which of the route's clients, counted from 1 */
   uvrelay_session_t *session;     /**< the same: its session, which with CLOSED serves only to tell which one it was */
   const uvrelay_result_t *result; /**< CLOSED: how it ended; its left side is the client, its right one the target */

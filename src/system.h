@@ -23,8 +23,8 @@ const char *uvr_system_lacks(uvr_address_kind kind);
 /* The same for listening. */
 const char *uvr_system_lacks_listener(uvr_address_kind kind);
 
-/* Whether the peer of a socket has closed both directions, which shows no more once its end of input was read: 1 or 0;
- * UV_ENOTSUP where that cannot be asked. */
+/* Whether the peer of a socket is gone, which libuv shows no more once its end of input was read: 1 or 0; an error code
+ * where that cannot be asked. */
 int uvr_system_is_hung_up(const uv_stream_t *stream);
 
 #endif

@@ -41,8 +41,21 @@ const char *uvr_system_lacks_listener(uvr_address_kind kind)
                                   : NULL;
 }
 
+/* Not WSAPoll, which tells a half-closed connection and a lost one alike. A peer that has closed both directions shows
+ * once something is sent to it, be it by keep-alive. */
 int uvr_system_is_hung_up(const uv_stream_t *stream)
 {
-  (void)stream; /* WSAPoll tells a half-closed connection and a lost one alike */
-  return UV_ENOTSUP;
+  uv_os_fd_t handle;
+  if (stream->type != UV_TCP) {
+    return UV_ENOTSUP;
+  }
+  int code = uv_fileno((const uv_handle_t *)stream, &handle);
+  if (code != 0) {
+    return code;
+  }
+  if (send((SOCKET)handle, "", 0, 0) == 0) {
+    return 0;
+  }
+  int error = WSAGetLastError();
+  return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
