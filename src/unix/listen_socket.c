@@ -16,7 +16,7 @@
 #include "passed_socket.h"
 #include "socket_file.h"
 
-enum { BACKLOG = 511, SPARE_DESCRIPTORS = 16 };
+enum { BACKLOG = 4096, SPARE_DESCRIPTORS = 16 };
 
 struct uvr_socket_listener {
   uvr_env *env;

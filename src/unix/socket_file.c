@@ -21,7 +21,7 @@
 
 #include "../error.h"
 
-enum { BACKLOG = 511, LOCK_ATTEMPTS = 50 };
+enum { BACKLOG = 4096, LOCK_ATTEMPTS = 50 };
 
 static int fail(uvrelay_error_t *error, const uvr_address *address)
 {

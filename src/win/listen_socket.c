@@ -2,7 +2,7 @@
 #include "../listen.h"
 #include "../stream_uv.h"
 
-enum { BACKLOG = 511 };
+enum { BACKLOG = 4096 };
 
 struct uvr_socket_listener {
   uvr_env *env;
