@@ -165,6 +165,12 @@ bool uvr_listen_is_loopback(const struct sockaddr *address)
   return memcmp(bytes, one, sizeof(one)) == 0 || (memcmp(bytes, mapped, sizeof(mapped)) == 0 && bytes[12] == 127);
 }
 
+uint16_t uvr_listen_port(const struct sockaddr *address)
+{
+  return ntohs(address->sa_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
+                                             : ((const struct sockaddr_in6 *)address)->sin6_port);
+}
+
 int uvr_listen_refuse_remote(const char *name, uvrelay_error_t *error)
 {
   return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,

@@ -57,6 +57,9 @@ void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void
 /* Whether only this computer can connect to it: the loopback network. */
 bool uvr_listen_is_loopback(const struct sockaddr *address);
 
+/* Its port. */
+uint16_t uvr_listen_port(const struct sockaddr *address);
+
 /* UV_EACCES, with the reason. */
 int uvr_listen_refuse_remote(const char *name, uvrelay_error_t *error);
 

@@ -6,7 +6,6 @@
  * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -148,7 +147,7 @@ void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void
 
 static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_error_t *error)
 {
-  struct sockaddr_storage bound;
+  struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
   socklen_t length = ip->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
   socklen_t bound_length = sizeof(bound);
   int on = 1;
@@ -162,15 +161,14 @@ static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_err
     (void)close(fd);
     return code;
   }
-  uvr_address_set_port(address, ntohs(ip->sa_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
-                                                               : ((struct sockaddr_in6 *)&bound)->sin6_port));
+  uvr_address_set_port(address, uvr_listen_port((const struct sockaddr *)&bound));
   return fd;
 }
 
 static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_type *type, uvrelay_error_t *error)
 {
   int family = AF_UNIX;
-  struct sockaddr_storage name;
+  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
   socklen_t length = sizeof(name);
   int fd = uvr_passed_socket(address, &family, error);
   if (fd < 0) {

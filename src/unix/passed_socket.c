@@ -40,6 +40,22 @@ static unsigned find_name(const char *name, unsigned count)
   return count;
 }
 
+/* Of a stream socket that listens; else AF_UNSPEC. */
+static int listening_family(int fd)
+{
+  int listens = 0;
+  int type = 0;
+  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+  socklen_t listens_length = sizeof(listens);
+  socklen_t type_length = sizeof(type);
+  socklen_t name_length = sizeof(name);
+  bool good = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens != 0 &&
+              getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 && type == SOCK_STREAM &&
+              getsockname(fd, (struct sockaddr *)&name, &name_length) == 0;
+  bool known = name.ss_family == AF_UNIX || name.ss_family == AF_INET || name.ss_family == AF_INET6;
+  return good && known ? name.ss_family : AF_UNSPEC;
+}
+
 int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *error)
 {
   unsigned count = count_passed();
@@ -62,19 +78,9 @@ int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *
                                      address->canonical);
   }
   int fd = (int)(FIRST + place);
-  int listens = 0;
-  int type = 0;
-  struct sockaddr_storage name;
-  socklen_t length = sizeof(listens);
-  socklen_t type_length = sizeof(type);
-  socklen_t name_length = sizeof(name);
-  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) != 0 || listens == 0 ||
-      getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0 || type != SOCK_STREAM ||
-      getsockname(fd, (struct sockaddr *)&name, &name_length) != 0 ||
-      (name.ss_family != AF_UNIX && name.ss_family != AF_INET && name.ss_family != AF_INET6)) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "cannot listen on %s: descriptor %d is no listening stream socket", address->canonical, fd);
-  }
-  *family = name.ss_family;
-  return fd;
+  *family = listening_family(fd);
+  return *family != AF_UNSPEC ? fd
+                              : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSOCK,
+                                              "cannot listen on %s: descriptor %d is no listening stream socket",
+                                              address->canonical, fd);
 }

@@ -95,7 +95,7 @@ int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr 
                       const char *client_name, uvr_socket_client_cb on_client, void *user, uvr_socket_listener **out,
                       uvrelay_error_t *error)
 {
-  struct sockaddr_storage bound;
+  struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
   int length = sizeof(bound);
   (void)options;
   uvr_socket_listener *listener = uvr_alloc(&env->memory, sizeof(*listener));
@@ -125,8 +125,7 @@ int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr 
     uvr_socket_close(listener, ignore_close, NULL);
     return fail(error, address, code);
   }
-  uvr_address_set_port(address, ntohs(ip->sa_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
-                                                               : ((struct sockaddr_in6 *)&bound)->sin6_port));
+  uvr_address_set_port(address, uvr_listen_port((const struct sockaddr *)&bound));
   *out = listener;
   return 0;
 }
