@@ -171,6 +171,9 @@ static void fail_with(uvr_dial *dial, int code)
   const char *name = dial->address.canonical;
   if (code == UV_ENOENT && dial->address.kind == UVR_ADDRESS_UNIX) {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, code, 0, "there is no socket %s", name);
+  } else if (code == UV_EAGAIN && dial->address.kind == UVR_ADDRESS_UNIX) {
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
+                               "as many clients as its server allows wait at %s", name);
   } else if (code == UV_ECONNREFUSED && dial->address.kind == UVR_ADDRESS_ASSUAN) {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, code, 0,
                                "nobody listens on port %u of this computer, where the socket file %s points",

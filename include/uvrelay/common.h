@@ -77,7 +77,8 @@ typedef enum uvrelay_impersonation_e {
  * is. */
 typedef enum uvrelay_retry_e {
   UVRELAY_RETRY_NEVER = 0,  /**< none: the default */
-  UVRELAY_RETRY_BUSY = 1,   /**< all instances of the pipe are taken (ERROR_PIPE_BUSY), or this process's descriptors */
+  UVRELAY_RETRY_BUSY = 1,   /**< all instances of the pipe are taken (ERROR_PIPE_BUSY), all places in the queue of the
+                               Unix   socket, or all of this process's descriptors */
   UVRELAY_RETRY_ABSENT = 2, /**< there is no such pipe, socket or socket file, or its port refuses */
   UVRELAY_RETRY_ALL = 3     /**< both */
 } uvrelay_retry_t;
