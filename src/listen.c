@@ -99,12 +99,7 @@ static void take_clients(uv_timer_t *timer)
   }
 }
 
-static void on_socket_client(void *user)
-{
-  take_clients(&((uvr_listener *)user)->retry);
-}
-
-static void on_npipe_client(void *user, const uvrelay_error_t *error)
+static void on_client(void *user, const uvrelay_error_t *error)
 {
   uvr_listener *listener = user;
   if (error == NULL) {
@@ -201,8 +196,8 @@ static int listen_npipe(uvr_listener *listener, const uvr_address *address, cons
   }
   const uvr_npipe_listen_options own = {
       .message = options->message, .buffer_size = PIPE_BUFFER_SIZE, .backlog = PIPE_BACKLOG};
-  return uvr_npipe_listen(listener->env, address->path, address->canonical, &own, on_npipe_client, listener,
-                          &listener->npipe, error);
+  return uvr_npipe_listen(listener->env, address->path, address->canonical, &own, on_client, listener, &listener->npipe,
+                          error);
 }
 
 static int start(uvr_listener *listener, uvr_address *address, const uvr_listen_options *options,
@@ -228,7 +223,7 @@ static int start(uvr_listener *listener, uvr_address *address, const uvr_listen_
   }
   return uvr_listen_socket(listener->env, address,
                            address->kind == UVR_ADDRESS_TCP ? (const struct sockaddr *)&ip : NULL, options,
-                           listener->client_name, on_socket_client, listener, &listener->socket, error);
+                           listener->client_name, on_client, listener, &listener->socket, error);
 }
 
 int uvr_listen(uvr_env *env, uvr_address *address, const uvr_listen_options *options, const uvr_listen_events *events,

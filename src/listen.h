@@ -38,8 +38,8 @@ void uvr_listener_close(uvr_listener *listener, uvr_close_cb on_close, void *use
  * npipe_listen.h. */
 typedef struct uvr_socket_listener uvr_socket_listener;
 
-/* At least one client may wait to be taken. */
-typedef void (*uvr_socket_client_cb)(void *user);
+/* `error` NULL: at least one client may wait to be taken. Else none will come any more: the last call. */
+typedef void (*uvr_socket_client_cb)(void *user, const uvrelay_error_t *error);
 
 /* `ip` is where TCP listens; else NULL. The streams are called `client_name`, which must outlast the listener. */
 int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr *ip, const uvr_listen_options *options,

@@ -261,16 +261,21 @@ static void on_turn(uv_timer_t *timer)
   }
 }
 
-void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user)
+static void begin_removal(uvrelay_route_t *route, uint64_t timeout_ms)
 {
   uint64_t now = uv_now(route->relay->env.loop);
   route->removing = true;
   route->deadline = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
-  route->remove_cb = cb;
-  route->remove_user = user;
   if (!uv_is_closing((uv_handle_t *)&route->turn)) {
     later(route, 0);
   }
+}
+
+void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user)
+{
+  route->remove_cb = cb;
+  route->remove_user = user;
+  begin_removal(route, timeout_ms);
 }
 
 void uvr_routes_end(uvrelay_t *relay, bool remove)
@@ -278,7 +283,7 @@ void uvr_routes_end(uvrelay_t *relay, bool remove)
   for (uvrelay_route_t *route = relay->routes; route != NULL; route = route->next) {
     close_listener(route);
     if (remove) {
-      uvrelay_route_remove(route, 0, NULL, NULL);
+      begin_removal(route, 0);
     }
   }
 }

@@ -43,9 +43,9 @@ static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
   uvr_socket_listener *listener = poll->data;
-  (void)status;
+  (void)status; /* an error shows at the next accept */
   (void)events;
-  listener->on_client(listener->user);
+  listener->on_client(listener->user, NULL);
 }
 
 void uvr_socket_pause(uvr_socket_listener *listener, bool pause)

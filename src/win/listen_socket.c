@@ -26,12 +26,16 @@ static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
 static void on_connection(uv_stream_t *server, int status)
 {
   uvr_socket_listener *listener = server->data;
-  if (status != 0) {
-    return; /* one that was gone before it could be accepted */
+  if (status != 0) { /* libuv has given up listening */
+    uvrelay_error_t error;
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "cannot wait for %s any more: %s",
+                               listener->client_name, uv_strerror(status));
+    listener->on_client(listener->user, &error);
+    return;
   }
   listener->waiting++;
   if (!listener->paused) {
-    listener->on_client(listener->user);
+    listener->on_client(listener->user, NULL);
   }
 }
 
