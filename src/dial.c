@@ -106,6 +106,7 @@ void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_close, void *user)
   dial->reported = true;
   dial->on_close = on_close;
   dial->close_user = user;
+  uvr_system_release(&dial->options.reserved);
   (void)uv_timer_stop(&dial->timer);
   (void)uv_timer_stop(&dial->deadline);
   if (dial->busy) {
@@ -250,6 +251,7 @@ static void on_connected(uv_connect_t *request, int code)
 
 static int make_stream(uvr_dial *dial, uv_handle_type type)
 {
+  uvr_system_release(&dial->options.reserved);
   int code = uvr_stream_uv_new(dial->env, type, dial->address.canonical, &dial->stream);
   if (code == 0) {
     dial->open_streams++;

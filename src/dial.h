@@ -14,6 +14,7 @@ typedef struct uvr_dial_options {
   uint32_t retry_last_ms;        /* but never longer than this; 0: 200 */
   uint64_t timeout_ms;           /* for everything together; 0: none */
   uvrelay_impersonation_t level; /* for named pipes */
+  int reserved;                  /* for the connection: uvr_system_reserve. The dial releases it. */
 } uvr_dial_options;
 
 typedef struct uvr_dial uvr_dial;

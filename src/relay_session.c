@@ -12,6 +12,7 @@
 #include "stdio_system.h"
 #include "stream_stdio.h"
 #include "stream_uv.h"
+#include "system.h"
 
 enum { LINGER_MS = 1000, IDLE_RETRY_MS = 1 };
 
@@ -28,6 +29,7 @@ static void on_turn_closed(uv_handle_t *handle)
 {
   uvrelay_session_t *s = handle->data;
   uvrelay_t *relay = s->relay;
+  uvr_system_release(&s->options.dial.reserved);
   s->result.duration_ms = uv_now(relay->env.loop) - s->started;
   uvr_relay_remove(relay, s);
   if (s->cb != NULL) {
@@ -161,6 +163,7 @@ static void start_pair(uvrelay_session_t *s)
     fail_memory(s);
     return;
   }
+  s->options.dial.reserved = 0; /* the pair has it */
   s->left.stream = NULL;
   s->right.stream = NULL;
 }
@@ -441,6 +444,7 @@ uvrelay_session_t *uvr_relay_start_client(uvrelay_t *relay, uvr_stream *client, 
   s->right.endpoint.type = UVRELAY_ADDRESS;
   s->right.address = address;
   begin(s, relay, options, cb, user);
+  s->options.dial.reserved = uvr_system_reserve(relay->env.loop);
   return s;
 }
 

@@ -1,21 +1,21 @@
 /* Sockets that listen, on Unix.
  *
  * They are polled, and accepted from here, not by libuv, which closes connections when there are no more descriptors:
- * ours wait in the kernel until there are, and some are always left for connecting to targets.
+ * ours wait in the kernel until there are, for their targets, too.
  *
  * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "../listen.h"
 #include "../stream_uv.h"
+#include "../system.h"
 #include "passed_socket.h"
 #include "socket_file.h"
 
-enum { BACKLOG = 4096, SPARE_DESCRIPTORS = 16 };
+enum { BACKLOG = 4096, SPARE_DESCRIPTORS = 6 };
 
 struct uvr_socket_listener {
   uvr_env *env;
@@ -60,20 +60,19 @@ void uvr_socket_pause(uvr_socket_listener *listener, bool pause)
   }
 }
 
-/* Whether a few more descriptors can be had than the one to accept. */
-static bool has_spare(int fd)
+/* Whether there are descriptors for a client, for its target, and a few more for whoever else needs some. */
+static bool has_spare(const uv_loop_t *loop)
 {
-  struct rlimit limit;
-  int next = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (next < 0) {
-    return false;
+  int reserved[SPARE_DESCRIPTORS];
+  int count = 0;
+  while (count < SPARE_DESCRIPTORS && (reserved[count] = uvr_system_reserve(loop)) > 0) {
+    count++;
   }
-  (void)close(next);
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-    return true;
+  bool enough = count == SPARE_DESCRIPTORS;
+  while (count > 0) {
+    uvr_system_release(&reserved[--count]);
   }
-  rlim_t spare = limit.rlim_cur / 4 < SPARE_DESCRIPTORS ? limit.rlim_cur / 4 : SPARE_DESCRIPTORS;
-  return (rlim_t)next + spare < limit.rlim_cur;
+  return enough;
 }
 
 static void on_child_closed(void *user)
@@ -114,7 +113,7 @@ int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_err
 {
   int fd = -1;
   int code = UV_EMFILE;
-  if (has_spare(listener->fd)) {
+  if (has_spare(listener->env->loop)) {
     do {
       fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));

@@ -1,7 +1,9 @@
 /* Unix's side of system.h. */
 #include "../system.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 int uvr_system_init(uvr_env *env)
 {
@@ -43,4 +45,18 @@ int uvr_system_is_hung_up(const uv_stream_t *stream)
   struct pollfd poll_fd = {.events = 0};
   int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
   return code != 0 ? code : poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+/* A copy of any descriptor will do. */
+int uvr_system_reserve(const uv_loop_t *loop)
+{
+  return 1 + fcntl(uv_backend_fd(loop), F_DUPFD_CLOEXEC, 0);
+}
+
+void uvr_system_release(int *reserved)
+{
+  if (*reserved > 0) {
+    (void)close(*reserved - 1);
+    *reserved = 0;
+  }
 }

@@ -59,3 +59,14 @@ int uvr_system_is_hung_up(const uv_stream_t *stream)
   int error = WSAGetLastError();
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
+
+int uvr_system_reserve(const uv_loop_t *loop)
+{
+  (void)loop;
+  return 0;
+}
+
+void uvr_system_release(int *reserved)
+{
+  *reserved = 0;
+}
