@@ -125,7 +125,7 @@ typedef struct uvrelay_session_options_s {
   int end_after_right;        /**< 1: the same for the right side's */
   uvrelay_eof_t eof_to_left;  /**< how the left side is told of the right side's end of input */
   uvrelay_eof_t eof_to_right; /**< how the right side is told of the left side's */
-  uint64_t idle_ms;           /**< ends the session when no byte has come either way for so long. 0: never. */
+  uint64_t idle_ms;           /**< ends the session when no byte was moved either way for so long. 0: never. */
 } uvrelay_session_options_t;
 
 /** Why a session has ended. */
@@ -232,10 +232,10 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  *
  * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
  * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
- * takes it. Between two pipes in message mode each message stays one. A TCP side that still sends when the session has
- * ended in an orderly way is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to
- * it; a cancel ends that wait. While one side is being connected the other is not looked at: with retries, set a
- * `timeout_ms`, or a client that has left keeps its session.
+ * takes it. Between two pipes in message mode each message stays one. A socket that still sends when the session has
+ * ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to it; a cancel ends
+ * that wait. While one side is being connected the other is not looked at: with retries, set a `timeout_ms`, or a
+ * client that has left keeps its session.
  * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
  *   caller as before. An address is copied.
@@ -288,8 +288,8 @@ UVRELAY_API int uvrelay_route_add(uvrelay_t *relay, const char *listen, const ch
                                   const uvrelay_route_options_t *options, uvrelay_route_t **out);
 
 /** Stops to listen and ends the route. Its sessions may go on until they end by themselves or `timeout_ms` has passed;
- * then they are cancelled. uvrelay_stop() and uvrelay_close() stop to listen, too; the latter ends all routes, without
- * their callbacks. May be called again with another timeout, but not after the callback.
+ * then they are cancelled. May be called again with another timeout, but not after the callback. uvrelay_stop() stops
+ * to listen, too, and uvrelay_close() ends all routes; those that were not removed have no callback then.
  * @param route the route
  * @param timeout_ms 0: cancel them at once; UINT64_MAX: never
  * @param cb called once, later, when nothing of the route is left but its memory, which is gone when the callback
@@ -350,8 +350,8 @@ UVRELAY_API void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb);
  * @param size sizeof(uvrelay_counters_t), by which versions are told apart: no more than that is written */
 UVRELAY_API void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out, size_t size);
 
-/** The detail of the last failure of uvrelay_start(); its code is 0 if there was none. Lasts as long as the relay, and
- * changes with the next failure. */
+/** The detail of the last failure of uvrelay_start() or uvrelay_route_add(); its code is 0 if there was none. Lasts as
+ * long as the relay, and changes with the next failure. */
 UVRELAY_API const uvrelay_error_t *uvrelay_error(const uvrelay_t *relay);
 
 /** The loop of the relay. */

@@ -13,6 +13,7 @@
 
 #include "npipe_listen.h"
 #include "system.h"
+#include "text.h"
 
 enum {
   AT_ONCE = 32,          /* clients taken in a turn of the loop */
@@ -176,7 +177,7 @@ int uvr_listen_refuse_remote(const char *name, uvrelay_error_t *error)
 
 static int find_ip(const uvr_address *address, struct sockaddr_storage *ip, uvrelay_error_t *error)
 {
-  const char *host = strcmp(address->host, "localhost") == 0 ? "127.0.0.1" : address->host;
+  const char *host = uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
   if (uv_ip4_addr(host, address->port, (struct sockaddr_in *)ip) == 0 ||
       uv_ip6_addr(host, address->port, (struct sockaddr_in6 *)ip) == 0) {
     return 0;

@@ -16,6 +16,7 @@
 #include "route_options.h"
 #include "sized.h"
 #include "system.h"
+#include "text.h"
 
 enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600 };
 
@@ -299,9 +300,30 @@ bool uvr_routes_listen(const uvrelay_t *relay)
 
 /* Adding. */
 
+static const char *host_of(const uvr_address *address)
+{
+  return uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
+}
+
+/* Whether a client would be relayed to the listener that it comes from, and again, and again. */
+static bool is_own_target(const uvr_address *target, const uvr_address *listen)
+{
+  if (target->kind != listen->kind) {
+    return false;
+  }
+  switch (target->kind) {
+  case UVR_ADDRESS_TCP:
+    return target->port == listen->port && uvr_is_same_word(host_of(target), host_of(listen));
+  case UVR_ADDRESS_NPIPE:
+    return target->host[0] == '\0' && uvr_is_same_word(target->path, listen->path);
+  default:
+    return strcmp(target->path, listen->path) == 0;
+  }
+}
+
 static int check_target(const uvr_address *target, const uvr_address *listen, uvrelay_error_t *error)
 {
-  if (strcmp(target->canonical, listen->canonical) == 0) {
+  if (is_own_target(target, listen)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
   }
   const char *lacks = uvr_system_lacks(target->kind);

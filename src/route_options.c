@@ -131,13 +131,21 @@ static int refuse_name(const char *name, uvrelay_error_t *error)
                        "there is no option %s: the options of a route are " NAMES, uvr_quote(quoted, name));
 }
 
+static int refuse_size(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+}
+
 int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, const char *name, const char *value,
                          uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  if (options->size < sizeof(*options)) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+  uvrelay_route_options_t changed = {.size = options->size}; /* nothing is half-written */
+  size_t known = options->size < sizeof(changed) ? options->size : sizeof(changed);
+  if (known < sizeof(known)) {
+    return refuse_size(error);
   }
+  memcpy(&changed, options, known);
   option_id id = find(name);
   if (id == OPTION_COUNT) {
     return refuse_name(name, error);
@@ -146,12 +154,16 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s stands only %s", name,
                          table[id].where);
   }
-  uvrelay_route_options_t changed = *options; /* nothing is half-written */
   if (!parse_value(id, side, value, &changed)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s has the bad value %s: write %s", name,
                          uvr_quote(quoted, value), table[id].values);
   }
-  *options = changed;
+  for (size_t i = known; i < sizeof(changed); i++) { /* what the caller's struct does not have */
+    if (((const unsigned char *)&changed)[i] != 0) {
+      return refuse_size(error);
+    }
+  }
+  memcpy(options, &changed, known);
   return 0;
 }
 
@@ -203,7 +215,8 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
                       uvr_address *out, uvrelay_error_t *error)
 {
   char address[UVR_ADDRESS_PATH_SIZE + 1];
-  size_t length = text == NULL ? 0 : strcspn(text, "?");
+  size_t device = text != NULL && strspn(text, "/\\") == 2 && text[2] == '?' ? 3 : 0; /* of \\?\pipe\NAME */
+  size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
   bool too_long = length >= sizeof(address); /* which the parser then says */
   if (length > 0 && !too_long) {
     memcpy(address, text, length);

@@ -137,10 +137,10 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
   uvr_log_line(&session->env->log, "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
                uv_now(session->env->loop) - session->started, why, session->result.to_right, session->result.to_left);
 
-  bool orderly = reason != UVRELAY_REASON_FAILED && reason != UVRELAY_REASON_STOPPED;
-  session->left->closes_gently = orderly;
+  /* What was written is to arrive, after a failure of the other side, too. */
+  session->left->closes_gently = reason != UVRELAY_REASON_STOPPED && session->result.to_left > 0;
   if (session->right != NULL) {
-    session->right->closes_gently = orderly;
+    session->right->closes_gently = reason != UVRELAY_REASON_STOPPED && session->result.to_right > 0;
   }
   session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
   if (session->dial != NULL) {

@@ -92,10 +92,12 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
     uvr_buffer_put(&s->base.env->buffers, buffer);
     stop_reading(s);
     s->input_ended = true;
-    if (count == UV_EOF) {
+    /* libuv takes a reset that comes right behind the last bytes for an end. */
+    int reset = count == UV_EOF ? uvr_system_pending_error(handle) : (int)count;
+    if (reset == 0) {
       s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
     } else {
-      fail_read(s, (int)count);
+      fail_read(s, reset);
     }
   }
   if (!s->read_wanted && !s->closing) {
@@ -271,12 +273,13 @@ static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   }
 }
 
-/* A TCP socket that is closed while it holds input resets its connection, and what the peer has not yet received is
- * lost. So the end is sent, and what still comes is thrown away, until the peer ends too or patience does. */
+/* A socket that is closed while it holds input resets its connection: the peer gets an error, and over TCP what it has
+ * not yet received is lost. So the end is sent, and what still comes is thrown away, until the peer ends too or
+ * patience does. */
 static bool close_gently(stream_uv *s)
 {
   stop_reading(s);
-  if (s->handle->type != UV_TCP || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
+  if (!s->base.can_half_close || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
     return false;
   }
   s->reading = true;

@@ -113,3 +113,17 @@ bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *
   *value = (unsigned)number;
   return *next == '\0' && next != text && number <= most;
 }
+
+static char to_lower(char c)
+{
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool uvr_is_same_word(const char *one, const char *other)
+{
+  while (*one != '\0' && to_lower(*one) == to_lower(*other)) {
+    one++;
+    other++;
+  }
+  return to_lower(*one) == to_lower(*other);
+}

@@ -12,6 +12,9 @@ size_t uvr_utf8_next(const char *text, uint32_t *point);
 /* Whether a code point is a control character, those of two bytes included. */
 bool uvr_is_control(uint32_t point);
 
+/* Whether two texts are the same but for the case of ASCII letters. */
+bool uvr_is_same_word(const char *one, const char *other);
+
 /* How many UTF-16 units a valid UTF-8 text has. */
 size_t uvr_utf16_units(const char *text);
 

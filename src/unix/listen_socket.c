@@ -179,8 +179,13 @@ static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_
        !uvr_listen_is_loopback((const struct sockaddr *)&name))) {
     return uvr_listen_refuse_remote(address->canonical, error);
   }
-  (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return fd;
+  /* Its number must not lead anybody else to it. */
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) {
+    return fail(error, address, -errno);
+  }
+  (void)close(fd);
+  return own;
 }
 
 int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr *ip, const uvr_listen_options *options,
@@ -211,9 +216,7 @@ int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr 
   if (code != 0) {
     code = fail(error, address, code);
     uvr_socket_file_remove(&listener->file);
-    if (address->kind != UVR_ADDRESS_FD) {
-      (void)close(fd);
-    }
+    (void)close(fd);
     uvr_free(&env->memory, listener);
     return code;
   }

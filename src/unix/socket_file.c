@@ -37,7 +37,7 @@ static int lock_directory(const char *path)
   memcpy(directory, path, length);
   memcpy(directory + length, length == 0 ? "/" : "", length == 0 ? 2 : 1);
   int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  for (int i = 0; fd >= 0 && i < LOCK_ATTEMPTS && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+  for (int i = 0; fd >= 0 && i < LOCK_ATTEMPTS && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; i++) {
     (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   }
   return fd;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int uvr_system_init(uvr_env *env)
@@ -45,6 +46,16 @@ int uvr_system_is_hung_up(const uv_stream_t *stream)
   struct pollfd poll_fd = {.events = 0};
   int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
   return code != 0 ? code : poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+int uvr_system_pending_error(const uv_stream_t *stream)
+{
+  int fd;
+  int error = 0;
+  socklen_t length = sizeof(error);
+  bool asked = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* not of a pipe that is no socket */
+  return asked ? uv_translate_sys_error(error) : 0;
 }
 
 /* A copy of any descriptor will do. */

@@ -118,6 +118,7 @@ int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr 
     return fail(error, address, code);
   }
   listener->tcp.data = listener;
+  (void)uv_tcp_simultaneous_accepts(&listener->tcp, 0); /* of several libuv would take the last one first */
   code = uv_tcp_bind(&listener->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
   if (code == 0) {
     code = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);

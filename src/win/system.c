@@ -60,6 +60,12 @@ int uvr_system_is_hung_up(const uv_stream_t *stream)
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
 
+int uvr_system_pending_error(const uv_stream_t *stream)
+{
+  (void)stream; /* here each read has its own result */
+  return 0;
+}
+
 int uvr_system_reserve(const uv_loop_t *loop)
 {
   (void)loop;
