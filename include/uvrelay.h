@@ -277,7 +277,7 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  *  - `npipe:////./pipe/NAME` and the other forms (Windows): a pipe that only this user may open, from this computer
  * only.
  *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
- *    number of the descriptor. The route closes it.
+ *    number of the descriptor. The route closes it; its number stays taken, leading to the null device.
  * @param target where to connect to: any target but a listener's `fd:`
  * @param options copied; NULL: all defaults
  * @param[out] out the route, valid until its close callback or the relay's; NULL is allowed

@@ -195,8 +195,10 @@ static int listen_npipe(uvr_listener *listener, const uvr_address *address, cons
                          "%s is a pipe of another computer: only a pipe of this one can be listened on",
                          address->canonical);
   }
-  const uvr_npipe_listen_options own = {
-      .message = options->message, .buffer_size = PIPE_BUFFER_SIZE, .backlog = PIPE_BACKLOG};
+  const uvr_npipe_listen_options own = {.message = options->message,
+                                        .buffer_size = PIPE_BUFFER_SIZE,
+                                        .backlog = PIPE_BACKLOG,
+                                        .client_name = listener->client_name};
   return uvr_npipe_listen(listener->env, address->path, address->canonical, &own, on_client, listener, &listener->npipe,
                           error);
 }

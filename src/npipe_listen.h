@@ -7,9 +7,10 @@
 typedef struct uvr_npipe_listener uvr_npipe_listener;
 
 typedef struct uvr_npipe_listen_options {
-  bool message;       /* message type and mode, else bytes */
-  size_t buffer_size; /* of the pipe's own buffers, each way, in bytes */
-  unsigned backlog;   /* how many instances wait, at least 1: so many clients may be connected and not taken */
+  bool message;            /* message type and mode, else bytes */
+  size_t buffer_size;      /* of the pipe's own buffers, each way, in bytes */
+  unsigned backlog;        /* how many instances wait, at least 1: so many clients may be connected and not taken */
+  const char *client_name; /* what messages call a client's stream; must outlast the listener. NULL: as the pipe. */
 } uvr_npipe_listen_options;
 
 /* `error` NULL: one more client can be taken; it may have gone meanwhile, leaving something to read. Else no client

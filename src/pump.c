@@ -141,6 +141,8 @@ static void run(uvr_pump *pump)
   pump->running = false;
   if (!pump->stopped && pump->source_ended && pump->ready == NULL && pump->writing == NULL) {
     report(pump, source_ends[pump->source_outcome], &pump->source_error);
+  } else if (!pump->stopped && pump->on_full != NULL && uvr_pump_is_full(pump)) {
+    pump->on_full(pump);
   }
 }
 
@@ -184,6 +186,16 @@ bool uvr_pump_is_finishing(const uvr_pump *pump)
   return pump->job != NULL
              ? uvr_pump_job_is_holding(pump->job)
              : pump->source_ended || pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
+}
+
+bool uvr_pump_is_full(const uvr_pump *pump)
+{
+  return pump->writing != NULL && pump->ready != NULL;
+}
+
+uint64_t uvr_pump_progress(const uvr_pump *pump)
+{
+  return pump->bytes + (pump->writing != NULL ? pump->writing->length - uvr_stream_unwritten(pump->sink) : 0);
 }
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump)

@@ -23,14 +23,15 @@ struct uvr_pump {
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_cb on_end;
-  uvr_buffer_pool *buffers; /* the source's */
-  uint64_t bytes;           /* written to the sink; use uvr_pump_bytes */
-  uvr_buffer *ready;        /* read, and waiting for `writing` */
-  uvr_buffer *writing;      /* lent to the sink */
-  uvr_buffer *message;      /* the first parts of one whose last part is yet to come */
-  size_t message_size;      /* of the longest message */
-  uint64_t active;          /* loop time of the last read or write, ms; not of a job */
-  bool whole_messages;      /* both streams keep messages */
+  void (*on_full)(uvr_pump *pump); /* both buffers are; may be NULL, and set after the start */
+  uvr_buffer_pool *buffers;        /* the source's */
+  uint64_t bytes;                  /* written to the sink; use uvr_pump_bytes */
+  uvr_buffer *ready;               /* read, and waiting for `writing` */
+  uvr_buffer *writing;             /* lent to the sink */
+  uvr_buffer *message;             /* the first parts of one whose last part is yet to come */
+  size_t message_size;             /* of the longest message */
+  uint64_t active;                 /* loop time of the last read or write, ms; not of a job */
+  bool whole_messages;             /* both streams keep messages */
   bool reading;
   bool source_ended;
   bool stopped; /* has reported, or was told to stop */
@@ -53,6 +54,12 @@ bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream);
 
 /* Whether something that was read is not yet written, or nothing more is to be read. */
 bool uvr_pump_is_finishing(const uvr_pump *pump);
+
+/* Whether both buffers are full, so that nothing is read. */
+bool uvr_pump_is_full(const uvr_pump *pump);
+
+/* A number that changes as long as the sink takes something. */
+uint64_t uvr_pump_progress(const uvr_pump *pump);
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump);
 

@@ -18,7 +18,7 @@
 #include "system.h"
 #include "text.h"
 
-enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600 };
+enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600, RELIEF_MS = 1000 };
 
 /* A session of a route. */
 typedef struct client {
@@ -39,7 +39,8 @@ struct uvrelay_route_s {
   uvr_session_options session_options;
   uvr_listener *listener; /* NULL: no longer */
   bool listener_closing;
-  bool full; /* and told */
+  bool full;         /* and told */
+  uint64_t was_full; /* loop time, ms */
   client *clients;
   unsigned refused;                  /* streams for which there was no memory, being closed */
   uvrelay_route_counters_t counters; /* but for the bytes of open sessions */
@@ -100,10 +101,19 @@ static bool is_listening(const uvrelay_route_t *route)
   return route->listener != NULL && !route->listener_closing;
 }
 
-/* So few are open again that it is worth telling. */
-static bool is_relieved(const uvrelay_route_t *route)
+/* It has been full, and is told to be no more once it has not been so for a while. */
+static void look_for_relief(uvrelay_route_t *route)
 {
-  return route->counters.open + 1 + route->options.max / 8 <= route->options.max;
+  uint64_t since = uv_now(route->relay->env.loop) - route->was_full;
+  if (!route->full || !is_listening(route) || route->counters.open >= route->options.max) {
+    return;
+  }
+  if (since < RELIEF_MS) {
+    later(route, RELIEF_MS - since);
+    return;
+  }
+  route->full = false;
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_RESUMED});
 }
 
 static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *result, void *user)
@@ -126,11 +136,8 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
     later(route, 0);
   }
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .number = number, .session = session, .result = result});
-  if (route->full && is_relieved(route)) {
-    route->full = false;
-    if (is_listening(route)) {
-      emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_RESUMED});
-    }
+  if (!route->removing) {
+    look_for_relief(route);
   }
 }
 
@@ -168,6 +175,7 @@ static void on_client(void *user, uvr_stream *stream)
   add_client(route, c);
   bool fills = route->counters.open >= route->options.max;
   if (fills) {
+    route->was_full = uv_now(relay->env.loop);
     uvr_listener_pause(route->listener, true);
   }
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = c->session});
@@ -243,6 +251,7 @@ static void on_turn(uv_timer_t *timer)
 {
   uvrelay_route_t *route = timer->data;
   if (!route->removing) {
+    look_for_relief(route);
     return;
   }
   close_listener(route);
@@ -321,10 +330,15 @@ static bool is_own_target(const uvr_address *target, const uvr_address *listen)
   }
 }
 
+static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
+}
+
 static int check_target(const uvr_address *target, const uvr_address *listen, uvrelay_error_t *error)
 {
   if (is_own_target(target, listen)) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
+    return refuse_own_target(target, error);
   }
   const char *lacks = uvr_system_lacks(target->kind);
   return lacks == NULL ? 0
@@ -378,6 +392,7 @@ static void set_session_options(uvrelay_route_t *route)
       .idle_ms = own->idle_ms,
   };
   (void)uvr_session_options_of(&options, &route->session_options);
+  route->session_options.left_may_leave = true;
 }
 
 static int start(uvrelay_t *relay, uvrelay_route_t *route)
@@ -420,6 +435,10 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
     route->next->previous = route;
   }
   relay->routes = route;
+  if (is_own_target(&route->target, &route->listen)) { /* by the port that was chosen */
+    begin_removal(route, 0);
+    return refuse_own_target(&route->target, &relay->error);
+  }
   if (out != NULL) {
     *out = route;
   }

@@ -207,8 +207,12 @@ static int take(const char *text, size_t length, uvrelay_side_t side, uvrelay_ro
                                "the option %s of %s has no value: write %s=VALUE", copy, address->canonical, copy);
   }
   *value++ = '\0';
-  int code = uvrelay_route_option(options, side, copy, value, error);
-  return code != 0 ? code : check(find(copy), side, value, address, given, error);
+  uvrelay_error_t reason;
+  if (uvrelay_route_option(options, side, copy, value, &reason) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, reason.code, "the address %s: %s", address->canonical,
+                         reason.text);
+  }
+  return check(find(copy), side, value, address, given, error);
 }
 
 int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,

@@ -18,7 +18,9 @@
 
 enum {
   LAST_WRITES_MS = 1000, /* without progress, for what the left side gave before it went */
-  CLOSE_RETRY_MS = 10    /* while a pump's thread is still inside a stream */
+  STALL_LOOK_MS = 1000,
+  STALL_MS = 10000,   /* the same, if the right side takes nothing at all */
+  CLOSE_RETRY_MS = 10 /* while a pump's thread is still inside a stream */
 };
 
 typedef enum session_state { SESSION_DIALLING, SESSION_RELAYING, SESSION_ENDING } session_state;
@@ -43,7 +45,9 @@ struct uvr_session {
   bool right_lost;  /* or to the right */
   uv_timer_t timer; /* for silence: linger_ms, LAST_WRITES_MS */
   uv_timer_t idle;
-  uint64_t last_bytes; /* that had gone to the right when it was last looked at */
+  uv_timer_t stall;    /* looks for a left side that is gone while nothing is read from it */
+  uint64_t stalled;    /* loop time, ms: it is gone, and the right side takes nothing, since */
+  uint64_t last_bytes; /* uvr_pump_progress of `up` when it was last looked at */
   uint64_t started;    /* loop time, ms */
   unsigned children;   /* whose close callback is to come */
   uvrelay_result_t result;
@@ -65,6 +69,12 @@ static void on_idle_closed(uv_handle_t *handle)
 {
   uvr_session *session = handle->data;
   uv_close((uv_handle_t *)&session->timer, on_timer_closed);
+}
+
+static void on_stall_closed(uv_handle_t *handle)
+{
+  uvr_session *session = handle->data;
+  uv_close((uv_handle_t *)&session->idle, on_idle_closed);
 }
 
 static void on_child_closed(void *user);
@@ -99,7 +109,7 @@ static void close_on(uv_timer_t *timer)
   close_stream(session, &session->left, &session->closing_left, on_left_closed);
   close_stream(session, &session->right, &session->closing_right, on_right_closed);
   if (session->children == 0 && uvr_pump_clear(&session->up) && uvr_pump_clear(&session->down)) {
-    uv_close((uv_handle_t *)&session->idle, on_idle_closed);
+    uv_close((uv_handle_t *)&session->stall, on_stall_closed);
   } else if (session->children == 0 || session->left != NULL || session->right != NULL) {
     (void)uv_timer_start(timer, close_on, CLOSE_RETRY_MS, 0);
   }
@@ -125,6 +135,7 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
   uvr_pump_stop(&session->down);
   (void)uv_timer_stop(&session->timer);
   (void)uv_timer_stop(&session->idle);
+  (void)uv_timer_stop(&session->stall);
   session->result.reason = reason;
   session->result.side = side;
   session->result.to_right = uvr_pump_bytes(&session->up);
@@ -181,12 +192,12 @@ static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
 static void on_last_writes_timer(uv_timer_t *timer)
 {
   uvr_session *session = timer->data;
-  uint64_t bytes = uvr_pump_bytes(&session->up);
-  if (bytes == session->last_bytes) {
+  uint64_t progress = uvr_pump_progress(&session->up);
+  if (progress == session->last_bytes) {
     drop_lost_left(session);
     return;
   }
-  session->last_bytes = bytes;
+  session->last_bytes = progress;
   (void)uv_timer_start(timer, on_last_writes_timer, LAST_WRITES_MS, 0);
 }
 
@@ -200,7 +211,7 @@ static void lose_left(uvr_session *session)
   if (session->up_ended || !ends_soon) {
     drop_lost_left(session);
   } else {
-    session->last_bytes = uvr_pump_bytes(&session->up);
+    session->last_bytes = uvr_pump_progress(&session->up);
     (void)uv_timer_start(&session->timer, on_last_writes_timer, LAST_WRITES_MS, 0);
   }
 }
@@ -245,6 +256,34 @@ static void on_idle_timer(uv_timer_t *timer)
     return;
   }
   drop(session, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
+}
+
+/* While the right side takes nothing, nothing is read from the left one, so that its end does not show by itself. */
+
+static void on_stall_timer(uv_timer_t *timer)
+{
+  uvr_session *session = timer->data;
+  if (!uvr_pump_is_full(&session->up)) {
+    return;
+  }
+  uint64_t now = uv_now(session->env->loop);
+  uint64_t progress = uvr_pump_progress(&session->up);
+  if (progress != session->last_bytes || !uvr_stream_is_lost(session->left)) {
+    session->last_bytes = progress;
+    session->stalled = now;
+  } else if (now - session->stalled >= STALL_MS) {
+    drop_lost_left(session);
+    return;
+  }
+  (void)uv_timer_start(timer, on_stall_timer, STALL_LOOK_MS, 0);
+}
+
+static void on_up_full(uvr_pump *pump)
+{
+  uvr_session *session = (uvr_session *)((char *)pump - offsetof(uvr_session, up));
+  if (!session->left_lost && !uv_is_active((uv_handle_t *)&session->stall)) {
+    (void)uv_timer_start(&session->stall, on_stall_timer, STALL_LOOK_MS, 0);
+  }
 }
 
 /* Whether the end of the other side's input can be told. */
@@ -329,7 +368,11 @@ static void on_up_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *e
     drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL, error->text);
     break;
   case UVR_PUMP_SOURCE_FAILED:
-    drop_failed(session, UVRELAY_LEFT, error);
+    if (session->options.left_may_leave && (error->code == UV_ECONNRESET || error->code == UV_ECONNABORTED)) {
+      drop_lost_left(session);
+    } else {
+      drop_failed(session, UVRELAY_LEFT, error);
+    }
     break;
   case UVR_PUMP_SINK_FAILED:
     drop_failed(session, UVRELAY_RIGHT, error);
@@ -422,6 +465,10 @@ static void start_relaying(uvr_session *session, uvr_stream *right)
   }
   if (session->state == SESSION_RELAYING) {
     uvr_pump_start(&session->up, session->env, session->left, session->right, on_up_end);
+    session->up.on_full = on_up_full;
+  }
+  if (session->state == SESSION_RELAYING && uvr_pump_is_full(&session->up)) {
+    on_up_full(&session->up);
   }
   if (session->state == SESSION_RELAYING && session->options.idle_ms > 0) {
     (void)uv_timer_start(&session->idle, on_idle_timer, session->options.idle_ms, 0);
@@ -452,6 +499,8 @@ static void init(uvr_session *session, uvr_env *env, uvr_stream *left, const uvr
   session->timer.data = session;
   (void)uv_timer_init(env->loop, &session->idle);
   session->idle.data = session;
+  (void)uv_timer_init(env->loop, &session->stall);
+  session->stall.data = session;
   if (left->watches_any_time) {
     uvr_stream_watch(left, on_left_lost, session);
   }

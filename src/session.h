@@ -13,7 +13,8 @@ typedef struct uvr_session_options {
   /* Where an end of input is not passed on, the session ends when the other side has been silent for so long; 0: never.
    * Not with pumps on threads. */
   uint64_t linger_ms;
-  uint64_t idle_ms; /* the same when no byte has come either way for so long */
+  uint64_t idle_ms;    /* the same when no byte has come either way for so long */
+  bool left_may_leave; /* the left side is a client: its connection's reset is no failure */
   uvrelay_eof_t eof_to_left;
   uvrelay_eof_t eof_to_right;
   uvr_dial_options dial;

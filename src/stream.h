@@ -44,7 +44,9 @@ typedef struct uvr_stream_ops {
   void (*watch)(uvr_stream *stream);       /* may be NULL */
   void (*cancel_read)(uvr_stream *stream); /* may be NULL */
   void (*close)(uvr_stream *stream);
-  void (*hurry)(uvr_stream *stream); /* may be NULL */
+  void (*hurry)(uvr_stream *stream);       /* may be NULL */
+  bool (*is_lost)(uvr_stream *stream);     /* may be NULL */
+  size_t (*unwritten)(uvr_stream *stream); /* may be NULL */
 } uvr_stream_ops;
 
 struct uvr_stream {
@@ -129,6 +131,18 @@ static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, voi
   if (stream->ops->watch != NULL) {
     stream->ops->watch(stream);
   }
+}
+
+/* Whether the peer is known to be gone, though nothing is read or watched. */
+static inline bool uvr_stream_is_lost(uvr_stream *stream)
+{
+  return stream->ops->is_lost != NULL && stream->ops->is_lost(stream);
+}
+
+/* How much of a write that is under way the system has not taken yet, in bytes, as far as that can be told. */
+static inline size_t uvr_stream_unwritten(uvr_stream *stream)
+{
+  return stream->ops->unwritten != NULL ? stream->ops->unwritten(stream) : 0;
 }
 
 /* Asks a read or a watch that is under way to end soon: its callback comes as ever, never before this returns, with

@@ -235,10 +235,20 @@ static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repe
 
 /* Watching. After its end of input libuv no longer looks at a handle. */
 
+static bool stream_is_lost(uvr_stream *stream)
+{
+  return uvr_system_is_hung_up(((stream_uv *)stream)->handle) == 1;
+}
+
+static size_t stream_unwritten(uvr_stream *stream)
+{
+  return uv_stream_get_write_queue_size(((stream_uv *)stream)->handle);
+}
+
 static void on_watch(uv_timer_t *timer)
 {
   stream_uv *s = timer->data;
-  if (uvr_system_is_hung_up(s->handle) == 1) {
+  if (stream_is_lost(&s->base)) {
     uvrelay_error_t error;
     (void)uv_timer_stop(timer);
     (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
@@ -313,7 +323,9 @@ static const uvr_stream_ops ops = {.read = stream_read,
                                    .shutdown = stream_shutdown,
                                    .watch = stream_watch,
                                    .close = stream_close,
-                                   .hurry = stream_hurry};
+                                   .hurry = stream_hurry,
+                                   .is_lost = stream_is_lost,
+                                   .unwritten = stream_unwritten};
 
 static stream_uv *make(uvr_env *env, const char *name)
 {

@@ -1,6 +1,6 @@
-# What `cmake --install` installs, into a prefix that may be moved: the program, the library, its headers, and the files
-# by which CMake and pkg-config find it. A pinned libuv goes with it (deps/libuv.cmake). The components are runtime,
-# development and libuv.
+# What `cmake --install` installs, into a prefix that may be moved: the program, sample units for systemd (which name
+# the prefix), the library, its headers, and the files by which CMake and pkg-config find it. A pinned libuv goes with
+# it (deps/libuv.cmake). The components are runtime, development and libuv.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/uvrelay")
@@ -8,6 +8,17 @@ set(generated "${PROJECT_BINARY_DIR}/package")
 
 if(TARGET uvrelay)
   install(TARGETS uvrelay RUNTIME COMPONENT runtime)
+  if(UNIX)
+    # Sample units for users' systemd. The program's path is known only when it is installed: --prefix may be given then.
+    install(CODE "
+      set(uvrelay_program \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/uvrelay\")
+      foreach(unit IN ITEMS uvrelay.service uvrelay-ssh-agent.service)
+        configure_file(\"${PROJECT_SOURCE_DIR}/docs/systemd/\${unit}.in\" \"${generated}/\${unit}\" @ONLY)
+      endforeach()" COMPONENT runtime)
+    install(FILES "${generated}/uvrelay.service" "${generated}/uvrelay-ssh-agent.service"
+            "${PROJECT_SOURCE_DIR}/docs/systemd/uvrelay-ssh-agent.socket"
+      DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/uvrelay/systemd" COMPONENT runtime)
+  endif()
 endif()
 install(TARGETS uvrelay_library EXPORT uvrelayTargets
   RUNTIME COMPONENT runtime

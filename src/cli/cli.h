@@ -7,4 +7,7 @@
  * process must then end without waiting for threads, as one may be blocked in reading standard input. */
 int uvr_cli_main(int argc, char **argv);
 
+/* `uvrelay serve`, argv[0] being that word. The same, but for standard input, which is left alone. */
+int uvr_cli_serve(int argc, char **argv);
+
 #endif

@@ -1,5 +1,7 @@
-/* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. */
+/* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. `uvrelay serve`
+ * is another one: serve.c. */
 #include <stdio.h>
+#include <string.h>
 
 #include "../console.h"
 #include "../light_start.h"
@@ -101,6 +103,9 @@ int uvr_cli_main(int argc, char **argv)
   program p = {.status = 0};
   uvrelay_error_t error;
   uvr_address address;
+  if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+    return uvr_cli_serve(argc - 1, argv + 1);
+  }
   switch (uvr_options_parse(argc, argv, &p.options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:
     (void)fputs(uvr_options_usage(), stdout);

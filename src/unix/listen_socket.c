@@ -6,6 +6,7 @@
  * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -154,7 +155,9 @@ static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_err
   if (fd < 0) {
     return fail(error, address, -errno);
   }
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 || bind(fd, ip, length) != 0 ||
+  bool ipv6 = ip->sa_family == AF_INET6; /* and nothing else, as on Windows */
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+      (ipv6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) || bind(fd, ip, length) != 0 ||
       listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
     int code = fail(error, address, -errno);
     (void)close(fd);
@@ -162,6 +165,21 @@ static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_err
   }
   uvr_address_set_port(address, uvr_listen_port((const struct sockaddr *)&bound));
   return fd;
+}
+
+/* Its number stays taken but leads nowhere, so that no other route gets it, nor another socket by it. */
+static int take_passed(int fd, const uvr_address *address, uvrelay_error_t *error)
+{
+  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int own = nowhere < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  int code = own < 0 || dup3(nowhere, fd, O_CLOEXEC) < 0 ? fail(error, address, -errno) : own;
+  if (nowhere >= 0) {
+    (void)close(nowhere);
+  }
+  if (code < 0 && own >= 0) {
+    (void)close(own);
+  }
+  return code;
 }
 
 static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_type *type, uvrelay_error_t *error)
@@ -179,13 +197,7 @@ static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_
        !uvr_listen_is_loopback((const struct sockaddr *)&name))) {
     return uvr_listen_refuse_remote(address->canonical, error);
   }
-  /* Its number must not lead anybody else to it. */
-  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (own < 0) {
-    return fail(error, address, -errno);
-  }
-  (void)close(fd);
-  return own;
+  return take_passed(fd, address, error);
 }
 
 int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr *ip, const uvr_listen_options *options,

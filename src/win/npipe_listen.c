@@ -37,6 +37,7 @@ struct uvr_npipe_listener {
   void *close_user;
   const WCHAR *path;
   const char *name;
+  const char *client_name;
   DWORD buffer_size;
   bool message;
   bool closing;
@@ -141,7 +142,7 @@ int uvr_npipe_take(uvr_npipe_listener *listener, uvr_env *env, uvr_stream **out,
   if (s == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EAGAIN, "%s has no client that waits", listener->name);
   }
-  uvr_stream *stream = uvr_npipe_stream_of(env, s->pipe, listener->message, listener->name);
+  uvr_stream *stream = uvr_npipe_stream_of(env, s->pipe, listener->message, listener->client_name);
   if (stream == NULL) {
     return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "a client of %s cannot be taken",
                                 listener->name);
@@ -270,6 +271,7 @@ int uvr_npipe_listen(uvr_env *env, const char *path, const char *name, const uvr
   listener->on_client = on_client;
   listener->user = user;
   listener->message = options->message;
+  listener->client_name = options->client_name != NULL ? options->client_name : listener->name;
   listener->buffer_size = (DWORD)options->buffer_size;
   DWORD system = uvr_user_only_init(&listener->security);
   HANDLE pipe = system == 0 ? make_instance(listener, FILE_FLAG_FIRST_PIPE_INSTANCE) : INVALID_HANDLE_VALUE;

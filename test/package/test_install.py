@@ -10,6 +10,8 @@ from conftest import BUILD, SOURCE, WINDOWS, run
 
 PROGRAM = "bin/uvrelay.exe" if WINDOWS else "bin/uvrelay"
 LICENSE = "share/doc/uvrelay/LICENSE"
+UNITS = set() if WINDOWS else {f"share/uvrelay/systemd/{name}" for name in (
+    "uvrelay.service", "uvrelay-ssh-agent.service", "uvrelay-ssh-agent.socket")}  # fmt: skip
 DEVELOPMENT = {
     *(str(path.relative_to(SOURCE)) for path in (SOURCE / "include").rglob("*.h")),
     "lib/libuvrelay.a",
@@ -49,7 +51,16 @@ def find(build, wanted, *settings, own="", **options):
 
 
 def test_runtime_is_the_program_alone(tmp_path):
-    assert install(tmp_path, "--component", "runtime", "--prefix", tmp_path) == {PROGRAM, LICENSE}
+    assert install(tmp_path, "--component", "runtime", "--prefix", tmp_path) == {PROGRAM, LICENSE} | UNITS
+
+
+@pytest.mark.skipif(WINDOWS, reason="there is no systemd")
+def test_units_name_the_program(tmp_path):
+    install(tmp_path, "--component", "runtime", "--prefix", tmp_path)
+    for unit in UNITS:
+        text = (tmp_path / unit).read_text()
+        assert "@" not in text, unit
+        assert unit.endswith(".socket") or f'ExecStart="{tmp_path / PROGRAM}" serve ' in text, unit
 
 
 def test_everything_is_there(tmp_path):
@@ -59,7 +70,7 @@ def test_everything_is_there(tmp_path):
     of_libuv = r"(doc|cmake)/libuv/|/libuv-static.pc|/libuv\.a|include/uv(/|\.h)"
     libuv = {path for path in installed if re.search(of_libuv, path)}
     assert {"lib/libuv.a", "include/uv.h", "lib/cmake/libuv/libuvConfig.cmake", "share/doc/libuv/LICENSE"} <= libuv
-    assert installed - pages - libuv == {PROGRAM, LICENSE} | DEVELOPMENT
+    assert installed - pages - libuv == {PROGRAM, LICENSE} | UNITS | DEVELOPMENT
     for path in DEVELOPMENT | {"lib/pkgconfig/libuv-static.pc"}:
         text = (tmp_path / "opt" / path).read_bytes()
         assert path.endswith(".a") or not re.search(rf"/opt|{SOURCE}|{BUILD}".encode(), text), path

@@ -293,7 +293,7 @@ static void stream_shutdown(uvr_stream *stream)
   RULE(f, !f->closing);
   RULE(f, !f->write.active);
   RULE(f, f->shutdowns == 0);
-  RULE(f, !f->script.no_half_close);
+  RULE(f, !f->script.no_half_close || f->script.can_mark_end);
   f->shutdowns++;
   f->ended_with = f->taken;
   if (begin(f, &f->shutdown, &f->script.shutdown)) {
@@ -401,6 +401,7 @@ fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const f
   s->base.env = env;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
+  s->base.can_mark_end = script->can_mark_end;
   s->base.keeps_messages = script->keeps_messages;
   s->base.ends_when_lost = script->ends_when_lost;
   s->base.watches_any_time = !script->npipe;

@@ -22,6 +22,7 @@ typedef struct fake_step {
 
 typedef struct fake_script {
   bool no_half_close;
+  bool can_mark_end; /* it may be shut down although it has no half-close */
   bool ends_when_lost;
   bool keeps_messages;
   bool npipe;             /* as a named pipe: it may be watched only after its end of input, and it offers to cancel */

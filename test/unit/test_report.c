@@ -1,0 +1,316 @@
+/* What serve says: each line for people and its JSON, what is said without -v, and text that could break a line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The program's own files are in no library. */
+#include "cli/report.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define TIME         "{\"time\":\"0000-00-00T00:00:00.000Z\",\"event\":"
+
+typedef struct paper {
+  char text[8192];
+  size_t length;
+} paper;
+
+static void write_paper(void *user, const char *text, size_t length)
+{
+  paper *self = user;
+  assert_true(length > 0 && text[length - 1] == '\n' && self->length + length < sizeof(self->text));
+  memcpy(self->text + self->length, text, length);
+  self->length += length;
+  self->text[self->length] = '\0';
+}
+
+/* What was written since the last call; a time's digits are 0. */
+static const char *written(paper *self)
+{
+  for (char *time = self->text; (time = strstr(time, "{\"time\":\"")) != NULL;) {
+    for (time += 9; *time != '"'; time++) {
+      *time = *time >= '0' && *time <= '9' ? '0' : *time;
+    }
+  }
+  self->text[self->length] = '\0';
+  self->length = 0;
+  return self->text;
+}
+
+typedef struct way {
+  bool json;
+  bool verbose;
+} way;
+
+static const way plain = {false, false};
+static const way verbose = {false, true};
+static const way json = {true, false};
+static const way verbose_json = {true, true};
+
+static uvr_report report_to(paper *self, way how)
+{
+  self->length = 0;
+  return (uvr_report){.json = how.json, .verbose = how.verbose, .write = write_paper, .user = self};
+}
+
+static const uvr_report_route route = {.listen = "unix:///a", .target = "tcp://h:1"};
+
+#define ROUTE_JSON ",\"route\":\"unix:///a=tcp://h:1\",\"listen\":\"unix:///a\",\"target\":\"tcp://h:1\""
+
+static void assert_said(way how, const uvrelay_event_t *event, const char *expected)
+{
+  paper p;
+  uvr_report report = report_to(&p, how);
+  uvr_report_event(&report, &route, event);
+  assert_string_equal(written(&p), expected);
+}
+
+static void test_opened(void **state)
+{
+  (void)state;
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_OPENED, .number = 12};
+  assert_said(plain, &event, "");
+  assert_said(json, &event, "");
+  assert_said(verbose, &event, "uvrelay: unix:///a=tcp://h:1 #12: opened\n");
+  assert_said(verbose_json, &event, TIME "\"opened\"" ROUTE_JSON ",\"number\":12}\n");
+}
+
+static void test_closed(void **state)
+{
+  (void)state;
+  const uvrelay_result_t result = {.reason = UVRELAY_REASON_ENDED,
+                                   .to_right = 1,
+                                   .to_left = UINT64_MAX,
+                                   .duration_ms = 34,
+                                   .error = {.text = "both sides have ended"}};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_CLOSED, .number = 1, .result = &result};
+  assert_said(plain, &event, "");
+  assert_said(json, &event, "");
+  assert_said(
+      verbose, &event,
+      "uvrelay: unix:///a=tcp://h:1 #1: closed after 34 ms: ended: both sides have ended; 1 byte to the target, "
+      "18446744073709551615 bytes to the client\n");
+  assert_said(verbose_json, &event,
+              TIME "\"closed\"" ROUTE_JSON ",\"number\":1,\"duration_ms\":34,\"to_target\":1,\"to_client\":"
+                   "18446744073709551615,\"reason\":\"ended\",\"text\":\"both sides have ended\"}\n");
+}
+
+static void test_closed_by_failure(void **state)
+{
+  (void)state;
+  const uvrelay_result_t result = {.reason = UVRELAY_REASON_FAILED,
+                                   .error = {.code = UV_EBUSY, .system = 231, .text = "it is busy"}};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_CLOSED, .number = 2, .result = &result};
+  const char *object =
+      TIME "\"closed\"" ROUTE_JSON ",\"number\":2,\"duration_ms\":0,\"to_target\":0,\"to_client\":0,\"reason\":"
+           "\"failed\",\"text\":\"it is busy\",\"code\":\"EBUSY\",\"system\":231}\n";
+  assert_said(plain, &event, "uvrelay: unix:///a=tcp://h:1 #2: it is busy\n");
+  assert_said(
+      verbose, &event,
+      "uvrelay: unix:///a=tcp://h:1 #2: closed after 0 ms: failed: it is busy; 0 bytes to the target, 0 bytes to "
+      "the client\n");
+  assert_said(json, &event, object);
+  assert_said(verbose_json, &event, object);
+}
+
+static void test_reasons(void **state)
+{
+  (void)state;
+  static const char *const names[] = {"ended", "gone", "silent", "stopped", "failed"};
+  for (unsigned i = 0; i < COUNT(names); i++) {
+    char wanted[64];
+    paper p;
+    uvr_report report = report_to(&p, verbose);
+    const uvrelay_result_t result = {.reason = (uvrelay_reason_t)i, .error = {.text = "why"}};
+    uvr_report_event(&report, &route, &(uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .result = &result});
+    (void)snprintf(wanted, sizeof(wanted), " ms: %s: why; ", names[i]);
+    assert_non_null(strstr(written(&p), wanted));
+  }
+}
+
+/* What happens to a listener is always said. */
+static void test_listeners(void **state)
+{
+  (void)state;
+  const uvrelay_error_t error = {.code = UV_EMFILE, .text = "too many"};
+  const uvrelay_event_t paused = {.type = UVRELAY_EVENT_PAUSED, .error = &error};
+  const uvrelay_event_t resumed = {.type = UVRELAY_EVENT_RESUMED};
+  const uvrelay_event_t failed = {.type = UVRELAY_EVENT_FAILED, .error = &error};
+  for (int v = 0; v < 2; v++) {
+    const way text = {false, v != 0};
+    const way object = {true, v != 0};
+    assert_said(text, &paused, "uvrelay: unix:///a=tcp://h:1: paused: too many\n");
+    assert_said(text, &resumed, "uvrelay: unix:///a=tcp://h:1: accepting again\n");
+    assert_said(text, &failed, "uvrelay: unix:///a=tcp://h:1: failed: too many\n");
+    assert_said(object, &paused, TIME "\"paused\"" ROUTE_JSON ",\"text\":\"too many\",\"code\":\"EMFILE\"}\n");
+    assert_said(object, &resumed, TIME "\"resumed\"" ROUTE_JSON "}\n");
+    assert_said(object, &failed, TIME "\"failed\"" ROUTE_JSON ",\"text\":\"too many\",\"code\":\"EMFILE\"}\n");
+  }
+}
+
+static void test_begin_and_end(void **state)
+{
+  (void)state;
+  static const struct {
+    way how;
+    const char *listening, *stopping, *one, *stopped, *cut, *two;
+  } cases[] = {
+      {plain, "", "", "", "", "uvrelay: 1 connection was cut\n", "uvrelay: 2 connections were cut\n"},
+      {verbose, "uvrelay: unix:///a=tcp://h:1: listening\n", "uvrelay: stopping: 0 connections are open\n",
+       "uvrelay: stopping: 1 connection is open\n", "", "uvrelay: 1 connection was cut\n",
+       "uvrelay: 2 connections were cut\n"},
+      {json, TIME "\"listening\"" ROUTE_JSON "}\n", TIME "\"stopping\",\"open\":0}\n",
+       TIME "\"stopping\",\"open\":1}\n", TIME "\"stopped\",\"cut\":0}\n", TIME "\"stopped\",\"cut\":1}\n",
+       TIME "\"stopped\",\"cut\":2}\n"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    paper p;
+    uvr_report report = report_to(&p, cases[i].how);
+    uvr_report_listening(&report, &route);
+    assert_string_equal(written(&p), cases[i].listening);
+    uvr_report_stopping(&report, 0);
+    assert_string_equal(written(&p), cases[i].stopping);
+    uvr_report_stopping(&report, 1);
+    assert_string_equal(written(&p), cases[i].one);
+    uvr_report_stopped(&report, 0);
+    assert_string_equal(written(&p), cases[i].stopped);
+    uvr_report_stopped(&report, 1);
+    assert_string_equal(written(&p), cases[i].cut);
+    uvr_report_stopped(&report, 2);
+    assert_string_equal(written(&p), cases[i].two);
+  }
+}
+
+static void test_status(void **state)
+{
+  (void)state;
+  const uvr_report_route routes[] = {
+      {.listen = "unix:///a",
+       .target = "tcp://h:1",
+       .counters = {.open = 1, .total = 23, .failed = 4, .to_target = 567, .to_client = 1000000000000}},
+      {.listen = "tcp://127.0.0.1:2", .target = "npipe:x", .error = "it is \"busy\""},
+  };
+  paper p;
+  uvr_report report = report_to(&p, plain);
+  uvr_report_status(&report, routes, 2);
+  assert_string_equal(
+      written(&p), "  open     total    failed       to target       to client  route                      last error\n"
+                   "     1        23         4             567   1000000000000  unix:///a=tcp://h:1        -\n"
+                   "     0         0         0               0               0  tcp://127.0.0.1:2=npipe:x  it is "
+                   "\"busy\"\n");
+  report.json = true;
+  uvr_report_status(&report, routes, 2);
+  assert_string_equal(
+      written(&p), TIME
+      "\"status\",\"routes\":[{\"listen\":\"unix:///a\",\"target\":\"tcp://h:1\",\"open\":1,\"total\":23,"
+      "\"failed\":4,\"to_target\":567,\"to_client\":1000000000000,\"error\":null},{\"listen\":\"tcp://127.0.0.1:2\","
+      "\"target\":\"npipe:x\",\"open\":0,\"total\":0,\"failed\":0,\"to_target\":0,\"to_client\":0,\"error\":\"it is "
+      "\\\"busy\\\"\"}]}\n");
+}
+
+static void test_errors(void **state)
+{
+  (void)state;
+  const uvrelay_error_t error = {.code = UV_EINVAL, .system = 87, .text = "it is wrong"};
+  const uvr_place place = {"a \"file\"", 3, 4};
+  const uvr_place command_line = {NULL, 0, 0};
+  paper p;
+  uvr_report report = report_to(&p, plain);
+  uvr_report_error(&report, NULL, &error);
+  assert_string_equal(written(&p), "uvrelay: it is wrong\n");
+  uvr_report_error(&report, &command_line, &error);
+  assert_string_equal(written(&p), "uvrelay: it is wrong\n");
+  uvr_report_error(&report, &place, &error);
+  assert_string_equal(written(&p), "uvrelay: a \"file\":3:4: it is wrong\n");
+  report.json = true;
+  uvr_report_error(&report, &place, &error);
+  assert_string_equal(written(&p), TIME "\"error\",\"text\":\"a \\\"file\\\":3:4: it is wrong\",\"code\":\"EINVAL\","
+                                        "\"system\":87}\n");
+  uvr_report_lost(&report, 9);
+  assert_non_null(strstr(written(&p), "9 of its lines"));
+}
+
+static void test_odd_text(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text, *line, *string;
+  } cases[] = {
+      {"", "", ""},
+      {"a\nb\r\t\x1B[1m", "a?b???[1m", "a\\u000ab\\u000d\\u0009\\u001b[1m"},
+      {"\"\\/", "\"\\/", "\\\"\\\\/"},
+      {"\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80"},
+      {"\xC2\x85\x7F", "??", "\\u0085\\u007f"},
+      {"\xFF"
+       "a\xC3",
+       "?a?", "\\ufffda\\ufffd"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char expected[256];
+    paper p;
+    uvr_report report = report_to(&p, plain);
+    uvrelay_error_t error = {.code = 0};
+    (void)snprintf(error.text, sizeof(error.text), "%s", cases[i].text);
+    uvr_report_error(&report, NULL, &error);
+    (void)snprintf(expected, sizeof(expected), "uvrelay: %s\n", cases[i].line);
+    assert_string_equal(written(&p), expected);
+    report.json = true;
+    uvr_report_error(&report, NULL, &error);
+    (void)snprintf(expected, sizeof(expected), TIME "\"error\",\"text\":\"%s\"}\n", cases[i].string);
+    assert_string_equal(written(&p), expected);
+  }
+}
+
+static void test_long_text(void **state)
+{
+  (void)state;
+  char name[3001];
+  paper p;
+  uvr_report report = report_to(&p, verbose);
+  memset(name, 'x', sizeof(name) - 1);
+  name[sizeof(name) - 1] = '\0';
+  const uvr_report_route long_route = {.listen = name, .target = name};
+  uvr_report_listening(&report, &long_route);
+  assert_int_equal(strlen(written(&p)), 2 * 3000 + strlen("uvrelay: =: listening\n"));
+  uvr_report_status(&report, &long_route, 1);
+  assert_non_null(strstr(written(&p), "x  -\n"));
+}
+
+static void test_times(void **state)
+{
+  (void)state;
+  static const struct {
+    int64_t seconds;
+    int milliseconds;
+    const char *text;
+  } cases[] = {
+      {0, 0, "1970-01-01T00:00:00.000Z"},           {951782399, 7, "2000-02-28T23:59:59.007Z"},
+      {951782400, 999, "2000-02-29T00:00:00.999Z"}, {951868800, 0, "2000-03-01T00:00:00.000Z"},
+      {1709251199, 10, "2024-02-29T23:59:59.010Z"}, {1735689599, 0, "2024-12-31T23:59:59.000Z"},
+      {1735689600, 0, "2025-01-01T00:00:00.000Z"},  {4107542400, 0, "2100-03-01T00:00:00.000Z"},
+      {4107542399, 0, "2100-02-28T23:59:59.000Z"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    line text = {NULL, 0, 0, false};
+    add_time(&text, cases[i].seconds, cases[i].milliseconds);
+    assert_int_equal(text.length, strlen(cases[i].text));
+    assert_memory_equal(text.text, cases[i].text, text.length);
+    free(text.text);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_opened),    cmocka_unit_test(test_closed),    cmocka_unit_test(test_closed_by_failure),
+      cmocka_unit_test(test_reasons),   cmocka_unit_test(test_listeners), cmocka_unit_test(test_begin_and_end),
+      cmocka_unit_test(test_status),    cmocka_unit_test(test_errors),    cmocka_unit_test(test_odd_text),
+      cmocka_unit_test(test_long_text), cmocka_unit_test(test_times),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
