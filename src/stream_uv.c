@@ -283,13 +283,12 @@ static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   }
 }
 
-/* A socket that is closed while it holds input resets its connection: the peer gets an error, and over TCP what it has
- * not yet received is lost. So the end is sent, and what still comes is thrown away, until the peer ends too or
- * patience does. */
+/* A TCP socket that is closed while it holds input resets its connection, and what the peer has not yet received is
+ * lost. So the end is sent, and what still comes is thrown away, until the peer ends too or patience does. */
 static bool close_gently(stream_uv *s)
 {
   stop_reading(s);
-  if (!s->base.can_half_close || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
+  if (s->handle->type != UV_TCP || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
     return false;
   }
   s->reading = true;

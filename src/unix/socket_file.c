@@ -89,7 +89,8 @@ static int bind_and_listen(int fd, const uvr_address *address, const struct sock
     return fail(error, address);
   }
   int code = 0;
-  if (chmod(address->path, (mode_t)permissions) != 0 || lstat(address->path, &status) != 0 ||
+  if (lstat(address->path, &status) != 0 ||
+      ((status.st_mode & 0777) != permissions && chmod(address->path, (mode_t)permissions) != 0) ||
       listen(fd, BACKLOG) != 0) {
     code = fail(error, address);
     (void)unlink(address->path);

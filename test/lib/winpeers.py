@@ -50,6 +50,14 @@ class Peer(Process):
             assert len(found) >= number, f"{self.command}: no {name}: {self.events}; stderr: {self.stderr!r}"
             return found[number - 1]
 
+    def wait_any(self, *names, timeout=SOON):
+        """Waits for the first event of one of these names and gives it."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(map(self.all, (*names, "end of output"))), timeout)
+            found = [event for event in self.events if event["event"] in names]
+            assert found, f"{self.command}: none of {names}: {self.events}; stderr: {self.stderr!r}"
+            return found[0]
+
     def finish(self, timeout=SOON):
         """Waits until the peer has done its script; fails the test if a step of it failed."""
         code = self.wait(timeout)
@@ -63,7 +71,8 @@ class PipeServer(Peer):
     def __init__(self, *actions, name=None, type="message", wait=True, limit=60, **options):
         self.name = name or unique_pipe()
         self.short_name = self.name.rpartition("/")[2]
-        options = [f"--{key}={value}" for key, value in {"type": type, "limit": limit, **options}.items()]
+        options = {"type": type, "limit": limit, **options}
+        options = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
         super().__init__("pipe_server", self.name, *options, "--", *actions)
         if wait:
             try:
@@ -80,8 +89,8 @@ class PipeServer(Peer):
 class Parent(Peer):
     """parent.exe: starts a program with standard handles of these kinds and does its actions."""
 
-    def __init__(self, *actions, program, stdin="anonymous", stdout="anonymous", limit=60, progress=0):
+    def __init__(self, *actions, program, stdin="anonymous", stdout="anonymous", limit=60, progress=0, options=()):
         super().__init__("parent", f"--stdin={stdin}", f"--stdout={stdout}", f"--limit={limit}",
-                         f"--progress={progress}", *actions, "--", *program)
+                         f"--progress={progress}", *options, *actions, "--", *program)
 
 

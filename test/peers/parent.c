@@ -6,7 +6,7 @@
  * it ends; with this parent it gets real Windows pipes. The child's standard error is the parent's own.
  *
  * Options: --stdin=KIND --stdout=KIND (anonymous)  --limit=SECONDS (60): then child and parent are ended, with 3
- *          --progress=MS (tell bytes sent and received)
+ *          --progress=MS (tell bytes sent and received)  --console (the child has a console of its own, without window)
  * Kinds: anonymous            a pipe of CreatePipe, not overlapped, as WSL and shells give
  *        overlapped           a named pipe in byte mode whose child's end is overlapped
  *        message              the same with message type, read in byte mode, as Cygwin and MSYS2 give
@@ -21,7 +21,10 @@
  *   recv=N                                       read exactly N bytes of its standard output
  *   recv-end                                     read until its end
  *   close-out                                    close our end of it
+ *   ctrl-c  ctrl-break                           as if pressed in the child's console; prints the error, or 0: some
+ *                                                systems know no Ctrl-Break
  *   sleep=MS
+ *   await                                        waits for a line on our standard input
  *   wait=MS                                      wait for the child's exit, at most so long: prints "exit" with its
  *                                                code, or "running"
  * At the end of the actions the child, if it still runs, is ended; exit 1 if an action failed. */
@@ -33,8 +36,10 @@ typedef struct parent {
   peer_log log;
   peer_watchdog dog;
   HANDLE child;
-  HANDLE in;  /* we write the child's standard input here */
-  HANDLE out; /* we read the child's standard output here */
+  DWORD child_id, creation;
+  int attached; /* to the child's console */
+  HANDLE in;    /* we write the child's standard input here */
+  HANDLE out;   /* we read the child's standard output here */
   HANDLE child_in, child_out;
   uint8_t *buffer;
 } parent;
@@ -127,7 +132,7 @@ static int start(parent *p, char **words)
   startup.hStdInput = p->child_in;
   startup.hStdOutput = p->child_out;
   startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
-  if (line == NULL || !CreateProcessA(NULL, line, NULL, NULL, TRUE, 0, NULL, NULL, &startup, &process))
+  if (line == NULL || !CreateProcessA(NULL, line, NULL, NULL, TRUE, p->creation, NULL, NULL, &startup, &process))
     return fail(p, "start", GetLastError());
   free(line);
   CloseHandle(process.hThread);
@@ -136,6 +141,7 @@ static int start(parent *p, char **words)
   if (p->child_out != NULL)
     CloseHandle(p->child_out);
   p->child = process.hProcess;
+  p->child_id = process.dwProcessId;
   p->dog.victim = process.hProcess;
   peer_event(&p->log, "started", ",\"pid\":%lu", (unsigned long)process.dwProcessId);
   return 1;
@@ -219,6 +225,43 @@ static int act_wait(parent *p, const char *value)
   return 1;
 }
 
+/* What is pressed in a console comes to all that are attached to it. */
+static BOOL WINAPI ignore_event(DWORD event)
+{
+  (void)event;
+  return TRUE;
+}
+
+static int act_press(parent *p, const char *action, DWORD event)
+{
+  DWORD error = 0;
+  if (!p->attached) {
+    HANDLE input = GetStdHandle(STD_INPUT_HANDLE); /* which the console would replace */
+    FreeConsole();
+    if (!AttachConsole(p->child_id) || !SetConsoleCtrlHandler(ignore_event, TRUE))
+      return fail(p, action, GetLastError());
+    SetStdHandle(STD_INPUT_HANDLE, input);
+    p->attached = 1;
+  }
+  SetLastError(ERROR_NOT_SUPPORTED);
+  if (!GenerateConsoleCtrlEvent(event, 0))
+    error = GetLastError();
+  peer_event(&p->log, action, ",\"error\":%lu", (unsigned long)error);
+  return 1;
+}
+
+static int act_await(parent *p)
+{
+  char byte;
+  DWORD got;
+  peer_event(&p->log, "await", "%s", "");
+  do {
+    if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &got, NULL) || got == 0)
+      return fail(p, "await", GetLastError());
+  } while (byte != '\n');
+  return 1;
+}
+
 static int act(parent *p, const char *action)
 {
   const char *value;
@@ -238,6 +281,12 @@ static int act(parent *p, const char *action)
     return act_close(p, action, &p->out);
   if ((value = peer_value(action, "wait")) != NULL)
     return act_wait(p, value);
+  if (strcmp(action, "ctrl-c") == 0)
+    return act_press(p, action, CTRL_C_EVENT);
+  if (strcmp(action, "ctrl-break") == 0)
+    return act_press(p, action, CTRL_BREAK_EVENT);
+  if (strcmp(action, "await") == 0)
+    return act_await(p);
   if ((value = peer_value(action, "sleep")) != NULL) {
     Sleep((DWORD)strtoul(value, NULL, 10));
     return 1;
@@ -262,6 +311,8 @@ int main(int argc, char **argv)
       p.dog.limit_ms = 1000 * (DWORD)strtoul(value, NULL, 10);
     else if ((value = peer_value(argv[first], "--progress")) != NULL)
       p.dog.progress_ms = (DWORD)strtoul(value, NULL, 10);
+    else if (strcmp(argv[first], "--console") == 0)
+      p.creation = CREATE_NO_WINDOW;
     else
       break;
   }

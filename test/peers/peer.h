@@ -29,12 +29,14 @@ static inline double peer_now_ms(void)
 typedef struct peer_log {
   HANDLE out;
   double start_ms;
+  int client; /* told in each line; 0: not told */
 } peer_log;
 
 static inline void peer_log_init(peer_log *log)
 {
   log->out = GetStdHandle(STD_OUTPUT_HANDLE);
   log->start_ms = peer_now_ms();
+  log->client = 0;
 }
 
 /* `format` makes the fields after "event" and "ms", each beginning with a comma, or nothing. */
@@ -45,6 +47,8 @@ peer_event(const peer_log *log, const char *event, const char *format, ...)
   size_t room = sizeof line - 2;
   int used = __mingw_snprintf(line, room, "{\"event\":\"%s\",\"ms\":%.1f", event, peer_now_ms() - log->start_ms);
   va_list args;
+  if (log->client != 0)
+    used += __mingw_snprintf(line + used, room - (size_t)used, ",\"client\":%d", log->client);
   va_start(args, format);
   used += __mingw_vsnprintf(line + used, room - (size_t)used, format, args);
   va_end(args);
@@ -90,8 +94,10 @@ static inline DWORD WINAPI peer_watchdog_run(void *argument)
 static inline void peer_watchdog_start(peer_watchdog *dog)
 {
   HANDLE thread = CreateThread(NULL, 0, peer_watchdog_run, dog, 0, NULL);
-  if (thread == NULL)
+  if (thread == NULL) {
+    peer_event(dog->log, "failed", ",\"action\":\"watchdog\",\"error\":%lu", (unsigned long)GetLastError());
     ExitProcess(PEER_FAILED);
+  }
   CloseHandle(thread);
 }
 
