@@ -157,20 +157,20 @@ static void test_begin_and_end(void **state)
 {
   (void)state;
   static const struct {
-    way how;
+    const way *how;
     const char *listening, *stopping, *one, *stopped, *cut, *two;
   } cases[] = {
-      {plain, "", "", "", "", "uvrelay: 1 connection was cut\n", "uvrelay: 2 connections were cut\n"},
-      {verbose, "uvrelay: unix:///a=tcp://h:1: listening\n", "uvrelay: stopping: 0 connections are open\n",
+      {&plain, "", "", "", "", "uvrelay: 1 connection was cut\n", "uvrelay: 2 connections were cut\n"},
+      {&verbose, "uvrelay: unix:///a=tcp://h:1: listening\n", "uvrelay: stopping: 0 connections are open\n",
        "uvrelay: stopping: 1 connection is open\n", "", "uvrelay: 1 connection was cut\n",
        "uvrelay: 2 connections were cut\n"},
-      {json, TIME "\"listening\"" ROUTE_JSON "}\n", TIME "\"stopping\",\"open\":0}\n",
+      {&json, TIME "\"listening\"" ROUTE_JSON "}\n", TIME "\"stopping\",\"open\":0}\n",
        TIME "\"stopping\",\"open\":1}\n", TIME "\"stopped\",\"cut\":0}\n", TIME "\"stopped\",\"cut\":1}\n",
        TIME "\"stopped\",\"cut\":2}\n"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     paper p;
-    uvr_report report = report_to(&p, cases[i].how);
+    uvr_report report = report_to(&p, *cases[i].how);
     uvr_report_listening(&report, &route);
     assert_string_equal(written(&p), cases[i].listening);
     uvr_report_stopping(&report, 0);

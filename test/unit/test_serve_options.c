@@ -190,7 +190,7 @@ static void test_help(void **state)
     const char *const args[] = {"-v", ways[i], "--colour", NULL};
     assert_int_equal(parse(args, &out, NULL), UVR_SERVE_SHOW_HELP);
   }
-  int none = uvr_serve_options_parse(0, (char *[]){NULL}, &out, NULL);
+  uvr_serve_action none = uvr_serve_options_parse(0, (char *[]){NULL}, &out, NULL);
   assert_int_equal(none, UVR_SERVE_WRONG_USAGE);
 }
 

@@ -7,21 +7,9 @@ import subprocess
 
 import pytest
 from programs import SOON
-from serving import PROGRAM, EchoServer, Serve, ask, connect, refused
+from serving import PROGRAM, Serve, ask, connect, refused
 
 NOWHERE = "unix:///nonexistent/target"
-
-
-@pytest.fixture
-def back(tmp_path):
-    (tmp_path / "back").mkdir()
-    with EchoServer(tmp_path / "back" / "s") as server:
-        yield server
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "front"
 
 
 def write(tmp_path, text):

@@ -11,18 +11,6 @@ from programs import SOON
 from serving import EchoServer, Serve, Target, ask, connect, ends, receive_exactly, vanish, wait_for
 
 
-@pytest.fixture
-def back(tmp_path):
-    (tmp_path / "back").mkdir()
-    with EchoServer(tmp_path / "back" / "s") as server:
-        yield server
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "front"
-
-
 def test_silence_is_what_success_sounds_like(path, back):
     with Serve(f"unix://{path}={back.address}", verbose=False) as serve:
         for _ in range(3):

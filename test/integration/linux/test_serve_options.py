@@ -10,11 +10,6 @@ from programs import SOON
 from serving import (EchoServer, Serve, Target, ask, connect, ends, listener, receive_all, receive_exactly, wait_for)
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "front"
-
-
 def silent_cygwin_file(tmp_path, port):
     """A socket file whose server never answers the nonce."""
     file = tmp_path / "file"

@@ -9,22 +9,10 @@ import time
 
 import pytest
 from programs import SOON
-from serving import (PROGRAM, EchoServer, NotifySocket, Serve, Target, ask, connect, ends, receive_all, vanish,
+from serving import (PROGRAM, NotifySocket, Serve, Target, ask, connect, ends, receive_all, vanish,
                      wait_for)
 
 STOPS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
-
-
-@pytest.fixture
-def back(tmp_path):
-    (tmp_path / "back").mkdir()
-    with EchoServer(tmp_path / "back" / "s") as server:
-        yield server
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "front"
 
 
 # The end.

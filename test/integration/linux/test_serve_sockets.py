@@ -15,21 +15,9 @@ import time
 import pytest
 from assuanpeer import refused_port
 from programs import Process
-from serving import PROGRAM, SANITIZED, EchoServer, Serve, ask, connect, ends, listener, refused, wait_for
+from serving import PROGRAM, SANITIZED, Serve, ask, connect, ends, listener, refused, wait_for
 
 NOWHERE = "unix:///nonexistent/target"
-
-
-@pytest.fixture
-def back(tmp_path):
-    (tmp_path / "back").mkdir()
-    with EchoServer(tmp_path / "back" / "s") as server:
-        yield server
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "front"
 
 
 def mode(path):
