@@ -77,8 +77,11 @@ static int open_pipe(client *c)
       Sleep(20);
     }
   }
-  if (set->mode != PIPE_READMODE_BYTE && !SetNamedPipeHandleState(e->pipe, &set->mode, NULL, NULL))
-    return fail(e, "read-mode", GetLastError());
+  if (set->mode != PIPE_READMODE_BYTE && !SetNamedPipeHandleState(e->pipe, &set->mode, NULL, NULL)) {
+    DWORD error = GetLastError(); /* a server may hang up at once, which the actions are to see */
+    if (error != ERROR_PIPE_NOT_CONNECTED && error != ERROR_BROKEN_PIPE && error != ERROR_NO_DATA)
+      return fail(e, "read-mode", error);
+  }
   peer_event(&e->log, "connected", ",\"busy\":%u,\"absent\":%u", busy, absent);
   return 1;
 }
