@@ -124,6 +124,16 @@ static char *command_line(char **words)
   return line;
 }
 
+/* The child ends with us, even if we are killed. */
+static int bind_child(HANDLE child)
+{
+  JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
+      .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
+  HANDLE job = CreateJobObjectW(NULL, NULL); /* closed by our end */
+  return job != NULL && SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits) &&
+         AssignProcessToJobObject(job, child);
+}
+
 static int start(parent *p, char **words)
 {
   STARTUPINFOA startup = {.cb = sizeof startup, .dwFlags = STARTF_USESTDHANDLES};
@@ -143,6 +153,8 @@ static int start(parent *p, char **words)
   p->child = process.hProcess;
   p->child_id = process.dwProcessId;
   p->dog.victim = process.hProcess;
+  if (!bind_child(process.hProcess))
+    return fail(p, "bind", GetLastError());
   peer_event(&p->log, "started", ",\"pid\":%lu", (unsigned long)process.dwProcessId);
   return 1;
 }
