@@ -188,6 +188,12 @@ static void drop_if_both_ended(uvr_session *session, uvrelay_side_t last)
   }
 }
 
+/* A target may be slow, and the system shows its progress in large steps; the program itself is to end soon. */
+static uint64_t last_writes_ms(const uvr_session *session)
+{
+  return session->options.left_may_leave ? STALL_MS : LAST_WRITES_MS;
+}
+
 /* They may take as long as they make progress. */
 static void on_last_writes_timer(uv_timer_t *timer)
 {
@@ -198,7 +204,7 @@ static void on_last_writes_timer(uv_timer_t *timer)
     return;
   }
   session->last_bytes = progress;
-  (void)uv_timer_start(timer, on_last_writes_timer, LAST_WRITES_MS, 0);
+  (void)uv_timer_start(timer, on_last_writes_timer, last_writes_ms(session), 0);
 }
 
 /* Nobody reads what comes from the right. What the left side gave is still passed on, where it must end soon. */
@@ -212,7 +218,8 @@ static void lose_left(uvr_session *session)
     drop_lost_left(session);
   } else {
     session->last_bytes = uvr_pump_progress(&session->up);
-    (void)uv_timer_start(&session->timer, on_last_writes_timer, LAST_WRITES_MS, 0);
+    (void)uv_timer_stop(&session->stall); /* which looks at the same progress */
+    (void)uv_timer_start(&session->timer, on_last_writes_timer, last_writes_ms(session), 0);
   }
 }
 

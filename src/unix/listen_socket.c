@@ -27,6 +27,7 @@ struct uvr_socket_listener {
   void *close_user;
   uv_poll_t poll;
   int fd;
+  int accepted;        /* a client for whom there was no memory yet, or -1 */
   uv_handle_type type; /* of its clients */
   bool polling;
   uvr_socket_file file;
@@ -92,7 +93,7 @@ static int make_stream(uvr_socket_listener *listener, int fd, uvr_stream **out)
   uvr_stream *stream;
   int code = uvr_stream_uv_new(listener->env, listener->type, listener->client_name, &stream);
   if (code != 0) {
-    (void)close(fd);
+    listener->accepted = fd;
     return code;
   }
   uv_stream_t *handle = uvr_stream_uv_handle(stream);
@@ -112,9 +113,12 @@ static int make_stream(uvr_socket_listener *listener, int fd, uvr_stream **out)
 
 int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_error_t *error)
 {
-  int fd = -1;
+  int fd = listener->accepted;
   int code = UV_EMFILE;
-  if (has_spare(listener->env->loop)) {
+  listener->accepted = -1;
+  if (fd >= 0) {
+    code = make_stream(listener, fd, out);
+  } else if (has_spare(listener->env->loop)) {
     do {
       fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
@@ -141,6 +145,9 @@ void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void
   uvr_socket_file_remove(&listener->file);
   uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
   (void)close(listener->fd);
+  if (listener->accepted >= 0) {
+    (void)close(listener->accepted);
+  }
 }
 
 /* Starting. */
@@ -214,6 +221,7 @@ int uvr_listen_socket(uvr_env *env, uvr_address *address, const struct sockaddr 
   listener->on_client = on_client;
   listener->user = user;
   listener->children = 1;
+  listener->accepted = -1;
   listener->type = address->kind == UVR_ADDRESS_TCP ? UV_TCP : UV_NAMED_PIPE;
   int fd = address->kind == UVR_ADDRESS_TCP ? open_tcp(address, ip, error)
            : address->kind == UVR_ADDRESS_UNIX

@@ -245,3 +245,28 @@ def test_a_socket_file_that_a_dead_server_has_left(tmp_path, verbose, cygwin):
         line = serve.wait_match(r"#1: .*nobody listens on port.*\(ECONNREFUSED\).*$")[0]
         assert ("closed after" in line) == verbose
         assert dead.nonce.hex() not in serve.stderr and dead.nonce.hex().upper() not in serve.stderr
+
+
+def test_a_client_vanishes_and_a_slow_target_gets_all_of_it(tmp_path):
+    """Even though what the target says meanwhile shows that nobody hears it."""
+    size = 1_500_000
+    got = []
+
+    def talk(connection):
+        data = bytearray()
+        with contextlib.suppress(ConnectionError):  # behind all bytes: what was said is unread
+            while piece := connection.recv(16384):
+                data += piece
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"so far")
+                time.sleep(0.1)
+        got.append(bytes(data))
+
+    with Pair("unix", "unix", tmp_path).relaying(talk) as (serve, back, connect):
+        client = connect()
+        for piece in bytestream.chunks(size):
+            client.sendall(piece)
+        vanish(client)
+        back.wait()
+        assert got == [bytestream.data(size)]
+        serve.wait_closed(timeout=2 * SOON)
