@@ -42,6 +42,9 @@ typedef struct uvrelay_s uvrelay_t;
 /** One relay between two sides. Its contents are private. */
 typedef struct uvrelay_session_s uvrelay_session_t;
 
+/** One end of many connections over one stream: uvrelay/mux.h. Its contents are private. */
+typedef struct uvrelay_mux_s uvrelay_mux_t;
+
 /** The options of uvrelay_new(). To be all zero but for `size` and what is wanted. */
 typedef struct uvrelay_options_s {
   size_t size;                   /**< sizeof(uvrelay_options_t), by which versions are told apart */
@@ -77,7 +80,8 @@ typedef struct uvrelay_endpoint_s {
    * (Windows)
    *  - `unix:///PATH`: a Unix socket (Unix)
    *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
-   *  - `assuan:///PATH`: a libassuan (GnuPG) socket file */
+   *  - `assuan:///PATH`: a libassuan (GnuPG) socket file
+   *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
   const char *address;
   /** A `uv_tcp_t` or `uv_pipe_t`, connected, on the relay's loop, neither reading, writing nor closing, and
    * given to nobody else. The session uses it, its `data` included, and closes it. */
@@ -97,6 +101,9 @@ typedef struct uvrelay_endpoint_s {
   uv_file input;
   /** The same, to write to, or -1: writing fails. Another one than `input`. */
   uv_file output;
+  /** The near end of a mux of the same relay, for an address that begins with `via:` or that this system cannot connect
+   * to, such as a named pipe on Unix. NULL: there is none. */
+  uvrelay_mux_t *via;
 } uvrelay_endpoint_t;
 
 /** How one side's end of input is passed on to the other. */
@@ -204,6 +211,7 @@ typedef struct uvrelay_route_options_s {
   int allow_remote; /**< 1: a TCP port may be open to other computers, whoever can reach it may use the target */
   uvrelay_event_cb event_cb; /**< NULL is allowed */
   void *user;                /**< given to it */
+  uvrelay_mux_t *via;        /**< see uvrelay_endpoint_t::via */
 } uvrelay_route_options_t;
 
 /** What a route has done so far. */
@@ -278,7 +286,9 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  * only.
  *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
  *    number of the descriptor. The route closes it; its number stays taken, leading to the null device.
- * @param target where to connect to: any target but a listener's `fd:`
+ * @param target where to connect to: any target but a listener's `fd:`. If it goes through `via`, the far end has
+ *   nothing to wait for while a busy target is tried again, and the options `impersonation`, `linger` and `eof` go with
+ *   the address.
  * @param options copied; NULL: all defaults
  * @param[out] out the route, valid until its close callback or the relay's; NULL is allowed
  * @return 0: it listens; else a negative code, of which uvrelay_error() has the detail: `UV_EINVAL`: an address or an
@@ -315,7 +325,7 @@ UVRELAY_API int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_s
 /** Where the route listens, in its canonical form without options: with the port that was chosen instead of 0. */
 UVRELAY_API const char *uvrelay_route_get_listen(const uvrelay_route_t *route);
 
-/** The target's address, in its canonical form without options. */
+/** The target's address, in its canonical form without options; `via:ADDRESS` if it goes through a mux. */
 UVRELAY_API const char *uvrelay_route_get_target(const uvrelay_route_t *route);
 
 /** What the route has done so far.
@@ -371,7 +381,7 @@ UVRELAY_API const char *uvrelay_version(void);
  * @param address see uvrelay_endpoint_t::address */
 static inline uvrelay_endpoint_t uvrelay_address(const char *address)
 {
-  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_ADDRESS, address, NULL, NULL, NULL, NULL, -1, -1, NULL};
   return endpoint;
 }
 
@@ -380,7 +390,7 @@ static inline uvrelay_endpoint_t uvrelay_address(const char *address)
  * @param closed see uvrelay_endpoint_t::stream_closed */
 static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb closed)
 {
-  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STREAM, NULL, stream, closed, NULL, NULL, -1, -1, NULL};
   return endpoint;
 }
 
@@ -389,7 +399,7 @@ static inline uvrelay_endpoint_t uvrelay_stream(uv_stream_t *stream, uv_close_cb
  * @param closed see uvrelay_endpoint_t::npipe_closed */
 static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb closed)
 {
-  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_NPIPE, NULL, NULL, NULL, npipe, closed, -1, -1, NULL};
   return endpoint;
 }
 
@@ -398,7 +408,7 @@ static inline uvrelay_endpoint_t uvrelay_npipe(uvrelay_npipe_t *npipe, uvrelay_n
  * @param output see uvrelay_endpoint_t::output */
 static inline uvrelay_endpoint_t uvrelay_stdio(uv_file input, uv_file output)
 {
-  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output};
+  uvrelay_endpoint_t endpoint = {sizeof(endpoint), UVRELAY_STDIO, NULL, NULL, NULL, NULL, NULL, input, output, NULL};
   return endpoint;
 }
 

@@ -503,9 +503,30 @@ static int parse_assuan_path(const char *text, uvr_address *out, uvrelay_error_t
   return 0;
 }
 
+void uvr_address_set_via(uvr_address *address)
+{
+  char plain[UVR_ADDRESS_CANONICAL_SIZE];
+  memcpy(plain, address->canonical, sizeof(plain));
+  address->via = true;
+  (void)snprintf(address->canonical, sizeof(address->canonical), "via:%.*s",
+                 (int)(sizeof(address->canonical) - sizeof("via:")), plain);
+}
+
+bool uvr_address_is_windows_file(const uvr_address *address)
+{
+  return address->kind == UVR_ADDRESS_ASSUAN && is_drive(address->path);
+}
+
 int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   memset(out, 0, sizeof(*out));
+  if ((flags & UVR_ADDRESS_VIA) != 0 && text != NULL && begins(text, "via:")) {
+    int code = uvr_address_parse(text + LENGTH("via:"), flags & ~UVR_ADDRESS_VIA, out, error);
+    if (code == 0) {
+      uvr_address_set_via(out);
+    }
+    return code;
+  }
   bool listen = (flags & UVR_ADDRESS_LISTEN) != 0;
   int result = check_text(text, error);
   if (result == 0 && (flags & UVR_ADDRESS_ASSUAN_PATH) != 0) {

@@ -3,6 +3,7 @@
 #ifndef UVR_ADDRESS_H
 #define UVR_ADDRESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,10 +32,11 @@ typedef enum uvr_address_kind {
  * be copied by assignment and needs no freeing. */
 typedef struct uvr_address {
   uvr_address_kind kind;
+  bool via;      /* the far end of a mux is to connect to it */
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
-  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or fd://NAME; for what
-   * only UVR_ADDRESS_ASSUAN_PATH lets in, relative paths above all, the path. Parses again to the same address, given
-   * the same flags. */
+  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or fd://NAME, or via:
+   * and one of these; for what only UVR_ADDRESS_ASSUAN_PATH lets in, relative paths above all, the path. Parses again
+   * to the same address, given the same flags. */
   char canonical[UVR_ADDRESS_CANONICAL_SIZE];
   /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ASSUAN: the path of the
    * socket file as the system wants it, C:/x or /home/x; FD: its name or number; TCP: empty. */
@@ -48,6 +50,8 @@ typedef struct uvr_address {
 #define UVR_ADDRESS_ASSUAN_PATH 1U
 /* The text is a listener's address: fd://NAME is one, too, and a TCP port may be 0. */
 #define UVR_ADDRESS_LISTEN 2U
+/* The text is a target's address: via:ADDRESS is one, too. */
+#define UVR_ADDRESS_VIA 4U
 
 /* Reads an address:
  *   //./pipe/NAME, \\.\pipe\NAME, \\?\pipe\NAME, //HOST/pipe/NAME   slashes of either kind, repeated ones count once
@@ -56,10 +60,17 @@ typedef struct uvr_address {
  *   tcp://HOST:PORT                                                 a name, IPv4 or [IPv6%ZONE]
  *   assuan:///PATH                                                  a slash before a drive letter is dropped
  *   fd://NAME                                                       with UVR_ADDRESS_LISTEN; a name or a number
+ *   via:ADDRESS                                                     with UVR_ADDRESS_VIA; one of the others
  * Scheme names and "pipe" are taken in upper and lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with
  * *error (which may be NULL) saying what is wrong and what to write instead, and *out all zero. `text` may be NULL,
  * which is refused like an empty one. */
 int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error);
+
+/* Has the far end of a mux connect to a target. */
+void uvr_address_set_via(uvr_address *address);
+
+/* Whether it is a socket file on a Windows drive. */
+bool uvr_address_is_windows_file(const uvr_address *address);
 
 /* Gives a TCP address another port. */
 void uvr_address_set_port(uvr_address *address, uint16_t port);

@@ -2,8 +2,9 @@
  *
  * An attempt is: for a pipe, one CreateFile (on the thread pool when another computer is asked, as that may take
  * long); for a Unix socket, one connect; for TCP, a look-up of the name, then a connect to each address in turn; for a
- * socket file, its reading, a TCP connect to 127.0.0.1, and the handshake. Everything that ends an attempt goes
- * through succeed() or fail(); fail() makes the next attempt where the error is one that waiting can heal.
+ * socket file, its reading, a TCP connect to 127.0.0.1, and the handshake; for what a mux is to be used for, a stream
+ * of it. Everything that ends an attempt goes through succeed() or fail(); fail() makes the next attempt where the
+ * error is one that waiting can heal.
  *
  * The deadline reports whatever the last attempt said. Closing abandons what is under way: a request on the thread
  * pool is waited for, as nothing else can be done with it. */
@@ -14,6 +15,7 @@
 
 #include "assuan_file.h"
 #include "handshake.h"
+#include "mux.h"
 #include "stream_uv.h"
 #include "system.h"
 
@@ -191,6 +193,9 @@ static void on_deadline(uv_timer_t *timer)
   uvr_dial *dial = timer->data;
   double seconds = (double)dial->options.timeout_ms / 1000;
   uvrelay_error_t last = dial->error;
+  if (last.code == 0 && dial->address.via && dial->options.via->carrier == NULL) {
+    last = dial->options.via->why;
+  }
   if (last.code != 0) {
     (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %g s, as %s",
                         dial->address.canonical, seconds, last.text);
@@ -410,10 +415,44 @@ static void start_work(uvr_dial *dial)
   dial->busy = true;
 }
 
+/* Through a mux. */
+
+static void on_via(void *user, const uvrelay_error_t *error)
+{
+  uvr_dial *dial = user;
+  if (dial->reported) {
+    return;
+  }
+  if (error != NULL) {
+    dial->error = *error;
+    fail(dial);
+  } else {
+    succeed(dial);
+  }
+}
+
+static void connect_via(uvr_dial *dial)
+{
+  const uvr_mux_target target = {.address = &dial->address,
+                                 .level = dial->options.level,
+                                 .eof = dial->options.eof,
+                                 .linger_ms = dial->options.linger_ms};
+  int code = uvr_mux_connect(dial->options.via, &target, on_via, dial, &dial->stream);
+  if (code != 0) {
+    fail_with(dial, code);
+    return;
+  }
+  dial->open_streams++;
+}
+
 static void attempt(uv_timer_t *timer)
 {
   uvr_dial *dial = timer->data;
-  const char *lacks = uvr_system_lacks(dial->address.kind);
+  if (dial->address.via) {
+    connect_via(dial);
+    return;
+  }
+  const char *lacks = uvr_system_lacks(&dial->address);
   if (lacks != NULL) {
     (void)uvr_error_set(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
                         dial->address.canonical, lacks);

@@ -7,6 +7,7 @@
 #include "address.h"
 #include "npipe.h"
 #include "stream.h"
+#include "uvrelay.h"
 
 typedef struct uvr_dial_options {
   unsigned retry;                /* bits of uvrelay_retry_t */
@@ -15,6 +16,10 @@ typedef struct uvr_dial_options {
   uint64_t timeout_ms;           /* for everything together; 0: none */
   uvrelay_impersonation_t level; /* for named pipes */
   int reserved;                  /* for the connection: uvr_system_reserve. The dial releases it. */
+  /* For an address whose `via` says that a mux is to be used: that mux, and what its far end has to do. */
+  uvrelay_mux_t *via;
+  uvrelay_eof_t eof;
+  uint64_t linger_ms; /* 0: never */
 } uvr_dial_options;
 
 typedef struct uvr_dial uvr_dial;

@@ -1,4 +1,5 @@
-/* What the program does to its own process: src/unix/process.c and src/win/process.c. Not part of the library. */
+/* What the program does to its own process and to its children: src/unix/process.c and src/win/process.c. Not part of
+ * the library. */
 #ifndef UVR_PROCESS_H
 #define UVR_PROCESS_H
 
@@ -9,5 +10,11 @@ void uvr_process_raise_limits(void);
 
 /* Whether it was started so that it ignores this signal, as nohup does and a shell does in the background. */
 bool uvr_process_ignores(int signal);
+
+/* Whether a child may be given a session of its own, so that the terminal's signals don't reach it. */
+bool uvr_process_has_sessions(void);
+
+/* Sends a signal to all processes of the group that this child leads. False where there are no such groups. */
+bool uvr_process_signal_group(int leader, int signal);
 
 #endif

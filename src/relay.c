@@ -2,13 +2,13 @@
  * from two endpoints to a running pair of pumps and to its end, is in relay_session.c.
  *
  * No callback comes from within a call: stopping and closing begin in the turn, a timer of 0 ms, so that they may be
- * asked for anywhere, even by the log. Closing cancels every session and ends every route; when
- * the last is over the timers are closed, and
- * the close callback comes from the last of them. */
+ * asked for anywhere, even by the log. Closing cancels every session and ends every route and mux; when the last is
+ * over the timers are closed, and the close callback comes from the last of them. */
 #include "relay.h"
 
 #include <string.h>
 
+#include "mux.h"
 #include "sized.h"
 
 #define MESSAGE_MAX ((size_t)1024 * 1024 * 1024)
@@ -19,6 +19,7 @@ static void on_turn_closed(uv_handle_t *handle)
 {
   uvrelay_t *relay = handle->data;
   uvrelay_allocator_t memory = relay->env.memory;
+  uvr_buffer_pool_clear(&relay->mux_env.buffers);
   uvr_env_clear(&relay->env);
   if (relay->close_cb != NULL) {
     relay->close_cb(relay);
@@ -48,7 +49,11 @@ static void on_turn(uv_timer_t *timer)
   if (relay->cancel) {
     cancel_all(relay);
   }
-  if (relay->sessions != NULL || (relay->closing ? relay->routes != NULL : uvr_routes_listen(relay))) {
+  if (relay->closing) {
+    uvr_muxes_end(relay);
+  }
+  if (relay->sessions != NULL ||
+      (relay->closing ? relay->routes != NULL || relay->muxes != NULL : uvr_routes_listen(relay))) {
     return; /* the last one's end makes the turn come again */
   }
   (void)uv_timer_stop(&relay->deadline);
@@ -132,6 +137,22 @@ void uvr_relay_remove(uvrelay_t *relay, uvrelay_session_t *session)
   }
 }
 
+/* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
+bool uvr_relay_uses_stream(const uvrelay_t *relay, const uv_stream_t *stream)
+{
+  for (const uvrelay_session_t *s = relay->sessions; s != NULL; s = s->next) {
+    if (!s->ending && (uvr_side_is_stream(&s->left, stream) || uvr_side_is_stream(&s->right, stream))) {
+      return true;
+    }
+  }
+  for (const uvrelay_mux_t *mux = relay->muxes; mux != NULL; mux = mux->next) {
+    if (mux->carrier != NULL && uvr_mux_carrier_uses_stream(mux->carrier, stream)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* Making. */
 
 int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *options)
@@ -162,6 +183,9 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   if (own.message_size > 0) {
     relay->env.message_size = own.message_size;
   }
+  relay->mux_env = relay->env;
+  uvr_buffer_pool_init(&relay->mux_env.buffers, &relay->env.memory);
+  relay->mux_env.buffers.large = UVR_YAMUX_FRAME_MAX;
   (void)uv_timer_init(loop, &relay->turn); /* which cannot fail */
   (void)uv_timer_init(loop, &relay->deadline);
   relay->turn.data = relay;

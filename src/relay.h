@@ -3,12 +3,15 @@
 #define UVR_RELAY_H
 
 #include "session.h"
+#include "side.h"
 #include "uvrelay.h"
 
 struct uvrelay_s {
   uvr_env env;
+  uvr_env mux_env; /* the same, with smaller buffers: for what goes over a mux */
   uvrelay_session_t *sessions;
   uvrelay_route_t *routes;
+  uvrelay_mux_t *muxes;
   uvrelay_counters_t counters; /* but for the bytes of active sessions */
   uvrelay_error_t error;
   void *data;
@@ -21,15 +24,9 @@ struct uvrelay_s {
   uvrelay_cb close_cb;
 };
 
-/* One side of a session, until the stream belongs to the pair of pumps. */
-typedef struct uvr_side {
-  uvrelay_endpoint_t endpoint;
-  uvr_address *address; /* UVRELAY_ADDRESS */
-  uvr_stream *stream;   /* when it is there */
-} uvr_side;
-
 struct uvrelay_session_s {
   uvrelay_t *relay;
+  uvr_env *env; /* the relay's, or its mux_env */
   uvrelay_session_t *next;
   uvrelay_session_t *previous;
   uvr_side left;
@@ -53,14 +50,29 @@ void uvr_relay_add(uvrelay_t *relay, uvrelay_session_t *session);
 int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out);
 
 /* Starts a session of a client that was accepted, which belongs to it then. NULL when there is no memory. */
-uvrelay_session_t *uvr_relay_start_client(uvrelay_t *relay, uvr_stream *client, const uvr_address *target,
-                                          const uvr_session_options *options, uvrelay_done_cb cb, void *user);
+uvrelay_session_t *uvr_relay_start_client(uvrelay_t *relay, uvr_env *env, uvr_stream *client, const uvr_address *target,
+                                          uvrelay_mux_t *via, const uvr_session_options *options, uvrelay_done_cb cb,
+                                          void *user);
+
+/* The same with a target that is connected already, and belongs to it as well. */
+uvrelay_session_t *uvr_relay_start_pair(uvrelay_t *relay, uvr_env *env, uvr_stream *client, uvr_stream *target,
+                                        const uvr_session_options *options, uvrelay_done_cb cb, void *user);
+
+/* Whether a session or a mux has this stream. */
+bool uvr_relay_uses_stream(const uvrelay_t *relay, const uv_stream_t *stream);
+
+/* Decides whether a target goes through the mux, which may be NULL, and marks it so. Returns 0, or UV_ENOTSUP or
+ * UV_EINVAL and *error: it can be reached in no way. */
+int uvr_relay_choose_via(const uvrelay_t *relay, uvr_address *target, const uvrelay_mux_t *via, uvrelay_error_t *error);
 
 /* Makes the relay look whether what it waits for has come. */
 void uvr_relay_kick(uvrelay_t *relay);
 
 /* In route.c, for relay.c. All routes stop to listen; with `remove` they end. */
 void uvr_routes_end(uvrelay_t *relay, bool remove);
+
+/* In mux.c, for relay.c. All muxes end. */
+void uvr_muxes_end(uvrelay_t *relay);
 
 /* Whether one still listens, or closes what it listens with. */
 bool uvr_routes_listen(const uvrelay_t *relay);

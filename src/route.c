@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "listen.h"
+#include "mux.h"
 #include "relay.h"
 #include "route_options.h"
 #include "sized.h"
@@ -158,6 +159,12 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, on_refused_closed, route);
 }
 
+/* What goes over a mux is held in smaller buffers. */
+static uvr_env *env_of(uvrelay_route_t *route)
+{
+  return route->target.via ? &route->relay->mux_env : &route->relay->env;
+}
+
 static void on_client(void *user, uvr_stream *stream)
 {
   uvrelay_route_t *route = user;
@@ -165,7 +172,8 @@ static void on_client(void *user, uvr_stream *stream)
   client *c = uvr_alloc(&relay->env.memory, sizeof(*c));
   if (c != NULL) {
     c->route = route;
-    c->session = uvr_relay_start_client(relay, stream, &route->target, &route->session_options, on_session_done, c);
+    c->session = uvr_relay_start_client(relay, env_of(route), stream, &route->target, route->options.via,
+                                        &route->session_options, on_session_done, c);
   }
   if (c == NULL || c->session == NULL) {
     uvr_free(&relay->env.memory, c);
@@ -241,6 +249,7 @@ static void on_turn_closed(uv_handle_t *handle)
   if (route->remove_cb != NULL) {
     route->remove_cb(route, route->remove_user);
   }
+  uvr_mux_unref(route->options.via);
   uvr_free(&relay->env.memory, route);
   if (relay->stopped) {
     uvr_relay_kick(relay);
@@ -317,7 +326,7 @@ static const char *host_of(const uvr_address *address)
 /* Whether a client would be relayed to the listener that it comes from, and again, and again. */
 static bool is_own_target(const uvr_address *target, const uvr_address *listen)
 {
-  if (target->kind != listen->kind) {
+  if (target->kind != listen->kind || target->via) {
     return false;
   }
   switch (target->kind) {
@@ -335,15 +344,13 @@ static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
 }
 
-static int check_target(const uvr_address *target, const uvr_address *listen, uvrelay_error_t *error)
+static int check_target(const uvrelay_t *relay, uvr_address *target, const uvrelay_mux_t *via,
+                        const uvr_address *listen, uvrelay_error_t *error)
 {
   if (is_own_target(target, listen)) {
     return refuse_own_target(target, error);
   }
-  const char *lacks = uvr_system_lacks(target->kind);
-  return lacks == NULL ? 0
-                       : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: %s",
-                                       target->canonical, lacks);
+  return uvr_relay_choose_via(relay, target, via, error);
 }
 
 static int check_options(uvrelay_route_options_t *options, uvrelay_error_t *error)
@@ -373,7 +380,7 @@ static int read_route(uvrelay_route_t *route, const char *listen, const char *ta
     code = uvr_route_address(target, UVRELAY_RIGHT, own, &given, &route->target, error);
   }
   if (code == 0) {
-    code = check_target(&route->target, &route->listen, error);
+    code = check_target(route->relay, &route->target, own->via, &route->listen, error);
   }
   return code != 0 ? code : check_options(own, error);
 }
@@ -405,7 +412,7 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                                     .on_relief = on_relief,
                                     .on_fail = on_listener_failed,
                                     .user = route};
-  return uvr_listen(&relay->env, &route->listen, &options, &events, &route->listener, &relay->error);
+  return uvr_listen(env_of(route), &route->listen, &options, &events, &route->listener, &relay->error);
 }
 
 int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
@@ -428,6 +435,7 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
     uvr_free(&relay->env.memory, route);
     return code;
   }
+  uvr_mux_ref(route->options.via);
   (void)uv_timer_init(relay->env.loop, &route->turn);
   route->turn.data = route;
   route->next = relay->routes;

@@ -219,14 +219,17 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
                       uvr_address *out, uvrelay_error_t *error)
 {
   char address[UVR_ADDRESS_PATH_SIZE + 1];
-  size_t device = text != NULL && strspn(text, "/\\") == 2 && text[2] == '?' ? 3 : 0; /* of \\?\pipe\NAME */
+  const char *plain = text != NULL && side == UVRELAY_RIGHT && strncmp(text, "via:", 4) == 0 ? text + 4 : text;
+  bool device_path = text != NULL && strspn(plain, "/\\") == 2 && plain[2] == '?'; /* \\?\pipe\NAME */
+  size_t device = device_path ? (size_t)(plain - text) + 3 : 0;
   size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
   bool too_long = length >= sizeof(address); /* which the parser then says */
   if (length > 0 && !too_long) {
     memcpy(address, text, length);
   }
   address[too_long ? 0 : length] = '\0';
-  int code = uvr_address_parse(too_long ? text : address, side == UVRELAY_LEFT ? UVR_ADDRESS_LISTEN : 0, out, error);
+  unsigned flags = side == UVRELAY_LEFT ? UVR_ADDRESS_LISTEN : UVR_ADDRESS_VIA;
+  int code = uvr_address_parse(too_long ? text : address, flags, out, error);
   const char *next = text == NULL || text[length] == '\0' ? NULL : text + length + 1;
   while (code == 0 && next != NULL) {
     size_t option = strcspn(next, "&");

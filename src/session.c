@@ -35,15 +35,16 @@ struct uvr_session {
   uvr_stream *closing_left; /* they, while they close */
   uvr_stream *closing_right;
   uvr_dial *dial;
-  uvr_pump up;      /* left to right */
-  uvr_pump down;    /* right to left */
-  bool left_ended;  /* its end of input has come */
-  bool right_ended; /* the same */
-  bool up_ended;    /* nothing more goes to the right, not even the half-close */
-  bool down_ended;  /* nothing more goes to the left */
-  bool left_lost;   /* nobody reads what we would write to the left */
-  bool right_lost;  /* or to the right */
-  uv_timer_t timer; /* for silence: linger_ms, LAST_WRITES_MS */
+  uvr_pump up;        /* left to right */
+  uvr_pump down;      /* right to left */
+  bool left_ended;    /* its end of input has come */
+  bool right_ended;   /* the same */
+  bool up_ended;      /* nothing more goes to the right, not even the half-close */
+  bool down_ended;    /* nothing more goes to the left */
+  bool left_lost;     /* nobody reads what we would write to the left */
+  bool left_vanished; /* the same, and there is nothing more to be read from it */
+  bool right_lost;    /* or to the right */
+  uv_timer_t timer;   /* for silence: linger_ms, LAST_WRITES_MS */
   uv_timer_t idle;
   uv_timer_t stall;    /* looks for a left side that is gone while nothing is read from it */
   uint64_t stalled;    /* loop time, ms: it is gone, and the right side takes nothing, since */
@@ -150,8 +151,10 @@ static void drop(uvr_session *session, uvrelay_reason_t reason, uvrelay_side_t s
 
   /* What was written is to arrive, after a failure of the other side, too. */
   session->left->closes_gently = reason != UVRELAY_REASON_STOPPED && session->result.to_left > 0;
+  session->left->cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
   if (session->right != NULL) {
     session->right->closes_gently = reason != UVRELAY_REASON_STOPPED && session->result.to_right > 0;
+    session->right->cut = session->left->cut || (session->left_vanished && !session->left_ended);
   }
   session->children = 1U + (session->right != NULL ? 1U : 0U) + (session->dial != NULL ? 1U : 0U);
   if (session->dial != NULL) {
@@ -171,6 +174,7 @@ static void drop_failed(uvr_session *session, uvrelay_side_t side, const uvrelay
 static void drop_lost_left(uvr_session *session)
 {
   char why[UVRELAY_ERROR_TEXT_SIZE];
+  session->left_vanished = true;
   (void)snprintf(why, sizeof(why), "%s is gone", session->left->name);
   drop(session, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
        session->left->watches_any_time ? "nobody reads the output any more" : why);

@@ -59,8 +59,9 @@ struct uvr_stream {
   bool can_half_close;
   bool can_mark_end; /* shutdown can be called although can_half_close is false: not every reader knows the mark */
   bool keeps_messages;
-  bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
-  bool closes_gently;    /* set by the user: what was written is to arrive, even if the peer still sends */
+  bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
+  bool closes_gently;  /* set by the user: what was written is to arrive, even if the peer still sends */
+  bool cut;            /* the same: what was written is not all: the peer is to see that, where its kind can show it */
   bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
 
   uvr_buffer *unread; /* comes before what is read next */

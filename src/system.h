@@ -17,8 +17,8 @@ bool uvr_system_has_npipes(void);
 /* Whether a uv_pipe_t can be half-closed and still be read from. */
 bool uvr_system_pipes_half_close(void);
 
-/* NULL when this system can dial such an address; else why not, and what could be done: a sentence's text. */
-const char *uvr_system_lacks(uvr_address_kind kind);
+/* NULL when this system can dial the address; else why not, and what could be done: a sentence's text. */
+const char *uvr_system_lacks(const uvr_address *address);
 
 /* The same for listening. */
 const char *uvr_system_lacks_listener(uvr_address_kind kind);

@@ -127,3 +127,71 @@ bool uvr_is_same_word(const char *one, const char *other)
   }
   return to_lower(*one) == to_lower(*other);
 }
+
+/* Whether the byte is in the set that begins behind the bracket; *end is behind the closing one. False with *end NULL:
+ * there is no closing one. */
+static bool is_in_set(const char *set, char byte, const char **end)
+{
+  bool negated = *set == '!' || *set == '^';
+  bool found = false;
+  const char *next = negated ? set + 1 : set;
+  *end = NULL;
+  for (bool first = true; *next != '\0' && (first || *next != ']'); first = false) {
+    unsigned char low = (unsigned char)*next++;
+    unsigned char high = low;
+    if (next[0] == '-' && next[1] != ']' && next[1] != '\0') {
+      high = (unsigned char)next[1];
+      next += 2;
+    }
+    found = found || ((unsigned char)byte >= low && (unsigned char)byte <= high);
+  }
+  if (*next == '\0') {
+    return false;
+  }
+  *end = next + 1;
+  return found != negated;
+}
+
+/* Whether one element of the pattern, no *, matches the byte; *next is behind it. */
+static bool matches_one(const char *pattern, char byte, const char **next)
+{
+  const char *end = NULL;
+  *next = pattern + 1;
+  if (*pattern == '?') {
+    return true;
+  }
+  if (*pattern == '[') {
+    bool found = is_in_set(pattern + 1, byte, &end);
+    if (end != NULL) {
+      *next = end;
+      return found;
+    }
+  }
+  if (*pattern == '\\' && pattern[1] != '\0') {
+    *next = pattern + 2;
+    return pattern[1] == byte;
+  }
+  return *pattern == byte;
+}
+
+bool uvr_pattern_matches(const char *pattern, const char *text)
+{
+  const char *star = NULL; /* behind the last one; and what it has swallowed ends here */
+  const char *swallowed = NULL;
+  while (*text != '\0' || *pattern != '\0') {
+    const char *next = pattern;
+    if (*pattern == '*') {
+      star = ++pattern;
+      swallowed = text;
+    } else if (*text != '\0' && *pattern != '\0' && matches_one(pattern, *text, &next)) {
+      pattern = next;
+      text++;
+    } else if (star != NULL && *swallowed != '\0') {
+      pattern = star;
+      text = ++swallowed;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}

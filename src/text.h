@@ -25,6 +25,10 @@ bool uvr_seconds_parse(const char *text, uint64_t *milliseconds);
 /* The decimal (or octal, by `base`) number that is the whole text, at most `most`. False for any other text. */
 bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *value);
 
+/* Whether all of the text matches a shell pattern: `*` is any bytes, `?` any one, `[abc]`, `[a-z]`, `[!a]` one of a
+ * set, and \\ takes what follows as it is. */
+bool uvr_pattern_matches(const char *pattern, const char *text);
+
 #define UVR_QUOTED_SIZE 136
 
 /* Puts text that came from outside, in double quotes, into a form fit for a message: control characters and bytes

@@ -27,11 +27,12 @@ bool uvr_system_pipes_half_close(void)
   return true;
 }
 
-const char *uvr_system_lacks(uvr_address_kind kind)
+const char *uvr_system_lacks(const uvr_address *address)
 {
-  return kind == UVR_ADDRESS_NPIPE
+  return address->kind == UVR_ADDRESS_NPIPE
              ? "named pipes exist on Windows only; run uvrelay.exe there (in WSL it can be started from Linux)"
-             : NULL;
+         : uvr_address_is_windows_file(address) ? "its path is one of Windows; run uvrelay.exe there"
+                                                : NULL;
 }
 
 const char *uvr_system_lacks_listener(uvr_address_kind kind)

@@ -25,9 +25,9 @@ bool uvr_system_pipes_half_close(void)
   return false; /* uv_shutdown closes the whole pipe there, soon after */
 }
 
-const char *uvr_system_lacks(uvr_address_kind kind)
+const char *uvr_system_lacks(const uvr_address *address)
 {
-  return kind == UVR_ADDRESS_UNIX
+  return address->kind == UVR_ADDRESS_UNIX
              ? "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port"
              : NULL;
 }

@@ -1,0 +1,590 @@
+/* What carries a mux: one stream, from the endpoint that it was given as to its end.
+ *
+ * Happy path: the endpoint becomes a stream, our greeting goes out with the first frames of yamux behind it, the other
+ * end's greeting comes, and the carrier is up. From then on all that comes goes to the yamux session, and whenever that
+ * has something to send and nothing is being written, one write takes as much as fits. The near end pings.
+ *
+ * Ways to fail: the endpoint cannot be opened; the greeting does not come, or is another one; reading or writing ends
+ * or fails; the rules of yamux are broken, of which the other end is told before all ends; nothing comes for too long.
+ * Everything goes through uvr_mux_carrier_end, once: the session is killed, which resets its streams, the stream is
+ * closed, and the mux tells. The last stream that lets go frees it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "stream_mux.h"
+
+enum { OUT_SIZE = 64 * 1024, LAST_WORDS_MS = 200, SHOWN = 40, WAIT_MS = 1 };
+
+typedef enum carrier_state {
+  CARRIER_OPENING,
+  CARRIER_GREETING,
+  CARRIER_UP,
+  CARRIER_LAST_WORDS, /* it has failed, and the other end is being told */
+  CARRIER_ENDING,
+  CARRIER_CLOSED
+} carrier_state;
+
+struct uvr_mux_carrier {
+  uvrelay_mux_t *mux;
+  carrier_state state;
+  uvr_side side;
+  uvr_dial *dial;
+  uvr_stream *stream;
+  uvr_yamux yamux;
+  unsigned holds; /* by streams */
+  unsigned children;
+  uv_timer_t timer; /* opening, the greeting, pings, last words */
+  uv_idle_t idle;   /* output waits: brings flush at the loop's next turn, so that what comes together goes together */
+  char greeting[SHOWN]; /* as much of it as has come */
+  size_t greeting_length;
+  uvr_buffer *in; /* has come; of which so much was taken */
+  size_t in_used;
+  bool reading;
+  bool running;
+  bool writing;
+  bool flushing;
+  uint64_t came; /* buffers */
+  uint64_t came_at_ping;
+  bool pinging;
+  uint32_t pings;
+  uvrelay_mux_down_t how;
+  uvrelay_error_t error;
+  size_t cut; /* streams that were open at the end */
+  bool told;
+  char out[OUT_SIZE];
+};
+
+static void run(uvr_mux_carrier *c);
+static void flush(uvr_mux_carrier *c);
+static void on_open_timer(uv_timer_t *timer);
+
+/* The end. */
+
+static void maybe_free(uvr_mux_carrier *c)
+{
+  if (c->state == CARRIER_CLOSED && c->told && c->holds == 0) {
+    uvrelay_mux_t *mux = c->mux;
+    uvr_yamux_clear(&c->yamux);
+    uvr_free(&mux->relay->env.memory, c);
+    uvr_mux_unref(mux);
+  }
+}
+
+static void on_idle_closed(uv_handle_t *handle)
+{
+  uvr_mux_carrier *c = handle->data;
+  c->state = CARRIER_CLOSED;
+  maybe_free(c);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+  uvr_mux_carrier *c = handle->data;
+  uv_close((uv_handle_t *)&c->idle, on_idle_closed);
+}
+
+static void on_released(void *user)
+{
+  uvr_mux_carrier *c = user;
+  const uvr_env *env = &c->mux->relay->env;
+  uvr_side_clear(&env->memory, &c->side);
+  uvr_buffer_put(&c->mux->relay->env.buffers, c->in);
+  c->in = NULL;
+  uv_close((uv_handle_t *)&c->timer, on_timer_closed);
+}
+
+static void on_child_closed(void *user)
+{
+  uvr_mux_carrier *c = user;
+  if (--c->children == 0 && !uvr_side_release(&c->side, on_released, c)) {
+    on_released(c);
+  }
+}
+
+void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
+{
+  if (c->state >= CARRIER_ENDING) {
+    return;
+  }
+  if (c->state != CARRIER_LAST_WORDS) { /* which told why already */
+    c->how = how;
+    c->error = *error;
+  }
+  c->state = CARRIER_ENDING;
+  c->cut = c->yamux.streams;
+  c->reading = false;
+  (void)uv_timer_stop(&c->timer);
+  (void)uv_idle_stop(&c->idle);
+  uvr_yamux_kill(&c->yamux);
+  c->children = 1;
+  if (c->dial != NULL) {
+    c->children++;
+    uvr_dial_close(c->dial, on_child_closed, c);
+  }
+  if (c->stream != NULL) {
+    c->children++;
+    uvr_stream_close(c->stream, on_child_closed, c);
+  }
+  c->children += uvr_side_close(&c->side, on_child_closed, c) ? 1U : 0U;
+  on_child_closed(c);
+  uvr_mux_kick(c->mux);
+}
+
+static void end_with(uvr_mux_carrier *c, uvrelay_mux_down_t how, int code, const char *text)
+{
+  uvrelay_error_t error;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_READ, code, "%s", text);
+  uvr_mux_carrier_end(c, how, &error);
+}
+
+static const char *other_end(const uvr_mux_carrier *c)
+{
+  return c->mux->role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
+}
+
+static void on_last_words_timer(uv_timer_t *timer)
+{
+  uvr_mux_carrier *c = timer->data;
+  uvr_mux_carrier_end(c, c->how, &c->error);
+}
+
+/* The other end has broken the rules. */
+static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
+{
+  c->how = UVRELAY_MUX_DOWN_BROKEN;
+  c->error = *error;
+  c->state = CARRIER_LAST_WORDS;
+  (void)uv_timer_start(&c->timer, on_last_words_timer, LAST_WORDS_MS, 0);
+  flush(c);
+}
+
+bool uvr_mux_carrier_tell(uvr_mux_carrier *c, uvrelay_mux_event_t *event)
+{
+  if (c->state < CARRIER_ENDING || c->told) {
+    return false;
+  }
+  *event =
+      (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut, .error = &c->mux->why};
+  c->mux->why = c->error;
+  return true;
+}
+
+void uvr_mux_carrier_told(uvr_mux_carrier *c)
+{
+  c->told = true;
+  maybe_free(c);
+}
+
+void uvr_mux_carrier_hold(uvr_mux_carrier *c)
+{
+  c->holds++;
+}
+
+void uvr_mux_carrier_drop(uvr_mux_carrier *c)
+{
+  c->holds--;
+  bool last = c->state == CARRIER_UP && c->holds == 0 && c->yamux.peer_goes_away;
+  if (last) {
+    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, "the far end goes away");
+  }
+  maybe_free(c);
+}
+
+/* Sending. */
+
+static void on_idle(uv_idle_t *idle)
+{
+  uvr_mux_carrier *c = idle->data;
+  (void)uv_idle_stop(idle);
+  flush(c);
+}
+
+static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_mux_carrier *c = user;
+  c->writing = false;
+  if (outcome != UVR_DONE) {
+    bool greeted = c->state > CARRIER_GREETING;
+    /* What it has said before it went is read first, if it has not greeted: it tells more. */
+    if (greeted || !c->reading) {
+      uvr_mux_carrier_end(c, greeted ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, error);
+    }
+    return;
+  }
+  flush(c);
+  run(c);
+}
+
+/* Writes what waits. The stream may call back at once, so this is a loop. */
+static void flush(uvr_mux_carrier *c)
+{
+  if (c->flushing) {
+    return;
+  }
+  c->flushing = true;
+  while (!c->writing && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
+    size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
+    if (length == 0) {
+      break;
+    }
+    c->writing = true;
+    uvr_stream_write(c->stream, c->out, length, on_written, c);
+  }
+  c->flushing = false;
+  if (c->state == CARRIER_LAST_WORDS && !c->writing) {
+    uvr_mux_carrier_end(c, c->how, &c->error);
+  }
+}
+
+/* Pings. */
+
+static void on_ping_timer(uv_timer_t *timer);
+
+static void wait_to_ping(uvr_mux_carrier *c)
+{
+  const uvrelay_mux_options_t *options = &c->mux->options;
+  c->pinging = false;
+  if (c->mux->role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX) {
+    (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
+  }
+}
+
+static void on_ping_timer(uv_timer_t *timer)
+{
+  uvr_mux_carrier *c = timer->data;
+  if (!c->pinging) {
+    c->pinging = true;
+    c->came_at_ping = c->came;
+    (void)uv_timer_start(timer, on_ping_timer, c->mux->options.ping_timeout_ms, 0);
+    uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
+  } else if (c->came != c->came_at_ping) {
+    wait_to_ping(c);
+  } else {
+    char text[96];
+    (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),
+                   (double)c->mux->options.ping_timeout_ms / 1000);
+    end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
+  }
+}
+
+/* The greeting. */
+
+/* What has come, with what is not plain text written out. */
+static void show(const uvr_mux_carrier *c, char shown[SHOWN * 4 + 1])
+{
+  size_t used = 0;
+  for (size_t i = 0; i < c->greeting_length; i++) {
+    unsigned char byte = (unsigned char)c->greeting[i];
+    const char *form = byte == '\n'                                                 ? "\\n"
+                       : byte == '\r'                                               ? "\\r"
+                       : byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\' ? "%c"
+                                                                                    : "\\x%02x";
+    used += (size_t)snprintf(shown + used, 5, form, byte);
+  }
+  shown[used] = '\0';
+}
+
+static void end_alien(uvr_mux_carrier *c, bool version)
+{
+  char shown[SHOWN * 4 + 1];
+  char text[320];
+  show(c, shown);
+  if (version) {
+    shown[strlen(shown) - 2] = '\0'; /* its newline */
+    (void)snprintf(text, sizeof(text), "%s speaks %s, not uvrelay-mux/1: use the same version of uvrelay on both sides",
+                   other_end(c), shown);
+  } else {
+    (void)snprintf(text, sizeof(text), "%s says \"%s%s\" instead of uvrelay-mux/1: is it `uvrelay mux`?", other_end(c),
+                   shown, c->greeting_length == SHOWN ? "..." : "");
+  }
+  end_with(c, version ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
+}
+
+/* Takes what belongs to the greeting. False: it was not it. */
+static bool take_greeting(uvr_mux_carrier *c)
+{
+  static const char expected[] = UVR_MUX_GREETING;
+  static const char name[] = "uvrelay-mux/";
+  size_t left = c->in->length - c->in_used;
+  size_t room = sizeof(c->greeting) - c->greeting_length;
+  size_t before = c->greeting_length;
+  size_t copied = left < room ? left : room;
+  memcpy(c->greeting + before, c->in->data + c->in_used, copied);
+  const char *newline = memchr(c->greeting, '\n', before + copied);
+  c->greeting_length = before + copied;
+  if (newline != NULL) {
+    size_t length = (size_t)(newline - c->greeting) + 1;
+    if (length == sizeof(expected) - 1 && memcmp(c->greeting, expected, length) == 0) {
+      c->in_used += length - before;
+      c->state = CARRIER_UP;
+      return true;
+    }
+    if (length > sizeof(name) && memcmp(c->greeting, name, sizeof(name) - 1) == 0 &&
+        strspn(c->greeting + sizeof(name) - 1, "0123456789") == length - sizeof(name)) {
+      c->greeting_length = length;
+      end_alien(c, true);
+      return false;
+    }
+  }
+  size_t same = c->greeting_length < sizeof(name) - 1 ? c->greeting_length : sizeof(name) - 1;
+  if (newline != NULL || copied == room || memcmp(c->greeting, name, same) != 0) {
+    end_alien(c, false);
+    return false;
+  }
+  c->in_used = c->in->length;
+  return true;
+}
+
+/* Receiving. */
+
+static void greet_back(uvr_mux_carrier *c)
+{
+  wait_to_ping(c);
+  uvr_mux_kick(c->mux);
+  uvr_mux_emit(c->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_UP});
+}
+
+static void take_end(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  char text[96];
+  bool greeted = c->state == CARRIER_UP;
+  bool inside = c->yamux.data_left > 0 || c->yamux.header_length > 0;
+  if (outcome == UVR_FAILED) {
+    uvr_mux_carrier_end(c, greeted ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, error);
+  } else if (!greeted) {
+    (void)snprintf(text, sizeof(text), "%s ended before it said what it speaks", other_end(c));
+    end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_EOF, text);
+  } else {
+    (void)snprintf(text, sizeof(text), "%s ended%s", other_end(c), inside ? " in the middle of a frame" : "");
+    end_with(c, inside ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_ENDED, inside ? UV_EOF : 0, text);
+  }
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
+{
+  uvr_mux_carrier *c = user;
+  c->reading = false;
+  if (outcome != UVR_DONE) {
+    take_end(c, outcome, error);
+    return;
+  }
+  c->came++;
+  c->in = buffer;
+  c->in_used = 0;
+  run(c);
+}
+
+/* Takes from what has come. False: nothing more can be taken for now. */
+static bool take(uvr_mux_carrier *c)
+{
+  uvrelay_error_t error;
+  if (c->state == CARRIER_GREETING) {
+    bool taken = take_greeting(c);
+    if (taken && c->state == CARRIER_UP) {
+      greet_back(c);
+    }
+    return taken;
+  }
+  int64_t taken = uvr_yamux_receive(&c->yamux, c->in->data + c->in_used, c->in->length - c->in_used, &error);
+  if (c->state != CARRIER_UP) { /* it was ended by what it brought */
+    return false;
+  }
+  if (taken < 0) {
+    fail(c, &error);
+    return false;
+  }
+  c->in_used += (size_t)taken;
+  return taken > 0;
+}
+
+/* Takes and reads as much as there is. The stream may call back at once, so this is a loop. */
+static void run(uvr_mux_carrier *c)
+{
+  if (c->running) {
+    return;
+  }
+  c->running = true;
+  while (c->state == CARRIER_GREETING || c->state == CARRIER_UP) {
+    if (c->in == NULL) {
+      if (c->reading) {
+        break;
+      }
+      c->reading = true;
+      uvr_stream_read(c->stream, on_read, c);
+    } else if (c->in_used == c->in->length) {
+      uvr_buffer_put(&c->stream->env->buffers, c->in);
+      c->in = NULL;
+    } else if (!take(c)) {
+      break; /* until what waits is written */
+    }
+  }
+  c->running = false;
+  if (c->yamux.turn_first != NULL || c->yamux.reply_count > 0) {
+    flush(c);
+  }
+}
+
+/* What yamux says. */
+
+static void on_output(void *user)
+{
+  uvr_mux_carrier *c = user;
+  if (c->state > CARRIER_OPENING && c->state < CARRIER_ENDING && !c->writing) {
+    (void)uv_idle_start(&c->idle, on_idle);
+  }
+}
+
+static uvr_yamux_stream *on_open(void *user)
+{
+  uvr_mux_carrier *c = user;
+  return c->mux->role == UVRELAY_MUX_FAR ? uvr_mux_far_open(c, c->mux) : NULL;
+}
+
+static void on_go_away(void *user, uvr_yamux_code code)
+{
+  uvr_mux_carrier *c = user;
+  if (code != UVR_YAMUX_NORMAL) {
+    char text[96];
+    (void)snprintf(text, sizeof(text), "%s ended the session, as it met an error (go-away code %u)", other_end(c),
+                   (unsigned)code);
+    end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
+  } else if (c->holds == 0) {
+    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, "the far end goes away");
+  } /* else once the last stream is closed */
+}
+
+static void on_room(void *user)
+{
+  uvr_mux_carrier *c = user;
+  uvr_mux_kick(c->mux);
+}
+
+static uint64_t now(void *user)
+{
+  const uvr_mux_carrier *c = user;
+  return uv_now(c->mux->relay->env.loop);
+}
+
+/* Opening. */
+
+static void on_greeting_timer(uv_timer_t *timer)
+{
+  uvr_mux_carrier *c = timer->data;
+  char text[96];
+  (void)snprintf(text, sizeof(text), "%s did not say within %g s what it speaks", other_end(c),
+                 (double)c->mux->options.greeting_ms / 1000);
+  end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
+}
+
+static void use_stream(uvr_mux_carrier *c, uvr_stream *stream)
+{
+  c->stream = stream;
+  c->state = CARRIER_GREETING;
+  (void)uv_timer_start(&c->timer, on_greeting_timer, c->mux->options.greeting_ms, 0);
+  size_t length = sizeof(UVR_MUX_GREETING) - 1;
+  memcpy(c->out, UVR_MUX_GREETING, length);
+  length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
+  c->writing = true;
+  uvr_stream_write(stream, c->out, length, on_written, c);
+  run(c);
+}
+
+static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+{
+  uvr_mux_carrier *c = user;
+  if (stream == NULL) {
+    uvr_mux_carrier_end(c, UVRELAY_MUX_DOWN_EARLY, error);
+  } else {
+    use_stream(c, stream); /* the dial is closed at the end */
+  }
+}
+
+static void dial(uvr_mux_carrier *c)
+{
+  const uvr_dial_options options = {.timeout_ms = c->mux->options.greeting_ms};
+  c->dial = uvr_dial_start(&c->mux->relay->env, c->side.address, &options, on_dialled, c);
+  if (c->dial == NULL) {
+    end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_ENOMEM, "there is no memory to connect to the other end");
+  }
+}
+
+static void on_open_timer(uv_timer_t *timer)
+{
+  uvr_mux_carrier *c = timer->data;
+  uvrelay_error_t error;
+  switch (uvr_side_open(&c->mux->relay->env, &c->side, &error)) {
+  case UVR_SIDE_OPEN: {
+    uvr_stream *stream = c->side.stream;
+    c->side.stream = NULL;
+    use_stream(c, stream);
+    break;
+  }
+  case UVR_SIDE_ADDRESS:
+    dial(c);
+    break;
+  case UVR_SIDE_WAITS:
+    (void)uv_timer_start(timer, on_open_timer, WAIT_MS, 0);
+    break;
+  case UVR_SIDE_FAILED:
+    uvr_mux_carrier_end(c, UVRELAY_MUX_DOWN_EARLY, &error);
+    break;
+  }
+}
+
+int uvr_mux_carrier_start(uvrelay_mux_t *mux, const uvr_side *side)
+{
+  uvr_env *env = &mux->relay->env;
+  uvr_mux_carrier *c = uvr_alloc(&env->memory, sizeof(*c));
+  if (c == NULL) {
+    return UV_ENOMEM;
+  }
+  const uvr_yamux_config config = {.client = mux->role == UVRELAY_MUX_NEAR,
+                                   .window_total = mux->options.window_total,
+                                   .buffers = &mux->relay->mux_env.buffers,
+                                   .now = now,
+                                   .events = {.on_output = on_output,
+                                              .on_open = on_open,
+                                              .on_go_away = on_go_away,
+                                              .on_room = on_room,
+                                              .on_readable = uvr_stream_mux_readable,
+                                              .on_written = uvr_stream_mux_written},
+                                   .user = c};
+  c->mux = mux;
+  int code = uvr_yamux_init(&c->yamux, &config);
+  if (code != 0) {
+    uvr_free(&env->memory, c);
+    return code;
+  }
+  c->side = *side;
+  uvr_side_begin(&c->side);
+  (void)uv_timer_init(env->loop, &c->timer);
+  (void)uv_idle_init(env->loop, &c->idle);
+  c->timer.data = c;
+  c->idle.data = c;
+  uvr_mux_ref(mux);
+  mux->carrier = c;
+  (void)uv_timer_start(&c->timer, on_open_timer, 0, 0);
+  return 0;
+}
+
+/* Questions. */
+
+bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
+{
+  return c->state == CARRIER_UP;
+}
+
+uvr_yamux *uvr_mux_carrier_session(uvr_mux_carrier *c)
+{
+  return &c->yamux;
+}
+
+const uvrelay_error_t *uvr_mux_carrier_fault(const uvr_mux_carrier *c)
+{
+  return c->state >= CARRIER_ENDING ? &c->error : NULL;
+}
+
+bool uvr_mux_carrier_uses_stream(const uvr_mux_carrier *c, const uv_stream_t *stream)
+{
+  return c->state < CARRIER_ENDING && uvr_side_is_stream(&c->side, stream);
+}
