@@ -66,9 +66,12 @@ static void end(request *r)
 
 static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
+  request *r = user;
   (void)outcome;
   (void)error;
-  end(user);
+  if (r->session == NULL) { /* which finds out by itself */
+    end(r);
+  }
 }
 
 /* Answering. */

@@ -34,7 +34,7 @@ static void take_down(mux_end *end, const uvrelay_mux_event_t *event)
   note(end, "D%d ", (int)event->down);
 }
 
-static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void *user)
+static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void *user)
 {
   mux_end *end = user;
   assert_ptr_equal(mux, end->mux);
@@ -74,14 +74,18 @@ static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void 
   if (end->on_event != NULL) {
     end->on_event(end, event);
   }
+  mux_pair *p = end->user;
+  if (p->on_call != NULL) {
+    p->on_call(p->user);
+  }
 }
 
 /* The near end needs a carrier. */
 static void on_need(mux_end *end, const uvrelay_mux_event_t *event)
 {
   mux_pair *p = end->user;
-  if (p->attaches && event->type == UVRELAY_MUX_EVENT_NEEDED) {
-    (void)mux_pair_attach(p);
+  if (p->attaches && event->type == UVRELAY_MUX_EVENT_NEEDED && mux_pair_attach(p) == UV_ENOMEM) {
+    (void)mux_pair_attach(p); /* where one allocation fails */
   }
 }
 
@@ -91,7 +95,7 @@ static int make(mux_end *end, uvrelay_t *relay, uvrelay_mux_role_t role, const u
   if (given != NULL) {
     options = *given;
   }
-  options.event_cb = on_event;
+  options.event_cb = on_mux_event;
   options.user = end;
   return uvrelay_mux_new(&end->mux, relay, role, &options);
 }
@@ -100,10 +104,11 @@ int mux_pair_new(mux_pair *p, uvrelay_t *relay, const uvrelay_mux_options_t *nea
                  const uvrelay_mux_options_t *far_options)
 {
   *p = (mux_pair){.relay = relay, .attaches = true};
-  p->near.on_event = on_need;
-  p->near.user = p;
-  int code = make(&p->near, relay, UVRELAY_MUX_NEAR, near_options);
-  return code != 0 ? code : make(&p->far, relay, UVRELAY_MUX_FAR, far_options);
+  p->near_end.on_event = on_need;
+  p->near_end.user = p;
+  p->far_end.user = p;
+  int code = make(&p->near_end, relay, UVRELAY_MUX_NEAR, near_options);
+  return code != 0 ? code : make(&p->far_end, relay, UVRELAY_MUX_FAR, far_options);
 }
 
 void mux_pipe(uv_file fds[2])
@@ -124,14 +129,14 @@ int mux_pair_attach(mux_pair *p)
   uv_file back[2];
   mux_pipe(there);
   mux_pipe(back);
-  uvrelay_endpoint_t near_end = uvrelay_stdio(back[0], there[1]);
-  uvrelay_endpoint_t far_end = uvrelay_stdio(there[0], back[1]);
-  int near_code = uvrelay_mux_attach(p->near.mux, &near_end);
+  uvrelay_endpoint_t near_side = uvrelay_stdio(back[0], there[1]);
+  uvrelay_endpoint_t far_side = uvrelay_stdio(there[0], back[1]);
+  int near_code = uvrelay_mux_attach(p->near_end.mux, &near_side);
   if (near_code != 0) {
     mux_close_fd(back[0]);
     mux_close_fd(there[1]);
   }
-  int far_code = uvrelay_mux_attach(p->far.mux, &far_end);
+  int far_code = uvrelay_mux_attach(p->far_end.mux, &far_side);
   if (far_code != 0) {
     mux_close_fd(there[0]);
     mux_close_fd(back[1]);
@@ -149,10 +154,10 @@ static void on_closed(uvrelay_mux_t *mux, void *user)
 
 void mux_pair_close(mux_pair *p)
 {
-  if (p->near.mux != NULL) {
-    uvrelay_mux_close(p->near.mux, on_closed, &p->near);
+  if (p->near_end.mux != NULL) {
+    uvrelay_mux_close(p->near_end.mux, on_closed, &p->near_end);
   }
-  if (p->far.mux != NULL) {
-    uvrelay_mux_close(p->far.mux, on_closed, &p->far);
+  if (p->far_end.mux != NULL) {
+    uvrelay_mux_close(p->far_end.mux, on_closed, &p->far_end);
   }
 }

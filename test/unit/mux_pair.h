@@ -28,9 +28,11 @@ typedef struct mux_end {
 
 typedef struct mux_pair {
   uvrelay_t *relay;
-  mux_end near;
-  mux_end far;
-  bool attaches; /* a carrier for both whenever the near end needs one */
+  mux_end near_end;
+  mux_end far_end;
+  bool attaches;               /* a carrier for both whenever the near end needs one */
+  void (*on_call)(void *user); /* after each event of either; may be NULL */
+  void *user;
 } mux_pair;
 
 /* Makes both ends, without a carrier. Each of the options may be NULL; their callback is set here. Returns the first

@@ -426,22 +426,50 @@ const char *route_unix_address(const route_host *h, const char *name, char addre
   return address;
 }
 
+static void on_mux_call(void *user)
+{
+  happens(user, CALL_MUX);
+}
+
+int route_host_open_muxes(route_host *h, const uvrelay_mux_options_t *near_options,
+                          const uvrelay_mux_options_t *far_options)
+{
+  int code = mux_pair_new(&h->muxes, h->relay, near_options, far_options);
+  h->muxes.on_call = on_mux_call;
+  h->muxes.user = h;
+  return h->closing ? 0 : code;
+}
+
+/* Makes the target one that the far end is to connect to, in a story over a mux. */
+static const char *target_of(route_story story, const char *target, char via[ROUTE_ADDRESS])
+{
+  (void)snprintf(via, ROUTE_ADDRESS, "%s%.700s", story == STORY_VIA ? "via:" : "", target);
+  return via;
+}
+
 int story_begin(route_host *h, route_story story)
 {
+  char via[ROUTE_ADDRESS];
   const bool on_unix = story == STORY_UNIX;
   char first[ROUTE_ADDRESS];
   char second[ROUTE_ADDRESS];
-  const uvrelay_route_options_t one = {.size = sizeof(one), .max = 1};
+  uvrelay_route_options_t one = {.size = sizeof(one), .max = 1};
+  uvrelay_route_options_t two = {.size = sizeof(two)};
   int code = 0;
+  if (story == STORY_VIA) {
+    code = route_host_open_muxes(h, NULL, NULL);
+    one.via = h->muxes.near_end.mux;
+    two.via = h->muxes.near_end.mux;
+  }
   if (on_unix) {
     code = route_add(h, 3, route_unix_address(h, "second", second), h->target_address, NULL);
   }
   if (code == 0 && !h->closing) {
     code = route_add(h, 0, on_unix ? route_unix_address(h, "first", first) : "tcp://127.0.0.1:0",
-                     on_unix ? second : h->target_address, &one);
+                     on_unix ? second : target_of(story, h->target_address, via), &one);
   }
   if (code == 0 && !h->closing) {
-    code = route_add(h, 1, "tcp://127.0.0.1:0", h->absent_address, NULL);
+    code = route_add(h, 1, "tcp://127.0.0.1:0", target_of(story, h->absent_address, via), &two);
   }
   for (unsigned i = 0; i < 3 && code == 0; i++) {
     const host_route *route = &h->routes[i / 2];

@@ -7,6 +7,7 @@
 #ifndef ROUTE_RIG_H
 #define ROUTE_RIG_H
 
+#include "mux_pair.h"
 #include "rig.h"
 #include "scratch.h"
 #include "tcp_peer.h"
@@ -30,6 +31,7 @@ typedef enum route_call {
   CALL_FAILED,
   CALL_REMOVED,
   CALL_STOPPED,
+  CALL_MUX,
   CALL_LOG,
   CALL_ALLOCATE,
   CALL_RELEASE,
@@ -104,6 +106,7 @@ struct route_host {
   host_route routes[ROUTE_COUNT];
   route_client clients[ROUTE_CLIENTS];
   unsigned client_count;
+  mux_pair muxes;   /* for STORY_VIA */
   unsigned calling; /* functions of the relay that we are in */
   bool no_memory;   /* for the relay */
   bool stopping;
@@ -149,6 +152,10 @@ void route_turn(route_host *h);
 
 uint64_t route_now_ms(void);
 
+/* Makes both ends of a mux in the relay. Returns the first failure. */
+int route_host_open_muxes(route_host *h, const uvrelay_mux_options_t *near_options,
+                          const uvrelay_mux_options_t *far_options);
+
 /* Turns until it is so; fails when that takes too long. */
 #define ROUTE_WAIT(h, condition)                                                                                       \
   for (uint64_t since_ = route_now_ms(); !(condition); route_turn(h)) {                                                \
@@ -175,6 +182,7 @@ const char *route_unix_address(const route_host *h, const char *name, char addre
  * target is absent; when they are over the first route is removed and the relay stopped. */
 typedef enum route_story {
   STORY_TCP,
+  STORY_VIA,  /* over a mux in the same relay */
   STORY_UNIX, /* the first route listens on a Unix socket, and its target is the Unix socket of another route */
   STORY_COUNT
 } route_story;

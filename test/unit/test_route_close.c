@@ -1,6 +1,7 @@
 /* Routes that are disturbed: their relay is closed or stopped, they are removed, or their sessions are cancelled, after
  * 0, 1, 2 ... turns of the loop until all is over by itself, and from inside every callback; and each allocation fails
- * once. What must hold whatever happens is asserted by the host (route_rig.h). */
+ * once; also with a mux between client and target. What must hold whatever happens is asserted by the host
+ * (route_rig.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -117,8 +118,8 @@ static bool act_at(route_story story, route_action action, route_call call, size
 static void test_callbacks(void **state)
 {
   (void)state;
-  static const char *const names[CALL_COUNT] = {"opened",  "closed",  "paused", "resumed",  "failed",
-                                                "removed", "stopped", "log",    "allocate", "release"};
+  static const char *const names[CALL_COUNT] = {"opened",  "closed", "paused", "resumed",  "failed", "removed",
+                                                "stopped", "mux",    "log",    "allocate", "release"};
   for (route_call call = CALL_OPENED; call < CALL_COUNT; call++) {
     bool memory = call == CALL_ALLOCATE || call == CALL_RELEASE;
     size_t calls = 0;
@@ -210,7 +211,7 @@ static void begin_again(route_host *h, route_story story)
   }
   char listen[ROUTE_ADDRESS];
   (void)route_unix_address(h, "again", listen);
-  assert_int_equal(route_add(h, 0, story == STORY_TCP ? "tcp://127.0.0.1:0" : listen, h->target_address, NULL), 0);
+  assert_int_equal(route_add(h, 0, story == STORY_UNIX ? listen : "tcp://127.0.0.1:0", h->target_address, NULL), 0);
 }
 
 /* Returns whether there was such an allocation. */
