@@ -88,6 +88,7 @@ static void on_released(void *user)
   uvr_mux_carrier *c = user;
   const uvr_env *env = &c->mux->relay->env;
   uvr_side_clear(&env->memory, &c->side);
+  uvr_mux_unref(c->side.endpoint.via);
   uvr_buffer_put(&c->mux->relay->env.buffers, c->in);
   c->in = NULL;
   uv_close((uv_handle_t *)&c->timer, on_timer_closed);
@@ -224,7 +225,7 @@ static void flush(uvr_mux_carrier *c)
   c->flushing = true;
   while (!c->writing && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
     size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
-    if (length == 0) {
+    if (length == 0 || c->state >= CARRIER_ENDING) { /* which a callback of what was sent may bring about */
       break;
     }
     c->writing = true;
@@ -244,6 +245,7 @@ static void wait_to_ping(uvr_mux_carrier *c)
 {
   const uvrelay_mux_options_t *options = &c->mux->options;
   c->pinging = false;
+  (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
   if (c->mux->role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX) {
     (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
   }
@@ -275,11 +277,14 @@ static void show(const uvr_mux_carrier *c, char shown[SHOWN * 4 + 1])
   size_t used = 0;
   for (size_t i = 0; i < c->greeting_length; i++) {
     unsigned char byte = (unsigned char)c->greeting[i];
-    const char *form = byte == '\n'                                                 ? "\\n"
-                       : byte == '\r'                                               ? "\\r"
-                       : byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\' ? "%c"
-                                                                                    : "\\x%02x";
-    used += (size_t)snprintf(shown + used, 5, form, byte);
+    if (byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\') {
+      shown[used++] = (char)byte;
+    } else if (byte == '\n' || byte == '\r') {
+      shown[used++] = '\\';
+      shown[used++] = byte == '\n' ? 'n' : 'r';
+    } else {
+      used += (size_t)snprintf(shown + used, 5, "\\x%02x", byte);
+    }
   }
   shown[used] = '\0';
 }
@@ -501,7 +506,7 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 
 static void dial(uvr_mux_carrier *c)
 {
-  const uvr_dial_options options = {.timeout_ms = c->mux->options.greeting_ms};
+  const uvr_dial_options options = {.timeout_ms = c->mux->options.greeting_ms, .via = c->side.endpoint.via};
   c->dial = uvr_dial_start(&c->mux->relay->env, c->side.address, &options, on_dialled, c);
   if (c->dial == NULL) {
     end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_ENOMEM, "there is no memory to connect to the other end");
@@ -557,6 +562,7 @@ int uvr_mux_carrier_start(uvrelay_mux_t *mux, const uvr_side *side)
   }
   c->side = *side;
   uvr_side_begin(&c->side);
+  uvr_mux_ref(side->endpoint.via);
   (void)uv_timer_init(env->loop, &c->timer);
   (void)uv_idle_init(env->loop, &c->idle);
   c->timer.data = c;

@@ -194,7 +194,7 @@ int uvr_mux_connect(uvrelay_mux_t *mux, const uvr_mux_target *target, uvr_mux_co
                     uvr_stream **out)
 {
   const uvrelay_allocator_t *memory = &mux->relay->env.memory;
-  char *lines = uvr_alloc(memory, 2 * (UVR_MUX_LINE_MAX + 1));
+  char *lines = uvr_alloc(memory, (size_t)2 * (UVR_MUX_LINE_MAX + 1));
   uvr_stream_mux *s = lines == NULL ? NULL : uvr_stream_mux_new(mux, target->address->canonical);
   if (s == NULL) {
     uvr_free(memory, lines);

@@ -58,9 +58,8 @@ static int check_address(uvrelay_t *relay, uvr_side *side)
   }
   int code = uvr_address_parse(side->endpoint.address, UVR_ADDRESS_VIA, side->address, &relay->error);
   bool may_go_via = side->address->via || side->endpoint.via != NULL;
-  return code != 0 || !may_go_via
-             ? code
-             : uvr_relay_choose_via(relay, side->address, side->endpoint.via, &relay->error);
+  return code != 0 || !may_go_via ? code
+                                  : uvr_relay_choose_via(relay, side->address, side->endpoint.via, &relay->error);
 }
 
 int uvr_side_take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *given, const char *name)

@@ -176,7 +176,7 @@ uvr_yamux_found uvr_yamux_read(uvr_yamux_stream *stream, uvr_buffer **out)
     *out = buffer;
     return UVR_YAMUX_BYTES;
   }
-  if (stream->fin_received && !stream->end_read) {
+  if (uvr_yamux_has_ended(stream) && !stream->end_read) {
     stream->end_read = true;
     return UVR_YAMUX_END;
   }
@@ -218,7 +218,7 @@ bool uvr_yamux_is_reset(const uvr_yamux_stream *stream)
 
 bool uvr_yamux_has_ended(const uvr_yamux_stream *stream)
 {
-  return stream->fin_received;
+  return stream->fin_received && !stream->broken; /* then not all of it can be read */
 }
 
 void uvr_yamux_release(uvr_yamux_stream *stream)

@@ -18,12 +18,12 @@
 #include "buffer.h"
 #include "error.h"
 
-#define UVR_YAMUX_HEADER     12U                    /* bytes of a frame before its data */
-#define UVR_YAMUX_WINDOW     ((uint32_t)256 * 1024) /* of each stream and direction, at first, by the specification */
-#define UVR_YAMUX_FRAME_MAX  ((size_t)16 * 1024)    /* bytes of data that we send in one frame */
-#define UVR_YAMUX_BASE       ((uint32_t)32 * 1024)  /* what we let a peer of our own kind use of it at first */
-#define UVR_YAMUX_BACKLOG    256U                   /* streams that we open before the first of them is acknowledged */
-#define UVR_YAMUX_STREAM_MAX ((uint32_t)8 * 1024 * 1024) /* the largest window that a busy stream grows to */
+#define UVR_YAMUX_HEADER     12U             /* bytes of a frame before its data */
+#define UVR_YAMUX_FRAME_MAX  ((size_t)16384) /* bytes of data that we send in one frame */
+#define UVR_YAMUX_WINDOW     262144U         /* bytes: of each stream and direction, at first, by the specification */
+#define UVR_YAMUX_BASE       32768U          /* what we let a peer of our own kind use of it at first */
+#define UVR_YAMUX_STREAM_MAX 8388608U        /* what the window of a busy stream grows to */
+#define UVR_YAMUX_BACKLOG    256U            /* streams that we open before the first of them is acknowledged */
 
 /* The opaque value of the ping that each of our sessions begins with: this and, in its lower 16 bits, how many KiB of a
  * stream's first window the peer should use before it is given more. A peer that does not know this answers it as any

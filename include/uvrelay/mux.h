@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/** @defgroup mux many connections over one stream
+/** @defgroup uvrelay_mux many connections over one stream
  *
  * @details A ::uvrelay_mux_t is one end of a multiplexed connection. The near end asks for connections, the far end
  * makes them and relays. Between them is any stream, the carrier: a child's standard input and output, a socket, a

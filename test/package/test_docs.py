@@ -7,7 +7,7 @@ import subprocess
 
 from conftest import BUILD, SOURCE, run
 
-PAGES = {"uvrelay": "uvrelay_new", "uvrelay_npipe": "uvrelay_npipe_connect"}
+PAGES = {"uvrelay": "uvrelay_new", "uvrelay_npipe": "uvrelay_npipe_connect", "uvrelay_mux": "uvrelay_mux_attach"}
 
 
 def make_docs(headers, output):
