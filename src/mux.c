@@ -239,6 +239,10 @@ int uvr_relay_choose_via(const uvrelay_t *relay, uvr_address *target, const uvre
   if (!target->via && lacks != NULL && via != NULL) {
     uvr_address_set_via(target);
   }
+  if (target->via && strchr(target->canonical, '?') != NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "cannot connect to %s: to a far end a ? begins options", target->canonical);
+  }
   if (target->via) {
     return via == NULL ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP,
                                        "cannot connect to %s: there is no far end to do it", target->canonical)

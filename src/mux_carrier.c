@@ -13,7 +13,10 @@
 
 #include "stream_mux.h"
 
-enum { OUT_SIZE = 64 * 1024, LAST_WORDS_MS = 200, SHOWN = 40, WAIT_MS = 1 };
+/* What goes in one write: enough for two streams' turns. More would only make a small frame wait longer. */
+#define OUT_SIZE (2 * (UVR_YAMUX_HEADER + UVR_YAMUX_FRAME_MAX) + 32 * UVR_YAMUX_HEADER)
+
+enum { LAST_WORDS_MS = 200, SHOWN = 40, WAIT_MS = 1 };
 
 typedef enum carrier_state {
   CARRIER_OPENING,
@@ -42,9 +45,8 @@ struct uvr_mux_carrier {
   bool reading;
   bool running;
   bool writing;
+  bool lost; /* nobody takes what is written */
   bool flushing;
-  uint64_t came; /* buffers */
-  uint64_t came_at_ping;
   bool pinging;
   uint32_t pings;
   uvrelay_mux_down_t how;
@@ -143,10 +145,31 @@ static const char *other_end(const uvr_mux_carrier *c)
   return c->mux->role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
 }
 
+/* It opens no streams any more, and there are none. */
+static void end_away(uvr_mux_carrier *c)
+{
+  char text[64];
+  (void)snprintf(text, sizeof(text), "%s goes away", other_end(c));
+  end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
+}
+
+/* Reading or writing has failed. */
+static void end_broken(uvr_mux_carrier *c, const char *what, const uvrelay_error_t *error)
+{
+  uvrelay_error_t own = *error;
+  (void)snprintf(own.text, sizeof(own.text), "%s cannot be %s any more: %s", other_end(c), what,
+                 uv_strerror(error->code));
+  uvr_mux_carrier_end(c, c->state == CARRIER_UP ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, &own);
+}
+
 static void on_last_words_timer(uv_timer_t *timer)
 {
   uvr_mux_carrier *c = timer->data;
-  uvr_mux_carrier_end(c, c->how, &c->error);
+  if (c->lost) {
+    end_broken(c, "written to", &c->error);
+  } else {
+    uvr_mux_carrier_end(c, c->how, &c->error);
+  }
 }
 
 /* The other end has broken the rules. */
@@ -154,6 +177,8 @@ static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
 {
   c->how = UVRELAY_MUX_DOWN_BROKEN;
   c->error = *error;
+  (void)snprintf(c->error.text, sizeof(c->error.text), "%s broke the rules of yamux: %.300s", other_end(c),
+                 error->text);
   c->state = CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, LAST_WORDS_MS, 0);
   flush(c);
@@ -186,7 +211,7 @@ void uvr_mux_carrier_drop(uvr_mux_carrier *c)
   c->holds--;
   bool last = c->state == CARRIER_UP && c->holds == 0 && c->yamux.peer_goes_away;
   if (last) {
-    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, "the far end goes away");
+    end_away(c);
   }
   maybe_free(c);
 }
@@ -204,12 +229,15 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
 {
   uvr_mux_carrier *c = user;
   c->writing = false;
+  if (outcome == UVR_GONE && c->reading && c->state != CARRIER_LAST_WORDS) {
+    /* What it has said before it went is read first, and its end: that tells more. */
+    c->lost = true;
+    c->error = *error;
+    (void)uv_timer_start(&c->timer, on_last_words_timer, LAST_WORDS_MS, 0);
+    return;
+  }
   if (outcome != UVR_DONE) {
-    bool greeted = c->state > CARRIER_GREETING;
-    /* What it has said before it went is read first, if it has not greeted: it tells more. */
-    if (greeted || !c->reading) {
-      uvr_mux_carrier_end(c, greeted ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, error);
-    }
+    end_broken(c, "written to", error);
     return;
   }
   flush(c);
@@ -223,7 +251,7 @@ static void flush(uvr_mux_carrier *c)
     return;
   }
   c->flushing = true;
-  while (!c->writing && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
+  while (!c->writing && !c->lost && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
     size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
     if (length == 0 || c->state >= CARRIER_ENDING) { /* which a callback of what was sent may bring about */
       break;
@@ -245,8 +273,10 @@ static void wait_to_ping(uvr_mux_carrier *c)
 {
   const uvrelay_mux_options_t *options = &c->mux->options;
   c->pinging = false;
-  (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
-  if (c->mux->role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX) {
+  if (!c->lost) {
+    (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
+  }
+  if (c->mux->role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->lost) {
     (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
   }
 }
@@ -256,11 +286,8 @@ static void on_ping_timer(uv_timer_t *timer)
   uvr_mux_carrier *c = timer->data;
   if (!c->pinging) {
     c->pinging = true;
-    c->came_at_ping = c->came;
     (void)uv_timer_start(timer, on_ping_timer, c->mux->options.ping_timeout_ms, 0);
     uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
-  } else if (c->came != c->came_at_ping) {
-    wait_to_ping(c);
   } else {
     char text[96];
     (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),
@@ -299,7 +326,7 @@ static void end_alien(uvr_mux_carrier *c, bool version)
     (void)snprintf(text, sizeof(text), "%s speaks %s, not uvrelay-mux/1: use the same version of uvrelay on both sides",
                    other_end(c), shown);
   } else {
-    (void)snprintf(text, sizeof(text), "%s says \"%s%s\" instead of uvrelay-mux/1: is it `uvrelay mux`?", other_end(c),
+    (void)snprintf(text, sizeof(text), "%s says \"%s%s\" instead of uvrelay-mux/1: it is no uvrelay mux", other_end(c),
                    shown, c->greeting_length == SHOWN ? "..." : "");
   }
   end_with(c, version ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
@@ -355,7 +382,7 @@ static void take_end(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_erro
   bool greeted = c->state == CARRIER_UP;
   bool inside = c->yamux.data_left > 0 || c->yamux.header_length > 0;
   if (outcome == UVR_FAILED) {
-    uvr_mux_carrier_end(c, greeted ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, error);
+    end_broken(c, "read from", error);
   } else if (!greeted) {
     (void)snprintf(text, sizeof(text), "%s ended before it said what it speaks", other_end(c));
     end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_EOF, text);
@@ -373,7 +400,9 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     take_end(c, outcome, error);
     return;
   }
-  c->came++;
+  if (c->pinging) { /* this counts as the answer */
+    wait_to_ping(c);
+  }
   c->in = buffer;
   c->in_used = 0;
   run(c);
@@ -454,7 +483,7 @@ static void on_go_away(void *user, uvr_yamux_code code)
                    (unsigned)code);
     end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
   } else if (c->holds == 0) {
-    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, "the far end goes away");
+    end_away(c);
   } /* else once the last stream is closed */
 }
 
@@ -490,8 +519,10 @@ static void use_stream(uvr_mux_carrier *c, uvr_stream *stream)
   memcpy(c->out, UVR_MUX_GREETING, length);
   length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
   c->writing = true;
-  uvr_stream_write(stream, c->out, length, on_written, c);
-  run(c);
+  run(c); /* reads first: who cannot be written to may have said why */
+  if (c->state < CARRIER_ENDING) {
+    uvr_stream_write(stream, c->out, length, on_written, c);
+  }
 }
 
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)

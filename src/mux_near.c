@@ -13,7 +13,7 @@
 #include "stream_mux.h"
 #include "text.h"
 
-enum { LINGER_DEFAULT_MS = 1000 };
+enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
 
 static void ask(uvr_stream_mux *s);
 
@@ -81,6 +81,19 @@ static int code_of(const char *name, size_t length)
   return UV_UNKNOWN;
 }
 
+/* Whether what the far end says can be shown as it is. */
+static bool is_plain(const char *text)
+{
+  uint32_t point = 0;
+  size_t length = 1;
+  while (*text != '\0' && length > 0) {
+    length = uvr_utf8_next(text, &point);
+    length = length > 0 && uvr_is_control(point) ? 0 : length;
+    text += length;
+  }
+  return *text == '\0';
+}
+
 /* Reads OK, or ERR CODE TEXT. Returns 0 or the code, with *error. */
 static int read_answer(const uvr_stream_mux *s, uvrelay_error_t *error)
 {
@@ -97,8 +110,9 @@ static int read_answer(const uvr_stream_mux *s, uvrelay_error_t *error)
   size_t length = strcspn(line + 4, " ");
   const char *text = line + 4 + length;
   int code = code_of(line + 4, length);
+  text = *text == ' ' && text[1] != '\0' ? text + 1 : uv_strerror(code);
   return uvr_error_set(error, UVRELAY_PHASE_CONNECT, code, "far end: %.400s",
-                       *text == ' ' && text[1] != '\0' ? text + 1 : uv_strerror(code));
+                       is_plain(text) ? text : uvr_quote(quoted, text));
 }
 
 /* It did not come. */
@@ -171,19 +185,20 @@ static void write_request(const uvr_mux_target *target, char request[UVR_MUX_LIN
 {
   static const char *const levels[] = {"anonymous", "identification", "impersonation", "delegation"};
   const char *address = target->address->canonical + strlen("via:");
+  bool npipe = target->address->kind == UVR_ADDRESS_NPIPE; /* the only kind that these two are for */
+  uint64_t linger_ms = target->linger_ms < LINGER_LONGEST_MS ? target->linger_ms : LINGER_LONGEST_MS;
   char linger[48] = "";
   char level[48] = "";
-  if (target->linger_ms == 0) {
+  if (linger_ms == 0) {
     (void)snprintf(linger, sizeof(linger), "&linger=off");
-  } else if (target->linger_ms != LINGER_DEFAULT_MS) {
-    (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, target->linger_ms / 1000,
-                   target->linger_ms % 1000);
+  } else if (linger_ms != LINGER_DEFAULT_MS) {
+    (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
   }
-  if (target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
+  if (npipe && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
     (void)snprintf(level, sizeof(level), "&impersonation=%s", levels[target->level]);
   }
   (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s\n", address, linger, level,
-                 target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
+                 npipe && target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
   char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
   if (options != NULL) {
     *options = '?';

@@ -49,7 +49,7 @@ static void on_turn(uv_timer_t *timer)
   if (relay->cancel) {
     cancel_all(relay);
   }
-  if (relay->closing) {
+  if (relay->closing && relay->sessions == NULL) { /* those over a mux are to end by their cancel */
     uvr_muxes_end(relay);
   }
   if (relay->sessions != NULL ||

@@ -2,6 +2,7 @@
  * them. What is wrong is told with the option's name and with what may be written instead. */
 #include "route_options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "error.h"
@@ -219,7 +220,9 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
                       uvr_address *out, uvrelay_error_t *error)
 {
   char address[UVR_ADDRESS_PATH_SIZE + 1];
-  const char *plain = text != NULL && side == UVRELAY_RIGHT && strncmp(text, "via:", 4) == 0 ? text + 4 : text;
+  char scheme[sizeof("via:")];
+  (void)snprintf(scheme, sizeof(scheme), "%s", text != NULL && side == UVRELAY_RIGHT ? text : "");
+  const char *plain = uvr_is_same_word(scheme, "via:") ? text + 4 : text;
   bool device_path = text != NULL && strspn(plain, "/\\") == 2 && plain[2] == '?'; /* \\?\pipe\NAME */
   size_t device = device_path ? (size_t)(plain - text) + 3 : 0;
   size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");

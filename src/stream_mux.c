@@ -3,9 +3,10 @@
  * Bytes that come wait in the yamux stream until they are read. What is read counts as taken, so that the peer may send
  * more, one buffer later than it is read: a reader that asks for the next buffer may still be writing the last one.
  *
- * Closing: if all was said, an end of our own goes first, then the peer has a moment to end as well, as its last bytes
- * may be on their way; what comes is thrown away. After that, or where `cut` says that not all was said, the stream is
- * reset. The peer sees a reset alone as a failure, and one behind an end as its peer's leaving.
+ * Closing: if all was said, an end of our own goes first. A peer of another kind, which may throw away at a reset what
+ * it has not read, then has a moment to end as well; what comes is thrown away. After that, or where `cut` says that
+ * not all was said, the stream is reset. The peer sees a reset alone as a failure, and one behind an end as its peer's
+ * leaving.
  *
  * Ways to fail: a reset by the peer, and the end of the carrier, which is as many resets. */
 #include "stream_mux.h"
@@ -24,17 +25,16 @@ static uvr_stream_mux *of(uvr_stream *stream)
 static uvr_outcome reset_outcome(const uvr_stream_mux *s, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   const uvrelay_error_t *fault = uvr_mux_carrier_fault(s->carrier);
-  const char *other = s->mux->role == UVRELAY_MUX_NEAR ? "far" : "near";
   if (fault != NULL) {
-    (void)uvr_error_set(error, phase, UV_ECONNRESET, "the connection over the %s end to %s broke: %s", other,
-                        s->base.name, fault->text);
+    (void)uvr_error_set(error, phase, UV_ECONNRESET, "the connection to %s broke: %s", s->base.name, fault->text);
     return UVR_FAILED;
   }
   if (uvr_yamux_has_ended(&s->yamux)) {
     (void)uvr_error_set(error, phase, UV_EPIPE, "%s is gone", s->base.name);
     return UVR_GONE;
   }
-  (void)uvr_error_set(error, phase, UV_ECONNRESET, "the %s end cut the connection to %s", other, s->base.name);
+  (void)uvr_error_set(error, phase, UV_ECONNRESET, "the connection to %s was cut by %s", s->base.name,
+                      s->mux->role == UVRELAY_MUX_NEAR ? "the far end" : "it");
   return UVR_FAILED;
 }
 
@@ -82,7 +82,8 @@ static void close_on(uvr_stream_mux *s)
     uvr_buffer_put(&s->base.env->buffers, buffer);
   }
   bool ended = found == UVR_YAMUX_RESET || uvr_yamux_has_ended(&s->yamux);
-  if (!s->shutting && ended) {
+  bool bears_reset = uvr_mux_carrier_session(s->carrier)->peer_hint != 0;
+  if (!s->shutting && (ended || bears_reset)) {
     finish(s);
   } else if (!uv_is_active((uv_handle_t *)&s->timer)) {
     (void)uv_timer_start(&s->timer, on_patience, PATIENCE_MS, 0);

@@ -3,8 +3,9 @@
  * Windows: by the specification each stream begins with 256 KiB. Of a peer that is one of us we know by its hint that
  * it uses only the base of them until we give it more, so the windows here are counted from that base. A stream whose
  * reader takes a quarter of its window within BUSY_MS has its window doubled, as long as all streams together stay
- * within half of the total; the other half is for the bases. A foreign peer may send more than that, as the
- * specification lets it: when all that is held reaches the total, the stream that holds most is reset. */
+ * within a quarter of the total; half of it is for the bases, and the rest for what connections need besides. A foreign
+ * peer may send more than that, as the specification lets it: when all that is held reaches the total, the stream that
+ * holds most is reset. */
 #include "yamux_inside.h"
 
 #include <assert.h>
@@ -189,7 +190,7 @@ static uint64_t growth(const uvr_yamux_stream *s, uint64_t now)
   const uvr_yamux *self = s->session;
   bool busy = now - s->credited <= BUSY_MS;
   uint64_t more = s->window <= UVR_YAMUX_STREAM_MAX / 2 ? s->window : UVR_YAMUX_STREAM_MAX - s->window;
-  return busy && self->grown + more <= self->config.window_total / 2 ? more : 0;
+  return busy && self->grown + more <= self->config.window_total / 4 ? more : 0;
 }
 
 void uvr_yamux_consumed(uvr_yamux_stream *stream, size_t bytes)

@@ -57,8 +57,9 @@ typedef struct uvr_yamux_events {
 } uvr_yamux_events;
 
 typedef struct uvr_yamux_config {
-  bool client;           /* opens streams with odd numbers; else the peer is the client */
-  uint64_t window_total; /* bytes: half for windows beyond their base, half for bases. What is held stays below it. */
+  bool client; /* opens streams with odd numbers; else the peer is the client */
+  uint64_t
+      window_total; /* bytes: half for the bases of windows, a quarter for their growth. What is held stays below it. */
   uvr_buffer_pool *buffers;    /* of what is read; its large buffers should be UVR_YAMUX_FRAME_MAX */
   uint64_t (*now)(void *user); /* ms, for windows to grow by */
   uvr_yamux_events events;

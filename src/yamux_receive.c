@@ -19,7 +19,7 @@ static uint32_t get_number(const uint8_t *at)
 
 static int refuse(uvr_yamux *self, uvrelay_error_t *error, const char *what)
 {
-  (void)uvr_error_set(error, UVRELAY_PHASE_READ, UV_EPROTO, "the other end broke the rules of yamux: %s", what);
+  (void)uvr_error_set(error, UVRELAY_PHASE_READ, UV_EPROTO, "%s", what);
   uvr_yamux_go_away(self, UVR_YAMUX_PROTOCOL_ERROR);
   return UV_EPROTO;
 }
@@ -51,7 +51,8 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
   while (length > 0) {
     uvr_buffer *last = s->last;
     if (last == NULL || last->length == last->capacity) {
-      last = uvr_buffer_get(self->config.buffers, length);
+      last = length <= UVR_BUFFER_SMALL ? uvr_buffer_get(self->config.buffers, length)
+                                        : uvr_buffer_new(self->config.buffers, length);
       if (last == NULL) {
         return false;
       }

@@ -79,8 +79,8 @@ typedef void (*uvrelay_mux_cb)(uvrelay_mux_t *mux, void *user);
 typedef struct uvrelay_mux_options_s {
   size_t size; /**< sizeof(uvrelay_mux_options_t), by which versions are told apart */
   /** What may be held of bytes that have come and were not taken yet, in bytes, for all connections together, 131072 or
-   * more; half of it is for windows that grow, and each 32768 of the other half lets one more connection be open (with
-   * the default 1024; further ones wait). 0: 67108864. */
+   * more. Each 32768 of its first half lets one more connection be open (with
+   * the default 1024; further ones wait); a quarter is for windows that grow. 0: 67108864. */
   uint64_t window_total;
   uint64_t ping_ms;         /**< near end: from one ping to the next; 0: 30000; UINT64_MAX: none */
   uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 10000 */

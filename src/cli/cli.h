@@ -10,4 +10,7 @@ int uvr_cli_main(int argc, char **argv);
 /* `uvrelay serve`, argv[0] being that word. The same, but for standard input, which is left alone. */
 int uvr_cli_serve(int argc, char **argv);
 
+/* `uvrelay mux`, the same: on its standard input and output it speaks to a near end. */
+int uvr_cli_mux(int argc, char **argv);
+
 #endif

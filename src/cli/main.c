@@ -1,5 +1,5 @@
 /* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. `uvrelay serve`
- * is another one: serve.c. */
+ * and `uvrelay mux` are others: serve.c, mux.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -105,6 +105,9 @@ int uvr_cli_main(int argc, char **argv)
   uvr_address address;
   if (argc > 1 && strcmp(argv[1], "serve") == 0) {
     return uvr_cli_serve(argc - 1, argv + 1);
+  }
+  if (argc > 1 && strcmp(argv[1], "mux") == 0) {
+    return uvr_cli_mux(argc - 1, argv + 1);
   }
   switch (uvr_options_parse(argc, argv, &p.options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:

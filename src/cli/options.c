@@ -150,6 +150,7 @@ const char *uvr_options_usage(void)
 {
   return "Usage: uvrelay [flags] TARGET\n"
          "       uvrelay serve [flags] LISTEN=TARGET...  (see uvrelay serve --help)\n"
+         "       uvrelay mux [flags]                      (see uvrelay mux --help)\n"
          "\n"
          "Relays standard input and output to TARGET.\n"
          "\n"

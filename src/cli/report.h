@@ -1,4 +1,4 @@
-/* What serve says: lines for people, or with --json one JSON object a line; and the table of its routes. Makes whole
+/* What serve and mux say: lines for people, or with --json one JSON object a line; and the table of routes. Makes whole
  * lines, which somebody else writes. */
 #ifndef UVR_CLI_REPORT_H
 #define UVR_CLI_REPORT_H
@@ -9,6 +9,7 @@
 
 #include "routes.h"
 #include "uvrelay.h"
+#include "uvrelay/mux.h"
 
 typedef struct uvr_report {
   bool json;
@@ -40,7 +41,18 @@ void uvr_report_stopping(const uvr_report *self, size_t open);
 /* It has stopped; so many connections had not ended by themselves. */
 void uvr_report_stopped(const uvr_report *self, uint64_t cut);
 
-/* Something is wrong with serve itself. `place` may be NULL. */
+/* The far end of --via. `command` is its command line. */
+void uvr_report_far_end_started(const uvr_report *self, const char *command, int process);
+void uvr_report_far_end_ready(const uvr_report *self, const char *command);
+/* It is no more, or could not be started; `why` is a sentence. */
+void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms);
+/* It has written a line to its standard error. */
+void uvr_report_far_end_says(const uvr_report *self, const char *said);
+
+/* What the library says of a connection to mux, the far end. */
+void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event);
+
+/* Something is wrong with the program itself. `place` may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);
 
 /* So many lines of the log could not be written. */

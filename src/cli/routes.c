@@ -5,7 +5,6 @@
  * characters), then cut: its end, its comment, the blanks around it. What is wrong is told with its place. */
 #include "routes.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 
 #include "error.h"
 #include "route_options.h"
+#include "system.h"
 #include "text.h"
 
 #define BLANKS  " \t"
@@ -313,6 +313,7 @@ int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error)
       code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
     }
     if (code == 0) {
+      route->needs_far_end = target.via || uvr_system_lacks(&target) != NULL;
       place->column = route->place.column;
       code = check_twice(self, i, error);
     }
@@ -321,6 +322,16 @@ int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error)
     }
   }
   return 0;
+}
+
+const uvr_wanted_route *uvr_routes_first_far(const uvr_routes *self)
+{
+  for (size_t i = 0; i < self->count; i++) {
+    if (self->list[i].needs_far_end) {
+      return &self->list[i];
+    }
+  }
+  return NULL;
 }
 
 void uvr_routes_clear(uvr_routes *self)

@@ -3,6 +3,7 @@
 #ifndef UVR_CLI_ROUTES_H
 #define UVR_CLI_ROUTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "address.h"
@@ -22,7 +23,8 @@ typedef struct uvr_wanted_route {
   uvr_place place;    /* of LISTEN */
   unsigned target_column;
   uvrelay_route_options_t options; /* but for those that its addresses have */
-  uvr_address listener;            /* once it was checked */
+  uvr_address listener;            /* once it was checked, as is: */
+  bool needs_far_end;              /* its target can be reached through a far end only */
 } uvr_wanted_route;
 
 /* To begin as all zero but for the options. */
@@ -44,6 +46,9 @@ int uvr_routes_add_config(uvr_routes *self, const char *file, char *text, size_t
 /* When all routes are there: reads each address with its options, and looks for listeners that stand twice.
  * Returns 0; or UV_EINVAL, *error and *place. */
 int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error);
+
+/* The first route that needs a far end, or NULL. */
+const uvr_wanted_route *uvr_routes_first_far(const uvr_routes *self);
 
 void uvr_routes_clear(uvr_routes *self);
 

@@ -2,7 +2,8 @@
  *
  * All routes are read and checked; then each is listened on; then the loop runs. A signal stops the relay, which
  * drains, and closes it when that is done; a second one closes it at once. A start that fails, and the loss of every
- * listener, close it in the same way. When the relay is closed the signals' handles are, too, and the loop ends.
+ * listener, close it in the same way. With the relay the far end is closed, if a route needs one. When both are, the
+ * signals' handles are closed, too, and the loop ends.
  *
  * The exit status is 2 for what is wrong in the command line or a file, 1 for what the system refuses, 0 after a
  * signal. */
@@ -20,13 +21,16 @@
 #include "../process.h"
 #include "../text.h"
 #include "cli.h"
+#include "far_end.h"
+#include "file.h"
 #include "log_writer.h"
 #include "report.h"
 #include "routes.h"
 #include "serve_options.h"
 #include "uvrelay.h"
+#include "via.h"
 
-enum { CONFIG_MAX = 16 * 1024 * 1024, STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000 };
+enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
 
 /* The signals that it ends by, and the one that asks for the status, as far as the system has them. */
 static const int signal_numbers[] = {
@@ -58,6 +62,10 @@ typedef struct server {
   uvr_report_route *told; /* room for a status */
   uv_loop_t loop;
   uvrelay_t *relay;
+  uvr_command command; /* of the far end; no words: none is needed */
+  const char *command_line;
+  uvr_far_end far_end;
+  bool has_far_end;
   uv_signal_t signals[SIGNAL_COUNT];
   uv_timer_t timer; /* of --status */
   size_t lost;      /* listeners that have failed */
@@ -94,14 +102,28 @@ static int no_memory(server *self)
 
 /* The end. */
 
+static void finish_close(server *self)
+{
+  if (self->relay == NULL && !self->has_far_end) {
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+      uv_close((uv_handle_t *)&self->signals[i], NULL);
+    }
+    uv_close((uv_handle_t *)&self->timer, NULL);
+  }
+}
+
+static void on_far_end_closed(void *user)
+{
+  server *self = user;
+  self->has_far_end = false;
+  finish_close(self);
+}
+
 static void on_relay_closed(uvrelay_t *relay)
 {
   server *self = uvrelay_get_data(relay);
   self->relay = NULL;
-  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-    uv_close((uv_handle_t *)&self->signals[i], NULL);
-  }
-  uv_close((uv_handle_t *)&self->timer, NULL);
+  finish_close(self);
 }
 
 /* A look-up of a name that is under way cannot be cancelled. */
@@ -113,11 +135,18 @@ static void on_patience(uv_timer_t *timer)
 /* Its routes are not to be looked at any more. */
 static void close_relay(server *self)
 {
-  if (!self->closing) {
-    self->closing = true;
-    uvrelay_close(self->relay, on_relay_closed);
-    (void)uv_timer_start(&self->timer, on_patience, CLOSE_PATIENCE_MS, 0);
+  if (self->closing) {
+    if (self->has_far_end) {
+      uvr_far_end_kill(&self->far_end);
+    }
+    return;
   }
+  self->closing = true;
+  (void)uv_timer_start(&self->timer, on_patience, self->has_far_end ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
+  if (self->has_far_end) {
+    uvr_far_end_close(&self->far_end, on_far_end_closed, self);
+  }
+  uvrelay_close(self->relay, on_relay_closed);
 }
 
 static void on_relay_stopped(uvrelay_t *relay)
@@ -193,57 +222,6 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
 
 /* The start. */
 
-/* Reads all of a file into `*out`, to be freed, with a NUL behind it. */
-static int read_all(uv_file file, char **out, size_t *length)
-{
-  char *text = NULL;
-  size_t used = 0;
-  size_t capacity = 0;
-  int count = 1;
-  while (count > 0 && used < CONFIG_MAX) {
-    if (capacity - used < 2) {
-      capacity = capacity == 0 ? 4096 : capacity * 2;
-      char *more = realloc(text, capacity);
-      if (more == NULL) {
-        free(text);
-        return UV_ENOMEM;
-      }
-      text = more;
-    }
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init(text + used, (unsigned)(capacity - used - 1));
-    count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
-    used += count > 0 ? (size_t)count : 0;
-  }
-  if (count != 0 && count != UV_EOF) {
-    free(text);
-    return count > 0 ? UV_EFBIG : count;
-  }
-  text[used] = '\0';
-  *out = text;
-  *length = used;
-  return 0;
-}
-
-/* The same, by the file's name. */
-static int read_file(const char *name, char **out, size_t *length)
-{
-  uv_fs_t request;
-  if (strcmp(name, "-") == 0) {
-    return read_all(0, out, length);
-  }
-  int file = uv_fs_open(NULL, &request, name, UV_FS_O_RDONLY, 0, NULL);
-  uv_fs_req_cleanup(&request);
-  if (file < 0) {
-    return file;
-  }
-  int code = read_all(file, out, length);
-  (void)uv_fs_close(NULL, &request, file, NULL);
-  uv_fs_req_cleanup(&request);
-  return code;
-}
-
 static int take_config(server *self, const char *name)
 {
   char quoted[UVR_QUOTED_SIZE];
@@ -251,7 +229,7 @@ static int take_config(server *self, const char *name)
   size_t length = 0;
   uvr_place place = {.file = NULL};
   uvrelay_error_t error;
-  int code = read_file(name, &text, &length);
+  int code = uvr_file_read(name, &text, &length);
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot read the file %s: %s",
                                uvr_quote(quoted, name), uv_strerror(code));
@@ -293,6 +271,19 @@ static int take_routes(server *self)
   return self->running == NULL || self->told == NULL ? no_memory(self) : 0;
 }
 
+/* Finds the command of the far end, if one is wanted. */
+static int take_far_end(server *self)
+{
+  uvrelay_error_t error;
+  const uvr_wanted_route *first = uvr_routes_first_far(&self->routes);
+  if (self->options.via == NULL && !self->options.eager && first == NULL) {
+    return 0;
+  }
+  int status = uvr_via_find(self->options.via, first, &self->command, &self->command_line, &error);
+  return status == 0 ? 0
+                     : refuse(self, status, self->options.via == NULL && first != NULL ? &first->place : NULL, &error);
+}
+
 /* Listens on all routes. */
 static int listen_on_all(server *self)
 {
@@ -303,6 +294,44 @@ static int listen_on_all(server *self)
       bool usage = error->code == UV_EINVAL && error->phase == UVRELAY_PHASE_ADDRESS;
       return refuse(self, usage ? 2 : 1, &wanted->place, error);
     }
+  }
+  return 0;
+}
+
+/* What came from the far end so far, on all connections. */
+static uint64_t count_received(void *user)
+{
+  const server *self = user;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < self->routes.count; i++) {
+    if (self->routes.list[i].needs_far_end) {
+      uvrelay_route_counters_t counters = {0};
+      uvrelay_route_get_counters(self->running[i].route, &counters, sizeof(counters));
+      sum += counters.to_client;
+    }
+  }
+  return sum;
+}
+
+/* Makes the far end, if there is a command for one, and lets all routes know it. */
+static int make_far_end(server *self)
+{
+  const uvr_far_end_options options = {.command = &self->command,
+                                       .line = self->command_line,
+                                       .report = &self->report,
+                                       .window_total = self->options.window_total,
+                                       .count_received = count_received,
+                                       .user = self};
+  if (self->command.argc == 0) {
+    return 0;
+  }
+  if (uvr_far_end_init(&self->far_end, self->relay, &options) != 0) {
+    return refuse(self, 1, NULL, uvrelay_error(self->relay));
+  }
+  (void)uv_os_setenv("WSL_UTF8", "1"); /* else wsl.exe speaks UTF-16 */
+  self->has_far_end = true;
+  for (size_t i = 0; i < self->routes.count; i++) {
+    self->routes.list[i].options.via = self->far_end.mux;
   }
   return 0;
 }
@@ -360,13 +389,16 @@ static void run(server *self)
     (void)refuse(self, 1, NULL, &error);
     return;
   }
-  if (listen_on_all(self) == 0) {
+  if (make_far_end(self) == 0 && listen_on_all(self) == 0) {
     say_ready(self);
+    if (self->options.eager) {
+      uvr_far_end_start(&self->far_end);
+    }
   } else {
     close_relay(self);
   }
   (void)uv_run(&self->loop, UV_RUN_DEFAULT);
-  if (self->relay == NULL) { /* else on_patience has ended it, and so soon will the process */
+  if (self->relay == NULL && !self->has_far_end) { /* else on_patience has ended it, and so soon will the process */
     (void)uv_loop_close(&self->loop);
   }
   if (self->stopping) {
@@ -377,10 +409,13 @@ static void run(server *self)
 static void serve(server *self)
 {
   uvr_process_raise_limits();
-  if (take_routes(self) == 0) {
+  if (take_routes(self) == 0 && take_far_end(self) == 0) {
     uvr_log_writer_start(&self->log, STANDARD_ERROR);
     run(self);
     uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);
+  }
+  if (!self->has_far_end) {
+    uvr_command_clear(&self->command);
   }
   uvr_routes_clear(&self->routes);
   free(self->running);
@@ -411,7 +446,7 @@ int uvr_cli_serve(int argc, char **argv)
     serve(self);
   }
   int status = self->status;
-  if (!self->log.threaded && self->relay == NULL) {
+  if (!self->log.threaded && self->relay == NULL && !self->has_far_end) {
     free(self); /* else a thread that still waits has it until the process ends */
   }
   return status;

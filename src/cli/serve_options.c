@@ -9,6 +9,7 @@
 #include "error.h"
 #include "flags.h"
 #include "text.h"
+#include "window.h"
 
 #define DAY_S            86400
 #define DEFAULT_DRAIN_MS 5000
@@ -20,6 +21,9 @@ typedef enum serve_flag_id {
   SERVE_ALLOW_REMOTE,
   SERVE_DRAIN,
   SERVE_STATUS,
+  SERVE_VIA,
+  SERVE_EAGER,
+  SERVE_WINDOW_TOTAL,
   SERVE_JSON,
   SERVE_VERBOSE,
   SERVE_HELP
@@ -38,6 +42,9 @@ static const uvr_flag serve_flags[] = {
     {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
     {"drain", SERVE_DRAIN, UVR_FLAG_VALUE, "--drain=SECONDS"},
     {"status", SERVE_STATUS, UVR_FLAG_VALUE, "--status=SECONDS"},
+    {"via", SERVE_VIA, UVR_FLAG_VALUE, "--via=COMMAND, such as --via=\"uvrelay.exe mux\""},
+    {"eager", SERVE_EAGER, UVR_FLAG_SWITCH, NULL},
+    {"window-total", SERVE_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
@@ -47,7 +54,7 @@ static const uvr_flag serve_flags[] = {
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --config, "      \
-  "--allow-remote, --drain, --status, --json, -v and --help"
+  "--allow-remote, --drain, --via, --eager, --window-total, --status, --json, -v and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -95,6 +102,14 @@ static bool keep_flag(uvr_serve_options *out, const uvr_flag_taken *taken, uvrel
     return keep_seconds("drain", taken->value, true, &out->drain_ms, error);
   case SERVE_STATUS:
     return keep_seconds("status", taken->value, false, &out->status_ms, error);
+  case SERVE_VIA:
+    out->via = taken->value;
+    return true;
+  case SERVE_EAGER:
+    out->eager = taken->on;
+    return true;
+  case SERVE_WINDOW_TOTAL:
+    return uvr_window_parse(taken->value, &out->window_total, error);
   case SERVE_JSON:
     out->json = taken->on;
     return true;
@@ -176,6 +191,8 @@ const char *uvr_serve_usage(void)
          "TARGET is one of:\n"
          "  unix:///PATH, tcp://HOST:PORT, //./pipe/NAME, //HOST/pipe/NAME\n"
          "  assuan:///PATH        a libassuan (GnuPG) socket file\n"
+         "  via:ADDRESS           any of these, reached from where the far end is, as are\n"
+         "                        those that only Windows can reach\n"
          "\n"
          "Options of a route, behind an address as ?NAME=VALUE&NAME=VALUE, or for all\n"
          "routes as flags:\n"
@@ -200,6 +217,12 @@ const char *uvr_serve_usage(void)
          "                        begins a comment; may be given again\n"
          "  --allow-remote        TCP may listen for other computers, too\n"
          "  --drain=SECONDS       when stopped, let connections go on for so long (5)\n"
+         "  --via=COMMAND         the far end: a command line, run without a shell, that\n"
+         "                        speaks as uvrelay mux on its standard input and output\n"
+         "                        (in WSL: uvrelay.exe mux)\n"
+         "  --eager               start the far end now, not when it is needed\n"
+         "  --window-total=SIZE   hold at most so many bytes that came from the far end\n"
+         "                        and can't be passed on, in all connections (64M)\n"
          "  --status=SECONDS      print the table of routes that often\n"
          "  --json                log and status as one JSON object a line\n"
          "  -v                    say on standard error what happens\n"
@@ -210,6 +233,7 @@ const char *uvr_serve_usage(void)
          "\n"
          "Exit status: 0 when stopped, 1 after a failure, 2 for wrong usage.\n"
          "\n"
-         "Example:\n"
-         "  uvrelay serve -v tcp://127.0.0.1:2375=//./pipe/docker_engine\n";
+         "Examples:\n"
+         "  uvrelay.exe serve -v tcp://127.0.0.1:2375=//./pipe/docker_engine\n"
+         "  uvrelay serve --via \"uvrelay.exe mux\" unix:///tmp/s=//./pipe/docker_engine\n";
 }

@@ -31,6 +31,9 @@ typedef struct uvr_serve_options {
   bool allow_remote;                          /* --allow-remote */
   uint64_t drain_ms;                          /* --drain; 0: connections are cut at once */
   uint64_t status_ms;                         /* --status; 0: only when asked */
+  const char *via;                            /* --via, a command line that was not looked into; NULL: none */
+  bool eager;                                 /* --eager */
+  uint64_t window_total;                      /* --window-total, in bytes; 0: the library's own */
   const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each NULL or found good */
   const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in their order */
   unsigned config_count;

@@ -1,4 +1,4 @@
-/* Windows has neither such limits nor such signals: see process.h. */
+/* Windows has none of such limits, signals, sessions and groups: see process.h. */
 #include "../process.h"
 
 void uvr_process_raise_limits(void)
@@ -7,6 +7,18 @@ void uvr_process_raise_limits(void)
 
 bool uvr_process_ignores(int signal)
 {
+  (void)signal;
+  return false;
+}
+
+bool uvr_process_has_sessions(void)
+{
+  return false; /* without a window it has a console of its own, and with one it would not end with its parent */
+}
+
+bool uvr_process_signal_group(int leader, int signal)
+{
+  (void)leader;
   (void)signal;
   return false;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
+#include "cli/line.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/report.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -281,6 +282,92 @@ static void test_long_text(void **state)
   assert_non_null(strstr(written(&p), "x  -\n"));
 }
 
+/* Each thing that is told of a far end; what is only for -v is told by nobody else. */
+static void test_far_end(void **state)
+{
+  (void)state;
+  const struct {
+    way how;
+    const char *started;
+    const char *is_ready;
+    const char *down;
+    const char *says;
+  } cases[] = {
+      {plain, "", "", "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a ?\n"},
+      {verbose, "uvrelay: far end: x mux started (process 7)\n", "uvrelay: far end: x mux is ready\n",
+       "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a ?\n"},
+      {json, "", "", TIME "\"far-end-down\",\"text\":\"it \\\"ended\\\"\",\"retry_ms\":100}\n",
+       TIME "\"far-end-says\",\"text\":\"a \\u0007\"}\n"},
+      {verbose_json, TIME "\"far-end-started\",\"command\":\"x mux\",\"pid\":7}\n",
+       TIME "\"far-end-ready\",\"command\":\"x mux\"}\n",
+       TIME "\"far-end-down\",\"text\":\"it \\\"ended\\\"\",\"retry_ms\":100}\n",
+       TIME "\"far-end-says\",\"text\":\"a \\u0007\"}\n"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    paper p = {.length = 0};
+    uvr_report report = report_to(&p, cases[i].how);
+    uvr_report_far_end_started(&report, "x mux", 7);
+    assert_string_equal(written(&p), cases[i].started);
+    uvr_report_far_end_ready(&report, "x mux");
+    assert_string_equal(written(&p), cases[i].is_ready);
+    uvr_report_far_end_down(&report, "it \"ended\"", 100);
+    assert_string_equal(written(&p), cases[i].down);
+    uvr_report_far_end_says(&report, "a \a");
+    assert_string_equal(written(&p), cases[i].says);
+  }
+}
+
+static void test_delays(void **state)
+{
+  (void)state;
+  static const struct {
+    uint64_t ms;
+    const char *text;
+  } cases[] = {{200, " 0.2 s\n"}, {1600, " 1.6 s\n"}, {5000, " 5 s\n"}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    paper p = {.length = 0};
+    uvr_report report = report_to(&p, plain);
+    uvr_report_far_end_down(&report, "x", cases[i].ms);
+    assert_non_null(strstr(written(&p), cases[i].text));
+  }
+}
+
+static void assert_mux_said(way how, const uvrelay_mux_event_t *event, const char *expected)
+{
+  paper p = {.length = 0};
+  uvr_report report = report_to(&p, how);
+  uvr_report_mux_event(&report, event);
+  assert_string_equal(written(&p), expected);
+}
+
+static void test_mux_events(void **state)
+{
+  (void)state;
+  const uvrelay_error_t busy = {.code = UV_EBUSY, .text = "it is busy"};
+  const uvrelay_error_t absent = {.code = UV_ENOENT, .text = "it is not there"};
+  const uvrelay_result_t ended = {
+      .reason = UVRELAY_REASON_ENDED, .duration_ms = 5, .to_right = 1, .error = {.text = "e"}};
+  const uvrelay_result_t failed = {.reason = UVRELAY_REASON_FAILED, .error = {.code = UV_EIO, .text = "f"}};
+  uvrelay_mux_event_t event = {.type = UVRELAY_MUX_EVENT_OPENED, .address = "tcp://h:1"};
+  assert_mux_said(plain, &event, "");
+  assert_mux_said(verbose, &event, "uvrelay: tcp://h:1: opened\n");
+  event.type = UVRELAY_MUX_EVENT_CLOSED;
+  event.result = &ended;
+  assert_mux_said(plain, &event, "");
+  assert_mux_said(verbose, &event,
+                  "uvrelay: tcp://h:1: closed after 5 ms: ended: e; 1 byte to the target, 0 bytes to the client\n");
+  event.result = &failed;
+  assert_mux_said(plain, &event, "uvrelay: tcp://h:1: f\n");
+  event.type = UVRELAY_MUX_EVENT_REFUSED;
+  event.error = &absent;
+  assert_mux_said(plain, &event, "uvrelay: tcp://h:1: it is not there\n");
+  event.error = &busy;
+  assert_mux_said(plain, &event, "");
+  assert_mux_said(verbose, &event, "uvrelay: tcp://h:1: it is busy\n");
+  event.type = UVRELAY_MUX_EVENT_UP;
+  assert_mux_said(verbose, &event, "");
+}
+
 static void test_times(void **state)
 {
   (void)state;
@@ -296,21 +383,22 @@ static void test_times(void **state)
       {4107542399, 0, "2100-02-28T23:59:59.000Z"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
-    line text = {NULL, 0, 0, false};
-    add_time(&text, cases[i].seconds, cases[i].milliseconds);
+    uvr_line text = {.text = NULL};
+    uvr_line_time(&text, cases[i].seconds, cases[i].milliseconds);
     assert_int_equal(text.length, strlen(cases[i].text));
     assert_memory_equal(text.text, cases[i].text, text.length);
-    free(text.text);
+    uvr_line_clear(&text);
   }
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_opened),    cmocka_unit_test(test_closed),    cmocka_unit_test(test_closed_by_failure),
-      cmocka_unit_test(test_reasons),   cmocka_unit_test(test_listeners), cmocka_unit_test(test_begin_and_end),
-      cmocka_unit_test(test_status),    cmocka_unit_test(test_errors),    cmocka_unit_test(test_odd_text),
-      cmocka_unit_test(test_long_text), cmocka_unit_test(test_times),
+      cmocka_unit_test(test_opened),    cmocka_unit_test(test_closed),     cmocka_unit_test(test_closed_by_failure),
+      cmocka_unit_test(test_reasons),   cmocka_unit_test(test_listeners),  cmocka_unit_test(test_begin_and_end),
+      cmocka_unit_test(test_status),    cmocka_unit_test(test_errors),     cmocka_unit_test(test_odd_text),
+      cmocka_unit_test(test_long_text), cmocka_unit_test(test_times),      cmocka_unit_test(test_far_end),
+      cmocka_unit_test(test_delays),    cmocka_unit_test(test_mux_events),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,46 @@ static void test_options(void **state)
   uvr_routes_clear(&routes);
 }
 
+/* Which targets need a far end: those that say so, and those that this system cannot reach. */
+static void test_far(void **state)
+{
+  (void)state;
+#ifdef _WIN32
+  const bool windows = true;
+#else
+  const bool windows = false;
+#endif
+  const struct {
+    const char *target;
+    bool far_away;
+  } cases[] = {
+      {"unix:///t", windows},  {T, false},
+      {"npipe:x", !windows},   {"//./pipe/x?impersonation=delegation", !windows},
+      {"assuan:///t", false},  {"assuan:///C:/t", !windows},
+      {"via:unix:///t", true}, {"VIA:" T "?timeout=5", true},
+      {"via:npipe:x", true},   {"via:assuan:///C:/t", true},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char argument[200];
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    (void)snprintf(argument, sizeof(argument), "tcp://127.0.0.1:0=%s", cases[i].target);
+    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=" T, &error), 0);
+    assert_int_equal(uvr_routes_add(&routes, argument, &error), 0);
+    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=via:" T, &error), 0);
+    assert_int_equal(uvr_routes_check(&routes, &place, &error), 0);
+    const uvr_wanted_route *first = uvr_routes_first_far(&routes);
+    if (first != &routes.list[cases[i].far_away ? 1 : 2]) {
+      fail_msg("%s", cases[i].target);
+    }
+    routes.count = 1;
+    assert_null(uvr_routes_first_far(&routes));
+    routes.count = 3;
+    uvr_routes_clear(&routes);
+  }
+}
+
 static const struct check {
   const char *first;
   const char *second;
@@ -359,15 +399,11 @@ static void test_random(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_splits),
-      cmocka_unit_test(test_files),
-      cmocka_unit_test(test_wrong),
-      cmocka_unit_test(test_nul),
-      cmocka_unit_test(test_options),
-      cmocka_unit_test(test_checks),
-      cmocka_unit_test(test_places_of_checks),
-      cmocka_unit_test(test_twice_in_a_file),
-      cmocka_unit_test(test_random),
+      cmocka_unit_test(test_splits),          cmocka_unit_test(test_files),
+      cmocka_unit_test(test_wrong),           cmocka_unit_test(test_nul),
+      cmocka_unit_test(test_options),         cmocka_unit_test(test_far),
+      cmocka_unit_test(test_checks),          cmocka_unit_test(test_places_of_checks),
+      cmocka_unit_test(test_twice_in_a_file), cmocka_unit_test(test_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

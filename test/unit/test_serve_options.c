@@ -13,6 +13,7 @@
 /* The program's own files are in no library. */
 #include "cli/flags.c"         /* NOLINT(bugprone-suspicious-include) */
 #include "cli/serve_options.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/window.c"        /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX_ARGS     24
@@ -51,6 +52,9 @@ static const struct right {
     {{"--drain", "0.25", R}, {.drain_ms = 250, .route_count = 1}},
     {{"-drain=86400", R}, {.drain_ms = 86400000, .route_count = 1}},
     {{"--status=2.5", R}, {.drain_ms = 5000, .status_ms = 2500, .route_count = 1}},
+    {{"--via=a b", "--eager", "--window-total=1m", R},
+     {.drain_ms = 5000, .via = "a b", .eager = true, .window_total = 1048576, .route_count = 1}},
+    {{"--via", "-x", "--via", "", "--eager", "--eager=false", R}, {.drain_ms = 5000, .via = "", .route_count = 1}},
     {{"--config=a"}, {.drain_ms = 5000, .config_count = 1, .configs = {"a"}}},
     {{"--config", "-", "--config=b", R},
      {.drain_ms = 5000, .config_count = 2, .configs = {"-", "b"}, .route_count = 1}},
@@ -65,6 +69,10 @@ static void assert_same(const uvr_serve_options *a, const uvr_serve_options *b)
   assert_int_equal(a->verbose, b->verbose);
   assert_int_equal(a->json, b->json);
   assert_int_equal(a->allow_remote, b->allow_remote);
+  assert_int_equal(a->eager, b->eager);
+  assert_int_equal(a->window_total, b->window_total);
+  assert_int_equal(a->via == NULL, b->via == NULL);
+  assert_true(a->via == NULL || strcmp(a->via, b->via) == 0);
   assert_int_equal(a->drain_ms, b->drain_ms);
   assert_int_equal(a->status_ms, b->status_ms);
   assert_int_equal(a->route_count, b->route_count);
@@ -119,7 +127,10 @@ static const struct wrong {
     {{"--timeout=x", R}, {"timeout", "\"x\""}},
     {{"--linger=x", R}, {"linger", "\"x\""}},
     {{"--idle=x", R}, {"idle", "\"x\""}},
-    {{"--colour=red", R}, {"unknown flag \"--colour=red\"", "--timeout, --linger", "--status, --json, -v and --help"}},
+    {{"--via"}, {"--via lacks its value: write --via=COMMAND"}},
+    {{"--eager=x", R}, {"bad value in \"--eager=x\""}},
+    {{"--window-total=1", R}, {"bad value \"1\" for --window-total", "from 128K to 1024G"}},
+    {{"--colour=red", R}, {"unknown flag \"--colour=red\"", "--timeout, --linger", "--via, --eager, --window-total"}},
     {{"-ei", R}, {"unknown flag \"-ei\"", "the flags of serve are"}},
     {{"--drian=5", R}, {"did you mean --drain?"}},
     {{"--allow-remotes", R}, {"did you mean --allow-remote?"}},
@@ -261,10 +272,15 @@ static void test_usage(void **state)
 static void test_random(void **state)
 {
   (void)state;
-  static const char *const pieces[] = {
-      "-",  "--",        "=",        "--json",  "--max=",   "--max",  "5",          "x",
-      R,    "--config=", "--config", "--drain", "--drain=", "0",      "--status=1", "--perm=0600",
-      "-v", "\xFF\x01",  "--eof=",   "none",    "",         "--idle", "--bogus"};
+  static const char *const pieces[] = {"-",           "--",       "=",
+                                       "--json",      "--max=",   "--max",
+                                       "5",           "x",        R,
+                                       "--config=",   "--config", "--drain",
+                                       "--drain=",    "0",        "--status=1",
+                                       "--perm=0600", "--via=",   "--window-total=5M",
+                                       "-v",          "\xFF\x01", "--eof=",
+                                       "none",        "",         "--idle",
+                                       "--bogus"};
   uint32_t seed = 7;
   size_t counts[3] = {0, 0, 0};
   for (int round = 0; round < 60000; round++) {

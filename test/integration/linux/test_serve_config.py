@@ -230,7 +230,8 @@ def test_a_named_pipe_is_for_windows(args):
 
 
 def test_a_target_that_is_a_named_pipe_is_refused_at_the_start(path):
-    assert "Windows" in refused(f"unix://{path}=//./pipe/x", code=1)
+    words = refused(f"unix://{path}=//./pipe/x", code=2)
+    assert "Windows" in words and "--via" in words
     assert not path.exists()
 
 

@@ -1,0 +1,228 @@
+/* The program `uvrelay mux [flags]`: the far end of `serve --via`, a thin client of the library.
+ *
+ * Standard input and output become the carrier of a mux, which makes each connection that is asked for. When the
+ * carrier is down, for which the end of standard input is the usual reason, nobody is left to relay for: the relay is
+ * closed at once, with all its connections, and the loop ends. A signal is the same. What has not closed after a second
+ * is left to the end of the process.
+ *
+ * The exit status is 2 for a wrong command line, 1 when the near end is alien, breaks the protocol or cannot be read or
+ * written, else 0. */
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <uv.h>
+
+#include "../error.h"
+#include "../light_start.h"
+#include "../process.h"
+#include "../stdio_system.h"
+#include "cli.h"
+#include "log_writer.h"
+#include "mux_options.h"
+#include "report.h"
+#include "uvrelay.h"
+#include "uvrelay/mux.h"
+
+enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
+
+/* The signals that it ends by, as far as the system has them. */
+static const int signal_numbers[] = {
+    SIGINT,
+    SIGTERM,
+#ifdef SIGHUP
+    SIGHUP,
+#endif
+#ifdef SIGBREAK
+    SIGBREAK,
+#endif
+};
+
+#define SIGNAL_COUNT (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
+
+typedef struct program {
+  uvr_mux_options options;
+  uvr_report report;
+  uvr_log_writer log;
+  uv_loop_t loop;
+  uvrelay_t *relay;
+  uv_signal_t signals[SIGNAL_COUNT];
+  uv_timer_t timer;
+  bool closing;
+  int status;
+} program;
+
+static void write_log(void *user, const char *text, size_t length)
+{
+  program *self = user;
+  uint64_t lost = uvr_log_writer_lost(&self->log);
+  if (lost > 0) {
+    uvr_report_lost(&self->report, lost);
+  }
+  uvr_log_writer_add(&self->log, text, length);
+}
+
+static void fail(program *self, int status, const uvrelay_error_t *error)
+{
+  uvr_report_error(&self->report, NULL, error);
+  self->status = status;
+}
+
+/* The end. */
+
+static void on_relay_closed(uvrelay_t *relay)
+{
+  program *self = uvrelay_get_data(relay);
+  self->relay = NULL;
+  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+    uv_close((uv_handle_t *)&self->signals[i], NULL);
+  }
+  uv_close((uv_handle_t *)&self->timer, NULL);
+}
+
+/* A read of standard input on the thread pool, say, cannot be cancelled. */
+static void on_patience(uv_timer_t *timer)
+{
+  uv_stop(timer->loop);
+}
+
+static void close_relay(program *self)
+{
+  if (!self->closing) {
+    self->closing = true;
+    uvrelay_close(self->relay, on_relay_closed);
+    (void)uv_timer_start(&self->timer, on_patience, CLOSE_PATIENCE_MS, 0);
+  }
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+  (void)number;
+  close_relay(handle->data);
+}
+
+/* Whether the near end is simply gone, wherever that was noticed, and not wrong. */
+static bool is_end(const uvrelay_mux_event_t *event)
+{
+  switch (event->error->code) {
+  case 0:
+  case UV_EOF:
+  case UV_EPIPE:
+  case UV_ECONNRESET:
+    return true;
+  default:
+    return event->down == UVRELAY_MUX_DOWN_ENDED || event->down == UVRELAY_MUX_DOWN_DETACHED;
+  }
+}
+
+static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void *user)
+{
+  program *self = user;
+  (void)mux;
+  if (event->type != UVRELAY_MUX_EVENT_DOWN) {
+    uvr_report_mux_event(&self->report, event);
+    return;
+  }
+  if (!self->closing && !is_end(event)) {
+    fail(self, 1, event->error);
+  }
+  close_relay(self);
+}
+
+/* The start. */
+
+static int start_handles(program *self)
+{
+  int code = uv_timer_init(&self->loop, &self->timer);
+  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+    int made = uv_signal_init(&self->loop, &self->signals[i]);
+    self->signals[i].data = self;
+    if (made == 0 && !uvr_process_ignores(signal_numbers[i])) {
+      made = uv_signal_start(&self->signals[i], on_signal, signal_numbers[i]);
+    }
+    code = code == 0 ? made : code;
+  }
+  return code;
+}
+
+/* Gives standard input and output to a mux. */
+static int start_mux(program *self)
+{
+  uvrelay_mux_t *mux;
+  const uvrelay_mux_options_t options = {.size = sizeof(options),
+                                         .window_total = self->options.window_total,
+                                         .allow = self->options.allow,
+                                         .allow_count = self->options.allow_count,
+                                         .event_cb = on_event,
+                                         .user = self};
+  int code = uvrelay_mux_new(&mux, self->relay, UVRELAY_MUX_FAR, &options);
+  if (code == 0) {
+    const uvrelay_endpoint_t carrier = uvrelay_stdio(uvr_stdio_take(0), uvr_stdio_take(1));
+    code = uvrelay_mux_attach(mux, &carrier);
+  }
+  return code;
+}
+
+static void run(program *self)
+{
+  uvrelay_error_t error;
+  const uvrelay_options_t options = {.size = sizeof(options)};
+  int code = uv_loop_init(&self->loop);
+  if (code == 0) {
+    code = uvrelay_new(&self->relay, &self->loop, &options);
+  }
+  if (code == 0) {
+    uvrelay_set_data(self->relay, self);
+    code = start_handles(self);
+  }
+  if (code != 0) {
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
+                               uv_strerror(code));
+    fail(self, 1, &error);
+    return;
+  }
+  if (start_mux(self) != 0) {
+    fail(self, 1, uvrelay_error(self->relay));
+    close_relay(self);
+  }
+  (void)uv_run(&self->loop, UV_RUN_DEFAULT);
+  if (self->relay == NULL) { /* else on_patience has ended it, and so soon will the process */
+    (void)uv_loop_close(&self->loop);
+  }
+}
+
+int uvr_cli_mux(int argc, char **argv)
+{
+  uvrelay_error_t error;
+  uvr_light_start(true);
+  (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* for names, as with serve, and for standard input and output */
+  program *self = calloc(1, sizeof(*self));
+  if (self == NULL) {
+    (void)fputs("uvrelay: there is no memory\n", stderr);
+    return 1;
+  }
+  uvr_mux_action action = uvr_mux_options_parse(argc, argv, &self->options, &error);
+  self->report = (uvr_report){.verbose = self->options.verbose, .write = write_log, .user = self};
+  self->log.fd = STANDARD_ERROR;
+  if (action == UVR_MUX_SHOW_HELP) {
+    (void)fputs(uvr_mux_usage(), stdout);
+    self->status = fflush(stdout) == 0 ? 0 : 1;
+  } else if (action == UVR_MUX_WRONG_USAGE) {
+    fail(self, 2, &error);
+  } else if (uv_guess_handle(0) == UV_TTY) {
+    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                        "standard input is a terminal: mux is started by uvrelay serve --via");
+    fail(self, 2, &error);
+  } else {
+    uvr_process_raise_limits();
+    uvr_log_writer_start(&self->log, STANDARD_ERROR);
+    run(self);
+    uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);
+  }
+  int status = self->status;
+  if (!self->log.threaded && self->relay == NULL) {
+    free(self); /* else a thread that still waits has it until the process ends */
+  }
+  return status;
+}

@@ -1,0 +1,291 @@
+/* WSL's parts against a fake system in a directory: whether it is WSL, where uvrelay.exe is, on which drive a Windows
+ * program is started, and whether the kernel knows such. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake_wsl.h"
+
+/* The program's own files are in no library. */
+#include "unix/program.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "unix/wsl_drives.c" /* NOLINT(bugprone-suspicious-include) */
+
+#include "unix/wsl.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Whether it is WSL. */
+
+static void test_is(void **state)
+{
+  (void)state;
+  assert_true(uvr_wsl_is(&fake.wsl));
+  assert_int_equal(rmdir(fake.run), 0);
+  assert_false(uvr_wsl_is(&fake.wsl));
+  put("run", "", 0600); /* a file */
+  assert_false(uvr_wsl_is(&fake.wsl));
+
+  fake.wsl.interop = fake.wsl.distro_name = "";
+  assert_false(uvr_wsl_is(&fake.wsl));
+  fake.wsl.interop = "x";
+  assert_true(uvr_wsl_is(&fake.wsl));
+  fake.wsl.interop = NULL;
+  fake.wsl.distro_name = "Debian";
+  assert_true(uvr_wsl_is(&fake.wsl));
+  fake.wsl.distro_name = NULL;
+
+  put("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n", 0600);
+  assert_false(uvr_wsl_is(&fake.wsl));
+  put("proc/sys/kernel/osrelease", "5.15.90.1-microsoft-standard-WSL2\n", 0600);
+  assert_true(uvr_wsl_is(&fake.wsl));
+  put("proc/sys/kernel/osrelease", "4.4.0-19041-Microsoft\n", 0600);
+  assert_true(uvr_wsl_is(&fake.wsl));
+}
+
+static void test_init(void **state)
+{
+  (void)state;
+  uvr_wsl wsl;
+  uvr_wsl_init(&wsl);
+  assert_string_equal(wsl.run, "/run/WSL");
+  assert_string_equal(wsl.proc, "/proc");
+  assert_int_equal(wsl.process, getpid());
+  assert_int_equal(parent_of(&wsl, wsl.process), getppid());
+  char *directory = own_directory(&wsl);
+  assert_non_null(directory);
+  assert_int_equal(access(directory, X_OK), 0);
+  free(directory);
+}
+
+/* The far end. */
+
+static void expect_far_end(const char *expected)
+{
+  char *file = NULL;
+  uvrelay_error_t error;
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), 0);
+  assert_string_equal(file, expected);
+  free(file);
+}
+
+static void test_far_end(void **state)
+{
+  (void)state;
+  char path[2 * SCRATCH_PATH_MAX];
+  (void)snprintf(path, sizeof(path), "/nonexistent:%s", at("path"));
+  fake.wsl.path = path;
+
+  /* Each place goes before those that were there already. */
+  put("mnt/c/" UVR_WSL_PLACE, "", 0700);
+  expect_far_end(at("mnt/c/" UVR_WSL_PLACE));
+  put("proc/mounts", "C:\\134 /nonexistent/c 9p rw 0 0\n", 0600);
+  put("elsewhere/c/" UVR_WSL_PLACE, "", 0700);
+  char line[SCRATCH_PATH_MAX + 64];
+  (void)snprintf(line, sizeof(line), "drvfs %s 9p rw,aname=drvfs;path=C:\\;uid=1000 0 0\n", at("elsewhere/c"));
+  put("proc/mounts", line, 0600);
+  expect_far_end(at("elsewhere/c/" UVR_WSL_PLACE));
+  put("path/uvrelay.exe", "", 0700);
+  expect_far_end(at("path/uvrelay.exe"));
+  put("bin/uvrelay.exe", "", 0700);
+  expect_far_end(at("bin/uvrelay.exe"));
+
+  /* The program's own directory as the system tells it, also after the program was replaced. */
+  assert_int_equal(unlink(at("bin/uvrelay.exe")), 0);
+  put("own/uvrelay.exe", "", 0700);
+  make_parents("proc/self/");
+  fake.wsl.directory = NULL;
+  expect_far_end(at("path/uvrelay.exe"));
+  assert_int_equal(symlink(at("own/uvrelay"), at("proc/self/exe")), 0);
+  expect_far_end(at("own/uvrelay.exe"));
+  assert_int_equal(unlink(at("proc/self/exe")), 0);
+  assert_int_equal(symlink(at("own/uvrelay (deleted)"), at("proc/self/exe")), 0);
+  expect_far_end(at("own/uvrelay.exe"));
+}
+
+static void test_no_far_end(void **state)
+{
+  (void)state;
+  char *file = (char *)"";
+  char expected[UVRELAY_ERROR_TEXT_SIZE];
+  uvrelay_error_t error;
+  assert_int_equal(chdir(fake.place.directory), 0);
+  put("uvrelay.exe", "", 0700); /* the current directory is none of the places, also with an empty PATH */
+  fake.wsl.path = "";
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), UV_ENOENT);
+  assert_null(file);
+  (void)snprintf(expected, sizeof(expected),
+                 "cannot find uvrelay.exe: it is not beside this program (in \"%.80s\"), not on PATH, and there is no "
+                 "\"%.80s/Program Files/uvrelay/uvrelay.exe\" (ENOENT)",
+                 fake.bin, fake.mount);
+  assert_string_equal(error.text, expected);
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, NULL), UV_ENOENT);
+
+  /* One that is not executable is told of, unless there is another. */
+  put("bin/uvrelay.exe", "", 0600);
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), UV_EACCES);
+  assert_null(file);
+  assert_non_null(strstr(error.text, "/bin/uvrelay.exe\": permission denied (EACCES)"));
+  put("mnt/c/" UVR_WSL_PLACE, "", 0700);
+  expect_far_end(at("mnt/c/" UVR_WSL_PLACE));
+  assert_int_equal(chdir("/"), 0);
+}
+
+/* Drives. */
+
+static void test_mounts(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *table;
+    const char *c;
+    const char *first;
+    bool within; /* /mnt/c/dir */
+  } tables[] = {
+      {"", NULL, NULL, false},
+      {"C: /mnt/c drvfs rw,noatime 0 0\n", "/mnt/c", "/mnt/c", true},
+      {"C:\\134 /mnt/c drvfs rw 0 0\n", "/mnt/c", "/mnt/c", true},
+      {"C:\\134 /mnt/c 9p rw,dirsync,aname=drvfs;path=C:\\;uid=1000;gid=1000;symlinkroot=/mnt/,mmap,trans=fd 0 0\n",
+       "/mnt/c", "/mnt/c", true},
+      {"drvfsa /mnt/c 9p rw,aname=drvfs;path=c:\\134,cache=5 0 0\n", "/mnt/c", "/mnt/c", true},
+      {"c:/ /my\\040c 9p rw 0 0\n", "/my c", "/my c", false},
+      {"D:\\134 /mnt/d 9p rw 0 0\nC:\\134 /mnt/c 9p rw 0 0\n", "/mnt/c", "/mnt/d", true},
+      {"D:\\134 /mnt/c 9p rw 0 0\n", NULL, "/mnt/c", true},
+      {"C:\\134 /mnt/c 9p rw 0 0\nC:\\134 /mnt/other 9p rw 0 0\n", "/mnt/c", "/mnt/c", true},
+      /* A directory of a drive is no drive. */
+      {"C:\\134Users /home drvfs rw 0 0\n", NULL, "/home", false},
+      {"C:\\134Users / drvfs rw 0 0\n", NULL, "/", true},
+      {"C:\\134Program\\040Files\\134Docker /Docker/host 9p rw,aname=drvfs;path=C:\\Program\\040Files\\Docker 0 0\n",
+       NULL, "/Docker/host", false},
+      /* The last one and the longest one count. */
+      {"C:\\134 /mnt/c 9p rw 0 0\ntmpfs /mnt/c tmpfs rw 0 0\n", "/mnt/c", "/mnt/c", false},
+      {"C:\\134 /mnt/c 9p rw 0 0\ntmpfs /mnt/c/dir tmpfs rw 0 0\n", "/mnt/c", "/mnt/c", false},
+      {"C:\\134 /mnt/c 9p rw 0 0\ntmpfs /mnt tmpfs rw 0 0\n", "/mnt/c", "/mnt/c", true},
+      {"C:\\134 /mnt/c/d 9p rw 0 0\n", "/mnt/c/d", "/mnt/c/d", false},
+      {"C:\\134 /mnt/c/dir 9p rw 0 0\n", "/mnt/c/dir", "/mnt/c/dir", true},
+      /* virtiofs: by its link. */
+      {"tag-c /mnt/c virtiofs rw 0 0\n", "/mnt/c", "/mnt/c", true},
+      {"tag-none /mnt/c virtiofs rw 0 0\n../virtiofs/tag-c /mnt/x virtiofs rw 0 0\n", NULL, NULL, false},
+      /* No drives. */
+      {"drivers /usr/lib/wsl/drivers 9p ro,aname=drivers;fmask=222 0 0\nC:\\134 /mnt/c ext4 rw 0 0\n"
+       "\\134\\134host\\134share /mnt/s drvfs rw 0 0\ndrvfs /mnt/c 9p rw,aname=drvfs;path=UNC\\host\\share 0 0\n",
+       NULL, NULL, false},
+      {"C:\n\nC: /mnt/c\nC: /mnt/c drvfs\n   \n\\ \\1 \\12 \\999\n\\400 \\000 \\134 \\134", NULL, NULL, false},
+  };
+  make_parents("virtiofs/");
+  assert_int_equal(symlink("C:\\", at("virtiofs/tag-c")), 0);
+  for (size_t i = 0; i < COUNT(tables); i++) {
+    put("proc/mounts", tables[i].table, 0600);
+    uvr_wsl_drives drives = uvr_wsl_find_drives(&fake.wsl, "/mnt/c/dir");
+    assert_int_equal(drives.c == NULL, tables[i].c == NULL);
+    assert_int_equal(drives.first == NULL, tables[i].first == NULL);
+    assert_string_equal(drives.c == NULL ? "" : drives.c, tables[i].c == NULL ? "" : tables[i].c);
+    assert_string_equal(drives.first == NULL ? "" : drives.first, tables[i].first == NULL ? "" : tables[i].first);
+    assert_int_equal(drives.within, tables[i].within);
+    uvr_wsl_drives_clear(&drives);
+  }
+  assert_int_equal(unlink(at("proc/mounts")), 0);
+  uvr_wsl_drives drives = uvr_wsl_find_drives(&fake.wsl, "/mnt/c");
+  assert_true(drives.c == NULL && drives.first == NULL && !drives.within);
+}
+
+/* NULL: the current directory is to stay as it is. */
+static void expect_directory(const char *file, const char *expected)
+{
+  uvr_wsl_start start;
+  (void)uvr_wsl_prepare(&fake.wsl, file, &start, NULL);
+  assert_int_equal(start.directory == NULL, expected == NULL);
+  assert_string_equal(start.directory == NULL ? "" : start.directory, expected == NULL ? "" : expected);
+  uvr_wsl_start_clear(&start);
+  assert_null(start.directory);
+}
+
+static void test_directory(void **state)
+{
+  (void)state;
+  char table[4 * SCRATCH_PATH_MAX];
+  const char *c = at("c");
+  const char *d = at("d");
+  (void)snprintf(table, sizeof(table), "D:\\134 %s 9p rw 0 0\nC:\\134 %s 9p rw 0 0\n", d, c);
+  put("proc/mounts", table, 0600);
+  put("c/windows/x.EXE", "", 0700);
+  put("d/tools/x.exe", "", 0700);
+  put("linux/x.exe", "", 0700);
+  put("linux/x", "", 0700);
+  assert_int_equal(symlink(at("d/tools/x.exe"), at("linux/link.exe")), 0);
+
+  expect_directory(at("d/tools/x.exe"), at("d/tools"));
+  expect_directory(at("c/windows/x.EXE"), at("c/windows"));
+  expect_directory(at("linux/link.exe"), at("d/tools"));
+  expect_directory(at("linux/x.exe"), at("c"));
+  expect_directory(at("linux/nothing.exe"), at("c"));
+  expect_directory(at("linux/x"), NULL);
+  expect_directory(".exe", NULL);
+
+  /* A drive that is not there. */
+  assert_int_equal(rename(at("c"), at("c2")), 0);
+  expect_directory(at("linux/x.exe"), at("d"));
+  assert_int_equal(rename(at("d"), at("d2")), 0);
+  expect_directory(at("linux/x.exe"), NULL);
+  make_parents("mnt/c/");
+  expect_directory(at("linux/x.exe"), at("mnt/c"));
+
+  assert_int_equal(rmdir(fake.run), 0); /* this is not WSL */
+  expect_directory(at("linux/x.exe"), NULL);
+}
+
+/* The kernel's table of handlers. */
+
+static int prepare(const char *file)
+{
+  uvr_wsl_start start;
+  uvrelay_error_t error;
+  int code = uvr_wsl_prepare(&fake.wsl, file, &start, &error);
+  if (code == UV_ENOTSUP) {
+    assert_non_null(strstr(error.text, "/sys/fs/binfmt_misc/WSLInterop is missing"));
+  }
+  uvr_wsl_start_clear(&start);
+  return code;
+}
+
+static void test_handlers(void **state)
+{
+  (void)state;
+  (void)put_socket("run/1_interop", true);
+  put("x.exe", "MZ\x90", 0700);
+  put("script.exe", "#!/bin/sh\n", 0700);
+  put("short.exe", "M", 0700);
+  assert_int_equal(prepare(at("x.exe")), 0); /* the table cannot be seen */
+  put("proc/sys/fs/binfmt_misc/register", "", 0200);
+  assert_int_equal(prepare(at("x.exe")), UV_ENOTSUP);
+  assert_int_equal(prepare(at("script.exe")), 0);
+  assert_int_equal(prepare(at("short.exe")), 0);
+  assert_int_equal(prepare(at("absent.exe")), 0);
+  put("proc/sys/fs/binfmt_misc/WSLInterop-late", "enabled\n", 0600);
+  assert_int_equal(prepare(at("x.exe")), 0);
+  assert_int_equal(unlink(at("proc/sys/fs/binfmt_misc/WSLInterop-late")), 0);
+  put("proc/sys/fs/binfmt_misc/WSLInterop", "enabled\n", 0600);
+  assert_int_equal(prepare(at("x.exe")), 0);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_is, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_init, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_no_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_mounts, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_directory, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_handlers, fake_wsl_set_up, fake_wsl_tear_down),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
