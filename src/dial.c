@@ -193,7 +193,7 @@ static void on_deadline(uv_timer_t *timer)
   uvr_dial *dial = timer->data;
   double seconds = (double)dial->options.timeout_ms / 1000;
   uvrelay_error_t last = dial->error;
-  if (last.code == 0 && dial->address.via && dial->options.via->carrier == NULL) {
+  if (last.code == 0 && dial->address.via) {
     last = dial->options.via->why;
   }
   if (last.code != 0) {

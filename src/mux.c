@@ -67,6 +67,15 @@ void uvr_mux_unref(uvrelay_mux_t *mux)
 
 /* The turn. */
 
+static void end_carrier(uvrelay_mux_t *mux)
+{
+  uvrelay_error_t error;
+  if (mux->carrier != NULL) {
+    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "the carrier was taken away");
+    uvr_mux_carrier_end(mux->carrier, UVRELAY_MUX_DOWN_DETACHED, &error);
+  }
+}
+
 static void tell_end(uvrelay_mux_t *mux)
 {
   uvr_mux_carrier *carrier = mux->carrier;
@@ -83,6 +92,10 @@ static void on_turn(uv_timer_t *timer)
 {
   uvrelay_mux_t *mux = timer->data;
   uvr_mux_ref(mux);
+  if (mux->detaching || mux->closing) {
+    mux->detaching = false;
+    end_carrier(mux);
+  }
   tell_end(mux);
   uvr_mux_near_turn(mux);
   if (mux->waiting != NULL && mux->carrier == NULL && !mux->needed && !mux->closing) {
@@ -124,18 +137,10 @@ int uvrelay_mux_attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier)
   return code;
 }
 
-static void end_carrier(uvrelay_mux_t *mux)
-{
-  uvrelay_error_t error;
-  if (mux->carrier != NULL) {
-    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "the carrier was taken away");
-    uvr_mux_carrier_end(mux->carrier, UVRELAY_MUX_DOWN_DETACHED, &error);
-  }
-}
-
 void uvrelay_mux_detach(uvrelay_mux_t *mux)
 {
-  end_carrier(mux);
+  mux->detaching = mux->carrier != NULL;
+  uvr_mux_kick(mux);
 }
 
 void uvrelay_mux_explain(uvrelay_mux_t *mux, const uvrelay_error_t *why)
@@ -145,12 +150,14 @@ void uvrelay_mux_explain(uvrelay_mux_t *mux, const uvrelay_error_t *why)
 
 void uvrelay_mux_close(uvrelay_mux_t *mux, uvrelay_mux_cb cb, void *user)
 {
+  bool was_closing = mux->closing; /* by the relay's close */
   mux->closing = true;
   mux->close_cb = cb;
   mux->close_user = user;
-  end_carrier(mux);
-  uvr_mux_kick(mux);
-  uvr_mux_unref(mux);
+  if (!was_closing) {
+    uvr_mux_kick(mux);
+    uvr_mux_unref(mux);
+  }
 }
 
 void uvr_muxes_end(uvrelay_t *relay)

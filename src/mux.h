@@ -29,6 +29,7 @@ struct uvrelay_mux_s {
   uvrelay_error_t why; /* there is no carrier; its code is 0 when nothing is known */
   uv_timer_t turn;     /* brings what must come from the loop */
   bool needed;         /* was told */
+  bool detaching;
   bool closing;
   unsigned references; /* by routes, sessions, streams and carriers: until then it stays */
   uvrelay_mux_cb close_cb;

@@ -13,8 +13,8 @@
 
 #include "stream_mux.h"
 
-/* What goes in one write: enough for two streams' turns. More would only make a small frame wait longer. */
-#define OUT_SIZE (2 * (UVR_YAMUX_HEADER + UVR_YAMUX_FRAME_MAX) + 32 * UVR_YAMUX_HEADER)
+/* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
+#define OUT_SIZE ((size_t)33 * 1024)
 
 enum { LAST_WORDS_MS = 200, SHOWN = 40, WAIT_MS = 1 };
 
@@ -91,8 +91,6 @@ static void on_released(void *user)
   const uvr_env *env = &c->mux->relay->env;
   uvr_side_clear(&env->memory, &c->side);
   uvr_mux_unref(c->side.endpoint.via);
-  uvr_buffer_put(&c->mux->relay->env.buffers, c->in);
-  c->in = NULL;
   uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }
 
@@ -102,6 +100,17 @@ static void on_child_closed(void *user)
   if (--c->children == 0 && !uvr_side_release(&c->side, on_released, c)) {
     on_released(c);
   }
+}
+
+/* Those that are connected. */
+static size_t count_connections(const uvr_mux_carrier *c)
+{
+  size_t count = 0;
+  for (const uvr_yamux_stream *s = c->yamux.all; s != NULL; s = s->next) {
+    const uvr_stream_mux *stream = s->user;
+    count += stream->line == NULL && !stream->closing ? 1U : 0U;
+  }
+  return count;
 }
 
 void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
@@ -114,7 +123,7 @@ void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrel
     c->error = *error;
   }
   c->state = CARRIER_ENDING;
-  c->cut = c->yamux.streams;
+  c->cut = count_connections(c);
   c->reading = false;
   (void)uv_timer_stop(&c->timer);
   (void)uv_idle_stop(&c->idle);
@@ -126,6 +135,8 @@ void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrel
   }
   if (c->stream != NULL) {
     c->children++;
+    uvr_buffer_put(&c->stream->env->buffers, c->in);
+    c->in = NULL;
     uvr_stream_close(c->stream, on_child_closed, c);
   }
   c->children += uvr_side_close(&c->side, on_child_closed, c) ? 1U : 0U;
@@ -371,6 +382,7 @@ static bool take_greeting(uvr_mux_carrier *c)
 
 static void greet_back(uvr_mux_carrier *c)
 {
+  c->mux->why.code = 0;
   wait_to_ping(c);
   uvr_mux_kick(c->mux);
   uvr_mux_emit(c->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_UP});
@@ -412,6 +424,9 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
 static bool take(uvr_mux_carrier *c)
 {
   uvrelay_error_t error;
+  if (c->mux->detaching || c->mux->closing) {
+    return false;
+  }
   if (c->state == CARRIER_GREETING) {
     bool taken = take_greeting(c);
     if (taken && c->state == CARRIER_UP) {

@@ -76,6 +76,11 @@ static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *erro
 
 /* Answering. */
 
+static int refuse_stopped(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "it is ending");
+}
+
 static void on_refusal_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   (void)outcome;
@@ -113,6 +118,11 @@ static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *er
     end(r);
     return;
   }
+  if (r->mux->relay->stopped) {
+    r->stream->base.cut = true; /* it was told that it is connected */
+    end(r);
+    return;
+  }
   uvr_session_options options;
   const uvrelay_session_options_t given = {.size = sizeof(given),
                                            .linger_ms = r->options.linger_ms,
@@ -123,7 +133,7 @@ static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *er
   uvrelay_t *relay = r->mux->relay;
   r->session = uvr_relay_start_pair(relay, &relay->mux_env, &r->stream->base, r->target, &options, on_session_done, r);
   if (r->session == NULL) {
-    r->stream->base.cut = true; /* it was told that it is connected */
+    r->stream->base.cut = true;
     end(r);
     return;
   }
@@ -149,18 +159,40 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
     return;
   }
   uvr_dial *dial = r->dial;
-  r->dial = NULL;
   r->target = stream;
+  if (r->mux->relay->stopped) {
+    uvrelay_error_t stopped;
+    (void)refuse_stopped(&stopped);
+    refuse(r, &stopped);
+    return;
+  }
+  r->dial = NULL;
   r->dial_closing = true;
   uvr_dial_close(dial, on_dial_closed, r);
 }
 
 /* Reading a request. */
 
+/* Whether a part of the path is "..", by which it would lead out of what a pattern names. */
+static bool leads_out(const char *path)
+{
+  for (const char *dots = strstr(path, ".."); dots != NULL; dots = strstr(dots + 1, "..")) {
+    bool begins = dots == path || dots[-1] == '/' || dots[-1] == '\\';
+    if (begins && (dots[2] == '\0' || dots[2] == '/' || dots[2] == '\\')) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static int check_allowed(const uvrelay_mux_t *mux, const uvr_address *address, uvrelay_error_t *error)
 {
   char list[256] = "";
   size_t used = 0;
+  if (mux->options.allow_count > 0 && leads_out(address->path)) {
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: it has a .. in its path",
+                         address->canonical);
+  }
   for (size_t i = 0; i < mux->options.allow_count; i++) {
     if (uvr_pattern_matches(mux->allow[i], address->canonical)) {
       return 0;
@@ -197,7 +229,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
     code = check_allowed(r->mux, &r->address, error);
   }
   if (code == 0 && r->mux->relay->stopped) {
-    code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "it is ending");
+    code = refuse_stopped(error);
   }
   const uvr_yamux *session = uvr_mux_carrier_session(r->stream->carrier);
   if (code == 0 && session->streams > uvr_yamux_places(r->mux->options.window_total)) {

@@ -21,6 +21,7 @@ static void report(uvr_stream_mux *s, const uvrelay_error_t *error)
 {
   uvr_free(&s->base.env->memory, s->line);
   s->line = NULL;
+  s->request = NULL;
   s->on_result(s->result_user, error);
 }
 

@@ -85,7 +85,7 @@ static void close_on(uvr_stream_mux *s)
   bool bears_reset = uvr_mux_carrier_session(s->carrier)->peer_hint != 0;
   if (!s->shutting && (ended || bears_reset)) {
     finish(s);
-  } else if (!uv_is_active((uv_handle_t *)&s->timer)) {
+  } else if (!s->shutting && !uv_is_active((uv_handle_t *)&s->timer)) {
     (void)uv_timer_start(&s->timer, on_patience, PATIENCE_MS, 0);
   }
 }
@@ -93,7 +93,7 @@ static void close_on(uvr_stream_mux *s)
 static void mux_close(uvr_stream *stream)
 {
   uvr_stream_mux *s = of(stream);
-  bool cut = stream->cut || s->writing;
+  bool cut = stream->cut || s->writing || s->request != NULL; /* of a request that is taken back nothing stays */
   s->closing = true;
   s->reading = false;
   s->watching = false;

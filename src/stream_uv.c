@@ -4,7 +4,8 @@
  * callback asks for the next read, and is stopped when one does not. A buffer is taken when libuv asks for it.
  * Writing: what the system takes at once is written at once, the rest waits in one uv_write_t.
  *
- * Closing: at once; or gently, where the peer must get what was written although it still sends itself.
+ * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, where what
+ * was written is not all and TCP can show that, by a reset, once what was written has left.
  *
  * Ways to fail: UV_EOF is the end of input; writing to a peer that is gone gives UV_EPIPE; all else is an error. */
 #include "stream_uv.h"
@@ -13,7 +14,7 @@
 
 #include "system.h"
 
-enum { PATIENCE_MS = 2000, WATCH_MS = 500, KEEPALIVE_S = 60 };
+enum { PATIENCE_MS = 2000, UNSENT_LOOK_MS = 20, WATCH_MS = 500, KEEPALIVE_S = 60 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -34,6 +35,9 @@ typedef struct stream_uv {
   bool input_ended;     /* or has failed */
   bool closing;
   bool gentle;
+  bool resets; /* its closing is to reset the connection */
+  bool written;
+  uint64_t patience; /* loop time, ms */
   bool timer_open;
   char name[];
 } stream_uv;
@@ -145,6 +149,7 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
   uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
+  s->written = true;
   int code = uv_try_write(s->handle, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;
@@ -206,10 +211,17 @@ static void on_close(uv_handle_t *handle)
   on_closed(user);
 }
 
+static void close_handle(stream_uv *s)
+{
+  if (!s->resets || uv_tcp_close_reset((uv_tcp_t *)s->handle, on_close) != 0) {
+    uv_close((uv_handle_t *)s->handle, on_close);
+  }
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
   stream_uv *s = handle->data;
-  uv_close((uv_handle_t *)s->handle, on_close);
+  close_handle(s);
 }
 
 /* May be called again. */
@@ -217,7 +229,7 @@ static void close_now(stream_uv *s)
 {
   stop_reading(s);
   if (!s->timer_open) {
-    uv_close((uv_handle_t *)s->handle, on_close);
+    close_handle(s);
   } else if (!uv_is_closing((uv_handle_t *)&s->timer)) {
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
   }
@@ -299,11 +311,29 @@ static bool close_gently(stream_uv *s)
   return true;
 }
 
+/* A reset throws away what the system has not sent. */
+static void on_unsent_timer(uv_timer_t *timer)
+{
+  stream_uv *s = timer->data;
+  if (uvr_system_unsent(s->handle) == 0 || uv_now(timer->loop) >= s->patience) {
+    close_now(s);
+  }
+}
+
+static bool reset_gently(stream_uv *s)
+{
+  stop_reading(s);
+  s->patience = uv_now(s->base.env->loop) + PATIENCE_MS;
+  start_timer(s, on_unsent_timer, 0, UNSENT_LOOK_MS);
+  return true;
+}
+
 static void stream_close(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  s->gentle = stream->closes_gently && close_gently(s);
+  s->resets = stream->cut && s->written && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->gentle = stream->closes_gently && (s->resets ? reset_gently(s) : close_gently(s));
   if (!s->gentle) {
     close_now(s);
   }

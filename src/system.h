@@ -30,6 +30,9 @@ int uvr_system_is_hung_up(const uv_stream_t *stream);
 /* The error that a socket has met and not yet told, as a libuv code, or 0. It is told once. */
 int uvr_system_pending_error(const uv_stream_t *stream);
 
+/* How many bytes that were written to a TCP connection its peer has not acknowledged; 0 where that cannot be told. */
+size_t uvr_system_unsent(const uv_stream_t *stream);
+
 /* Keeps a descriptor of the process free until it is released, so that a connection to be made can have it. Returns
  * what uvr_system_release takes; 0 where none is to be had, or where they are never short. */
 int uvr_system_reserve(const uv_loop_t *loop);

@@ -120,7 +120,10 @@ void uvr_yamux_drop_held(uvr_yamux_stream *s)
 
 bool uvr_yamux_open(uvr_yamux *self, uvr_yamux_stream *stream, void *user)
 {
-  if (self->dead || self->peer_goes_away || self->next_id > UINT32_MAX - 2) {
+  if (self->next_id > UINT32_MAX - 2) {
+    self->peer_goes_away = true; /* as good as */
+  }
+  if (self->dead || self->peer_goes_away) {
     return false;
   }
   if (!has_room(self)) {

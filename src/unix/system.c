@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +58,14 @@ int uvr_system_pending_error(const uv_stream_t *stream)
   bool asked = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
                getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* not of a pipe that is no socket */
   return asked ? uv_translate_sys_error(error) : 0;
+}
+
+size_t uvr_system_unsent(const uv_stream_t *stream)
+{
+  int fd;
+  int bytes = 0;
+  bool told = uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, TIOCOUTQ, &bytes) == 0;
+  return told && bytes > 0 ? (size_t)bytes : 0;
 }
 
 /* A copy of any descriptor will do. */

@@ -66,6 +66,13 @@ int uvr_system_pending_error(const uv_stream_t *stream)
   return 0;
 }
 
+/* Windows tells it by SIO_TCP_INFO only, which came late and which Wine does not have. */
+size_t uvr_system_unsent(const uv_stream_t *stream)
+{
+  (void)stream;
+  return 0;
+}
+
 int uvr_system_reserve(const uv_loop_t *loop)
 {
   (void)loop;
