@@ -240,9 +240,10 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  *
  * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
  * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
- * takes it. Between two pipes in message mode each message stays one. A socket that still sends when the session has
- * ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to it; a cancel ends
- * that wait. While one side is being connected the other is not looked at: with retries, set a `timeout_ms`, or a
+ * takes it. Where it fails or is cancelled after bytes were written to a TCP side, that is reset, so that they do not
+ * look like all. Between two pipes in message mode each message stays one. A socket that still sends when the session
+ * has ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to it; a cancel
+ * ends that wait. While one side is being connected the other is not looked at: with retries, set a `timeout_ms`, or a
  * client that has left keeps its session.
  * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the

@@ -219,7 +219,7 @@ static int take(const char *text, size_t length, uvrelay_side_t side, uvrelay_ro
 int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
                       uvr_address *out, uvrelay_error_t *error)
 {
-  char address[UVR_ADDRESS_PATH_SIZE + 1];
+  char address[sizeof("via:") + UVR_ADDRESS_PATH_SIZE];
   char scheme[sizeof("via:")];
   (void)snprintf(scheme, sizeof(scheme), "%s", text != NULL && side == UVRELAY_RIGHT ? text : "");
   const char *plain = uvr_is_same_word(scheme, "via:") ? text + 4 : text;

@@ -8,6 +8,7 @@
  *   try-send=...      as send, but being cut off is no failure
  *   both=TOTAL[,MESSAGE[,SEED[,N]]]              send and receive at the same time, N bytes or until end of input
  *   echo-end          send back what comes until end of input           echo=N    the same, N bytes
+ *   try-echo-end      as echo-end, but being cut off is no failure
  *   flush  close  disconnect  sleep=MS
  *   await             waits for a line on standard input, so that a test decides when it goes on
  *   meet              waits until all that run at once have come to this point
@@ -228,14 +229,17 @@ static int act_send(pipe_end *e, const char *value, int may_be_cut_off)
   return error == 0 || may_be_cut_off ? 1 : fail(e, "send", error);
 }
 
-static int act_echo(pipe_end *e, unsigned long long wanted)
+static int act_echo(pipe_end *e, unsigned long long wanted, int may_be_cut_off)
 {
   receipt r;
   DWORD got;
   receipt_init(&r);
   while (r.bytes < wanted && receive_some(e, &r, BUFFER, &got)) {
-    if (!write_all(e, e->buffer, got))
+    if (!write_all(e, e->buffer, got)) {
+      if (may_be_cut_off)
+        break;
       return fail(e, "echo", GetLastError());
+    }
   }
   tell_receipt(e, "echo", &r);
   return 1;
@@ -346,7 +350,7 @@ static int act(pipe_end *e, const char *action)
   if ((value = peer_value(action, "both")) != NULL)
     return act_both(e, value);
   if ((value = peer_value(action, "echo")) != NULL)
-    return act_echo(e, strtoull(value, NULL, 10));
+    return act_echo(e, strtoull(value, NULL, 10), 0);
   if ((value = peer_value(action, "text")) != NULL)
     return act_text(e, value);
   if ((value = peer_value(action, "read-mode")) != NULL)
@@ -360,7 +364,9 @@ static int act(pipe_end *e, const char *action)
   if (strcmp(action, "recv-end") == 0)
     return act_recv_end(e);
   if (strcmp(action, "echo-end") == 0)
-    return act_echo(e, ~0ull);
+    return act_echo(e, ~0ull, 0);
+  if (strcmp(action, "try-echo-end") == 0)
+    return act_echo(e, ~0ull, 1);
   if (strcmp(action, "peek-gone") == 0)
     return act_peek_gone(e);
   if (strcmp(action, "await") == 0)

@@ -37,6 +37,8 @@ static void take_down(mux_end *end, const uvrelay_mux_event_t *event)
 static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void *user)
 {
   mux_end *end = user;
+  mux_pair *p = end->user;
+  assert_int_equal(p->calling, 0);
   assert_ptr_equal(mux, end->mux);
   switch (event->type) {
   case UVRELAY_MUX_EVENT_NEEDED:
@@ -74,7 +76,6 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
   if (end->on_event != NULL) {
     end->on_event(end, event);
   }
-  mux_pair *p = end->user;
   if (p->on_call != NULL) {
     p->on_call(p->user);
   }
@@ -131,12 +132,14 @@ int mux_pair_attach(mux_pair *p)
   mux_pipe(back);
   uvrelay_endpoint_t near_side = uvrelay_stdio(back[0], there[1]);
   uvrelay_endpoint_t far_side = uvrelay_stdio(there[0], back[1]);
+  p->calling++;
   int near_code = uvrelay_mux_attach(p->near_end.mux, &near_side);
   if (near_code != 0) {
     mux_close_fd(back[0]);
     mux_close_fd(there[1]);
   }
   int far_code = uvrelay_mux_attach(p->far_end.mux, &far_side);
+  p->calling--;
   if (far_code != 0) {
     mux_close_fd(there[0]);
     mux_close_fd(back[1]);
@@ -147,17 +150,33 @@ int mux_pair_attach(mux_pair *p)
 static void on_closed(uvrelay_mux_t *mux, void *user)
 {
   mux_end *end = user;
-  assert_ptr_equal(mux, end->mux);
+  assert_int_equal(((mux_pair *)end->user)->calling, 0);
+  assert_ptr_equal(mux, end->mux); /* and it comes once */
   end->mux = NULL;
   note(end, "- ", 0);
 }
 
+void mux_end_close(mux_end *end)
+{
+  mux_pair *p = end->user;
+  if (end->mux != NULL && !end->closing) {
+    end->closing = true;
+    p->calling++;
+    uvrelay_mux_close(end->mux, on_closed, end);
+    p->calling--;
+  }
+}
+
+void mux_end_detach(mux_end *end)
+{
+  mux_pair *p = end->user;
+  p->calling++;
+  uvrelay_mux_detach(end->mux);
+  p->calling--;
+}
+
 void mux_pair_close(mux_pair *p)
 {
-  if (p->near_end.mux != NULL) {
-    uvrelay_mux_close(p->near_end.mux, on_closed, &p->near_end);
-  }
-  if (p->far_end.mux != NULL) {
-    uvrelay_mux_close(p->far_end.mux, on_closed, &p->far_end);
-  }
+  mux_end_close(&p->near_end);
+  mux_end_close(&p->far_end);
 }

@@ -16,7 +16,8 @@ typedef struct mux_end {
   size_t streams;            /* the same */
   uvrelay_result_t result;   /* of the last CLOSED */
   char address[1100];        /* of the last REFUSED, OPENED or CLOSED */
-  unsigned refused;          /* how many of each */
+  bool closing;
+  unsigned refused; /* how many of each */
   unsigned opened;
   unsigned closed;
   unsigned ups;
@@ -30,6 +31,7 @@ typedef struct mux_pair {
   uvrelay_t *relay;
   mux_end near_end;
   mux_end far_end;
+  unsigned calling;            /* functions of the relay that we are in, where we count them */
   bool attaches;               /* a carrier for both whenever the near end needs one */
   void (*on_call)(void *user); /* after each event of either; may be NULL */
   void *user;
@@ -46,6 +48,10 @@ int mux_pair_attach(mux_pair *p);
 /* Two pipes: what is written to [1] is read from [0]. */
 void mux_pipe(uv_file fds[2]);
 void mux_close_fd(uv_file fd);
+
+/* Closes one, unless that was done. */
+void mux_end_close(mux_end *end);
+void mux_end_detach(mux_end *end);
 
 /* Closes both. */
 void mux_pair_close(mux_pair *p);

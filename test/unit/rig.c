@@ -17,7 +17,7 @@ typedef struct block {
   uint64_t unused;
 } block;
 
-enum { SPOILT = 0x5A };
+enum { SPOILT = 0x5A, MUX_BUFFER = 16 * 1024 };
 
 static const uint64_t LIVE = 0x6c697665626c6f63;
 static const uint64_t DEAD = 0x64656164626c6f63;
@@ -39,6 +39,8 @@ static void *allocate(void *user, size_t size)
   *b = (block){.size = size, .magic = LIVE};
   memset(b + 1, 0xA5, size);
   r->blocks++;
+  r->bytes += size;
+  r->bytes_max = r->bytes > r->bytes_max ? r->bytes : r->bytes_max;
   r->buffers += is_buffer(size) ? 1U : 0U;
   return b + 1;
 }
@@ -51,13 +53,14 @@ static void release(void *user, void *memory)
     fail_msg("%s", b->magic == DEAD ? "a block is freed twice" : "what is freed was not allocated here");
   }
   r->blocks--;
+  r->bytes -= b->size;
   r->buffers -= is_buffer(b->size) ? 1U : 0U;
   b->magic = DEAD;
   memset(memory, SPOILT, b->size);
 #ifdef __SANITIZE_ADDRESS__
   free(b); /* the sanitizer sees who touches it */
 #else
-  if (is_buffer(b->size)) {
+  if (is_buffer(b->size) || b->size == sizeof(uvr_buffer) + MUX_BUFFER) { /* there are too many */
     free(b);
     return;
   }

@@ -17,6 +17,8 @@ typedef struct rig {
   uv_timer_t guard;
   bool guard_fired;
   size_t blocks;      /* allocated and not given back */
+  size_t bytes;       /* in them */
+  size_t bytes_max;   /* the most that there were; may be set back by the test */
   size_t allocations; /* so far */
   size_t fail_at;     /* which allocation fails, counted from 1; 0: none */
   bool failed;        /* it did */

@@ -17,6 +17,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define A            UVR_ADDRESS_ASSUAN_PATH
+#define V            UVR_ADDRESS_VIA
 
 /* Parses a copy that ends where its memory ends, so that a sanitizer sees the first byte read too far. */
 static int parse(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
@@ -74,6 +75,9 @@ static void assert_taken(const uvr_address *out, unsigned flags)
   assert_string_equal(again.canonical, out->canonical);
   assert_string_equal(again.path, out->path);
   assert_string_equal(again.host, out->host);
+  assert_int_equal(again.via, out->via);
+  assert_true(!out->via || (flags & V) != 0);
+  assert_int_equal((flags & V) != 0 && strncmp(out->canonical, "via:", 4) == 0, out->via);
 }
 
 static const struct taken {
@@ -154,6 +158,16 @@ static const struct taken {
     {"\\\\server\\share\\x", A, UVR_ADDRESS_ASSUAN, 0, "\\\\server\\share\\x", "\\\\server\\share\\x", ""},
     {"\\\\?\\C:\\x", A, UVR_ADDRESS_ASSUAN, 0, "\\\\?\\C:\\x", "\\\\?\\C:\\x", ""},
     {"http://x", A, UVR_ADDRESS_ASSUAN, 0, "http://x", "http://x", ""},
+    /* for the far end of a mux */
+    {"via:tcp://localhost:1", V, UVR_ADDRESS_TCP, 1, "via:tcp://localhost:1", "", "localhost"},
+    {"VIA:TCP://[::1]:080", V, UVR_ADDRESS_TCP, 80, "via:tcp://[::1]:80", "", "::1"},
+    {"via:npipe:x", V, UVR_ADDRESS_NPIPE, 0, "via://./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"via:\\\\?\\pipe\\x", V, UVR_ADDRESS_NPIPE, 0, "via://./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"via://HOST/pipe/x", V, UVR_ADDRESS_NPIPE, 0, "via://HOST/pipe/x", "\\\\HOST\\pipe\\x", "HOST"},
+    {"via:unix:///a b", V, UVR_ADDRESS_UNIX, 0, "via:unix:///a b", "/a b", ""},
+    {"via:assuan:///C:/x", V, UVR_ADDRESS_ASSUAN, 0, "via:assuan:///C:/x", "C:/x", ""},
+    {"tcp://localhost:1", V, UVR_ADDRESS_TCP, 1, "tcp://localhost:1", "", "localhost"},
+    {"via:tcp://localhost:1", A, UVR_ADDRESS_ASSUAN, 0, "via:tcp://localhost:1", "via:tcp://localhost:1", ""},
 };
 
 static void test_taken(void **state)
@@ -182,6 +196,16 @@ static const struct refused {
 } refused[] = {
     {"", 0, {"is empty", "//./pipe/NAME", "tcp://HOST:PORT"}},
     {"", A, {"is empty"}},
+    /* for the far end of a mux */
+    {"via:", V, {"is empty"}},
+    {"via:via:tcp://localhost:1", V, {"via:tcp://localhost:1", "unknown scheme"}},
+    {"via:tcp://localhost:1", 0, {"via:tcp://localhost:1", "unknown scheme"}},
+    {"via:tcp://localhost:0", V, {"port"}},
+    {"via:fd://3", V, {"scheme"}},
+    {"via:x", V, {"scheme"}},
+    {"via: tcp://localhost:1", V, {"scheme"}},
+    {"via:unix://x", V, {"unix:///PATH"}},
+    {"vi:tcp://localhost:1", V, {"unknown scheme"}},
     /* pipes */
     {"//./pipe/", 0, {"\"//./pipe/\"", "names no pipe", "write //./pipe/NAME"}},
     {"//./pipe", 0, {"names no pipe"}},
@@ -425,6 +449,10 @@ static void try_length(const char *head, const char *unit, size_t count, const c
 static void test_lengths(void **state)
 {
   (void)state;
+  try_length("via:assuan:///", "x", UVR_ADDRESS_PATH_SIZE - 1 - strlen("assuan:///"), "", V,
+             NULL); /* it does not count */
+  try_length("via:assuan:///", "x", UVR_ADDRESS_PATH_SIZE - strlen("assuan:///"), "", V, "too long");
+  try_length("via://./pipe/", "x", 247, "", V, NULL);
   const char *no_pipe = "too long for a pipe: Windows takes 256 characters";
   try_length("//./pipe/", "x", 247, "", 0, NULL);
   try_length("//./pipe/", "x", 248, "", 0, no_pipe);
@@ -594,12 +622,67 @@ static void test_rubbish(void **state)
   }
 }
 
+/* What a relay makes of an address that its system cannot dial. */
+static void test_set_via(void **state)
+{
+  (void)state;
+  char text[UVR_ADDRESS_PATH_SIZE];
+  memset(text, 'x', sizeof(text));
+  memcpy(text, "assuan:///", strlen("assuan:///"));
+  text[sizeof(text) - 1] = '\0';
+  const char *const texts[] = {"//./pipe/x", "tcp://localhost:1", text};
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    char expected[UVR_ADDRESS_CANONICAL_SIZE];
+    uvr_address out;
+    uvrelay_error_t error = {0};
+    assert_int_equal(parse(texts[i], 0, &out, &error), 0);
+    assert_false(out.via);
+    (void)snprintf(expected, sizeof(expected), "via:%s", texts[i]);
+    uvr_address_set_via(&out);
+    assert_true(out.via);
+    assert_string_equal(out.canonical, expected);
+    assert_taken(&out, V);
+  }
+}
+
+static void test_windows_file(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    unsigned flags;
+    bool is;
+  } files[] = {
+      {"assuan:///C:/x", 0, true},
+      {"assuan:///c:\\x", 0, true},
+      {"assuan:///home/x", 0, false},
+      {"assuan:///1:/x", 0, false},
+      {"C:/x", A, true},
+      {"C:x", A, false},
+      {"x", A, false},
+      {"via:assuan:///C:/x", V, true},
+      {"unix:///C:/x", 0, false},
+      {"//./pipe/C:/x", 0, false},
+      {"tcp://c:1", 0, false},
+  };
+  for (size_t i = 0; i < COUNT(files); i++) {
+    uvr_address out;
+    uvrelay_error_t error = {0};
+    if (parse(files[i].text, files[i].flags, &out, &error) != 0) {
+      fail_msg("%s: %s", files[i].text, error.text);
+    }
+    if (uvr_address_is_windows_file(&out) != files[i].is) {
+      fail_msg("%s", files[i].text);
+    }
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_taken),   cmocka_unit_test(test_refused), cmocka_unit_test(test_null),
       cmocka_unit_test(test_lengths), cmocka_unit_test(test_quote),   cmocka_unit_test(test_damaged),
-      cmocka_unit_test(test_rubbish),
+      cmocka_unit_test(test_rubbish), cmocka_unit_test(test_set_via), cmocka_unit_test(test_windows_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

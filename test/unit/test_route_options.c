@@ -35,7 +35,8 @@ static options_t sentinels(void)
                      .eof_to_client = (uvrelay_eof_t)18,
                      .eof_to_target = (uvrelay_eof_t)19,
                      .allow_remote = 20,
-                     .user = &anything};
+                     .user = &anything,
+                     .via = (uvrelay_mux_t *)&anything};
 }
 
 static void assert_same(const options_t *a, const options_t *b)
@@ -53,6 +54,7 @@ static void assert_same(const options_t *a, const options_t *b)
   assert_int_equal(a->allow_remote, b->allow_remote);
   assert_true(a->event_cb == b->event_cb);
   assert_ptr_equal(a->user, b->user);
+  assert_ptr_equal(a->via, b->via);
 }
 
 static bool allows(const char *name, uvrelay_side_t side)
@@ -313,6 +315,16 @@ static const address_case good_addresses[] = {
     {"fd://name", NULL, "fd://name", NULL, {{0}}},
     {"unix:///s=t?max=2", NULL, "unix:///s=t", NULL, {{"max", N, 2}}},
     {"unix:///s&t?max=2", NULL, "unix:///s&t", NULL, {{"max", N, 2}}},
+    {"unix:///s", "via:tcp://localhost:80?max=1", "unix:///s", "via:tcp://localhost:80", {{"max", N, 1}}},
+    {"unix:///s",
+     "via:npipe:x?impersonation=identification&eof=marker&linger=2",
+     "unix:///s",
+     "via://./pipe/x",
+     {{"impersonation", R, 1}, {"eof", R, UVRELAY_EOF_MARKER}, {"linger", N, 2000}}},
+    {"unix:///s", "via:\\\\?\\pipe\\y", "unix:///s", "via://./pipe/y", {{0}}},
+    {"unix:///s", "via:\\\\?\\pipe\\y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
+    {"unix:///s", "VIA://?/pipe/y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
+    {"unix:///s", "via:assuan:///C:/x?timeout=1", "unix:///s", "via:assuan:///C:/x", {{"timeout", N, 1000}}},
 };
 
 static void test_addresses(void **state)
@@ -354,6 +366,14 @@ static const struct {
     {L, "x?max=1", NULL, "\"x\""},
     {R, NULL, NULL, "empty"},
     {R, NULL, "?max=1", "empty"},
+    {R, NULL, "via:", "empty"},
+    {R, NULL, "via:?max=1", "empty"},
+    {R, NULL, "via:via:tcp://127.0.0.1:1?max=1", "scheme"},
+    {R, NULL, "via:tcp://127.0.0.1:1?mode=byte", "only where a named pipe is listened on"},
+    {R, NULL, "via:tcp://127.0.0.1:1?eof=marker", "for named pipes"},
+    {R, NULL, "via:tcp://127.0.0.1:1?x", "there is no option \"x\""},
+    {L, "via:tcp://127.0.0.1:1", NULL, "scheme"},
+    {L, "via:tcp://127.0.0.1:1?max=1", NULL, "scheme"},
     /* Only a listener's. */
     {R, NULL, "tcp://127.0.0.1:0", "port"},
     {R, NULL, "tcp://127.0.0.1:0?max=1", "port"},
@@ -485,12 +505,38 @@ static void test_long_address(void **state)
   }
 }
 
+/* A via: in front does not count either. */
+static void test_long_via(void **state)
+{
+  (void)state;
+  for (size_t length = UVR_ADDRESS_PATH_SIZE - 10; length < UVR_ADDRESS_PATH_SIZE + 10; length++) {
+    for (int q = 0; q < 2; q++) {
+      const char *query = q == 0 ? "" : "?max=2";
+      char *text = malloc(4 + length + strlen(query) + 1);
+      assert_non_null(text);
+      memset(text, 'x', 4 + length);
+      memcpy(text, "via:assuan:///", strlen("via:assuan:///"));
+      strcpy(text + 4 + length, query);
+      options_t options = sentinels();
+      uvr_address address;
+      unsigned given = 0;
+      int code = uvr_route_address(text, R, &options, &given, &address, NULL);
+      if ((code == 0) != (length < UVR_ADDRESS_PATH_SIZE)) {
+        fail_msg("%u bytes%s: %d", (unsigned)length, query, code);
+      }
+      assert_int_equal(options.max, code == 0 && q == 1 ? 2 : 14);
+      assert_true(code != 0 || (address.via && strlen(address.canonical) == 4 + length));
+      free(text);
+    }
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_good),        cmocka_unit_test(test_bad),          cmocka_unit_test(test_unknown),
       cmocka_unit_test(test_size),        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_bad_addresses),
-      cmocka_unit_test(test_long_option), cmocka_unit_test(test_long_address),
+      cmocka_unit_test(test_long_option), cmocka_unit_test(test_long_address), cmocka_unit_test(test_long_via),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -467,6 +467,7 @@ static void test_total(void **state)
     uvr_yamux_found found;
     rig_init(&r);
     assert_int_equal(yend_try_init(&e, &r, false, TOTAL), 0);
+    size_t others = r.bytes;
     uint32_t sent[8] = {0};
     ystream *all[8];
     for (uint32_t n = 0; n < 8; n++) {
@@ -485,6 +486,7 @@ static void test_total(void **state)
       yend_feed_data(&e, 0, 2 * n + 1, sent[n], pieces[i]);
       sent[n] += pieces[i];
       assert_in_range(e.y.held, 0, TOTAL);
+      assert_in_range(r.bytes - others, e.y.held, TOTAL + TOTAL / 8 + 256 * KIB); /* with those in the pool */
       if (n == 0) {
         assert_int_equal(ystream_read(all[0], 1, sent[0] - pieces[i], false, &found), pieces[i]);
       }

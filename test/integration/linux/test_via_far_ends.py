@@ -1,0 +1,378 @@
+"""What uvrelay serve makes of the command of its far end: how it is found and started, what is told of each that is
+wrong, when it is started again, how it is ended."""
+
+import concurrent.futures
+import contextlib
+import itertools
+import os
+import re
+import signal
+import socket
+import time
+
+import pytest
+
+from programs import SOON
+from serving import PROGRAM, EchoServer, Serve, ask, connect, ends, refused, wait_for
+from via import Via, alive, far_end
+
+#: How a line of a far end's begins in the log.
+SAYS = r"^uvrelay: far end: "
+
+#: A far end that is right until it is asked to end.
+RUNS = "child = subprocess.Popen(MUX)\nchild.wait()\n"
+
+
+@pytest.fixture
+def route(path, back):
+    return f"unix://{path}=via:{back.address}"
+
+
+@pytest.fixture
+def script(tmp_path):
+    return tmp_path / "far"
+
+
+def waiting(path, timeout=SOON):
+    """A client, whose connection needs the far end."""
+    client = connect(f"unix://{path}", timeout)
+    client.sendall(b"hello")
+    return client
+
+
+# How it is found.
+
+def test_not_found(route):
+    for command in ("/nonexistent/uvrelay mux", "uvrelay-that-is-nowhere mux", "nonexistent/uvrelay"):
+        sentence = refused("--via", command, route, code=1)
+        assert command.split()[0] in sentence and "--via" not in sentence.split(command.split()[0])[0], sentence
+        assert re.search(r"ENOENT|not found|is no |there is no", sentence), sentence
+
+
+def test_not_executable(route, script):
+    far_end(script, RUNS, mode=0o644)
+    sentence = refused("--via", f"{script} mux", route, code=1)
+    assert str(script) in sentence and re.search("EACCES|execut", sentence), sentence
+
+
+def test_a_directory(route, tmp_path):
+    sentence = refused("--via", f"{tmp_path} mux", route, code=1)
+    assert str(tmp_path) in sentence and re.search("EACCES|EISDIR|directory|execut", sentence), sentence
+
+
+@pytest.mark.parametrize("command", ["", "  ", "'unclosed", '"unclosed', "uvrelay 'mux"])
+def test_a_command_that_is_none(route, command):
+    sentence = refused("--via", command, route, code=2)
+    assert "--via" in sentence, sentence
+
+
+@pytest.mark.parametrize("target", ["npipe:x", "//./pipe/x", "via:tcp://127.0.0.1:9", "assuan:///C:/x/S.gpg-agent"])
+def test_a_target_that_needs_a_far_end_and_has_none(path, target):
+    if os.path.exists("/proc/sys/fs/binfmt_misc/WSLInterop"):
+        pytest.skip("in WSL there is a default")
+    sentence = refused(f"unix://{path}={target}", code=2)
+    assert "--via" in sentence and not path.exists(), sentence
+
+
+@pytest.mark.parametrize("target", ["via:via:tcp://127.0.0.1:9", "via:", "via:nonsense", "via:fd://3"])
+def test_a_target_that_is_none(path, target):
+    refused("--via", f"{PROGRAM} mux", f"unix://{path}={target}", code=2)
+
+
+def test_found_on_the_path(route, path, tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "far-uvrelay").symlink_to(PROGRAM)
+    with Via(route, via="far-uvrelay mux", env={"PATH": f"/nonexistent:{tmp_path / 'bin'}"}):
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+
+
+@pytest.mark.parametrize("line, words", [
+    ('''{0} a "b c" 'd e' f''', ["a", "b c", "d e", "f"]),
+    (r"""{0} "a'b" 'c"d' e\ f "g\"h" """, ["a'b", 'c"d', "e f", 'g"h']),
+    ("""{0} $HOME '*' ; `x` #y ~ a"b"c ''""", ["$HOME", "*", ";", "`x`", "#y", "~", "abc", ""]),
+    ("""  {0}\tä\t  "\u20ac" """, ["ä", "€"]),
+    (""" '{0}' """, [])])
+def test_quoting(route, path, tmp_path, line, words):
+    """Blanks and quotes; no shell, no variables. The program's own path has a blank."""
+    script = tmp_path / "a far end"
+    words_file = str(tmp_path / "words")
+    far_end(script, f"open({words_file!r}, 'wb').write(b'\\0'.join(map(os.fsencode, sys.argv[1:])))\n{RUNS}")
+    quoted = str(script) if "'{0}'" in line else f'"{script}"'
+    with Via(route, via=line.format(quoted)):
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+    text = (tmp_path / "words").read_bytes().decode()
+    assert (text.split("\0") if words else [text]) == (words or [""])
+
+
+# What it says.
+
+def test_its_standard_error_comes_with_a_prefix(route, path, script):
+    """Line by line, the last one without its end, too; what is not to be printed is escaped."""
+    via = far_end(script, "os.write(2, b'one\\ntwo \\x1b[31m\\x07\\r\\n\\nthr')\n"
+                  "time.sleep(0.1)\nos.write(2, b'ee\\n')\n" + RUNS + "os.write(2, b'last')")
+    with Via(route, via=via, verbose=False) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        serve.wait_match(SAYS + "three$")
+        text = serve.stop()
+    assert "\x1b" not in text and "\x07" not in text
+    lines = [line for line in re.findall(r"^uvrelay: far end: (.*)$", text, re.M) if line]
+    assert lines[0] == "one" and lines[1].startswith("two ") and lines[2:] in (["three", "last"], ["three"]), text
+
+
+def test_a_flood_on_its_standard_error_stops_nothing(route, path, script):
+    via = far_end(script, "child = subprocess.Popen(MUX)\n"
+                  "for i in range(20000): os.write(2, b'line %d of many that nobody reads\\n' % i)\nchild.wait()\n")
+    with Via(route, via=via) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+            for _ in range(20):
+                ask(client)
+        assert serve.matches(SAYS + "line 0 of many")
+
+
+WRONG = {
+    "status": ("sys.stderr.write('first\\nout of order\\n'); sys.exit(3)",
+               r"exited at once with status 3: out of order; .* 0\.1 s$"),
+    "status-0": ("sys.exit(0)", r"exited at once with status 0.*; .* 0\.1 s$"),
+    "killed": ("os.kill(os.getpid(), 9)", r"(exited|ended) at once .*signal 9.*$"),
+    "garbage": ("os.write(1, b'hello\\r\\n\\x1b[0m'); time.sleep(100)",
+                r'says "hello\\r\\n.*" instead of uvrelay-mux/1'),
+    "binary": ("os.write(1, bytes(range(128, 256)) * 100); time.sleep(100)", r'says ".*" instead of uvrelay-mux/1'),
+    "version": ("os.write(1, b'uvrelay-mux/2\\n'); time.sleep(100)", r"speaks uvrelay-mux/2, not uvrelay-mux/1"),
+    "rubbish-later": ("os.write(1, GREETING + b'rubbish ' * 100); time.sleep(100)", r"rules"),
+    "closed": ("os.close(1); time.sleep(100)", r"(ended|closed|exited)")}
+
+
+def check_that_it_is_told(place, address, text, pattern):
+    path, script = place / "front", place / "far"
+    route, command = f"unix://{path}=via:{address}", far_end(script, text)
+    with Via("--timeout=0.6", "--drain=0", route, via=command, verbose=False) as serve:
+        with waiting(path) as client:
+            begin = time.monotonic()
+            ends(client)
+            assert 0.5 < time.monotonic() - begin < 10
+        serve.wait_match(rf"{SAYS}{re.escape(command[0])}.*{pattern}")
+        serve.wait_match(rf"^uvrelay: {re.escape(route)} #1: ")
+        out = serve.stop()
+    lines = [line for line in out.splitlines() if str(script) in line and line.startswith("uvrelay: far end: ")]
+    assert len(lines) == 1, f"the same is told once: {out}"
+    for line in out.splitlines():
+        assert line.startswith("uvrelay: ") and line.isprintable() and len(line) < 2000, out
+
+
+def test_a_wrong_one_is_told(tmp_path, back):
+    """Each in a line of its own, once; its client waits until its timeout and is told of it, too; nothing is left of
+    it; and a line is a line."""
+    all_at_once(tmp_path, {name: lambda place, wrong=wrong: check_that_it_is_told(place, back.address, *wrong)
+                           for name, wrong in WRONG.items()})
+
+
+def all_at_once(directory, calls):
+    """Runs checks that mostly wait, each with a place of its own."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        for name in calls:
+            (directory / name).mkdir()
+        done = {name: pool.submit(call, directory / name) for name, call in calls.items()}
+        failures = {name: future.exception() for name, future in done.items() if future.exception()}
+    for name, failure in failures.items():
+        raise AssertionError(f"{list(failures)}; the first") from failure
+
+
+def test_one_that_says_nothing(route, path, script):
+    with Via("--timeout=0.5", route, via=far_end(script, "time.sleep(100)")) as serve:
+        with waiting(path) as client:
+            begin = time.monotonic()
+            ends(client)
+            assert 0.4 < time.monotonic() - begin < 10
+        assert len(serve.far_ends()) == 1 and not serve.matches("is ready")
+
+
+def test_one_that_never_reads(route, path, script):
+    """Its clients' bytes fill what there is, and no more."""
+    via = far_end(script, "os.write(1, GREETING); time.sleep(100)")
+    with Via("--timeout=0.5", "--drain=0", route, via=via) as serve:
+        clients = [connect(f"unix://{path}") for _ in range(5)]
+        for client in clients:
+            client.settimeout(0.1)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                client.sendall(bytes(1 << 20))
+            client.settimeout(SOON)
+        for client in clients:
+            ends(client)
+            client.close()
+        assert serve.far_ends()
+
+
+# When it is started again.
+
+def test_the_delay_doubles(route, path, script):
+    """0.1 s, 0.2 s, 0.4 s…: and what is the same is told once."""
+    via = far_end(script, f"open({str(script.with_name('starts'))!r}, 'a').write('%f\\n' % time.time()); sys.exit(3)")
+    with Via("--drain=0", route, via=via, verbose=False) as serve:
+        with waiting(path):
+            starts = wait_for(lambda: [float(line) for line in times(script)] if len(times(script)) >= 5 else None,
+                              "five starts")
+        delays = [b - a for a, b in itertools.pairwise(starts)]
+        for delay, least in zip(delays, (0.1, 0.2, 0.4, 0.8)):
+            assert least * 0.9 < delay < least + 3, delays
+        assert len(serve.matches(SAYS + ".*exited at once with status 3")) == 1
+
+
+def times(script):
+    file = script.with_name("starts")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def test_another_failure_is_told_again(route, path, script):
+    starts = script.with_name("starts")
+    via = far_end(script, f"open({str(starts)!r}, 'a').write('x')\nsys.exit(3 + os.path.getsize({str(starts)!r}) % 2)")
+    with Via("--drain=0", route, via=via, verbose=False) as serve:
+        with waiting(path):
+            serve.wait_match(SAYS + ".*with status 3")
+            serve.wait_match(SAYS + ".*with status 4")
+
+
+def test_a_client_waits_until_it_is_right(route, path, script):
+    """The third start is the one that works; no byte is lost, and from then on the delay is short again."""
+    starts = script.with_name("starts")
+    via = far_end(script, f"open({str(starts)!r}, 'a').write('x')\n"
+                  f"if os.path.getsize({str(starts)!r}) < 3: sys.exit(1)\n{RUNS}")
+    with Via(route, via=via) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+            os.kill(serve.far_pid(3), signal.SIGKILL)
+            ends(client)
+        begin = time.monotonic()
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        assert time.monotonic() - begin < 2
+
+
+def test_the_program_appears_later(route, path, tmp_path):
+    """It is there at the start, then gone for a while, as when it is replaced."""
+    program = tmp_path / "far-uvrelay"
+    program.symlink_to(PROGRAM)
+    with Via(route, via=f"{program} mux") as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        program.unlink()
+        os.kill(serve.far_pid(), signal.SIGKILL)
+        with waiting(path) as client:
+            time.sleep(0.4)
+            program.symlink_to(PROGRAM)
+            assert client.recv(5) == b"hello"
+
+
+# How it is ended.
+
+IGNORES = "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
+
+
+STAYS = {
+    "reads-nothing": "os.write(1, GREETING)\nwhile True: time.sleep(1)",
+    "stays": RUNS + "while True: time.sleep(1)",
+    "starts-another": RUNS + "subprocess.run(['sleep', '100'])",
+    "has-closed-its-output": "child = subprocess.Popen(MUX)\nos.close(0), os.close(1)\nwhile True: time.sleep(1)"}
+
+
+def check_that_it_is_killed(place, address, text):
+    with Via("--timeout=0.3", "--drain=0", f"unix://{place}/front=via:{address}",
+             via=far_end(place / "far", IGNORES + text)) as serve:
+        with waiting(place / "front") as client, contextlib.suppress(OSError):
+            client.recv(5)
+        pid = serve.far_pid()
+        assert serve.far_ends()
+        begin = time.monotonic()
+        serve.stop()
+        assert time.monotonic() - begin < 10 and not alive(pid)
+
+
+def test_one_that_does_not_end_is_killed(tmp_path, back):
+    """It ignores the end of its input, and signals. A second is enough; Via looks at what is left."""
+    all_at_once(tmp_path, {name: lambda place, text=text: check_that_it_is_killed(place, back.address, text)
+                           for name, text in STAYS.items()})
+
+
+def test_a_wrong_one_is_killed_before_the_next(route, path, script):
+    """Of those that say the wrong thing and stay, there is never more than one."""
+    far = far_end(script, IGNORES + "os.write(1, b'hello\\n')\nwhile True: time.sleep(1)")
+    with Via("--drain=0", route, via=far) as serve, waiting(path):
+        first, second = serve.far_pid(1), serve.far_pid(2)
+        assert not alive(first) and serve.far_ends() == [second]
+
+
+def test_it_inherits_nothing(route, path, back, script):
+    """No listener, no client, no other descriptor of serve's: those would keep sockets alive."""
+    names = script.with_name("names")
+    via = far_end(script, f"open({str(names)!r}, 'w').write(' '.join(os.readlink('/proc/self/fd/' + n) for n in "
+                  "os.listdir('/proc/self/fd') if int(n) > 2 and os.path.exists('/proc/self/fd/' + n)))\n" + RUNS)
+    with Via(route, f"tcp://127.0.0.1:0=via:{back.address}", via=via, verbose=True) as serve:
+        with waiting(path) as client, serve.connect(1) as other:
+            assert client.recv(5) == b"hello"
+            ask(other)
+    assert "socket:" not in names.read_text() and "pipe:" not in names.read_text(), names.read_text()
+
+
+def test_it_has_no_share_in_serves_signals_mask(route, path, script):
+    """SIGTERM ends a far end as any program: nothing is blocked or ignored there."""
+    masks = script.with_name("masks")
+    via = far_end(script, f"open({str(masks)!r}, 'w').write(open('/proc/self/status').read())\n{RUNS}")
+    with Via(route, via=via):
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+    found = dict(re.findall(r"^(Sig\w+):\s+(\w+)$", masks.read_text(), re.M))
+    assert int(found["SigBlk"], 16) == 0, found
+    term, pipe = 1 << (signal.SIGTERM - 1), 1 << (signal.SIGPIPE - 1)
+    # Python ignores SIGPIPE itself.
+    assert int(found["SigIgn"], 16) & ~pipe & (term | 0xFF) == 0, found
+
+
+# JSON
+
+def test_json(route, path, script):
+    via = far_end(script, "os.write(2, b'a word\\n')\n" + RUNS)
+    with Via("--json", route, via=via) as serve:
+        with connect(f"unix://{path}") as client:
+            ask(client)
+            started = serve.wait_event("far-end-started")
+            assert started["command"] == str(script) and alive(started["pid"])
+            assert serve.wait_event("far-end-says")["text"] == "a word"
+            assert serve.wait_event("far-end-ready")["command"] == str(script)
+            assert serve.wait_event("opened")["target"].startswith("via:unix:")
+            os.kill(started["pid"], signal.SIGKILL)
+            ends(client)
+        down = serve.wait_event("far-end-down")
+        assert down["text"] and down["retry_ms"] == 100, down
+        assert serve.wait_event("closed")["reason"] == "failed"
+
+
+def test_plain_routes_need_no_far_end(path, tmp_path, script):
+    """A command that is never needed is never started."""
+    starts = script.with_name("starts")
+    via = far_end(script, f"open({str(starts)!r}, 'w')")
+    with EchoServer(tmp_path / "plain") as plain, Via(f"unix://{path}={plain.address}", via=via) as serve:
+        with connect(f"unix://{path}") as client:
+            ask(client)
+        assert serve.far_ends() == [] and not starts.exists()
+
+
+def test_the_same_file_of_config(path, back, tmp_path):
+    config = tmp_path / "routes"
+    config.write_text(f"timeout=5\nunix://{path}=via:{back.address}\n")
+    with Via("--config", config) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        assert serve.far_pid()
+
+
+def test_serve_is_ready_before_the_far_end_is(path, back, script):
+    """With --eager, too: a far end that never speaks keeps nobody from listening."""
+    route, via = f"unix://{path}=via:{back.address}", far_end(script, "time.sleep(100)")
+    with Via("--eager", "--drain=0", route, via=via) as serve:
+        assert isinstance(serve, Serve) and path.exists()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+        serve.far_pid()

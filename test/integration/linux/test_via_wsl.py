@@ -1,0 +1,196 @@
+"""serve on WSL: which uvrelay.exe is its far end, in which directory it is started and with which interop socket.
+
+WSL is a fake: mounts of the program's own, on /run, /mnt and its table of mounts, which nobody else sees; and
+uvrelay.exe is a script that notes how it was started and is then the Linux program."""
+
+import contextlib
+import functools
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+import serving
+from programs import unique_name
+from serving import EchoServer, Serve, ask, connect, listener, refused, wait_for
+from via import Via
+
+PROGRAM = serving.PROGRAM
+TABLE = r"C:\134 /mnt/c 9p rw,aname=drvfs;path=C:\;uid=1000,trans=fd 0 0"
+README_PLACE = "mnt/c/Program Files/uvrelay"
+
+
+@functools.cache
+def namespace():
+    """The command that gives a program mounts of its own; None where that is not permitted."""
+    trial = 'mount --bind "$1" /run && mount --bind "$1" /mnt && mount --bind /dev/null /proc/$$/mounts'
+    for flags in ("-rm", "-m"):
+        command = [shutil.which("unshare") or "unshare", flags]
+        with contextlib.suppress(OSError), tempfile.TemporaryDirectory(prefix="uvrelay-test-") as empty:
+            if subprocess.run([*command, "/bin/sh", "-c", trial, "sh", empty], stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=20, check=False).returncode == 0:
+                return shlex.join(command)
+    return None
+
+
+class Wsl:
+    """The fake. What is in `directory` as run and mnt, the program sees as /run and /mnt."""
+
+    def __init__(self, directory):
+        self.directory, self.notes, self.listen = directory, directory / "notes", f"unix://{directory}/front"
+        self.sockets = {}
+        for name in ("linux", "path", "run/WSL", README_PLACE):
+            (directory / name).mkdir(parents=True)
+        (directory / "mounts").write_text(TABLE + "\n")
+        shutil.copy(PROGRAM, directory / "linux/uvrelay")
+        self.program = directory / "in-wsl"
+        self._script(self.program, f"""exec {namespace()} /bin/sh -c '
+            mount=$1 directory=$2
+            shift 2
+            "$mount" --bind "$directory/run" /run && "$mount" --bind "$directory/mnt" /mnt &&
+            "$mount" --bind "$directory/mounts" /proc/$$/mounts || exit 77
+            exec "$directory/linux/uvrelay" "$@"' sh {shlex.quote(shutil.which("mount"))} {directory} "$@"
+            """)
+
+    @staticmethod
+    def _script(path, text, mode=0o755):
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(mode)
+
+    def put(self, name, mode=0o755):
+        """Puts a far end there."""
+        self._script(self.directory / name, f"""
+            printf '%s|%s|%s|%s\\n' "$0" "$(pwd -P)" "$WSL_INTEROP" "$*" >>{self.notes}
+            exec {PROGRAM} "$@"
+            """, mode)
+
+    def started(self, number=1):
+        """How the first, second, … far end was started: its file, directory, WSL_INTEROP and arguments."""
+        def lines():
+            return self.notes.read_text().splitlines()[number - 1:] if self.notes.exists() else []
+        return wait_for(lines, f"a far end is started {number} times")[0].split("|")
+
+    def interop(self, number):
+        """Makes an interop socket and listens there. Gives its name."""
+        path = self.directory / f"run/WSL/{number}_interop"
+        self.sockets[number] = listener(path)
+        return f"/run/WSL/{path.name}"
+
+    def silence(self, *numbers):
+        """Listens there no more; the socket stays."""
+        for number in numbers:
+            self.sockets.pop(number).close()
+
+
+class ServeInWsl(Via):
+    """Without --via, unless that is in the arguments."""
+
+    def __init__(self, wsl, *args, env=None, **options):
+        self.mark = unique_name("mark")
+        environment = {"UVRELAY_TEST_MARK": self.mark, "PATH": f"{wsl.directory}/path:/usr/bin:/bin", **(env or {})}
+        Serve.__init__(self, *args, env=environment, **options)
+
+
+@pytest.fixture
+def wsl(tmp_path, monkeypatch):
+    if not namespace():
+        pytest.skip("mounts of one's own are not permitted here")
+    for name in ("WSL_INTEROP", "WSL_DISTRO_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    fake = Wsl(tmp_path)
+    monkeypatch.setattr(serving, "PROGRAM", str(fake.program))
+    yield fake
+    fake.silence(*list(fake.sockets))
+
+
+@pytest.fixture
+def back(tmp_path):
+    with EchoServer(tmp_path / "back") as server:
+        yield server
+
+
+@pytest.fixture
+def route(wsl, back):
+    return f"{wsl.listen}=via:{back.address}"
+
+
+def assert_relayed(wsl):
+    with connect(wsl.listen) as client:
+        ask(client)
+
+
+@pytest.mark.parametrize("places, directory", [
+    ([README_PLACE], f"/{README_PLACE}"),
+    (["path", README_PLACE], "/mnt/c"),
+    (["linux", "path", README_PLACE], "/mnt/c"),
+], ids=["readme", "path", "beside"])
+def test_the_far_end_is_found(wsl, route, places, directory):
+    for place in places:
+        wsl.put(f"{place}/uvrelay.exe")
+    interop = wsl.interop(1)
+    with ServeInWsl(wsl, route) as serve:
+        assert_relayed(wsl)
+        file = f"/{places[0]}" if places[0].startswith("mnt") else f"{wsl.directory}/{places[0]}"
+        assert wsl.started() == [f"{file}/uvrelay.exe", directory, interop, "mux"]
+        serve.wait_match(r"^uvrelay: far end: uvrelay\.exe mux is ready$")
+
+
+def test_there_is_none(wsl, route):
+    sentence = refused(route, code=1, env={"PATH": "/usr/bin:/bin"})
+    for place in (f"{wsl.directory}/linux", "PATH", f"/{README_PLACE}/uvrelay.exe"):
+        assert place in sentence
+    wsl.put("linux/uvrelay.exe", mode=0o644)
+    sentence = refused(route, code=1, env={"PATH": "/usr/bin:/bin"})
+    assert f"{wsl.directory}/linux/uvrelay.exe" in sentence and "permission denied" in sentence
+
+
+def test_a_windows_pipe_goes_through_it(wsl):
+    """The far end here is none of Windows: it says so."""
+    wsl.put("linux/uvrelay.exe")
+    wsl.interop(1)
+    with ServeInWsl(wsl, f"{wsl.listen}=//./pipe/x") as serve:
+        with connect(wsl.listen) as client:
+            assert client.recv(1) == b""
+        assert wsl.started()[3] == "mux"
+        serve.wait_match(r"=via://\./pipe/x #1: closed .*: failed: far end: .*//\./pipe/x.* Windows")
+
+
+def test_interop_sockets(wsl, route):
+    """The one that is given, if somebody listens there; else that of a process that serve comes from; else the first
+    one; else the highest. They are looked for at each start."""
+    wsl.put("path/uvrelay.exe")
+    numbers = [7, os.getpid(), 1, 10_000_000]
+    names = [wsl.interop(number) for number in numbers]
+    wsl.interop(20_000_000)
+    wsl.silence(20_000_000)
+    wsl.interop(9)
+    with ServeInWsl(wsl, "--via", "uvrelay.exe mux", route, env={"WSL_INTEROP": names[0]}) as serve:
+        for count, (number, name) in enumerate(zip(numbers, names), 1):
+            assert_relayed(wsl)
+            assert wsl.started(count)[2] == name
+            wsl.silence(number)
+            os.kill(serve.far_pid(count), signal.SIGKILL)
+        assert_relayed(wsl)
+        assert wsl.started(len(numbers) + 1)[2] == "/run/WSL/9_interop"
+
+
+def test_nobody_listens(wsl, route):
+    wsl.put("path/uvrelay.exe")
+    wsl.interop(1)
+    wsl.silence(1)
+    with ServeInWsl(wsl, "--eager", route) as serve:
+        assert wsl.started()[2] == ""
+        assert_relayed(wsl)
+        assert len(serve.matches(r"^uvrelay: nobody listens at WSL_INTEROP \(not set\) or at another socket in ")) == 1
+
+
+def test_a_linux_command_is_started_as_ever(wsl, route):
+    wsl.put("path/far-end")
+    wsl.interop(1)
+    with ServeInWsl(wsl, "--via", "far-end 'mux'", route):
+        assert_relayed(wsl)
+        assert wsl.started() == [f"{wsl.directory}/path/far-end", os.getcwd(), "", "mux"]
