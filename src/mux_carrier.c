@@ -16,7 +16,7 @@
 /* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
 #define OUT_SIZE ((size_t)33 * 1024)
 
-enum { LAST_WORDS_MS = 200, SHOWN = 40, WAIT_MS = 1 };
+enum { LAST_WORDS_MS = 200, OVERDUE_MS = 100, SHOWN = 40, WAIT_MS = 1 };
 
 typedef enum carrier_state {
   CARRIER_OPENING,
@@ -48,6 +48,7 @@ struct uvr_mux_carrier {
   bool lost; /* nobody takes what is written */
   bool flushing;
   bool pinging;
+  bool overdue; /* the answer is; what has come is looked at once more */
   uint32_t pings;
   uvrelay_mux_down_t how;
   uvrelay_error_t error;
@@ -284,6 +285,7 @@ static void wait_to_ping(uvr_mux_carrier *c)
 {
   const uvrelay_mux_options_t *options = &c->mux->options;
   c->pinging = false;
+  c->overdue = false;
   if (!c->lost) {
     (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
   }
@@ -299,6 +301,9 @@ static void on_ping_timer(uv_timer_t *timer)
     c->pinging = true;
     (void)uv_timer_start(timer, on_ping_timer, c->mux->options.ping_timeout_ms, 0);
     uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
+  } else if (!c->overdue) { /* where this process, or the machine, was stopped, the answer may be there and unread */
+    c->overdue = true;
+    (void)uv_timer_start(timer, on_ping_timer, OVERDUE_MS, 0);
   } else {
     char text[96];
     (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),

@@ -108,8 +108,8 @@ UVRELAY_API int uvrelay_mux_new(uvrelay_mux_t **out, uvrelay_t *relay, uvrelay_m
  * @param mux without a carrier, so at first, and from within UVRELAY_MUX_EVENT_DOWN on
  * @param carrier copied, but not what it points to, which belongs to the mux when this succeeds. An address is dialled
  *   once, within `greeting_ms`.
- * @return 0; `UV_EBUSY`: it has a carrier; `UV_ESHUTDOWN`: it is being closed; and as uvrelay_start(). uvrelay_error()
- *   has the detail. */
+ * @return 0; `UV_EBUSY`: it has a carrier; `UV_ESHUTDOWN`: it is being closed; and what uvrelay_start() says of its
+ * sides. uvrelay_error() has the detail. After uvrelay_stop() it still works, for the connections that wait. */
 UVRELAY_API int uvrelay_mux_attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier);
 
 /** Closes the carrier, if there is one. UVRELAY_MUX_EVENT_DOWN comes as ever. */

@@ -104,43 +104,11 @@ def test_many_at_once(path, type):
         with relaying(path, f"via:{server.name}") as serve:
             with contextlib.ExitStack() as stack:
                 clients = [stack.enter_context(connect(f"unix://{path}")) for _ in range(200)]
-                close_when_done(clients, type == "message")
+                assert_echoed_at_once(clients, mixed_sizes(200, 300_000), half_close=type == "message")
             serve.wait_closed(200)
             assert not serve.matches("#.*failed")
             assert len(serve.far_ends()) == 1
         server.finish()
-
-
-def close_when_done(clients, half_close):
-    """All at once; each is closed as soon as it has its answer, as another may wait for its place."""
-    failures = []
-
-    def work(client, size, seed):
-        try:
-            with client:
-                sender = threading.Thread(target=send, args=(client, size, seed))
-                sender.start()
-                if half_close:
-                    assert receive_all(client) == bytestream.data(size, seed)
-                else:
-                    assert receive_exactly(client, size) == bytestream.data(size, seed)
-                sender.join(SOON)
-        except Exception as failure:
-            failures.append((seed, failure))
-
-    def send(client, size, seed):
-        client.sendall(bytestream.data(size, seed))
-        if half_close:
-            client.shutdown(socket.SHUT_WR)
-
-    threads = [threading.Thread(target=work, args=(client, size, seed % 16))
-               for seed, (client, size) in enumerate(zip(clients, mixed_sizes(len(clients), 300_000)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-        assert not thread.is_alive()
-    assert not failures, failures
 
 
 # ---- ends ----

@@ -151,7 +151,7 @@ class _Talk:
 
 def assert_echoed_at_once(connections, sizes, half_close=True, timeout=60):
     """Talks to an echo over all connections at once: each must give back its own stream, and then the end if it was
-    told of ours."""
+    told of ours. Each is closed when it is through."""
     end = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
         talks = [_Talk(connection, size, seed, half_close)
@@ -170,6 +170,7 @@ def assert_echoed_at_once(connections, sizes, half_close=True, timeout=60):
                     talk.read()
                 if talk.over:
                     selector.unregister(talk.connection)
+                    talk.connection.close()
     for talk in talks:
         assert (talk.received, talk.hash.hexdigest()) == (talk.size, bytestream.sha256(talk.size, talk.seed))
 

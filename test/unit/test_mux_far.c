@@ -284,6 +284,21 @@ static void test_allow(void **state)
   end(raw);
 }
 
+/* Dots lead out of what a pattern names; names that only begin with them do not. */
+static void test_dots(void **state)
+{
+  (void)state;
+  static const char *const patterns[] = {"assuan:///run/*", "tcp://127.0.0.1:*"};
+  const uvrelay_mux_options_t options = {.size = sizeof(options), .allow = patterns, .allow_count = 2};
+  refused_text("CONNECT assuan:///run/../etc/x\n", &options, UV_EACCES,
+               "ERR EACCES assuan:///run/../etc/x is not allowed");
+  refused_text("CONNECT assuan:///run/a/..\n", &options, UV_EACCES, "ERR EACCES ");
+  refused_text("CONNECT assuan:///run/a\\..\\b\n", &options, UV_EACCES, "ERR EACCES ");
+  refused_text("CONNECT assuan:///run/..nonexistent\n", &options, UV_ENOENT, "ERR ENOENT ");
+  refused_text("CONNECT assuan:///run/nonexistent../x\n", &options, UV_ENOENT, "ERR ENOENT ");
+  refused_text("CONNECT assuan:///run/../nonexistent/x\n", NULL, UV_ENOENT, "ERR ENOENT ");
+}
+
 /* A long list is cut. */
 static void test_many_patterns(void **state)
 {
@@ -581,6 +596,7 @@ int main(void)
       cmocka_unit_test(test_refused_connect),
       cmocka_unit_test(test_long_lines),
       cmocka_unit_test(test_allow),
+      cmocka_unit_test(test_dots),
       cmocka_unit_test(test_many_patterns),
       cmocka_unit_test(test_leave),
       cmocka_unit_test(test_leave_inside),
