@@ -20,7 +20,7 @@ import time
 
 import bytestream
 from programs import SOON, Process, unique_name
-from serving import PROGRAM, Serve, wait_for
+from serving import PROGRAM, Serve
 
 GREETING = b"uvrelay-mux/1\n"
 
