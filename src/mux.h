@@ -8,9 +8,6 @@
 #include "uvrelay/mux.h"
 #include "yamux.h"
 
-/* What each end says first. */
-#define UVR_MUX_GREETING "uvrelay-mux/1\n"
-
 /* The longest request and the longest answer, in bytes with their newlines. */
 #define UVR_MUX_LINE_MAX 2048
 

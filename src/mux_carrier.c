@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mux_greeting.h"
 #include "stream_mux.h"
 
 /* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
 #define OUT_SIZE ((size_t)33 * 1024)
 
-enum { LAST_WORDS_MS = 200, OVERDUE_MS = 100, SHOWN = 40, WAIT_MS = 1 };
+enum { LAST_WORDS_MS = 200, OVERDUE_MS = 100, WAIT_MS = 1 };
 
 typedef enum carrier_state {
   CARRIER_OPENING,
@@ -38,8 +39,7 @@ struct uvr_mux_carrier {
   unsigned children;
   uv_timer_t timer; /* opening, the greeting, pings, last words */
   uv_idle_t idle;   /* output waits: brings flush at the loop's next turn, so that what comes together goes together */
-  char greeting[SHOWN]; /* as much of it as has come */
-  size_t greeting_length;
+  uvr_mux_greeting greeting;
   uvr_buffer *in; /* has come; of which so much was taken */
   size_t in_used;
   bool reading;
@@ -312,78 +312,26 @@ static void on_ping_timer(uv_timer_t *timer)
   }
 }
 
-/* The greeting. */
-
-/* What has come, with what is not plain text written out. */
-static void show(const uvr_mux_carrier *c, char shown[SHOWN * 4 + 1])
-{
-  size_t used = 0;
-  for (size_t i = 0; i < c->greeting_length; i++) {
-    unsigned char byte = (unsigned char)c->greeting[i];
-    if (byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\') {
-      shown[used++] = (char)byte;
-    } else if (byte == '\n' || byte == '\r') {
-      shown[used++] = '\\';
-      shown[used++] = byte == '\n' ? 'n' : 'r';
-    } else {
-      used += (size_t)snprintf(shown + used, 5, "\\x%02x", byte);
-    }
-  }
-  shown[used] = '\0';
-}
-
-static void end_alien(uvr_mux_carrier *c, bool version)
-{
-  char shown[SHOWN * 4 + 1];
-  char text[320];
-  show(c, shown);
-  if (version) {
-    shown[strlen(shown) - 2] = '\0'; /* its newline */
-    (void)snprintf(text, sizeof(text), "%s speaks %s, not uvrelay-mux/1: use the same version of uvrelay on both sides",
-                   other_end(c), shown);
-  } else {
-    (void)snprintf(text, sizeof(text), "%s says \"%s%s\" instead of uvrelay-mux/1: it is no uvrelay mux", other_end(c),
-                   shown, c->greeting_length == SHOWN ? "..." : "");
-  }
-  end_with(c, version ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
-}
+/* Receiving. */
 
 /* Takes what belongs to the greeting. False: it was not it. */
 static bool take_greeting(uvr_mux_carrier *c)
 {
-  static const char expected[] = UVR_MUX_GREETING;
-  static const char name[] = "uvrelay-mux/";
-  size_t left = c->in->length - c->in_used;
-  size_t room = sizeof(c->greeting) - c->greeting_length;
-  size_t before = c->greeting_length;
-  size_t copied = left < room ? left : room;
-  memcpy(c->greeting + before, c->in->data + c->in_used, copied);
-  const char *newline = memchr(c->greeting, '\n', before + copied);
-  c->greeting_length = before + copied;
-  if (newline != NULL) {
-    size_t length = (size_t)(newline - c->greeting) + 1;
-    if (length == sizeof(expected) - 1 && memcmp(c->greeting, expected, length) == 0) {
-      c->in_used += length - before;
-      c->state = CARRIER_UP;
-      return true;
-    }
-    if (length > sizeof(name) && memcmp(c->greeting, name, sizeof(name) - 1) == 0 &&
-        strspn(c->greeting + sizeof(name) - 1, "0123456789") == length - sizeof(name)) {
-      c->greeting_length = length;
-      end_alien(c, true);
-      return false;
-    }
+  size_t used;
+  char text[320];
+  uvr_mux_greeting_state state =
+      uvr_mux_greeting_take(&c->greeting, c->in->data + c->in_used, c->in->length - c->in_used, &used);
+  c->in_used += used;
+  if (state == UVR_MUX_GREETING_WHOLE) {
+    c->state = CARRIER_UP;
   }
-  size_t same = c->greeting_length < sizeof(name) - 1 ? c->greeting_length : sizeof(name) - 1;
-  if (newline != NULL || copied == room || memcmp(c->greeting, name, same) != 0) {
-    end_alien(c, false);
-    return false;
+  if (state == UVR_MUX_GREETING_WHOLE || state == UVR_MUX_GREETING_PART) {
+    return true;
   }
-  c->in_used = c->in->length;
-  return true;
+  uvr_mux_greeting_tell(&c->greeting, state, other_end(c), text, sizeof(text));
+  end_with(c, state == UVR_MUX_GREETING_VERSION ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
+  return false;
 }
-
-/* Receiving. */
 
 static void greet_back(uvr_mux_carrier *c)
 {
