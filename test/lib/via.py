@@ -53,14 +53,14 @@ def alive(pid):
 
 
 def marked(mark):
-    """All processes with this in their environment, as process id and command line, but services of Wine's, which the
-    first Windows program starts."""
+    """All processes with this in their environment, as process id and command line, but Wine's server and services,
+    which the first Windows program starts."""
     found = []
     for directory in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if mark.encode() in (directory / "environ").read_bytes():
                 command = (directory / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").replace("\0", " ")
-                if not command.lower().startswith("c:\\windows\\"):
+                if not command.lower().startswith("c:\\windows\\") and "/wineserver" not in command.split(" ")[0]:
                     found.append((int(directory.name), command))
         except OSError:
             continue  # it has ended, or is none of ours
