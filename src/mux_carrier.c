@@ -59,7 +59,6 @@ struct uvr_mux_carrier {
 
 static void run(uvr_mux_carrier *c);
 static void flush(uvr_mux_carrier *c);
-static void on_open_timer(uv_timer_t *timer);
 
 /* The end. */
 

@@ -15,8 +15,6 @@
 
 enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
 
-static void ask(uvr_stream_mux *s);
-
 static void report(uvr_stream_mux *s, const uvrelay_error_t *error)
 {
   uvr_free(&s->base.env->memory, s->line);

@@ -299,6 +299,8 @@ void route_host_act(route_host *h, route_action action)
     cancel_all(h);
   } else if (action == ROUTE_ADDS && h->routes[2].route == NULL) {
     assert_int_equal(route_add(h, 2, "tcp://127.0.0.1:0", h->target_address, NULL), h->stopping ? UV_ESHUTDOWN : 0);
+  } else if (action == ROUTE_DETACHES && h->muxes.near_end.mux != NULL && !h->closing) {
+    mux_end_detach(&h->muxes.near_end);
   } else if ((action == ROUTE_REMOVES || action == ROUTE_LEAVES) && h->routes[0].route != NULL &&
              !h->routes[0].removed) {
     route_remove(h, 0, action == ROUTE_REMOVES ? 0 : UINT64_MAX);

@@ -39,13 +39,14 @@ typedef enum route_call {
 } route_call;
 
 typedef enum route_action {
-  ROUTE_CLOSES,  /* the relay */
-  ROUTE_STOPS,   /* it, at once */
-  ROUTE_DRAINS,  /* it, whatever time that takes */
-  ROUTE_REMOVES, /* the first route, at once */
-  ROUTE_LEAVES,  /* the same, when its sessions have ended */
-  ROUTE_CANCELS, /* every session */
-  ROUTE_ADDS,    /* a route */
+  ROUTE_CLOSES,   /* the relay */
+  ROUTE_STOPS,    /* it, at once */
+  ROUTE_DRAINS,   /* it, whatever time that takes */
+  ROUTE_REMOVES,  /* the first route, at once */
+  ROUTE_LEAVES,   /* the same, when its sessions have ended */
+  ROUTE_CANCELS,  /* every session */
+  ROUTE_ADDS,     /* a route */
+  ROUTE_DETACHES, /* the carrier of the near end's mux, if there is one */
   ROUTE_ACTIONS
 } route_action;
 

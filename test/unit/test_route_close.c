@@ -99,6 +99,29 @@ static void test_add(void **state)
   act_at_every_turn(ROUTE_ADDS);
 }
 
+/* The mux gets another carrier, and what was not connected yet goes over that. */
+static void test_detach(void **state)
+{
+  (void)state;
+  unsigned turns = 0;
+  bool over = false;
+  for (; turns < TURNS_MAX && !over; turns++) {
+    route_host *h = route_host_new();
+    assert_int_equal(route_host_open(h), 0);
+    assert_int_equal(story_begin(h, STORY_VIA), 0);
+    for (unsigned i = 0; i < turns && !over; i++) {
+      route_turn(h);
+      over = story_step(h);
+    }
+    route_host_act(h, ROUTE_DETACHES);
+    ROUTE_WAIT(h, story_step(h));
+    assert_journal(h, 0, "O1 P C1 O2 C2 - ");
+    assert_journal(h, 1, "O1 C1 ");
+    route_host_free(h);
+  }
+  assert_in_range(turns, 5, TURNS_MAX - 1);
+}
+
 /* Whether that call came so often. */
 static bool act_at(route_story story, route_action action, route_call call, size_t number)
 {
@@ -260,10 +283,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_close),     cmocka_unit_test(test_stop),      cmocka_unit_test(test_drain),
-      cmocka_unit_test(test_remove),    cmocka_unit_test(test_leave),     cmocka_unit_test(test_cancel),
-      cmocka_unit_test(test_add),       cmocka_unit_test(test_callbacks), cmocka_unit_test(test_resumed),
-      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_close),   cmocka_unit_test(test_stop),      cmocka_unit_test(test_drain),
+      cmocka_unit_test(test_remove),  cmocka_unit_test(test_leave),     cmocka_unit_test(test_cancel),
+      cmocka_unit_test(test_add),     cmocka_unit_test(test_detach),    cmocka_unit_test(test_callbacks),
+      cmocka_unit_test(test_resumed), cmocka_unit_test(test_no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
