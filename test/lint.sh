@@ -29,14 +29,14 @@ tidy() {
   fi
 }
 say "clang-tidy, for Linux"
-find src -name '*.c' -not -path 'src/win/*' -print0 | tidy linux
+find src -name '*.c' -not -name '*_win.c' -print0 | tidy linux
 say "clang-tidy, for Windows"
-find src/win -name '*.c' -print0 | tidy windows
+find src -name '*_win.c' -print0 | tidy windows
 
 say cppcheck
 cppcheck_all() {
   cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-    --suppress=missingIncludeSystem -j "$jobs" -I include -I src "$@"
+    --suppress=missingIncludeSystem -j "$jobs" -I include -I src --file-list=- "$@"
 }
-cppcheck_all --platform=unix64 -i src/win -D__linux__ -D__GNUC__ src
-cppcheck_all --platform=win64 -i src/unix -D_WIN32 -D__GNUC__ src
+find src -name '*.c' -not -name '*_win.c' | cppcheck_all --platform=unix64 -D__linux__ -D__GNUC__
+find src -name '*.c' -not -name '*_unix.c' | cppcheck_all --platform=win64 -D_WIN32 -D__GNUC__

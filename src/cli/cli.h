@@ -1,6 +1,6 @@
-/* The program, given its arguments by the system's own main function: src/unix/main.c, src/win/main.c. */
-#ifndef UVR_CLI_H
-#define UVR_CLI_H
+/* The program, given its arguments by the system's own main function: src/cli/main_unix.c, src/cli/main_win.c. */
+#ifndef UVR_CLI_CLI_H
+#define UVR_CLI_CLI_H
 
 /* `argv` is UTF-8. Relays standard input and output; prints to standard error, and --help and --version to standard
  * output. Returns the exit status: 0 for an orderly end, 1 for a failure, 2 for wrong usage. The

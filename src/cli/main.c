@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../console.h"
-#include "../light_start.h"
-#include "../session.h"
-#include "../stdio_system.h"
-#include "../stream_stdio.h"
-#include "cli.h"
-#include "hint.h"
-#include "options.h"
+#include "cli/cli.h"
+#include "cli/input/hint.h"
+#include "cli/input/options.h"
+#include "cli/os/console.h"
+#include "cli/os/slim_start.h"
+#include "relay/pair.h"
+#include "stream/stdio.h"
+#include "stream/stdio_os.h"
 #include "uvrelay/version.h"
 
 typedef struct program {
@@ -50,11 +50,11 @@ static void on_end(void *user, const uvrelay_result_t *result)
   uv_stop(&p->loop);
 }
 
-static int start(program *p, uvr_env *env, const uvr_address *address, uvrelay_error_t *error)
+static int start(program *p, uvr_context *context, const uvr_address *address, uvrelay_error_t *error)
 {
   uvr_stream *stdio;
-  uvr_session *session;
-  const uvr_session_options options = {
+  uvr_pair *session;
+  const uvr_pair_options options = {
       .end_after_left = p->options.end_at_input_end,
       .end_after_right = p->options.end_at_target_end,
       /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
@@ -62,9 +62,9 @@ static int start(program *p, uvr_env *env, const uvr_address *address, uvrelay_e
       .dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
                .timeout_ms = p->options.timeout_ms,
                .level = p->options.impersonation}};
-  const uvr_session_events events = {.on_end = on_end, .user = p};
-  int code = uvr_stream_stdio_new(env, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
-  if (code == 0 && uvr_session_start(env, stdio, address, &options, &events, &session) != 0) {
+  const uvr_pair_events events = {.on_end = on_end, .user = p};
+  int code = uvr_stream_stdio_new(context, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
+  if (code == 0 && uvr_pair_start(context, stdio, address, &options, &events, &session) != 0) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
   }
   return code;
@@ -72,21 +72,21 @@ static int start(program *p, uvr_env *env, const uvr_address *address, uvrelay_e
 
 static int relay(program *p, const uvr_address *address)
 {
-  uvr_env env;
+  uvr_context context;
   uvrelay_error_t error;
   const uvrelay_allocator_t memory = uvr_memory_default();
   const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL};
-  uvr_light_start(address->kind != UVR_ADDRESS_NPIPE);
+  uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
-    code = uvr_env_init(&env, &p->loop, &memory, &log);
+    code = uvr_context_init(&context, &p->loop, &memory, &log);
   }
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
                                uv_strerror(code));
   } else {
-    env.threads = true; /* there is but one relay */
-    code = start(p, &env, address, &error);
+    context.threads = true; /* there is but one relay */
+    code = start(p, &context, address, &error);
   }
   if (code != 0) {
     say_error(&error, &p->options);

@@ -14,14 +14,14 @@
 
 #include <uv.h>
 
-#include "../error.h"
-#include "../light_start.h"
-#include "../process.h"
-#include "../stdio_system.h"
-#include "cli.h"
-#include "log_writer.h"
-#include "mux_options.h"
-#include "report.h"
+#include "base/error.h"
+#include "cli/cli.h"
+#include "cli/input/mux_options.h"
+#include "cli/os/process.h"
+#include "cli/os/slim_start.h"
+#include "cli/output/log_writer.h"
+#include "cli/output/report.h"
+#include "stream/stdio_os.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
@@ -195,7 +195,7 @@ static void run(program *self)
 int uvr_cli_mux(int argc, char **argv)
 {
   uvrelay_error_t error;
-  uvr_light_start(true);
+  uvr_slim_start(true);
   (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* for names, as with serve, and for standard input and output */
   program *self = calloc(1, sizeof(*self));
   if (self == NULL) {

@@ -15,20 +15,20 @@
 
 #include <uv.h>
 
-#include "../error.h"
-#include "../light_start.h"
-#include "../notify.h"
-#include "../process.h"
-#include "../text.h"
-#include "cli.h"
-#include "far_end.h"
-#include "file.h"
-#include "log_writer.h"
-#include "report.h"
-#include "routes.h"
-#include "serve_options.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/child/far_command.h"
+#include "cli/child/supervisor.h"
+#include "cli/cli.h"
+#include "cli/input/config.h"
+#include "cli/input/file.h"
+#include "cli/input/serve_options.h"
+#include "cli/os/notify.h"
+#include "cli/os/process.h"
+#include "cli/os/slim_start.h"
+#include "cli/output/log_writer.h"
+#include "cli/output/report.h"
 #include "uvrelay.h"
-#include "via.h"
 
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
 
@@ -64,7 +64,7 @@ typedef struct server {
   uvrelay_t *relay;
   uvr_command command; /* of the far end; no words: none is needed */
   const char *command_line;
-  uvr_far_end far_end;
+  uvr_supervisor far_end;
   bool has_far_end;
   uv_signal_t signals[SIGNAL_COUNT];
   uv_timer_t timer; /* of --status */
@@ -137,14 +137,14 @@ static void close_relay(server *self)
 {
   if (self->closing) {
     if (self->has_far_end) {
-      uvr_far_end_kill(&self->far_end);
+      uvr_supervisor_kill(&self->far_end);
     }
     return;
   }
   self->closing = true;
   (void)uv_timer_start(&self->timer, on_patience, self->has_far_end ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
   if (self->has_far_end) {
-    uvr_far_end_close(&self->far_end, on_far_end_closed, self);
+    uvr_supervisor_close(&self->far_end, on_far_end_closed, self);
   }
   uvrelay_close(self->relay, on_relay_closed);
 }
@@ -316,16 +316,16 @@ static uint64_t count_received(void *user)
 /* Makes the far end, if there is a command for one, and lets all routes know it. */
 static int make_far_end(server *self)
 {
-  const uvr_far_end_options options = {.command = &self->command,
-                                       .line = self->command_line,
-                                       .report = &self->report,
-                                       .window_total = self->options.window_total,
-                                       .count_received = count_received,
-                                       .user = self};
+  const uvr_supervisor_options options = {.command = &self->command,
+                                          .line = self->command_line,
+                                          .report = &self->report,
+                                          .window_total = self->options.window_total,
+                                          .count_received = count_received,
+                                          .user = self};
   if (self->command.argc == 0) {
     return 0;
   }
-  if (uvr_far_end_init(&self->far_end, self->relay, &options) != 0) {
+  if (uvr_supervisor_init(&self->far_end, self->relay, &options) != 0) {
     return refuse(self, 1, NULL, uvrelay_error(self->relay));
   }
   (void)uv_os_setenv("WSL_UTF8", "1"); /* else wsl.exe speaks UTF-16 */
@@ -392,7 +392,7 @@ static void run(server *self)
   if (make_far_end(self) == 0 && listen_on_all(self) == 0) {
     say_ready(self);
     if (self->options.eager) {
-      uvr_far_end_start(&self->far_end);
+      uvr_supervisor_start(&self->far_end);
     }
   } else {
     close_relay(self);
@@ -425,7 +425,7 @@ static void serve(server *self)
 int uvr_cli_serve(int argc, char **argv)
 {
   uvrelay_error_t error;
-  uvr_light_start(true);
+  uvr_slim_start(true);
   (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* for looking names up: half of them may be at that */
   server *self = calloc(1, sizeof(*self));
   if (self == NULL) {

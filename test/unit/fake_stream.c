@@ -58,7 +58,7 @@ static void set_error(const fake *f, const fake_step *step, uvrelay_phase_t phas
 
 static uvr_buffer_pool *pool_of(const fake *f)
 {
-  return &f->stream->env->buffers;
+  return &f->stream->context->buffers;
 }
 
 /* Of a read that was cancelled no end counts but the end of input: what the script has for it is yet to come. */
@@ -375,10 +375,10 @@ static const uvr_stream_ops npipe_ops = {.read = stream_read,
 
 fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script)
 {
-  return fake_new_in(r, &r->env, name, seed, script);
+  return fake_new_in(r, &r->context, name, seed, script);
 }
 
-fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const fake_script *script)
+fake *fake_new_in(rig *r, uvr_context *context, const char *name, unsigned seed, const fake_script *script)
 {
   fake *f = calloc(1, sizeof(*f));
   fake_stream *s = calloc(1, sizeof(*s));
@@ -398,7 +398,7 @@ fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const f
   s->fake = f;
   (void)strncpy(s->name, name, sizeof(s->name) - 1);
   s->base.ops = script->npipe ? &npipe_ops : &ops;
-  s->base.env = env;
+  s->base.context = context;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
   s->base.can_mark_end = script->can_mark_end;

@@ -4,7 +4,7 @@
 #define FAKE_STREAM_H
 
 #include "rig.h"
-#include "stream.h"
+#include "stream/stream.h"
 
 #define FAKE_NEVER UINT_MAX
 
@@ -102,7 +102,7 @@ typedef struct fake {
 fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script);
 
 /* The same with another environment than the rig's, on the rig's loop. */
-fake *fake_new_in(rig *r, uvr_env *env, const char *name, unsigned seed, const fake_script *script);
+fake *fake_new_in(rig *r, uvr_context *context, const char *name, unsigned seed, const fake_script *script);
 
 /* Asserts that the stream was closed. */
 void fake_free(fake *f);

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "system.h"
+#include "base/os.h"
 
 /* A write or shutdown whose callback is to come. */
 typedef struct record {
@@ -22,7 +22,7 @@ typedef struct record {
 /* What is returned where a stream is needed and there is none. */
 int user_no_stream(void)
 {
-  return uvr_system_has_npipes() ? UV_ENOTCONN : UV_ENOTSUP;
+  return uvr_os_has_npipes() ? UV_ENOTCONN : UV_ENOTSUP;
 }
 
 static int leave(npipe_user *u, int code)
@@ -285,7 +285,7 @@ static void check_written(const npipe_user *u)
 int user_new_handle(npipe_user *u, size_t buffer_size)
 {
   uvrelay_npipe_options_t options = {
-      .size = sizeof(options), .allocator = u->r->env.memory, .buffer_size = buffer_size};
+      .size = sizeof(options), .allocator = u->r->context.memory, .buffer_size = buffer_size};
   return uvrelay_npipe_new(&u->np, &u->r->loop, &options);
 }
 
@@ -305,7 +305,7 @@ void user_connect(npipe_user *u, const fake_script *script)
 {
   fake_script own = *script;
   own.npipe = true;
-  u->f = fake_new_in(u->r, &u->np->env, "pipe", USER_SEED, &own);
+  u->f = fake_new_in(u->r, &u->np->context, "pipe", USER_SEED, &own);
   uvr_npipe_adopt(u->np, u->f->stream);
 }
 

@@ -4,7 +4,7 @@
 #define NPIPE_USER_H
 
 #include "fake_stream.h"
-#include "npipe_handle.h"
+#include "npipe/handle.h"
 
 enum { USER_SEED = 1, USER_WRITE_SEED = 2, USER_WRITES_MAX = 256, USER_EVENTS_MAX = 64 };
 

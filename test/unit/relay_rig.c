@@ -30,7 +30,7 @@ static void *on_allocate(void *user, size_t size)
 {
   host *h = user;
   happens(h, EVENT_ALLOCATE);
-  void *block = h->r.env.memory.allocate(h->r.env.memory.user, size);
+  void *block = h->r.context.memory.allocate(h->r.context.memory.user, size);
   if (block != NULL) {
     size_t i = 0;
     while (i < HOST_BLOCKS && h->blocks[i].block != NULL) {
@@ -56,7 +56,7 @@ static void on_release(void *user, void *block)
   assert_in_range(i, 0, HOST_BLOCKS - 1);
   h->blocks[i].block = NULL;
   h->bytes -= h->blocks[i].size;
-  h->r.env.memory.release(h->r.env.memory.user, block);
+  h->r.context.memory.release(h->r.context.memory.user, block);
   happens(h, EVENT_RELEASE);
 }
 

@@ -99,7 +99,7 @@ void rig_init(rig *r)
   assert_int_equal(uv_loop_init(&r->loop), 0);
   uvrelay_allocator_t memory = {.allocate = allocate, .release = release, .user = r};
   uvrelay_log_t log = {0};
-  assert_int_equal(uvr_env_init(&r->env, &r->loop, &memory, &log), 0);
+  assert_int_equal(uvr_context_init(&r->context, &r->loop, &memory, &log), 0);
   assert_int_equal(uv_timer_init(&r->loop, &r->guard), 0);
   r->guard.data = r;
   uv_unref((uv_handle_t *)&r->guard);
@@ -111,7 +111,7 @@ void rig_clear(rig *r)
   uv_close((uv_handle_t *)&r->guard, NULL);
   (void)uv_run(&r->loop, UV_RUN_DEFAULT);
   assert_int_equal(rig_buffers_held(r), 0);
-  uvr_env_clear(&r->env);
+  uvr_context_clear(&r->context);
   check_freed(r);
   if (r->blocks != 0) {
     fail_msg("%u blocks of memory were not given back", (unsigned)r->blocks);
@@ -127,7 +127,7 @@ unsigned rig_random(rig *r, unsigned limit)
 
 size_t rig_buffers_held(const rig *r)
 {
-  return r->buffers - r->env.buffers.small_count - r->env.buffers.large_count;
+  return r->buffers - r->context.buffers.small_count - r->context.buffers.large_count;
 }
 
 static bool is_in(const uvr_buffer *list, const char *data)
@@ -142,7 +142,7 @@ static bool is_in(const uvr_buffer *list, const char *data)
 
 bool rig_buffer_is_free(const rig *r, const char *data)
 {
-  return is_in(r->env.buffers.small_free, data) || is_in(r->env.buffers.large_free, data);
+  return is_in(r->context.buffers.small_free, data) || is_in(r->context.buffers.large_free, data);
 }
 
 static void start_guard(rig *r, uint64_t ms)

@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "env.h"
+#include "base/context.h"
 
 enum { RIG_PATIENCE_MS = 10000 }; /* no test waits longer for anything */
 
 typedef struct rig {
   uv_loop_t loop;
-  uvr_env env;
+  uvr_context context;
   uv_timer_t guard;
   bool guard_fired;
   size_t blocks;      /* allocated and not given back */

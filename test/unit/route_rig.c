@@ -33,13 +33,13 @@ static void *on_allocate(void *user, size_t size)
 {
   route_host *h = user;
   happens(h, CALL_ALLOCATE);
-  return h->no_memory ? NULL : h->r.env.memory.allocate(h->r.env.memory.user, size);
+  return h->no_memory ? NULL : h->r.context.memory.allocate(h->r.context.memory.user, size);
 }
 
 static void on_release(void *user, void *block)
 {
   route_host *h = user;
-  h->r.env.memory.release(h->r.env.memory.user, block);
+  h->r.context.memory.release(h->r.context.memory.user, block);
   happens(h, CALL_RELEASE);
 }
 

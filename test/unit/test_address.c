@@ -12,8 +12,8 @@
 #include <cmocka.h>
 #include <uv.h>
 
-#include "address.h"
-#include "text.h"
+#include "address/address.h"
+#include "base/text.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define A            UVR_ADDRESS_ASSUAN_PATH

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 #include <uv.h>
 
-#include "address.h"
-#include "assuan.h"
+#include "address/address.h"
+#include "address/assuan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PATH         "C:/x/S.gpg-agent"

@@ -20,7 +20,7 @@ static void test_get(void **state)
   rig r;
   rig_init(&r);
   for (unsigned i = 0; i < 2; i++) {
-    uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    uvr_buffer *buffer = uvr_buffer_get(&r.context.buffers, sizes[i]);
     assert_non_null(buffer);
     assert_int_equal(buffer->capacity, sizes[i]);
     assert_int_equal(buffer->length, 0);
@@ -28,19 +28,19 @@ static void test_get(void **state)
     memset(buffer->data, 0xFF, buffer->capacity); /* all of it is ours: a sanitizer looks */
     buffer->length = 17;
     buffer->end_of_message = true;
-    uvr_buffer_put(&r.env.buffers, buffer);
+    uvr_buffer_put(&r.context.buffers, buffer);
     /* The last one back is the next one out, as good as new, and of its own size. */
-    uvr_buffer *other = uvr_buffer_get(&r.env.buffers, sizes[1 - i]);
-    uvr_buffer *again = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    uvr_buffer *other = uvr_buffer_get(&r.context.buffers, sizes[1 - i]);
+    uvr_buffer *again = uvr_buffer_get(&r.context.buffers, sizes[i]);
     assert_ptr_equal(again, buffer);
     assert_ptr_not_equal(other, buffer);
     assert_int_equal(again->capacity, sizes[i]);
     assert_int_equal(again->length, 0);
     assert_false(again->end_of_message);
-    uvr_buffer_put(&r.env.buffers, again);
-    uvr_buffer_put(&r.env.buffers, other);
+    uvr_buffer_put(&r.context.buffers, again);
+    uvr_buffer_put(&r.context.buffers, other);
   }
-  uvr_buffer_put(&r.env.buffers, NULL);
+  uvr_buffer_put(&r.context.buffers, NULL);
   rig_clear(&r);
 }
 
@@ -53,7 +53,7 @@ static void test_kept(void **state)
   for (unsigned i = 0; i < 2; i++) {
     uvr_buffer *all[MANY];
     for (unsigned n = 0; n < MANY; n++) {
-      all[n] = uvr_buffer_get(&r.env.buffers, sizes[i]);
+      all[n] = uvr_buffer_get(&r.context.buffers, sizes[i]);
       assert_non_null(all[n]);
       memset(all[n]->data, (int)n, sizes[i]);
     }
@@ -62,14 +62,14 @@ static void test_kept(void **state)
       for (size_t at = 0; at < sizes[i]; at += 511) {
         assert_int_equal((unsigned char)all[n]->data[at], n); /* no two share memory */
       }
-      uvr_buffer_put(&r.env.buffers, all[n]);
+      uvr_buffer_put(&r.context.buffers, all[n]);
     }
     assert_int_equal(rig_buffers_held(&r), 0);
   }
   size_t kept = r.blocks - others;
   assert_in_range(kept, 2, 2 * KEPT_MAX);
-  assert_int_equal(kept, r.env.buffers.small_count + r.env.buffers.large_count);
-  assert_in_range(r.env.buffers.large_count, 1, 16); /* at most 1 MiB lies idle */
+  assert_int_equal(kept, r.context.buffers.small_count + r.context.buffers.large_count);
+  assert_in_range(r.context.buffers.large_count, 1, 16); /* at most 1 MiB lies idle */
   rig_clear(&r);
 }
 
@@ -87,17 +87,17 @@ static void test_steady(void **state)
     }
     unsigned n = rig_random(&r, 4);
     if (held[n] == NULL) {
-      held[n] = uvr_buffer_get(&r.env.buffers, sizes[rig_random(&r, 2)]);
+      held[n] = uvr_buffer_get(&r.context.buffers, sizes[rig_random(&r, 2)]);
       assert_false(rig_buffer_is_free(&r, held[n]->data));
     } else {
-      uvr_buffer_put(&r.env.buffers, held[n]);
+      uvr_buffer_put(&r.context.buffers, held[n]);
       assert_true(rig_buffer_is_free(&r, held[n]->data));
       held[n] = NULL;
     }
   }
   assert_int_equal(r.allocations, warm);
   for (unsigned n = 0; n < 4; n++) {
-    uvr_buffer_put(&r.env.buffers, held[n]);
+    uvr_buffer_put(&r.context.buffers, held[n]);
   }
   rig_clear(&r);
 }
@@ -116,22 +116,22 @@ static void test_large_size(void **state)
     uvr_buffer *held[16];
     rig_init(&r);
     size_t others = r.blocks;
-    r.env.buffers.large = all[i].large;
+    r.context.buffers.large = all[i].large;
     for (unsigned n = 0; n < 16; n++) {
-      held[n] = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_SMALL + 1 + n);
+      held[n] = uvr_buffer_get(&r.context.buffers, UVR_BUFFER_SMALL + 1 + n);
       assert_non_null(held[n]);
       assert_int_equal(held[n]->capacity, all[i].large);
       memset(held[n]->data, 0xFF, all[i].large);
     }
     for (unsigned n = 0; n < 16; n++) {
-      uvr_buffer_put(&r.env.buffers, held[n]);
+      uvr_buffer_put(&r.context.buffers, held[n]);
     }
-    assert_int_equal(r.env.buffers.large_count, all[i].kept);
-    assert_int_equal(r.blocks - others, r.env.buffers.small_count + all[i].kept);
-    uvr_buffer *again = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_LARGE);
+    assert_int_equal(r.context.buffers.large_count, all[i].kept);
+    assert_int_equal(r.blocks - others, r.context.buffers.small_count + all[i].kept);
+    uvr_buffer *again = uvr_buffer_get(&r.context.buffers, UVR_BUFFER_LARGE);
     assert_int_equal(again->capacity, all[i].large);
-    uvr_buffer_put(&r.env.buffers, again);
-    uvr_buffer_pool_clear(&r.env.buffers);
+    uvr_buffer_put(&r.context.buffers, again);
+    uvr_buffer_pool_clear(&r.context.buffers);
     assert_int_equal(r.blocks, others);
     rig_clear(&r);
   }
@@ -146,22 +146,22 @@ static void test_odd_size(void **state)
   rig_init(&r);
   size_t others = r.blocks;
   for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-    uvr_buffer *buffer = uvr_buffer_new(&r.env.buffers, odd[i]);
+    uvr_buffer *buffer = uvr_buffer_new(&r.context.buffers, odd[i]);
     assert_non_null(buffer);
     assert_int_equal(buffer->capacity, odd[i]);
     assert_int_equal(buffer->length, 0);
     assert_false(buffer->end_of_message);
     memset(buffer->data, 0xFF, odd[i]);
     assert_int_equal(r.blocks, others + 1);
-    uvr_buffer_put(&r.env.buffers, buffer);
+    uvr_buffer_put(&r.context.buffers, buffer);
     assert_int_equal(r.blocks, others); /* not kept */
   }
   r.fail_at = r.allocations + 1;
-  assert_null(uvr_buffer_new(&r.env.buffers, 5000));
+  assert_null(uvr_buffer_new(&r.context.buffers, 5000));
   /* One that was large before the pool's owner chose another size is odd, too. */
-  uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, UVR_BUFFER_LARGE);
-  r.env.buffers.large = 2 * UVR_BUFFER_LARGE;
-  uvr_buffer_put(&r.env.buffers, buffer);
+  uvr_buffer *buffer = uvr_buffer_get(&r.context.buffers, UVR_BUFFER_LARGE);
+  r.context.buffers.large = 2 * UVR_BUFFER_LARGE;
+  uvr_buffer_put(&r.context.buffers, buffer);
   assert_int_equal(r.blocks, others);
   rig_clear(&r);
 }
@@ -173,10 +173,10 @@ static void test_no_memory(void **state)
   rig_init(&r);
   for (unsigned i = 0; i < 2; i++) {
     r.fail_at = r.allocations + 1;
-    assert_null(uvr_buffer_get(&r.env.buffers, sizes[i]));
-    uvr_buffer *buffer = uvr_buffer_get(&r.env.buffers, sizes[i]);
+    assert_null(uvr_buffer_get(&r.context.buffers, sizes[i]));
+    uvr_buffer *buffer = uvr_buffer_get(&r.context.buffers, sizes[i]);
     assert_non_null(buffer);
-    uvr_buffer_put(&r.env.buffers, buffer);
+    uvr_buffer_put(&r.context.buffers, buffer);
   }
   rig_clear(&r);
 }

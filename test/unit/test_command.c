@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/command.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/command.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

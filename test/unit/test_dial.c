@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "assuan.h"
-#include "dial.h"
+#include "address/assuan.h"
+#include "endpoint/dial.h"
 #include "scratch.h"
 #include "tcp_peer.h"
 
@@ -83,7 +83,7 @@ static void start(bench *b, const char *text, unsigned flags, const uvr_dial_opt
   }
   b->started = uv_hrtime();
   uv_update_time(&b->r.loop);
-  b->dial = uvr_dial_start(&b->r.env, &address, options, on_result, b);
+  b->dial = uvr_dial_start(&b->r.context, &address, options, on_result, b);
   memset(&address, 0x5A, sizeof(address)); /* it was copied */
   assert_int_equal(b->results, 0);         /* later */
 }
@@ -135,7 +135,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     b->size = buffer->length;
     assert_in_range(b->size, 1, sizeof(b->bytes));
     memcpy(b->bytes, buffer->data, b->size);
-    uvr_buffer_put(&b->r.env.buffers, buffer);
+    uvr_buffer_put(&b->r.context.buffers, buffer);
   }
 }
 
@@ -409,7 +409,7 @@ static void test_deadline(void **state)
     char text[64];
     bench_init(&b);
     b.close_at_result = i == 1;
-    b.r.env.log = (uvrelay_log_t){.write = on_line, .user = &l};
+    b.r.context.log = (uvrelay_log_t){.write = on_line, .user = &l};
     dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 250});
     assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, text);
     assert_non_null(strstr(b.error.text, "0.25 s"));

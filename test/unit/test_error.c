@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <uv.h>
 
-#include "error.h"
+#include "base/error.h"
 
 static void test_set(void **state)
 {

@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
+#include "endpoint/assuan_handshake.h"
 #include "fake_stream.h"
-#include "handshake.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -67,7 +67,7 @@ static void on_done(void *user, uvr_buffer *rest, const uvrelay_error_t *error)
     assert_in_range(rest->length, 1, sizeof(b->rest));
     b->rest_size = rest->length;
     memcpy(b->rest, rest->data, rest->length);
-    uvr_buffer_put(&b->r.env.buffers, rest);
+    uvr_buffer_put(&b->r.context.buffers, rest);
   }
 }
 
@@ -101,7 +101,7 @@ static bool contains_nonce(const void *memory, size_t size)
 
 static bool nonce_in_pool(const bench *b)
 {
-  for (const uvr_buffer *free = b->r.env.buffers.small_free; free != NULL; free = free->next) {
+  for (const uvr_buffer *free = b->r.context.buffers.small_free; free != NULL; free = free->next) {
     if (contains_nonce(free->data, free->capacity)) {
       return true;
     }

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "fake_stream.h"
-#include "session.h"
+#include "relay/pair.h"
 
 enum { LINGER_MS = 200, SHORT_MS = 60, SAID_EVERY_MS = 50, SAID = 6, SLACK_MS = 2000 };
 
@@ -26,7 +26,7 @@ typedef struct bench {
   fake *quiet; /* cannot be told */
   fake *ended;
   uvrelay_side_t side; /* of the quiet one */
-  uvr_session *session;
+  uvr_pair *session;
   bool over;
   bool closed;
   uint64_t ended_at; /* ms */
@@ -53,7 +53,7 @@ static void on_close(void *user)
 }
 
 static void bench_start(bench *b, uvrelay_side_t side, const fake_script *quiet, const fake_script *ended,
-                        const uvr_session_options *options)
+                        const uvr_pair_options *options)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
@@ -62,16 +62,16 @@ static void bench_start(bench *b, uvrelay_side_t side, const fake_script *quiet,
   b->ended = fake_new(&b->r, "ended", 2, ended);
   const fake *left = side == UVRELAY_RIGHT ? b->ended : b->quiet;
   const fake *right = side == UVRELAY_RIGHT ? b->quiet : b->ended;
-  const uvr_session_events events = {.on_end = on_end, .on_close = on_close, .user = b};
+  const uvr_pair_events events = {.on_end = on_end, .on_close = on_close, .user = b};
   uv_update_time(&b->r.loop);
-  assert_int_equal(uvr_session_start_connected(&b->r.env, left->stream, right->stream, options, &events, &b->session),
+  assert_int_equal(uvr_pair_start_connected(&b->r.context, left->stream, right->stream, options, &events, &b->session),
                    0);
 }
 
 static void bench_init(bench *b, uvrelay_side_t side, unsigned write_turns, uint64_t linger_ms)
 {
   bench_start(b, side, &(fake_script){.no_half_close = true}, &(fake_script){.reads = ends, .write_turns = write_turns},
-              &(uvr_session_options){.linger_ms = linger_ms});
+              &(uvr_pair_options){.linger_ms = linger_ms});
 }
 
 static void bench_clear(bench *b)
@@ -150,7 +150,7 @@ static void test_never(void **state)
     bench_init(&b, sides[i], 0, 0);
     rig_run(&b.r); /* nothing is left to come */
     assert_false(b.over);
-    uvr_session_cancel(b.session);
+    uvr_pair_cancel(b.session);
     bench_clear(&b);
   }
 }
@@ -158,7 +158,7 @@ static void test_never(void **state)
 /* What both ends of an idle session do: nothing by themselves. */
 static void start_idle(bench *b, uint64_t idle_ms)
 {
-  bench_start(b, UVRELAY_RIGHT, &(fake_script){0}, &(fake_script){0}, &(uvr_session_options){.idle_ms = idle_ms});
+  bench_start(b, UVRELAY_RIGHT, &(fake_script){0}, &(fake_script){0}, &(uvr_pair_options){.idle_ms = idle_ms});
 }
 
 static void assert_idle(bench *b, uint64_t since)
@@ -205,7 +205,7 @@ static void test_idle_blocked(void **state)
   bench b;
   uint64_t since = now_ms();
   bench_start(&b, UVRELAY_RIGHT, &(fake_script){0}, &(fake_script){.write_turns = FAKE_NEVER},
-              &(uvr_session_options){.idle_ms = LINGER_MS});
+              &(uvr_pair_options){.idle_ms = LINGER_MS});
   fake_finish_read(b.quiet, &(fake_step){.size = 1});
   b.quiet->given = 0; /* it is not to arrive */
   assert_idle(&b, since);
@@ -219,7 +219,7 @@ static void test_idle_half_closed(void **state)
     bench b;
     uint64_t since = now_ms();
     bench_start(&b, sides[i], &(fake_script){0}, &(fake_script){.reads = ends},
-                &(uvr_session_options){.idle_ms = LINGER_MS, .linger_ms = SHORT_MS});
+                &(uvr_pair_options){.idle_ms = LINGER_MS, .linger_ms = SHORT_MS});
     rig_run_ms(&b.r, 1);
     assert_int_equal(b.quiet->shutdowns, 1);
     b.quiet->shutdowns = 0;
@@ -234,7 +234,7 @@ static void test_idle_never(void **state)
   start_idle(&b, 0);
   rig_run(&b.r); /* nothing is left to come */
   assert_false(b.over);
-  uvr_session_cancel(b.session);
+  uvr_pair_cancel(b.session);
   bench_clear(&b);
 }
 
@@ -244,7 +244,7 @@ static void test_idle_ended(void **state)
   (void)state;
   bench b;
   bench_start(&b, UVRELAY_RIGHT, &(fake_script){.reads = ends}, &(fake_script){.reads = ends},
-              &(uvr_session_options){.idle_ms = 3600000});
+              &(uvr_pair_options){.idle_ms = 3600000});
   rig_run(&b.r);
   assert_true(b.closed);
   assert_int_equal(b.result.reason, UVRELAY_REASON_ENDED);
@@ -269,17 +269,17 @@ static const telling tellings[] = {
 };
 
 /* `eof` for the one that has not ended, another for the one that has. */
-static uvr_session_options telling_options(uvrelay_side_t side, uvrelay_eof_t eof, uint64_t linger_ms)
+static uvr_pair_options telling_options(uvrelay_side_t side, uvrelay_eof_t eof, uint64_t linger_ms)
 {
   uvrelay_eof_t other = eof == UVRELAY_EOF_NONE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE;
-  return (uvr_session_options){.linger_ms = linger_ms,
-                               .eof_to_left = side == UVRELAY_LEFT ? eof : other,
-                               .eof_to_right = side == UVRELAY_LEFT ? other : eof};
+  return (uvr_pair_options){.linger_ms = linger_ms,
+                            .eof_to_left = side == UVRELAY_LEFT ? eof : other,
+                            .eof_to_right = side == UVRELAY_LEFT ? other : eof};
 }
 
 static void start_telling(bench *b, const telling *t, uvrelay_side_t side, uint64_t linger_ms)
 {
-  uvr_session_options options = telling_options(side, t->eof, linger_ms);
+  uvr_pair_options options = telling_options(side, t->eof, linger_ms);
   bench_start(b, side, &(fake_script){.no_half_close = !t->half_close, .can_mark_end = t->mark},
               &(fake_script){.reads = ends}, &options);
 }
@@ -339,7 +339,7 @@ static void test_marker_fails(void **state)
   for (size_t i = 0; i < 4; i++) {
     bench b;
     const fake_step *ending = &endings[i / 2];
-    uvr_session_options options = telling_options(sides[i % 2], UVRELAY_EOF_MARKER, SHORT_MS);
+    uvr_pair_options options = telling_options(sides[i % 2], UVRELAY_EOF_MARKER, SHORT_MS);
     bench_start(&b, sides[i % 2], &(fake_script){.no_half_close = true, .can_mark_end = true, .shutdown = *ending},
                 &(fake_script){.reads = ends}, &options);
     if (ending->outcome == UVR_GONE) {

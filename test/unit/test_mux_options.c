@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/flags.c"       /* NOLINT(bugprone-suspicious-include) */
-#include "cli/mux_options.c" /* NOLINT(bugprone-suspicious-include) */
-#include "cli/window.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/flags.c"       /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/mux_options.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/window.c"      /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX_ARGS     (UVR_MUX_ALLOW_MAX + 4)

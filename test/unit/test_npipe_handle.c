@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
+#include "base/os.h"
 #include "npipe_user.h"
-#include "system.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define STEPS(...)   ((const fake_step[]){__VA_ARGS__, {0}})
@@ -311,8 +311,8 @@ static void test_refusals(void **state)
   assert_ptr_equal(uvrelay_npipe_get_loop(b.np), &b.r->loop);
 
   user_connect(&b, &(fake_script){.no_half_close = true});
-  assert_int_equal(uvrelay_npipe_connect(b.np, "//./pipe/x", NULL), uvr_system_has_npipes() ? UV_EBUSY : UV_ENOTSUP);
-  assert_int_equal(uvrelay_npipe_listen(b.np, "//./pipe/x", 1, NULL), uvr_system_has_npipes() ? UV_EBUSY : UV_ENOTSUP);
+  assert_int_equal(uvrelay_npipe_connect(b.np, "//./pipe/x", NULL), uvr_os_has_npipes() ? UV_EBUSY : UV_ENOTSUP);
+  assert_int_equal(uvrelay_npipe_listen(b.np, "//./pipe/x", 1, NULL), uvr_os_has_npipes() ? UV_EBUSY : UV_ENOTSUP);
   assert_int_equal(user_shut_down(&b), UV_ENOTSUP);
   assert_int_equal(user_shut_down(&b), UV_ENOTSUP); /* not UV_EALREADY */
   assert_int_equal(user_write(&b, 0, 1), UV_EINVAL);
@@ -343,7 +343,7 @@ static void test_new(void **state)
   memset(&b, 0, sizeof(b));
   b.r = &b.own;
   rig_init(b.r);
-  const uvrelay_npipe_options_t good = {.size = sizeof(good), .allocator = b.r->env.memory};
+  const uvrelay_npipe_options_t good = {.size = sizeof(good), .allocator = b.r->context.memory};
   const struct {
     uvrelay_npipe_options_t options;
     int code;

@@ -140,7 +140,7 @@ static void init(bench *b, const fake_script *left)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
-  uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.env.memory};
+  uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.context.memory};
   assert_int_equal(uvrelay_new(&b->relay, &b->r.loop, &options), 0);
   uvrelay_set_data(b->relay, b);
   user_init(&b->left, &b->r, 0);

@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/flags.c"   /* NOLINT(bugprone-suspicious-include) */
-#include "cli/options.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/flags.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/options.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAX_ARGS     8

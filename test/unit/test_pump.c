@@ -13,11 +13,11 @@
 #include <cmocka.h>
 
 #include "fake_stream.h"
-#include "pump.h"
+#include "relay/pump.h"
 
 enum { STEPS_MAX = 40, TURNS_MAX = 60 };
 
-/* Counts the bytes of the source's buffers, where the source has an env of its own. */
+/* Counts the bytes of the source's buffers, where the source has an context of its own. */
 typedef struct meter {
   uvrelay_allocator_t inner;
   size_t bytes;
@@ -26,7 +26,7 @@ typedef struct meter {
 
 typedef struct bench {
   rig r;
-  uvr_env source_env;
+  uvr_context source_env;
   bool two_envs;
   meter meter;
   fake *source;
@@ -105,7 +105,7 @@ static void meter_release(void *user, void *memory)
   m->inner.release(m->inner.user, block);
 }
 
-/* Between two streams that keep messages, each with an env of its own. */
+/* Between two streams that keep messages, each with an context of its own. */
 static void bench_init_messages(bench *b, const fake_script *source, const fake_script *sink, size_t message_size)
 {
   fake_script from = *source;
@@ -114,11 +114,11 @@ static void bench_init_messages(bench *b, const fake_script *source, const fake_
   to.keeps_messages = true;
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
-  b->r.env.message_size = message_size;
+  b->r.context.message_size = message_size;
   b->two_envs = true;
-  b->meter.inner = b->r.env.memory;
+  b->meter.inner = b->r.context.memory;
   const uvrelay_allocator_t metered = {.allocate = meter_allocate, .release = meter_release, .user = &b->meter};
-  assert_int_equal(uvr_env_init(&b->source_env, &b->r.loop, &metered, &b->r.env.log), 0);
+  assert_int_equal(uvr_context_init(&b->source_env, &b->r.loop, &metered, &b->r.context.log), 0);
   b->source = fake_new_in(&b->r, &b->source_env, "source", 1, &from);
   b->sink = fake_new(&b->r, "sink", 2, &to);
 }
@@ -142,8 +142,8 @@ static void bench_clear(bench *b)
   fake_free(b->source);
   fake_free(b->sink);
   if (b->two_envs) {
-    assert_int_equal(b->r.env.buffers.small_count + b->r.env.buffers.large_count, 0); /* all are the source's */
-    uvr_env_clear(&b->source_env);
+    assert_int_equal(b->r.context.buffers.small_count + b->r.context.buffers.large_count, 0); /* all are the source's */
+    uvr_context_clear(&b->source_env);
     assert_int_equal(b->meter.bytes, 0);
   }
   rig_clear(&b->r);
@@ -151,7 +151,7 @@ static void bench_clear(bench *b)
 
 static void start(bench *b)
 {
-  uvr_pump_start(&b->pump, &b->r.env, b->source->stream, b->sink->stream, on_end);
+  uvr_pump_start(&b->pump, &b->r.context, b->source->stream, b->sink->stream, on_end);
 }
 
 static const struct {
@@ -541,7 +541,7 @@ static void test_no_messages(void **state)
   for (unsigned i = 0; i < 2; i++) {
     bench b;
     bench_init(&b, &(fake_script){.reads = reads, .keeps_messages = i == 0}, &(fake_script){.keeps_messages = i == 1});
-    b.r.env.message_size = 100;
+    b.r.context.message_size = 100;
     start(&b);
     assert_int_equal(b.end, UVR_PUMP_SOURCE_GONE);
     assert_int_equal(b.sink->message_count, 2);

@@ -369,7 +369,7 @@ static void test_memory_of_streams(void **state)
     unsigned steps = 0;
     unsigned closed = 0;
     uv_os_sock_t pair[2];
-    uvrelay_options_t options = {.size = sizeof(options), .allocator = r.env.memory};
+    uvrelay_options_t options = {.size = sizeof(options), .allocator = r.context.memory};
     assert_int_equal(uvrelay_new(&relay, &r.loop, &options), 0);
     uvrelay_set_data(relay, &closed);
     assert_int_equal(uv_socketpair(SOCK_STREAM, 0, pair, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE), 0);
@@ -450,7 +450,7 @@ static void test_memory_for_the_next_stream(void **state)
   rig r;
   successor s = {.started = 1};
   rig_init(&r);
-  uvrelay_options_t options = {.size = sizeof(options), .allocator = r.env.memory};
+  uvrelay_options_t options = {.size = sizeof(options), .allocator = r.context.memory};
   assert_int_equal(uvrelay_new(&s.relay, &r.loop, &options), 0);
   connect_tcp(&s.left, &s.left_remote, &r.loop);
   connect_tcp(&s.right, &s.right_remote, &r.loop);

@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "base/os.h"
 #include "rig.h"
 #include "scratch.h"
-#include "stream_uv.h"
-#include "system.h"
+#include "stream/uv.h"
 
 enum { TRANSFER = 3 * 1024 * 1024, TURNS_MAX = 40, FILL_MAX = 64 };
 
@@ -119,7 +119,7 @@ static void on_closed_flag(void *user)
 static void pair_connect(pair *p)
 {
   uv_connect_t request;
-  assert_int_equal(uvr_stream_uv_new(&p->r.env, p->type, "accepted", &p->b.stream), 0);
+  assert_int_equal(uvr_stream_uv_new(&p->r.context, p->type, "accepted", &p->b.stream), 0);
   p->a.r = p->b.r = &p->r;
   p->a.seed = p->b.expected_seed = 1;
   p->b.seed = p->a.expected_seed = 2;
@@ -141,7 +141,7 @@ static void pair_init(pair *p, uv_handle_type type)
 {
   pair_begin(p, type);
   char name[] = "a name that is copied";
-  assert_int_equal(uvr_stream_uv_new(&p->r.env, type, name, &p->a.stream), 0);
+  assert_int_equal(uvr_stream_uv_new(&p->r.context, type, name, &p->a.stream), 0);
   memset(name, 'x', sizeof(name) - 1);
   assert_string_equal(p->a.stream->name, "a name that is copied");
   p->connecting = uvr_stream_uv_handle(p->a.stream);
@@ -163,8 +163,8 @@ static void pair_clear(pair *p)
   close_end(&p->b);
   rig_run(&p->r);
   assert_true(p->a.closed && p->b.closed);
-  uvr_buffer_put(&p->r.env.buffers, p->a.outgoing);
-  uvr_buffer_put(&p->r.env.buffers, p->b.outgoing);
+  uvr_buffer_put(&p->r.context.buffers, p->a.outgoing);
+  uvr_buffer_put(&p->r.context.buffers, p->b.outgoing);
   scratch_clear(&p->files);
   rig_clear(&p->r);
 }
@@ -191,7 +191,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
       }
     }
     e->read += buffer->length;
-    uvr_buffer_put(&e->r->env.buffers, buffer);
+    uvr_buffer_put(&e->r->context.buffers, buffer);
   }
   if (e->close_in_read) {
     close_end(e);
@@ -229,7 +229,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *err
 static void write_next(end *e)
 {
   if (e->outgoing == NULL) {
-    e->outgoing = uvr_buffer_get(&e->r->env.buffers, UVR_BUFFER_LARGE);
+    e->outgoing = uvr_buffer_get(&e->r->context.buffers, UVR_BUFFER_LARGE);
     assert_non_null(e->outgoing);
   }
   uint64_t left = e->to_write - e->begun;
@@ -353,8 +353,8 @@ static void test_close_cut(void **state)
       read_all(&p.a, UINT64_MAX);
       if (!written) {
         assert_int_equal(p.a.read_outcome, UVR_END_OF_INPUT);
-      } else if (uvr_system_pipes_half_close()) { /* Unix: Windows throws away what was not read, Wine hides the reset
-                                                   */
+      } else if (uvr_os_pipes_half_close()) { /* Unix: Windows throws away what was not read, Wine hides the reset
+                                               */
         assert_int_equal(p.a.read_outcome, UVR_FAILED);
         assert_int_equal(p.a.read_code, UV_ECONNRESET);
         assert_int_equal(p.a.read, 100000);
@@ -528,7 +528,7 @@ static void test_pipe_peer_gone(void **state)
 
 static uvr_buffer *unread_bytes(pair *p, unsigned seed, size_t size)
 {
-  uvr_buffer *buffer = uvr_buffer_get(&p->r.env.buffers, UVR_BUFFER_SMALL);
+  uvr_buffer *buffer = uvr_buffer_get(&p->r.context.buffers, UVR_BUFFER_SMALL);
   assert_non_null(buffer);
   for (size_t i = 0; i < size; i++) {
     buffer->data[i] = rig_byte(seed, i);
@@ -647,12 +647,12 @@ static void test_close_unconnected(void **state)
     rig r;
     rig_init(&r);
     uvr_stream *stream = NULL;
-    assert_int_equal(uvr_stream_uv_new(&r.env, types[i], "x", &stream), 0);
+    assert_int_equal(uvr_stream_uv_new(&r.context, types[i], "x", &stream), 0);
     bool closed = false;
     uvr_stream_close(stream, on_closed_flag, &closed);
     assert_true(rig_run_until(&r, &closed));
     r.fail_at = r.allocations + 1;
-    assert_int_equal(uvr_stream_uv_new(&r.env, types[i], "x", &stream), UV_ENOMEM);
+    assert_int_equal(uvr_stream_uv_new(&r.context, types[i], "x", &stream), UV_ENOMEM);
     rig_clear(&r);
   }
 }
@@ -703,7 +703,7 @@ static void pair_init_own(pair *p, uv_handle_type type)
 static void adopt(pair *p, uv_close_cb on_closed)
 {
   char name[] = "another name that is copied";
-  assert_int_equal(uvr_stream_uv_adopt(&p->r.env, p->own, on_closed, name, &p->a.stream), 0);
+  assert_int_equal(uvr_stream_uv_adopt(&p->r.context, p->own, on_closed, name, &p->a.stream), 0);
   memset(name, 'x', sizeof(name) - 1);
   assert_string_equal(p->a.stream->name, "another name that is copied");
   assert_ptr_equal(uvr_stream_uv_handle(p->a.stream), p->own);
@@ -716,7 +716,7 @@ static void test_adopt(void **state)
     pair p;
     pair_init_own(&p, types[i]);
     adopt(&p, on_own_closed);
-    bool half = types[i] == UV_TCP || uvr_system_pipes_half_close();
+    bool half = types[i] == UV_TCP || uvr_os_pipes_half_close();
     assert_int_equal(p.a.stream->can_half_close, half);
     assert_false(p.a.stream->keeps_messages);
     p.a.keep_reading = p.b.keep_reading = true;
@@ -796,7 +796,7 @@ static void test_give_back(void **state)
       assert_false(uv_is_closing((uv_handle_t *)p.own));
     }
     p.r.fail_at = p.r.allocations + 1;
-    assert_int_equal(uvr_stream_uv_adopt(&p.r.env, p.own, on_own_closed, "x", &p.a.stream), UV_ENOMEM);
+    assert_int_equal(uvr_stream_uv_adopt(&p.r.context, p.own, on_own_closed, "x", &p.a.stream), UV_ENOMEM);
     assert_ptr_equal(p.own->data, &p);
     adopt(&p, on_own_closed); /* it works as ever */
     write_all(&p.a, 1000);

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "rig.h"
-#include "stream_uv.h"
+#include "stream/uv.h"
 
 enum { LOOKS_MS = 600 }; /* so long that it has looked more than once */
 
@@ -181,7 +181,7 @@ static void begin(watched *w, uv_handle_type type)
 {
   memset(w, 0, sizeof(*w));
   rig_init(&w->r);
-  assert_int_equal(uvr_stream_uv_new(&w->r.env, type, "the peer", &w->stream), 0);
+  assert_int_equal(uvr_stream_uv_new(&w->r.context, type, "the peer", &w->stream), 0);
   if (type == UV_TCP) {
     connect_tcp(w);
   } else {

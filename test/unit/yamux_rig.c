@@ -95,7 +95,7 @@ int yend_try_init(yend *e, rig *r, bool client, uint64_t window_total)
   memset(e, 0, sizeof(*e));
   e->r = r;
   e->clock = 1000;
-  uvr_buffer_pool_init(&e->pool, r->env.buffers.memory);
+  uvr_buffer_pool_init(&e->pool, r->context.buffers.memory);
   e->pool.large = UVR_YAMUX_FRAME_MAX;
   const uvr_yamux_config config = {
       .client = client,

@@ -4,7 +4,7 @@
 #define YAMUX_RIG_H
 
 #include "rig.h"
-#include "yamux.h"
+#include "yamux/yamux.h"
 
 enum { Y_DATA, Y_UPDATE, Y_PING, Y_GO_AWAY };
 enum { Y_SYN = 1, Y_ACK = 2, Y_FIN = 4, Y_RST = 8 };

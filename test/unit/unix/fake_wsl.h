@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "cli/child/wsl.h"
 #include "scratch.h"
-#include "wsl.h"
 
 enum { FAKE_WSL_FDS_MAX = 16, FAKE_WSL_OWN = 300 /* the own process */ };
 

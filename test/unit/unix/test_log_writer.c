@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
 
 enum { LONG_MS = 20000, LINES = 20000 };
 

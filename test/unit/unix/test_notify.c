@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "unix/notify.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/notify_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
 /* Binds a datagram socket, sends a state to it, and reads that. */
 static void check(const char *variable, const struct sockaddr_un *address, size_t length)

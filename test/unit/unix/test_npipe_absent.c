@@ -39,7 +39,7 @@ static void on_closed(uvrelay_npipe_t *npipe)
 static uvrelay_npipe_t *make(rig *r, unsigned *closes)
 {
   uvrelay_npipe_t *npipe = NULL;
-  uvrelay_npipe_options_t options = {.size = sizeof(options), .allocator = r->env.memory};
+  uvrelay_npipe_options_t options = {.size = sizeof(options), .allocator = r->context.memory};
   assert_int_equal(uvrelay_npipe_new(&npipe, &r->loop, &options), 0);
   assert_non_null(npipe);
   assert_null(uvrelay_npipe_get_data(npipe));
@@ -126,7 +126,7 @@ static void test_relay(void **state)
   uvrelay_result_t result = {.reason = UVRELAY_REASON_ENDED};
   rig_init(&r);
   uvrelay_npipe_t *npipe = make(&r, &closes);
-  uvrelay_options_t options = {.size = sizeof(options), .allocator = r.env.memory};
+  uvrelay_options_t options = {.size = sizeof(options), .allocator = r.context.memory};
   assert_int_equal(uvrelay_new(&relay, &r.loop, &options), 0);
   uvrelay_set_data(relay, &closed);
   uvrelay_endpoint_t left = uvrelay_npipe(npipe, on_closed);

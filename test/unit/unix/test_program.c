@@ -15,7 +15,7 @@
 #include "scratch.h"
 
 /* The program's own files are in no library. */
-#include "unix/program.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/find_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
 static scratch place;
 

@@ -49,7 +49,7 @@ static void bench_start(bench *b, bool left, int input, int output)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
-  const uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.env.memory};
+  const uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.context.memory};
   assert_int_equal(uvrelay_new(&b->relay, &b->r.loop, &options), 0);
   uvrelay_set_data(b->relay, b);
   int ends[2];

@@ -22,9 +22,9 @@
 #include <cmocka.h>
 #include <uv.h>
 
+#include "endpoint/passed_socket_unix.h"
+#include "endpoint/socket_file_unix.h"
 #include "scratch.h"
-#include "unix/passed_socket.h"
-#include "unix/socket_file.h"
 
 enum { FIRST = 3, DESCRIPTORS_MAX = 100, ROUNDS = 300, RACERS = 4, RACES = 20 };
 

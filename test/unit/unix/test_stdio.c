@@ -18,8 +18,8 @@
 
 #include "rig.h"
 #include "scratch.h"
-#include "stdio_system.h"
-#include "stream_stdio.h"
+#include "stream/stdio.h"
+#include "stream/stdio_os.h"
 
 enum { LONG_BYTES = 1000000, TURNS_MAX = 12, SOON_MS = 1500, CLOSED_FD = 900, FDS_MAX = 1024 };
 
@@ -100,7 +100,7 @@ static void use_socket(bench *b)
 static void open_stream(bench *b)
 {
   uvrelay_error_t error;
-  if (uvr_stream_stdio_new(&b->r.env, b->input, b->output, &b->stream, &error) != 0) {
+  if (uvr_stream_stdio_new(&b->r.context, b->input, b->output, &b->stream, &error) != 0) {
     fail_msg("%s", error.text);
   }
 }
@@ -134,7 +134,7 @@ static void bench_clear(bench *b)
   assert_true(rig_run_until(&b->r, &b->closed));
   close_ours(&b->feed);
   close_ours(&b->drain);
-  uvr_buffer_put(&b->r.env.buffers, b->outgoing);
+  uvr_buffer_put(&b->r.context.buffers, b->outgoing);
   rig_clear(&b->r);
 }
 
@@ -149,7 +149,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   if (outcome == UVR_DONE) {
     b->size = buffer->length;
     memcpy(b->bytes, buffer->data, buffer->length);
-    uvr_buffer_put(&b->r.env.buffers, buffer);
+    uvr_buffer_put(&b->r.context.buffers, buffer);
   }
 }
 
@@ -173,7 +173,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *err
 static void begin_write(bench *b, unsigned seed, uint64_t from, size_t size)
 {
   if (b->outgoing == NULL) {
-    b->outgoing = uvr_buffer_get(&b->r.env.buffers, UVR_BUFFER_LARGE);
+    b->outgoing = uvr_buffer_get(&b->r.context.buffers, UVR_BUFFER_LARGE);
     assert_non_null(b->outgoing);
   }
   for (size_t i = 0; i < size; i++) {
@@ -689,7 +689,7 @@ static void test_no_descriptor_left_without_memory(void **state)
       }
       b.r.fail_at = b.r.allocations + n;
       uvrelay_error_t error;
-      assert_int_equal(uvr_stream_stdio_new(&b.r.env, b.input, b.output, &b.stream, &error), UV_ENOMEM);
+      assert_int_equal(uvr_stream_stdio_new(&b.r.context, b.input, b.output, &b.stream, &error), UV_ENOMEM);
       assert_true(b.r.failed);
       assert_int_equal(error.code, UV_ENOMEM);
       close_failed(&b);
@@ -713,7 +713,7 @@ static void test_no_memory(void **state)
       int out = b.output;
       b.r.fail_at = b.r.allocations + n;
       uvrelay_error_t error;
-      assert_int_equal(uvr_stream_stdio_new(&b.r.env, in, out, &b.stream, &error), UV_ENOMEM);
+      assert_int_equal(uvr_stream_stdio_new(&b.r.context, in, out, &b.stream, &error), UV_ENOMEM);
       assert_int_equal(error.code, UV_ENOMEM);
       close_failed(&b);
       (void)close(in);

@@ -16,10 +16,10 @@
 #include "fake_wsl.h"
 
 /* The program's own files are in no library. */
-#include "unix/program.c"    /* NOLINT(bugprone-suspicious-include) */
-#include "unix/wsl_drives.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/find_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
 
-#include "unix/wsl.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "win/end_job.h"
-#include "win/event_pool.h"
+#include "base/event_pool_win.h"
+#include "stream/eof_job_win.h"
 
 enum { MANY = 10000, THREADS = 4, PER_THREAD = 5000, HANDLES_SLACK = 16, STEP_MS = 20 };
 
@@ -29,7 +29,7 @@ static void test_last_in_first_out(void **state)
   rig_init(&r);
   HANDLE events[UVR_EVENT_POOL_KEPT];
   for (unsigned i = 0; i < UVR_EVENT_POOL_KEPT; i++) {
-    events[i] = uvr_event_pool_get(r.env.events);
+    events[i] = uvr_event_pool_get(r.context.events);
     assert_non_null(events[i]);
     assert_false(is_set(events[i]));
     for (unsigned n = 0; n < i; n++) {
@@ -37,13 +37,13 @@ static void test_last_in_first_out(void **state)
     }
   }
   for (unsigned i = 0; i < UVR_EVENT_POOL_KEPT; i++) {
-    uvr_event_pool_put(r.env.events, events[i]);
+    uvr_event_pool_put(r.context.events, events[i]);
   }
   for (unsigned i = UVR_EVENT_POOL_KEPT; i-- > 0;) {
-    assert_ptr_equal(uvr_event_pool_get(r.env.events), events[i]);
+    assert_ptr_equal(uvr_event_pool_get(r.context.events), events[i]);
   }
   for (unsigned i = 0; i < UVR_EVENT_POOL_KEPT; i++) {
-    uvr_event_pool_put(r.env.events, events[i]);
+    uvr_event_pool_put(r.context.events, events[i]);
   }
   rig_clear(&r);
   for (unsigned i = 0; i < UVR_EVENT_POOL_KEPT; i++) {
@@ -57,14 +57,14 @@ static void test_reset(void **state)
   (void)state;
   rig r;
   rig_init(&r);
-  HANDLE event = uvr_event_pool_get(r.env.events);
+  HANDLE event = uvr_event_pool_get(r.context.events);
   assert_true(SetEvent(event));
   assert_true(is_set(event));
   assert_true(is_set(event)); /* manual-reset: seeing it does not reset it */
-  uvr_event_pool_put(r.env.events, event);
-  assert_ptr_equal(uvr_event_pool_get(r.env.events), event);
+  uvr_event_pool_put(r.context.events, event);
+  assert_ptr_equal(uvr_event_pool_get(r.context.events), event);
   assert_false(is_set(event));
-  uvr_event_pool_put(r.env.events, event);
+  uvr_event_pool_put(r.context.events, event);
   rig_clear(&r);
 }
 
@@ -75,11 +75,11 @@ static void test_kept(void **state)
   rig_init(&r);
   HANDLE events[2 * UVR_EVENT_POOL_KEPT];
   for (unsigned i = 0; i < 2 * UVR_EVENT_POOL_KEPT; i++) {
-    events[i] = uvr_event_pool_get(r.env.events);
+    events[i] = uvr_event_pool_get(r.context.events);
     assert_non_null(events[i]);
   }
   for (unsigned i = 0; i < 2 * UVR_EVENT_POOL_KEPT; i++) {
-    uvr_event_pool_put(r.env.events, events[i]);
+    uvr_event_pool_put(r.context.events, events[i]);
     DWORD flags;
     assert_int_equal(GetHandleInformation(events[i], &flags) != 0, i < UVR_EVENT_POOL_KEPT);
   }
@@ -91,24 +91,24 @@ static void test_no_growth(void **state)
   (void)state;
   rig r;
   rig_init(&r);
-  uvr_event_pool_put(r.env.events, uvr_event_pool_get(r.env.events));
+  uvr_event_pool_put(r.context.events, uvr_event_pool_get(r.context.events));
   size_t allocations = r.allocations;
   uintptr_t before = highest_new_handle();
-  HANDLE first = uvr_event_pool_get(r.env.events);
-  uvr_event_pool_put(r.env.events, first);
+  HANDLE first = uvr_event_pool_get(r.context.events);
+  uvr_event_pool_put(r.context.events, first);
   for (unsigned i = 0; i < MANY; i++) {
-    HANDLE event = uvr_event_pool_get(r.env.events);
+    HANDLE event = uvr_event_pool_get(r.context.events);
     assert_ptr_equal(event, first);
-    uvr_event_pool_put(r.env.events, event);
+    uvr_event_pool_put(r.context.events, event);
   }
   /* And with more out than are kept, so that some are closed each time. */
   for (unsigned i = 0; i < MANY / 10; i++) {
     HANDLE events[UVR_EVENT_POOL_KEPT + 4];
     for (unsigned n = 0; n < UVR_EVENT_POOL_KEPT + 4; n++) {
-      events[n] = uvr_event_pool_get(r.env.events);
+      events[n] = uvr_event_pool_get(r.context.events);
     }
     for (unsigned n = 0; n < UVR_EVENT_POOL_KEPT + 4; n++) {
-      uvr_event_pool_put(r.env.events, events[n]);
+      uvr_event_pool_put(r.context.events, events[n]);
     }
   }
   assert_int_equal(r.allocations, allocations);
@@ -150,7 +150,7 @@ static void test_threads(void **state)
   worker workers[THREADS];
   uintptr_t before = highest_new_handle();
   for (unsigned i = 0; i < THREADS; i++) {
-    workers[i] = (worker){.pool = r.env.events};
+    workers[i] = (worker){.pool = r.context.events};
     workers[i].thread = CreateThread(NULL, 0, work, &workers[i], 0, NULL);
     assert_non_null(workers[i].thread);
   }
@@ -169,7 +169,7 @@ static void test_no_memory(void **state)
   rig r;
   rig_init(&r);
   r.fail_at = r.allocations + 1;
-  assert_null(uvr_event_pool_new(&r.env.memory));
+  assert_null(uvr_event_pool_new(&r.context.memory));
   uvr_event_pool_free(NULL);
   rig_clear(&r);
 }
@@ -180,13 +180,13 @@ typedef struct bench {
   rig r;
   server s;
   HANDLE file;
-  uvr_end_job job;
+  uvr_eof_job job;
   bool done;
   DWORD error;
   bool closed;
 } bench;
 
-static void on_done(uvr_end_job *job, DWORD error)
+static void on_done(uvr_eof_job *job, DWORD error)
 {
   bench *b = job->user;
   assert_false(b->done);
@@ -197,7 +197,7 @@ static void on_done(uvr_end_job *job, DWORD error)
 
 static void on_job_closed(uv_handle_t *handle)
 {
-  bench *b = ((uvr_end_job *)handle->data)->user;
+  bench *b = ((uvr_eof_job *)handle->data)->user;
   b->closed = true;
 }
 
@@ -205,12 +205,12 @@ static void job_init(bench *b)
 {
   b->done = false;
   b->closed = false;
-  uvr_end_job_init(&b->job, &b->r.loop, b->file, b->r.env.events, on_done, b);
+  uvr_eof_job_init(&b->job, &b->r.loop, b->file, b->r.context.events, on_done, b);
 }
 
 static void job_close(bench *b)
 {
-  uvr_end_job_close(&b->job, on_job_closed);
+  uvr_eof_job_close(&b->job, on_job_closed);
   assert_true(rig_run_until(&b->r, &b->closed));
 }
 
@@ -257,7 +257,7 @@ static void test_many_jobs(void **state)
       before = highest_new_handle();
     }
     job_init(&b);
-    assert_int_equal(uvr_end_job_start(&b.job), 0);
+    assert_int_equal(uvr_eof_job_start(&b.job), 0);
     assert_true(rig_run_until(&b.r, &b.done));
     assert_int_equal(b.error, 0);
     job_close(&b);
@@ -286,14 +286,14 @@ static void test_hurry(void **state)
     bench_init(&b, wait_then_read);
     write_bytes(&b, 1000);
     job_init(&b);
-    assert_int_equal(uvr_end_job_start(&b.job), 0);
+    assert_int_equal(uvr_eof_job_start(&b.job), 0);
     if (early == 0) {
       rig_run_ms(&b.r, 150);
       assert_false(b.done); /* still waiting */
     }
     uint64_t before = uv_hrtime();
     while (!b.done && (uv_hrtime() - before) / 1000000 < RIG_PATIENCE_MS) {
-      uvr_end_job_hurry(&b.job);
+      uvr_eof_job_hurry(&b.job);
       rig_run_ms(&b.r, STEP_MS);
     }
     assert_true(b.done);
@@ -321,13 +321,13 @@ static void test_cancel(void **state)
     bench_init(&b, wait_then_read);
     write_bytes(&b, 1000);
     job_init(&b);
-    assert_int_equal(uvr_end_job_start(&b.job), 0);
+    assert_int_equal(uvr_eof_job_start(&b.job), 0);
     if (ms > 0) {
       rig_run_ms(&b.r, ms);
     }
     uint64_t before = uv_hrtime();
     while (!b.done && (uv_hrtime() - before) / 1000000 < RIG_PATIENCE_MS) {
-      uvr_end_job_cancel(&b.job);
+      uvr_eof_job_cancel(&b.job);
       rig_run_ms(&b.r, STEP_MS);
     }
     assert_true(b.done);
@@ -357,7 +357,7 @@ static void test_peer_gone(void **state)
   bench_init(&b, leave);
   write_bytes(&b, 1000);
   job_init(&b);
-  assert_int_equal(uvr_end_job_start(&b.job), 0);
+  assert_int_equal(uvr_eof_job_start(&b.job), 0);
   rig_run_ms(&b.r, 50);
   assert_false(b.done);
   server_release(&b.s);

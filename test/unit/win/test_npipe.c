@@ -13,9 +13,9 @@
 
 #include <cmocka.h>
 
-#include "dial.h"
-#include "npipe.h"
-#include "pump.h"
+#include "endpoint/dial.h"
+#include "relay/pump.h"
+#include "stream/npipe.h"
 
 enum {
   TRANSFER = 4 * 1024 * 1024,
@@ -62,7 +62,7 @@ static void open_stream(bench *b)
   char name[SERVER_NAME_MAX];
   memcpy(name, b->s.name, sizeof(name));
   if (uvr_npipe_open(b->s.path, name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error) != 0 ||
-      uvr_npipe_stream(&b->r.env, file, name, &b->stream, &error) != 0) {
+      uvr_npipe_stream(&b->r.context, file, name, &b->stream, &error) != 0) {
     fail_msg("%s", error.text);
   }
   memset(name, 0, sizeof(name)); /* it was copied */
@@ -109,7 +109,7 @@ static void bench_clear(bench *b)
     close_stream(b);
   }
   rig_run(&b->r);
-  uvr_buffer_put(&b->r.env.buffers, b->outgoing);
+  uvr_buffer_put(&b->r.context.buffers, b->outgoing);
   server_join(&b->s);
   rig_clear(&b->r);
 }
@@ -138,7 +138,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
       }
     }
     b->read += buffer->length;
-    uvr_buffer_put(&b->r.env.buffers, buffer);
+    uvr_buffer_put(&b->r.context.buffers, buffer);
   }
 }
 
@@ -181,7 +181,7 @@ static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *err
 static void begin_write(bench *b, size_t size)
 {
   if (b->outgoing == NULL) {
-    b->outgoing = uvr_buffer_get(&b->r.env.buffers, UVR_BUFFER_LARGE);
+    b->outgoing = uvr_buffer_get(&b->r.context.buffers, UVR_BUFFER_LARGE);
     assert_non_null(b->outgoing);
   }
   for (size_t i = 0; i < size; i++) {
@@ -933,7 +933,7 @@ static void test_no_memory(void **state)
     uv_sleep(1); /* whatever handle its thread makes must not take the place of ours */
   }
   b.r.fail_at = b.r.allocations + 1;
-  assert_int_equal(uvr_npipe_stream(&b.r.env, file, b.s.name, &b.stream, &error), UV_ENOMEM);
+  assert_int_equal(uvr_npipe_stream(&b.r.context, file, b.s.name, &b.stream, &error), UV_ENOMEM);
   assert_int_equal(error.code, UV_ENOMEM);
   DWORD flags;
   assert_false(GetHandleInformation(file, &flags));
@@ -968,9 +968,9 @@ static void bridge_init(bridge *b, bool message, server_cb source, server_cb sin
   uv_os_fd_t file;
   uvrelay_error_t error;
   assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
-  assert_int_equal(uvr_npipe_stream(&b->from.r.env, file, b->to.s.name, &b->to.stream, &error), 0);
-  b->from.r.env.threads = true;
-  uvr_pump_start(&b->pump, &b->from.r.env, b->from.stream, b->to.stream, on_pump_end);
+  assert_int_equal(uvr_npipe_stream(&b->from.r.context, file, b->to.s.name, &b->to.stream, &error), 0);
+  b->from.r.context.threads = true;
+  uvr_pump_start(&b->pump, &b->from.r.context, b->from.stream, b->to.stream, on_pump_end);
   assert_non_null(b->pump.job);
 }
 
@@ -1081,7 +1081,7 @@ static void dial_start(dialling *d, const char *name, const uvr_dial_options *op
   memset(d, 0, sizeof(*d));
   rig_init(&d->r);
   assert_int_equal(uvr_address_parse(name, 0, &address, NULL), 0);
-  d->dial = uvr_dial_start(&d->r.env, &address, options, on_result, d);
+  d->dial = uvr_dial_start(&d->r.context, &address, options, on_result, d);
   assert_non_null(d->dial);
   assert_false(d->done);
 }

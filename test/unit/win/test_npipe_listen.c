@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
-#include "npipe.h"
-#include "npipe_listen.h"
-#include "win/security.h"
+#include "endpoint/npipe_listen.h"
+#include "endpoint/user_only_win.h"
+#include "stream/npipe.h"
 
 enum {
   PIPE_SIZE = 65536,
@@ -199,7 +199,7 @@ static int try_listen(bench *b, bool message, unsigned backlog)
   memcpy(name, b->name, sizeof(name));
   uvr_npipe_listen_options options = {.message = message, .buffer_size = PIPE_SIZE, .backlog = backlog};
   b->inside = true;
-  int code = uvr_npipe_listen(&b->r.env, path, name, &options, on_client, b, &b->listener, &b->error);
+  int code = uvr_npipe_listen(&b->r.context, path, name, &options, on_client, b, &b->listener, &b->error);
   b->inside = false;
   memset(path, 0, sizeof(path)); /* they were copied */
   memset(name, 0, sizeof(name));
@@ -249,7 +249,7 @@ static int try_take(bench *b, end *e)
 {
   *e = (end){.r = &b->r, .in = 2, .out = 1};
   b->inside = true;
-  int code = uvr_npipe_take(b->listener, &b->r.env, &e->stream, &e->error);
+  int code = uvr_npipe_take(b->listener, &b->r.context, &e->stream, &e->error);
   b->inside = false;
   return code;
 }
@@ -271,7 +271,7 @@ static int try_open(bench *b, end *e)
   uv_os_fd_t file;
   *e = (end){.r = &b->r, .in = 1, .out = 2};
   int code = uvr_npipe_open(b->path, b->name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &e->error);
-  return code != 0 ? code : uvr_npipe_stream(&b->r.env, file, b->name, &e->stream, &e->error);
+  return code != 0 ? code : uvr_npipe_stream(&b->r.context, file, b->name, &e->stream, &e->error);
 }
 
 static void on_end_closed(void *user)
@@ -285,7 +285,7 @@ static void end_clear(end *e)
     uvr_stream_close(e->stream, on_end_closed, e);
     assert_true(rig_run_until(e->r, &e->closed));
   }
-  uvr_buffer_put(&e->r->env.buffers, e->outgoing);
+  uvr_buffer_put(&e->r->context.buffers, e->outgoing);
 }
 
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
@@ -304,7 +304,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     }
     e->read += buffer->length;
     e->messages += buffer->end_of_message ? 1U : 0U;
-    uvr_buffer_put(&e->r->env.buffers, buffer);
+    uvr_buffer_put(&e->r->context.buffers, buffer);
   }
 }
 
@@ -330,7 +330,7 @@ static void on_wrote(void *user, uvr_outcome outcome, const uvrelay_error_t *err
 static void begin_write(end *e, size_t size)
 {
   if (e->outgoing == NULL) {
-    e->outgoing = uvr_buffer_get(&e->r->env.buffers, UVR_BUFFER_LARGE);
+    e->outgoing = uvr_buffer_get(&e->r->context.buffers, UVR_BUFFER_LARGE);
     assert_non_null(e->outgoing);
   }
   for (size_t i = 0; i < size; i++) {
@@ -1066,21 +1066,21 @@ static void test_no_handle_left(void **state)
   assert_in_range(highest_new_handle(), 0, before + (size_t)4 * HANDLES_SLACK);
 }
 
-/* A client taken for another env, and used when the listener is gone. */
+/* A client taken for another context, and used when the listener is gone. */
 static void test_outlives_the_listener(void **state)
 {
   (void)state;
   bench b;
   end client;
   end s = {.in = 2, .out = 1};
-  uvr_env other;
+  uvr_context other;
   listen_at(&b, true, 2);
   s.r = &b.r;
-  assert_int_equal(uvr_env_init(&other, &b.r.loop, &b.r.env.memory, &b.r.env.log), 0);
+  assert_int_equal(uvr_context_init(&other, &b.r.loop, &b.r.context.memory, &b.r.context.log), 0);
   assert_int_equal(try_open(&b, &client), 0);
   assert_true(rig_run_until(&b.r, &b.told));
   assert_int_equal(uvr_npipe_take(b.listener, &other, &s.stream, NULL), 0);
-  assert_ptr_equal(s.stream->env, &other);
+  assert_ptr_equal(s.stream->context, &other);
   begin_close(&b);
   assert_true(rig_run_until(&b.r, &b.closed));
   write_once(&s, REPLY);
@@ -1089,7 +1089,7 @@ static void test_outlives_the_listener(void **state)
   assert_int_equal(client.read, REPLY);
   end_clear(&client);
   rig_run(&b.r);
-  uvr_env_clear(&other);
+  uvr_context_clear(&other);
   bench_clear(&b);
 }
 

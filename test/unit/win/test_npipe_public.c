@@ -126,7 +126,7 @@ static void give_up(bench *b)
 static uvrelay_npipe_t *open_handle(bench *b)
 {
   const uvrelay_npipe_options_t options = {.size = sizeof(options),
-                                           .allocator = b->r.env.memory,
+                                           .allocator = b->r.context.memory,
                                            .mode = b->s->message ? UVRELAY_NPIPE_MESSAGE : UVRELAY_NPIPE_BYTE,
                                            .buffer_size = 65536,
                                            .retry = UVRELAY_RETRY_BUSY,
@@ -343,7 +343,7 @@ static bool listen_on(bench *b, const char *name, uvrelay_npipe_connection_cb cb
 
 static bool start_relay(bench *b)
 {
-  const uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.env.memory};
+  const uvrelay_options_t options = {.size = sizeof(options), .allocator = b->r.context.memory};
   if (uvrelay_new(&b->relay, &b->r.loop, &options) != 0) {
     return false;
   }

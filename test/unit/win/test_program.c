@@ -13,7 +13,7 @@
 #include "scratch.h"
 
 /* The program's own files are in no library. */
-#include "win/program.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/find_program_win.c" /* NOLINT(bugprone-suspicious-include) */
 
 static void expect_found(const char *name, const char *path, const char *end)
 {

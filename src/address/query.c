@@ -1,0 +1,243 @@
+/* Options by name: a table of them, a parser for each kind of value, and the query of an address, which is cut into
+ * them. What is wrong is told with the option's name and with what may be written instead. */
+#include "address/query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+#define DAY_MS   ((uint64_t)86400 * 1000)
+#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation and eof"
+#define DURATION "a number of seconds over 0 and up to 86400, such as 2.5, or off"
+
+enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = 64 };
+
+typedef enum option_id {
+  OPTION_TIMEOUT,
+  OPTION_LINGER,
+  OPTION_IDLE,
+  OPTION_MAX,
+  OPTION_PERM,
+  OPTION_MODE,
+  OPTION_IMPERSONATION,
+  OPTION_EOF,
+  OPTION_COUNT
+} option_id;
+
+static const struct {
+  const char *name;
+  uvrelay_side_t side;   /* in whose query it may stand; UVRELAY_SIDE_NONE: in both */
+  uvr_address_kind kind; /* what the address must be; UVR_ADDRESS_NONE: anything */
+  bool each;             /* each side may have its own */
+  const char *values;
+  const char *where; /* for the message */
+} table[OPTION_COUNT] = {
+    [OPTION_TIMEOUT] = {"timeout", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
+    [OPTION_LINGER] = {"linger", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
+    [OPTION_IDLE] = {"idle", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
+    [OPTION_MAX] = {"max", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, "a number from 1 to 1000000", NULL},
+    [OPTION_PERM] = {"perm", UVRELAY_LEFT, UVR_ADDRESS_UNIX, false, "an octal number up to 0777, such as 0600",
+                     "where a unix: socket is listened on"},
+    [OPTION_MODE] = {"mode", UVRELAY_LEFT, UVR_ADDRESS_NPIPE, false, "byte or message",
+                     "where a named pipe is listened on, as a target's is for its server to say"},
+    [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_NPIPE, false, UVR_IMPERSONATION_LEVELS,
+                              "where the target is a named pipe"},
+    [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, true, "auto, marker or none", NULL},
+};
+
+bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level)
+{
+  static const char *const names[] = {"anonymous", "identification", "impersonation", "delegation"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strcmp(text, names[i]) == 0) {
+      *level = (uvrelay_impersonation_t)i;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool parse_duration(const char *text, uint64_t off, uint64_t *milliseconds)
+{
+  if (strcmp(text, "off") == 0) {
+    *milliseconds = off;
+    return true;
+  }
+  return uvr_seconds_parse(text, milliseconds) && *milliseconds <= DAY_MS;
+}
+
+static bool parse_eof(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options)
+{
+  static const char *const names[] = {"auto", "marker", "none"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    if (strcmp(text, names[i]) == 0) {
+      if (side != UVRELAY_RIGHT) {
+        options->eof_to_client = (uvrelay_eof_t)i;
+      }
+      if (side != UVRELAY_LEFT) {
+        options->eof_to_target = (uvrelay_eof_t)i;
+      }
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool parse_mode(const char *text, int *message_mode)
+{
+  *message_mode = strcmp(text, "message") == 0;
+  return *message_mode || strcmp(text, "byte") == 0;
+}
+
+static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uvrelay_route_options_t *options)
+{
+  switch (id) {
+  case OPTION_TIMEOUT:
+    return parse_duration(value, UINT64_MAX, &options->timeout_ms);
+  case OPTION_LINGER:
+    return parse_duration(value, UINT64_MAX, &options->linger_ms);
+  case OPTION_IDLE:
+    return parse_duration(value, 0, &options->idle_ms);
+  case OPTION_MAX:
+    return uvr_number_parse(value, 10, MAX_MAX, &options->max) && options->max > 0;
+  case OPTION_PERM:
+    return uvr_number_parse(value, 8, PERM_MAX, &options->permissions) && options->permissions > 0;
+  case OPTION_MODE:
+    return parse_mode(value, &options->message_mode);
+  case OPTION_IMPERSONATION:
+    return uvr_impersonation_parse(value, &options->impersonation);
+  case OPTION_EOF:
+    return parse_eof(value, side, options);
+  case OPTION_COUNT:
+    break;
+  }
+  return false;
+}
+
+static option_id find(const char *name)
+{
+  option_id id = OPTION_TIMEOUT;
+  while (id < OPTION_COUNT && strcmp(table[id].name, name) != 0) {
+    id++;
+  }
+  return id;
+}
+
+static int refuse_name(const char *name, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                       "there is no option %s: the options of a route are " NAMES, uvr_quote(quoted, name));
+}
+
+static int refuse_size(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+}
+
+int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, const char *name, const char *value,
+                         uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  uvrelay_route_options_t changed = {.size = options->size}; /* nothing is half-written */
+  size_t known = options->size < sizeof(changed) ? options->size : sizeof(changed);
+  if (known < sizeof(known)) {
+    return refuse_size(error);
+  }
+  memcpy(&changed, options, known);
+  option_id id = find(name);
+  if (id == OPTION_COUNT) {
+    return refuse_name(name, error);
+  }
+  if (side != UVRELAY_SIDE_NONE && table[id].side != UVRELAY_SIDE_NONE && side != table[id].side) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s stands only %s", name,
+                         table[id].where);
+  }
+  if (!parse_value(id, side, value, &changed)) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s has the bad value %s: write %s", name,
+                         uvr_quote(quoted, value), table[id].values);
+  }
+  for (size_t i = known; i < sizeof(changed); i++) { /* what the caller's struct does not have */
+    if (((const unsigned char *)&changed)[i] != 0) {
+      return refuse_size(error);
+    }
+  }
+  memcpy(options, &changed, known);
+  return 0;
+}
+
+/* Whether the option, which is right by itself, makes sense with this address, and stands for the first time. */
+static int check(option_id id, uvrelay_side_t side, const char *value, const uvr_address *address, unsigned *given,
+                 uvrelay_error_t *error)
+{
+  if (table[id].kind != UVR_ADDRESS_NONE && table[id].kind != address->kind) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s cannot have the option %s, which stands only %s",
+                         address->canonical, table[id].name, table[id].where);
+  }
+  if (id == OPTION_EOF && strcmp(value, "marker") == 0 && address->kind != UVR_ADDRESS_NPIPE) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%s cannot have the option eof=marker, which is for named pipes", address->canonical);
+  }
+  unsigned bit = 1U << ((unsigned)id + (table[id].each && side == UVRELAY_RIGHT ? (unsigned)OPTION_COUNT : 0U));
+  if ((*given & bit) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s of %s is given twice", table[id].name,
+                         address->canonical);
+  }
+  *given |= bit;
+  return 0;
+}
+
+/* Takes NAME=VALUE, of `length` bytes. */
+static int take(const char *text, size_t length, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
+                const uvr_address *address, uvrelay_error_t *error)
+{
+  char copy[NAME_SIZE + VALUE_SIZE];
+  if (length >= sizeof(copy)) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%s has an option that is too long: the options of a route are " NAMES, address->canonical);
+  }
+  memcpy(copy, text, length);
+  copy[length] = '\0';
+  char *value = strchr(copy, '=');
+  if (value == NULL) {
+    return find(copy) == OPTION_COUNT
+               ? refuse_name(copy, error)
+               : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                               "the option %s of %s has no value: write %s=VALUE", copy, address->canonical, copy);
+  }
+  *value++ = '\0';
+  uvrelay_error_t reason;
+  if (uvrelay_route_option(options, side, copy, value, &reason) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, reason.code, "the address %s: %s", address->canonical,
+                         reason.text);
+  }
+  return check(find(copy), side, value, address, given, error);
+}
+
+int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
+                      uvr_address *out, uvrelay_error_t *error)
+{
+  char address[sizeof("via:") + UVR_ADDRESS_PATH_SIZE];
+  char scheme[sizeof("via:")];
+  (void)snprintf(scheme, sizeof(scheme), "%s", text != NULL && side == UVRELAY_RIGHT ? text : "");
+  const char *plain = uvr_is_same_word(scheme, "via:") ? text + 4 : text;
+  bool device_path = text != NULL && strspn(plain, "/\\") == 2 && plain[2] == '?'; /* \\?\pipe\NAME */
+  size_t device = device_path ? (size_t)(plain - text) + 3 : 0;
+  size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
+  bool too_long = length >= sizeof(address); /* which the parser then says */
+  if (length > 0 && !too_long) {
+    memcpy(address, text, length);
+  }
+  address[too_long ? 0 : length] = '\0';
+  unsigned flags = side == UVRELAY_LEFT ? UVR_ADDRESS_LISTEN : UVR_ADDRESS_VIA;
+  int code = uvr_address_parse(too_long ? text : address, flags, out, error);
+  const char *next = text == NULL || text[length] == '\0' ? NULL : text + length + 1;
+  while (code == 0 && next != NULL) {
+    size_t option = strcspn(next, "&");
+    code = take(next, option, side, options, given, out, error);
+    next = next[option] == '&' ? next + option + 1 : NULL;
+  }
+  return code;
+}

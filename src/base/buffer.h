@@ -1,0 +1,55 @@
+/* The buffers that bytes travel in, and the pool that keeps a few of them for the next reader.
+ *
+ * There are two sizes: a small one for a read that waits on an idle connection, a large one for a busy one. Others are
+ * made for one message each, and not kept. */
+#ifndef UVR_BASE_BUFFER_H
+#define UVR_BASE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/memory.h"
+
+#define UVR_BUFFER_SMALL ((size_t)1024)      /* bytes */
+#define UVR_BUFFER_LARGE ((size_t)64 * 1024) /* bytes, unless the pool's owner chooses another size */
+
+/* What a pool's owner may choose instead. */
+static inline bool uvr_buffer_may_be_large(size_t bytes)
+{
+  return bytes >= UVR_BUFFER_SMALL && bytes <= (size_t)16 * 1024 * 1024;
+}
+
+typedef struct uvr_buffer uvr_buffer;
+struct uvr_buffer {
+  uvr_buffer *next;
+  size_t capacity;     /* bytes of `data` */
+  size_t length;       /* how many bytes of `data` are filled */
+  bool end_of_message; /* the last of these bytes is the last of a message */
+  char data[];
+};
+
+typedef struct uvr_buffer_pool {
+  const uvrelay_allocator_t *memory;
+  size_t large; /* bytes; its owner may set it at first, to UVR_BUFFER_SMALL or more */
+  uvr_buffer *small_free;
+  uvr_buffer *large_free;
+  size_t small_count; /* on the free lists */
+  size_t large_count;
+} uvr_buffer_pool;
+
+void uvr_buffer_pool_init(uvr_buffer_pool *pool, const uvrelay_allocator_t *memory);
+
+/* Frees the buffers that lie in the pool. Those still in use must have been put back before. */
+void uvr_buffer_pool_clear(uvr_buffer_pool *pool);
+
+/* An empty buffer, of UVR_BUFFER_SMALL bytes if no more are wanted, else a large one; or NULL when there is no memory.
+ */
+uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted);
+
+/* The same, of exactly `capacity` bytes. */
+uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity);
+
+/* Takes a buffer back; NULL is allowed. */
+void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
+
+#endif

@@ -1,0 +1,25 @@
+/* How the detail of an error is filled in. */
+#ifndef UVR_BASE_ERROR_H
+#define UVR_BASE_ERROR_H
+
+#include "uvrelay/common.h"
+
+#ifdef __GNUC__
+#define UVR_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define UVR_PRINTF(text, first)
+#endif
+
+/* Fills in *error (which may be NULL) with a text made as by printf, and returns `code`. A text that is too
+ * long is cut. */
+int uvr_error_set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *format, ...) UVR_PRINTF(4, 5);
+
+/* The same, and appends the cause: " (ERROR_PIPE_BUSY, 231)" where `system` is a Windows code, else
+ * " (ECONNREFUSED)" from `code`. */
+int uvr_error_set_system(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigned long system,
+                         const char *format, ...) UVR_PRINTF(5, 6);
+
+/* The name of a Windows error code that a pipe or socket may give ("ERROR_PIPE_BUSY"), or NULL. */
+const char *uvr_error_system_name(unsigned long system);
+
+#endif

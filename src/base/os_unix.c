@@ -1,0 +1,83 @@
+/* Unix's side of system.h. */
+#include "base/os.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int uvr_os_init(uvr_context *context)
+{
+  (void)context;
+  return 0;
+}
+
+void uvr_os_clear(uvr_context *context)
+{
+  (void)context;
+}
+
+bool uvr_os_has_npipes(void)
+{
+  return false;
+}
+
+bool uvr_os_pipes_half_close(void)
+{
+  return true;
+}
+
+const char *uvr_os_lacks(const uvr_address *address)
+{
+  return address->kind == UVR_ADDRESS_NPIPE
+             ? "named pipes exist on Windows only; run uvrelay.exe there (in WSL it can be started from Linux)"
+         : uvr_address_is_windows_file(address) ? "its path is one of Windows; run uvrelay.exe there"
+                                                : NULL;
+}
+
+const char *uvr_os_lacks_listener(uvr_address_kind kind)
+{
+  return kind == UVR_ADDRESS_ASSUAN  ? "a libassuan socket file is made by its own server"
+         : kind == UVR_ADDRESS_NPIPE ? "named pipes exist on Windows only; run uvrelay.exe there"
+                                     : NULL;
+}
+
+int uvr_os_is_hung_up(const uv_stream_t *stream)
+{
+  struct pollfd poll_fd = {.events = 0};
+  int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
+  return code != 0 ? code : poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+int uvr_os_pending_error(const uv_stream_t *stream)
+{
+  int fd;
+  int error = 0;
+  socklen_t length = sizeof(error);
+  bool asked = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* not of a pipe that is no socket */
+  return asked ? uv_translate_sys_error(error) : 0;
+}
+
+size_t uvr_os_unsent(const uv_stream_t *stream)
+{
+  int fd;
+  int bytes = 0;
+  bool told = uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, TIOCOUTQ, &bytes) == 0;
+  return told && bytes > 0 ? (size_t)bytes : 0;
+}
+
+/* A copy of any descriptor will do. */
+int uvr_os_open_spare_fd(const uv_loop_t *loop)
+{
+  return 1 + fcntl(uv_backend_fd(loop), F_DUPFD_CLOEXEC, 0);
+}
+
+void uvr_os_close_spare_fd(int *spare_fd)
+{
+  if (*spare_fd > 0) {
+    (void)close(*spare_fd - 1);
+    *spare_fd = 0;
+  }
+}

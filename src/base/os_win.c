@@ -1,0 +1,85 @@
+/* Windows' side of system.h. */
+#include "base/os.h"
+
+#include "base/event_pool_win.h"
+
+int uvr_os_init(uvr_context *context)
+{
+  context->events = uvr_event_pool_new(&context->memory);
+  return context->events == NULL ? UV_ENOMEM : 0;
+}
+
+void uvr_os_clear(uvr_context *context)
+{
+  uvr_event_pool_free(context->events);
+  context->events = NULL;
+}
+
+bool uvr_os_has_npipes(void)
+{
+  return true;
+}
+
+bool uvr_os_pipes_half_close(void)
+{
+  return false; /* uv_shutdown closes the whole pipe there, soon after */
+}
+
+const char *uvr_os_lacks(const uvr_address *address)
+{
+  return address->kind == UVR_ADDRESS_UNIX
+             ? "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port"
+             : NULL;
+}
+
+const char *uvr_os_lacks_listener(uvr_address_kind kind)
+{
+  return kind == UVR_ADDRESS_ASSUAN ? "a libassuan socket file is made by its own server"
+         : kind == UVR_ADDRESS_UNIX
+             ? "uvrelay for Windows does not listen on Unix sockets; name a pipe or a tcp:// port"
+         : kind == UVR_ADDRESS_FD ? "Windows passes no sockets on; name a pipe or a tcp:// port"
+                                  : NULL;
+}
+
+/* Not WSAPoll, which tells a half-closed connection and a lost one alike. A peer that has closed both directions shows
+ * once something is sent to it, be it by keep-alive. */
+int uvr_os_is_hung_up(const uv_stream_t *stream)
+{
+  uv_os_fd_t handle;
+  if (stream->type != UV_TCP) {
+    return UV_ENOTSUP;
+  }
+  int code = uv_fileno((const uv_handle_t *)stream, &handle);
+  if (code != 0) {
+    return code;
+  }
+  if (send((SOCKET)handle, "", 0, 0) == 0) {
+    return 0;
+  }
+  int error = WSAGetLastError();
+  return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
+}
+
+int uvr_os_pending_error(const uv_stream_t *stream)
+{
+  (void)stream; /* here each read has its own result */
+  return 0;
+}
+
+/* Windows tells it by SIO_TCP_INFO only, which came late and which Wine does not have. */
+size_t uvr_os_unsent(const uv_stream_t *stream)
+{
+  (void)stream;
+  return 0;
+}
+
+int uvr_os_open_spare_fd(const uv_loop_t *loop)
+{
+  (void)loop;
+  return 0;
+}
+
+void uvr_os_close_spare_fd(int *spare_fd)
+{
+  *spare_fd = 0;
+}

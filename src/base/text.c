@@ -1,0 +1,197 @@
+/* UTF-8 text: see text.h. */
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define QUOTED_TEXT_MAX 128
+
+size_t uvr_utf8_next(const char *text, uint32_t *point)
+{
+  static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+  const unsigned char *bytes = (const unsigned char *)text;
+  if (bytes[0] < 0x80) {
+    *point = bytes[0];
+    return 1;
+  }
+  size_t length = bytes[0] >= 0xF0 ? 4 : bytes[0] >= 0xE0 ? 3 : 2;
+  if (bytes[0] < 0xC2 || bytes[0] > 0xF4) {
+    return 0;
+  }
+  uint32_t value = bytes[0] & (0xFFU >> (length + 1));
+  for (size_t i = 1; i < length; i++) {
+    if ((bytes[i] & 0xC0) != 0x80) {
+      return 0; /* the NUL ends up here too */
+    }
+    value = value << 6 | (bytes[i] & 0x3FU);
+  }
+  if (value < smallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) {
+    return 0;
+  }
+  *point = value;
+  return length;
+}
+
+bool uvr_is_control(uint32_t point)
+{
+  return point < 0x20 || (point >= 0x7F && point < 0xA0);
+}
+
+size_t uvr_utf16_units(const char *text)
+{
+  size_t units = 0;
+  for (; *text != '\0'; text++) {
+    unsigned char byte = (unsigned char)*text;
+    units += (byte & 0xC0) == 0x80 ? 0 : byte >= 0xF0 ? 2 : 1;
+  }
+  return units;
+}
+
+const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
+{
+  size_t used = 0;
+  quoted[used++] = '"';
+  while (*text != '\0') {
+    char piece[16];
+    uint32_t point = 0;
+    size_t length = uvr_utf8_next(text, &point);
+    size_t size = length;
+    if (length == 0 || uvr_is_control(point)) {
+      /* A control character of two bytes is shown byte by byte, as the bytes that came. */
+      length = 1;
+      size = sizeof("\\x00") - 1;
+      (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*text);
+    } else {
+      memcpy(piece, text, length);
+    }
+    if (used + size > QUOTED_TEXT_MAX) {
+      memcpy(quoted + used, "...", 3);
+      used += 3;
+      break;
+    }
+    memcpy(quoted + used, piece, size);
+    used += size;
+    text += length;
+  }
+  quoted[used++] = '"';
+  quoted[used] = '\0';
+  return quoted;
+}
+
+/* By hand, because strtod depends on the locale and takes much that is no plain number. */
+bool uvr_seconds_parse(const char *text, uint64_t *milliseconds)
+{
+  const uint64_t most = (uint64_t)10000000000;
+  uint64_t value = 0;
+  size_t digits = 0;
+  for (; *text >= '0' && *text <= '9'; text++, digits++) {
+    value = value * 10 + (uint64_t)(*text - '0');
+    value = value < most ? value : most;
+  }
+  value *= 1000;
+  if (*text == '.') {
+    uint64_t unit = 100;
+    bool more = false;
+    for (text++; *text >= '0' && *text <= '9'; text++, digits++) {
+      value += unit * (uint64_t)(*text - '0');
+      more = more || (unit == 0 && *text != '0');
+      unit /= 10;
+    }
+    value += more ? 1 : 0;
+  }
+  *milliseconds = value;
+  return *text == '\0' && digits > 0 && value > 0;
+}
+
+bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *value)
+{
+  uint64_t number = 0;
+  const char *next = text;
+  for (; *next >= '0' && *next < (char)('0' + base) && number <= most; next++) {
+    number = number * base + (unsigned)(*next - '0');
+  }
+  *value = (unsigned)number;
+  return *next == '\0' && next != text && number <= most;
+}
+
+static char to_lower(char c)
+{
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool uvr_is_same_word(const char *one, const char *other)
+{
+  while (*one != '\0' && to_lower(*one) == to_lower(*other)) {
+    one++;
+    other++;
+  }
+  return to_lower(*one) == to_lower(*other);
+}
+
+/* Whether the byte is in the set that begins behind the bracket; *end is behind the closing one. False with *end NULL:
+ * there is no closing one. */
+static bool is_in_set(const char *set, char byte, const char **end)
+{
+  bool negated = *set == '!' || *set == '^';
+  bool found = false;
+  const char *next = negated ? set + 1 : set;
+  *end = NULL;
+  for (bool first = true; *next != '\0' && (first || *next != ']'); first = false) {
+    unsigned char low = (unsigned char)*next++;
+    unsigned char high = low;
+    if (next[0] == '-' && next[1] != ']' && next[1] != '\0') {
+      high = (unsigned char)next[1];
+      next += 2;
+    }
+    found = found || ((unsigned char)byte >= low && (unsigned char)byte <= high);
+  }
+  if (*next == '\0') {
+    return false;
+  }
+  *end = next + 1;
+  return found != negated;
+}
+
+/* Whether one element of the pattern, no *, matches the byte; *next is behind it. */
+static bool matches_one(const char *pattern, char byte, const char **next)
+{
+  const char *end = NULL;
+  *next = pattern + 1;
+  if (*pattern == '?') {
+    return true;
+  }
+  if (*pattern == '[') {
+    bool found = is_in_set(pattern + 1, byte, &end);
+    if (end != NULL) {
+      *next = end;
+      return found;
+    }
+  }
+  if (*pattern == '\\' && pattern[1] != '\0') {
+    *next = pattern + 2;
+    return pattern[1] == byte;
+  }
+  return *pattern == byte;
+}
+
+bool uvr_pattern_matches(const char *pattern, const char *text)
+{
+  const char *star = NULL; /* behind the last one; and what it has swallowed ends here */
+  const char *swallowed = NULL;
+  while (*text != '\0' || *pattern != '\0') {
+    const char *next = pattern;
+    if (*pattern == '*') {
+      star = ++pattern;
+      swallowed = text;
+    } else if (*text != '\0' && *pattern != '\0' && matches_one(pattern, *text, &next)) {
+      pattern = next;
+      text++;
+    } else if (star != NULL && *swallowed != '\0') {
+      pattern = star;
+      text = ++swallowed;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,151 @@
+/* Finding a program: see ../program.h.
+ *
+ * Happy path: the first file of that name that is executable. As with a shell, one that is not does not end the search;
+ * only if there is no other it is told of. */
+#include "cli/child/find_program.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* What one place was found to have. */
+typedef struct uvr_program_found {
+  int code;
+  bool there; /* there is something of that name */
+  bool directory;
+} uvr_program_found;
+
+/* Joins a directory (of `length` bytes; none: the current one) and a name, made absolute. NULL: there is no memory, or
+ * no current directory. */
+static char *join(const char *directory, size_t length, const char *name)
+{
+  char current[PATH_MAX] = "";
+  if (length == 0 || *directory != '/') {
+    if (getcwd(current, sizeof(current)) == NULL) {
+      return NULL;
+    }
+  }
+  size_t size = strlen(current) + length + strlen(name) + 3;
+  char *path = malloc(size);
+  if (path != NULL) {
+    (void)snprintf(path, size, "%s%s%.*s%s%s", current, *current != '\0' && length > 0 ? "/" : "", (int)length,
+                   directory, length > 0 && directory[length - 1] == '/' ? "" : "/", name);
+  }
+  return path;
+}
+
+static uvr_program_found look_at(const char *path)
+{
+  struct stat status;
+  uvr_program_found found = {.code = 0};
+  if (stat(path, &status) != 0) {
+    found.code = errno == ENOTDIR ? UV_ENOENT : -errno;
+    return found;
+  }
+  found.there = true;
+  if (!S_ISREG(status.st_mode)) {
+    found.directory = S_ISDIR(status.st_mode);
+    found.code = UV_EACCES;
+  } else if (access(path, X_OK) != 0) {
+    found.code = -errno;
+  }
+  return found;
+}
+
+static int refuse(const char *name, const char *path, uvr_program_found found, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  char where[UVR_QUOTED_SIZE];
+  if (found.directory) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0,
+                                "cannot execute the program %s: %s is a directory", uvr_quote(quoted, name),
+                                uvr_quote(where, path));
+  }
+  if (found.code == UV_ENOENT) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0, "cannot find the program %s: there is no %s",
+                                uvr_quote(quoted, name), uvr_quote(where, path));
+  }
+  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0,
+                              "cannot execute the program %s, which is %s: %s", uvr_quote(quoted, name),
+                              uvr_quote(where, path), uv_strerror(found.code));
+}
+
+static int no_path(uvrelay_error_t *error)
+{
+  int code = -errno;
+  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot look for a program: %s", uv_strerror(code));
+}
+
+static int find_there(const char *name, char **file, uvrelay_error_t *error)
+{
+  char *path = *name == '/' ? strdup(name) : join("", 0, name);
+  if (path == NULL) {
+    return no_path(error);
+  }
+  uvr_program_found found = look_at(path);
+  if (found.code == 0) {
+    *file = path;
+    return 0;
+  }
+  (void)refuse(name, path, found, error);
+  free(path);
+  return found.code;
+}
+
+static int find_on_path(const char *name, const char *search, char **file, uvrelay_error_t *error)
+{
+  int code = UV_ENOENT;
+  for (const char *next = search; next != NULL;) {
+    size_t length = strcspn(next, ":");
+    char *path = join(next, length, name);
+    if (path == NULL && errno == ENOMEM) {
+      return no_path(error);
+    }
+    uvr_program_found found = {.code = UV_ENOENT};
+    if (path != NULL) { /* else a relative one, and there is no current directory */
+      found = look_at(path);
+    }
+    if (found.code == 0) {
+      *file = path;
+      return 0;
+    }
+    if (found.there && code == UV_ENOENT) {
+      code = refuse(name, path, found, error);
+    }
+    free(path);
+    next = next[length] == ':' ? next + length + 1 : NULL;
+  }
+  if (code != UV_ENOENT) {
+    return code;
+  }
+  char quoted[UVR_QUOTED_SIZE];
+  char where[UVR_QUOTED_SIZE];
+  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
+                              "cannot find the program %s: it is in none of the directories of PATH, %s",
+                              uvr_quote(quoted, name), uvr_quote(where, search));
+}
+
+int uvr_program_find(const char *name, const char *path, char **file, uvrelay_error_t *error)
+{
+  *file = NULL;
+  if (strchr(name, '/') != NULL) {
+    return find_there(name, file, error);
+  }
+  const char *search = path != NULL ? path : getenv("PATH");
+  return find_on_path(name, search != NULL ? search : "/usr/local/bin:/usr/bin:/bin", file, error);
+}
+
+bool uvr_program_backslash_quotes(void)
+{
+  return true;
+}

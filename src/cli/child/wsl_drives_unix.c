@@ -1,0 +1,129 @@
+/* Windows drives: see wsl_drives.h. A line of the mount table is of a drive when it looks like one of
+ *   C:\134 /mnt/c drvfs ...                        (WSL 1; as C: too)
+ *   C:\134 /mnt/c 9p ...aname=drvfs;path=C:\;...   (WSL 2; the source may be another word)
+ *   TAG /mnt/c virtiofs ...                        (the same; TAG is a link in /run/wsl/virtiofs to C:\)
+ *
+ * Ways to fail: there is no table, no memory, or a line is not understood: then no such drive is found. */
+#include "cli/child/wsl_drives_unix.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+/* Undoes what the mount table does to blanks and backslashes: \ooo. */
+static void unescape(char *text)
+{
+  char *to = text;
+  for (; *text != '\0'; to++) {
+    unsigned value;
+    char digits[4] = {0};
+    bool escaped = *text == '\\' && strnlen(text, 4) == 4;
+    if (escaped) {
+      memcpy(digits, text + 1, 3);
+      escaped = uvr_number_parse(digits, 8, 255, &value);
+    }
+    *to = escaped ? (char)value : *text;
+    text += escaped ? 4 : 1;
+  }
+  *to = '\0';
+}
+
+static bool is_drive(const char *path)
+{
+  return isalpha((unsigned char)path[0]) && path[1] == ':';
+}
+
+static bool is_drive_c(const char *path)
+{
+  return is_drive(path) && (path[0] == 'C' || path[0] == 'c') && strlen(path + 2) <= 1 &&
+         strchr("\\/", path[2]) != NULL;
+}
+
+/* Which Windows path is mounted, into `path`; empty: none of a drive. */
+static void mounted_path(const uvr_wsl *self, const char *source, const char *type, const char *options, char *path,
+                         size_t size)
+{
+  static const char shared[] = "aname=drvfs;path=";
+  const char *option = strstr(options, shared);
+  *path = '\0';
+  if (strcmp(type, "virtiofs") == 0) {
+    char link[PATH_MAX];
+    int needed = snprintf(link, sizeof(link), "%s/%s", self->virtiofs, source);
+    bool fits = needed > 0 && (size_t)needed < sizeof(link) && strchr(source, '/') == NULL;
+    ssize_t length = fits ? readlink(link, path, size - 1) : -1;
+    path[length < 0 ? 0 : length] = '\0';
+  } else if (strcmp(type, "9p") == 0 && option != NULL) {
+    option += sizeof(shared) - 1;
+    (void)snprintf(path, size, "%.*s", (int)strcspn(option, ";,"), option);
+  } else if (strcmp(type, "9p") == 0 || strcmp(type, "drvfs") == 0) {
+    (void)snprintf(path, size, "%s", source);
+  }
+  if (!is_drive(path)) {
+    *path = '\0';
+  }
+}
+
+static bool is_within(const char *path, const char *directory)
+{
+  size_t length = strlen(directory);
+  length -= length > 0 && directory[length - 1] == '/' ? 1 : 0;
+  return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static void take_mount(const uvr_wsl *self, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
+{
+  char path[PATH_MAX] = "";
+  char *rest = NULL;
+  char *source = strtok_r(line, " \n", &rest);
+  char *target = strtok_r(NULL, " \n", &rest);
+  char *type = strtok_r(NULL, " \n", &rest);
+  char *options = strtok_r(NULL, " \n", &rest);
+  if (options == NULL) {
+    return;
+  }
+  unescape(source);
+  unescape(target);
+  unescape(options);
+  mounted_path(self, source, type, options, path, sizeof(path));
+  if (is_within(asked, target) && strlen(target) >= *longest) { /* a later mount hides an earlier one */
+    *longest = strlen(target);
+    drives->within = *path != '\0';
+  }
+  if (*path != '\0' && drives->first == NULL) {
+    drives->first = strdup(target);
+  }
+  if (is_drive_c(path) && drives->c == NULL) {
+    drives->c = strdup(target);
+  }
+}
+
+uvr_wsl_drives uvr_wsl_find_drives(const uvr_wsl *self, const char *asked)
+{
+  uvr_wsl_drives drives = {.c = NULL};
+  char name[PATH_MAX];
+  (void)snprintf(name, sizeof(name), "%s/mounts", self->proc);
+  FILE *file = fopen(name, "re");
+  char *line = NULL;
+  size_t size = 0;
+  size_t longest = 0;
+  while (file != NULL && getline(&line, &size, file) > 0) {
+    take_mount(self, line, asked, &longest, &drives);
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return drives;
+}
+
+void uvr_wsl_drives_clear(uvr_wsl_drives *drives)
+{
+  free(drives->c);
+  free(drives->first);
+}

@@ -1,0 +1,380 @@
+/* WSL: see ../wsl.h.
+ *
+ * What it rests on: WSL's init listens on a Unix socket for each session that was started from Windows,
+ * /run/WSL/N_interop with N the number of its own process, which is an ancestor of all of the session's; and on one
+ * that outlives them, 1_interop, which may be a link. A Windows program is started by the kernel handing it to /init,
+ * which asks the socket that WSL_INTEROP names. Services have no WSL_INTEROP; a program that outlives its session has
+ * one that is dead.
+ *
+ * Everyone may put a socket there, and whoever is asked sees what the program is to do: only those of root and our own
+ * are taken.
+ *
+ * Ways to fail: no uvrelay.exe; no socket that is alive; no drive, then the current directory stays as it is. */
+#include "cli/child/wsl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/child/find_program.h"
+#include "cli/child/wsl_drives_unix.h"
+
+enum { ANCESTORS_MAX = 256, SOCKETS_MAX = 1024 };
+
+void uvr_wsl_init(uvr_wsl *self)
+{
+  *self = (uvr_wsl){
+      .run = "/run/WSL",
+      .virtiofs = "/run/wsl/virtiofs",
+      .proc = "/proc",
+      .mount = "/mnt/c",
+      .path = getenv("PATH"),
+      .interop = getenv("WSL_INTEROP"),
+      .distro_name = getenv("WSL_DISTRO_NAME"),
+      .process = getpid(),
+  };
+}
+
+/* DIRECTORY/NAME, to be freed, or NULL. */
+static char *inside(const char *directory, const char *name)
+{
+  char *path = NULL;
+  return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+}
+
+static bool is_set(const char *text)
+{
+  return text != NULL && *text != '\0';
+}
+
+static bool is_there(const char *directory, const char *name)
+{
+  char *path = inside(directory, name);
+  bool there = path != NULL && access(path, F_OK) == 0;
+  free(path);
+  return there;
+}
+
+/* Opens a file of `proc`, or returns NULL. */
+static FILE *open_proc(const uvr_wsl *self, const char *name)
+{
+  char *path = inside(self->proc, name);
+  FILE *file = path == NULL ? NULL : fopen(path, "re");
+  free(path);
+  return file;
+}
+
+bool uvr_wsl_is(const uvr_wsl *self)
+{
+  struct stat status;
+  char release[256] = "";
+  if (is_set(self->interop) || is_set(self->distro_name) ||
+      (stat(self->run, &status) == 0 && S_ISDIR(status.st_mode))) {
+    return true;
+  }
+  FILE *file = open_proc(self, "sys/kernel/osrelease");
+  if (file != NULL) {
+    release[fread(release, 1, sizeof(release) - 1, file)] = '\0';
+    (void)fclose(file);
+  }
+  return strcasestr(release, "microsoft") != NULL;
+}
+
+/* The current directory. */
+
+/* The directory of a file, links followed: to be freed, or NULL. */
+static char *directory_of(const char *file)
+{
+  char *path = realpath(file, NULL);
+  char *slash = path == NULL ? NULL : strrchr(path, '/');
+  if (slash != NULL) {
+    slash[slash == path ? 1 : 0] = '\0';
+  }
+  return path;
+}
+
+static bool can_be_in(const char *directory)
+{
+  struct stat status;
+  return directory != NULL && stat(directory, &status) == 0 && S_ISDIR(status.st_mode) && access(directory, X_OK) == 0;
+}
+
+/* A directory on a Windows drive for this program to be in: to be freed, or NULL. */
+static char *choose_directory(const uvr_wsl *self, const char *file)
+{
+  char *own = directory_of(file);
+  uvr_wsl_drives drives = uvr_wsl_find_drives(self, own == NULL ? "" : own);
+  const char *choice = own != NULL && drives.within && can_be_in(own) ? own
+                       : can_be_in(drives.c)                          ? drives.c
+                       : can_be_in(drives.first)                      ? drives.first
+                       : can_be_in(self->mount)                       ? self->mount
+                                                                      : NULL;
+  char *directory = choice == NULL ? NULL : strdup(choice);
+  uvr_wsl_drives_clear(&drives);
+  free(own);
+  return directory;
+}
+
+/* The far end. */
+
+/* The program's own directory: to be freed, or NULL. */
+static char *own_directory(const uvr_wsl *self)
+{
+  char path[PATH_MAX];
+  if (self->directory != NULL) {
+    return strdup(self->directory);
+  }
+  char *link = inside(self->proc, "self/exe");
+  ssize_t length = link == NULL ? -1 : readlink(link, path, sizeof(path) - 1);
+  free(link);
+  path[length < 0 ? 0 : length] = '\0';
+  char *slash = strrchr(path, '/');
+  if (slash == NULL) {
+    return NULL;
+  }
+  slash[slash == path ? 1 : 0] = '\0';
+  return strdup(path);
+}
+
+/* Looks for it in one place; whether the search is over. Keeps why the first one that is there is not executable. */
+static bool look(const char *name, const char *path, char **file, int *code, uvrelay_error_t *error)
+{
+  uvrelay_error_t detail;
+  int found = name == NULL ? UV_ENOMEM : uvr_program_find(name, path, file, &detail);
+  if (found == UV_EACCES && *code == UV_ENOENT && error != NULL) {
+    *error = detail;
+  }
+  if (found == 0 || (found == UV_EACCES && *code == UV_ENOENT)) {
+    *code = found;
+  }
+  return found == 0;
+}
+
+int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error)
+{
+  static const char name[] = "uvrelay.exe";
+  char quoted[UVR_QUOTED_SIZE];
+  char where[UVR_QUOTED_SIZE];
+  int code = UV_ENOENT;
+  uvr_wsl_drives drives = uvr_wsl_find_drives(self, "");
+  char *directory = own_directory(self);
+  char *beside = directory == NULL ? NULL : inside(directory, name);
+  char *place = inside(drives.c != NULL ? drives.c : self->mount, UVR_WSL_PLACE);
+  *file = NULL;
+  if (!look(beside, NULL, file, &code, error) && !(is_set(self->path) && look(name, self->path, file, &code, error)) &&
+      !look(place, NULL, file, &code, error) && code == UV_ENOENT) {
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
+                               "cannot find %s: it is not beside this program (in %s), not on PATH, and there is no %s",
+                               name, uvr_quote(quoted, directory == NULL ? "?" : directory),
+                               uvr_quote(where, place == NULL ? UVR_WSL_PLACE : place));
+  }
+  uvr_wsl_drives_clear(&drives);
+  free(directory);
+  free(beside);
+  free(place);
+  return code;
+}
+
+/* Interop. */
+
+/* Whether somebody listens there; asks without waiting, and leaves at once. */
+static bool is_live(const char *path)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof(address.sun_path)) {
+    return false;
+  }
+  memcpy(address.sun_path, path, strlen(path) + 1);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  bool live = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return live;
+}
+
+/* The socket of this process of WSL's, if it is alive and of one whom we trust: to be freed, or NULL. */
+static char *take_socket(const uvr_wsl *self, long process)
+{
+  struct stat status;
+  char *path = NULL;
+  if (asprintf(&path, "%s/%ld_interop", self->run, process) < 0) {
+    return NULL;
+  }
+  if (stat(path, &status) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()) || !is_live(path)) {
+    free(path);
+    return NULL;
+  }
+  return path;
+}
+
+/* The parent's number, or 0. */
+static long parent_of(const uvr_wsl *self, long process)
+{
+  char name[32];
+  char text[512] = "";
+  (void)snprintf(name, sizeof(name), "%ld/stat", process);
+  FILE *file = open_proc(self, name);
+  if (file != NULL) {
+    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+    (void)fclose(file);
+  }
+  const char *next = strrchr(text, ')'); /* the name before it may have any character */
+  if (next == NULL || strlen(next) < 5) {
+    return 0;
+  }
+  return strtol(next + 4, NULL, 10); /* behind a blank, the state, a blank */
+}
+
+/* The process number of a socket's name, or 0 if it is none. */
+static long socket_process(const char *name)
+{
+  char *end = NULL;
+  if (*name < '1' || *name > '9') {
+    return 0;
+  }
+  long number = strtol(name, &end, 10);
+  return number < INT_MAX && strcmp(end, "_interop") == 0 ? number : 0;
+}
+
+static int compare_down(const void *one, const void *other)
+{
+  long a = *(const long *)one;
+  long b = *(const long *)other;
+  return (a < b) - (a > b);
+}
+
+/* The live socket of the highest number: to be freed, or NULL. */
+static char *highest_socket(const uvr_wsl *self)
+{
+  long numbers[SOCKETS_MAX];
+  size_t count = 0;
+  DIR *directory = opendir(self->run);
+  const struct dirent *entry;
+  while (directory != NULL && count < SOCKETS_MAX && (entry = readdir(directory)) != NULL) {
+    numbers[count] = socket_process(entry->d_name);
+    count += numbers[count] != 0 ? 1 : 0;
+  }
+  if (directory != NULL) {
+    (void)closedir(directory);
+  }
+  qsort(numbers, count, sizeof(numbers[0]), compare_down);
+  char *found = NULL;
+  for (size_t i = 0; i < count && found == NULL; i++) {
+    found = take_socket(self, numbers[i]);
+  }
+  return found;
+}
+
+static char *find_socket(const uvr_wsl *self)
+{
+  char *found = NULL;
+  long process = self->process;
+  for (int i = 0; i < ANCESTORS_MAX && found == NULL && (process = parent_of(self, process)) > 0; i++) {
+    found = take_socket(self, process);
+  }
+  found = found != NULL ? found : take_socket(self, 1);
+  return found != NULL ? found : highest_socket(self);
+}
+
+/* The environment with another WSL_INTEROP, in one block: to be freed, or NULL. Its other texts are not copied. */
+static char **make_environment(const char *interop)
+{
+  static const char name[] = "WSL_INTEROP=";
+  size_t count = 0;
+  size_t used = 0;
+  while (environ != NULL && environ[count] != NULL) {
+    count++;
+  }
+  size_t size = sizeof(name) + strlen(interop);
+  char **environment = malloc((count + 2) * sizeof(*environment) + size);
+  if (environment == NULL) {
+    return NULL;
+  }
+  char *text = (char *)(environment + count + 2);
+  (void)snprintf(text, size, "%s%s", name, interop);
+  for (size_t i = 0; i < count; i++) {
+    if (strncmp(environ[i], name, sizeof(name) - 1) != 0) {
+      environment[used++] = environ[i];
+    }
+  }
+  environment[used++] = text;
+  environment[used] = NULL;
+  return environment;
+}
+
+static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  if (is_set(self->interop) && is_live(self->interop)) {
+    return 0;
+  }
+  char *found = find_socket(self);
+  if (found == NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
+                         "nobody listens at WSL_INTEROP (%s) or at another socket in %s: Windows programs can probably "
+                         "not be started",
+                         is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run);
+  }
+  start->environment = make_environment(found);
+  free(found);
+  return start->environment != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+}
+
+static bool is_windows_program(const char *file)
+{
+  size_t length = strlen(file);
+  return length > 4 && strcasecmp(file + length - 4, ".exe") == 0;
+}
+
+/* Whether the kernel would hand this file to a shell, as no handler of Windows programs is registered. A table that
+ * cannot be seen proves nothing. */
+static bool is_unknown(const uvr_wsl *self, const char *path)
+{
+  char magic[2] = "";
+  FILE *file = fopen(path, "re");
+  bool binary = file != NULL && fread(magic, 1, sizeof(magic), file) == sizeof(magic) && memcmp(magic, "MZ", 2) == 0;
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return binary && is_there(self->proc, "sys/fs/binfmt_misc/register") &&
+         !is_there(self->proc, "sys/fs/binfmt_misc/WSLInterop") &&
+         !is_there(self->proc, "sys/fs/binfmt_misc/WSLInterop-late");
+}
+
+int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error)
+{
+  *start = (uvr_wsl_start){.directory = NULL};
+  if (!is_windows_program(file) || !uvr_wsl_is(self)) {
+    return 0;
+  }
+  start->directory = choose_directory(self, file);
+  int code = choose_interop(self, start, error);
+  if (is_unknown(self, file)) {
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
+                         "Windows programs can probably not be started: %s/sys/fs/binfmt_misc/WSLInterop is missing; "
+                         "see [interop] in /etc/wsl.conf, and with systemd its service systemd-binfmt",
+                         self->proc);
+  }
+  return code;
+}
+
+void uvr_wsl_start_clear(uvr_wsl_start *start)
+{
+  free(start->directory);
+  free(start->environment);
+  *start = (uvr_wsl_start){.directory = NULL};
+}

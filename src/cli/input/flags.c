@@ -1,0 +1,172 @@
+/* Flags: see flags.h. They are taken as Go's flag package does, down to its corner cases ("-" is no flag, "--" ends
+ * them, a flag's value may begin with a hyphen). The refusal of an unknown one says what was probably meant. */
+#include "cli/input/flags.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/text.h"
+
+#define REFUSE_FLAG(self, ...)                                                                                         \
+  (uvr_error_set((self)->error, UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), UVR_FLAGS_WRONG)
+
+/* A flag's name as it was given, which ends at "=" or at the text's end. */
+typedef struct word {
+  const char *text;
+  size_t length;
+} word;
+
+static const uvr_flag *find_flag(const uvr_flags *self, word name)
+{
+  for (size_t i = 0; i < self->count; i++) {
+    const uvr_flag *flag = &self->table[i];
+    if (strlen(flag->name) == name.length && memcmp(flag->name, name.text, name.length) == 0) {
+      return flag;
+    }
+  }
+  return NULL;
+}
+
+static char lower(char c)
+{
+  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* How many letters must be changed, put in or left out to make `name` into `other`, in letters of either case; or
+ * a large number if `name` is much longer than any flag. */
+static size_t distance(word name, const char *other)
+{
+  enum { MAX = 20 };
+  size_t row[MAX + 1];
+  if (name.length > MAX) {
+    return MAX;
+  }
+  for (size_t i = 0; i <= name.length; i++) {
+    row[i] = i;
+  }
+  for (; *other != '\0'; other++) {
+    size_t diagonal = row[0];
+    row[0]++;
+    for (size_t i = 1; i <= name.length; i++) {
+      size_t above = row[i];
+      size_t best = diagonal + (lower(name.text[i - 1]) == *other ? 0 : 1);
+      best = above + 1 < best ? above + 1 : best;
+      best = row[i - 1] + 1 < best ? row[i - 1] + 1 : best;
+      row[i] = best;
+      diagonal = above;
+    }
+  }
+  return row[name.length];
+}
+
+/* The flag that was probably meant, or NULL: one that begins alike, or that takes two changed letters at most. A
+ * short one must be right but for its letters' case. */
+static const char *near_flag(const uvr_flags *self, word name)
+{
+  const char *found = NULL;
+  size_t least = 3;
+  for (size_t i = 0; i < self->count; i++) {
+    const char *known = self->table[i].name;
+    size_t alike = 0;
+    while (alike < name.length && name.text[alike] == known[alike]) {
+      alike++;
+    }
+    size_t changes = distance(name, known);
+    if (changes == 0 || alike >= 4 || (alike == 3 && alike == name.length)) {
+      return known;
+    }
+    if (strlen(known) >= 4 && changes < least) {
+      least = changes;
+      found = known;
+    }
+  }
+  return found;
+}
+
+/* Whether `name` is several flags of one letter written as one, as in -sv. */
+static bool is_joined(const uvr_flags *self, word name)
+{
+  for (size_t i = 0; i < name.length; i++) {
+    if (find_flag(self, (word){name.text + i, 1}) == NULL) {
+      return false;
+    }
+  }
+  return name.length > 1;
+}
+
+static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word name)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  uvr_quote(quoted, argument);
+  const char *meant = near_flag(self, name);
+  if (is_joined(self, name)) {
+    return REFUSE_FLAG(self, "unknown flag %s: flags can't be joined, write -%c -%c", quoted, name.text[0],
+                       name.text[1]);
+  }
+  if (meant != NULL) {
+    return REFUSE_FLAG(self, "unknown flag %s: did you mean %s%s?", quoted, strlen(meant) > 2 ? "--" : "-", meant);
+  }
+  return REFUSE_FLAG(self, "unknown flag %s: %s", quoted, self->all);
+}
+
+/* The truth values of Go's strconv.ParseBool. */
+static bool parse_bool(const char *text, bool *value)
+{
+  static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"};
+  for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+    if (strcmp(text, words[i]) == 0) {
+      *value = i < 6;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* `value` is what stands behind "=", or NULL. */
+static uvr_flags_step take_known(uvr_flags *self, const uvr_flag *flag, const char *value, uvr_flag_taken *out)
+{
+  out->id = flag->id;
+  out->on = true;
+  out->value = value;
+  if (flag->kind == UVR_FLAG_VALUE && value == NULL) {
+    if (self->next >= self->argc) {
+      return REFUSE_FLAG(self, "--%s lacks its value: write %s", flag->name, flag->form);
+    }
+    out->value = self->argv[self->next++];
+  }
+  if (flag->kind == UVR_FLAG_SWITCH && value != NULL && !parse_bool(value, &out->on)) {
+    char quoted[UVR_QUOTED_SIZE];
+    return REFUSE_FLAG(self, "bad value in %s: write true or false, or the flag alone",
+                       uvr_quote(quoted, self->argv[self->next - 1]));
+  }
+  return UVR_FLAGS_TAKEN;
+}
+
+uvr_flags_step uvr_flags_take(uvr_flags *self, uvr_flag_taken *out)
+{
+  if (self->next >= self->argc || !uvr_flags_like(self->argv[self->next])) {
+    return UVR_FLAGS_LAST;
+  }
+  const char *argument = self->argv[self->next++];
+  if (strcmp(argument, "--") == 0) {
+    return UVR_FLAGS_LAST;
+  }
+  const char *text = argument + (argument[1] == '-' ? 2 : 1);
+  if (*text == '-' || *text == '=') {
+    char quoted[UVR_QUOTED_SIZE];
+    return REFUSE_FLAG(self, "bad flag syntax %s: a flag is one or two hyphens and a name, such as -v or --timeout=5",
+                       uvr_quote(quoted, argument));
+  }
+  word name = {text, strcspn(text, "=")};
+  const uvr_flag *flag = find_flag(self, name);
+  if (flag == NULL) {
+    return refuse_unknown(self, argument, name);
+  }
+  return take_known(self, flag, text[name.length] == '=' ? text + name.length + 1 : NULL, out);
+}
+
+bool uvr_flags_like(const char *argument)
+{
+  return argument[0] == '-' && argument[1] != '\0';
+}

@@ -1,0 +1,31 @@
+/* Hints: see hint.h. */
+#include "cli/input/hint.h"
+
+#include <stddef.h>
+
+#include <uv.h>
+
+static const char *connect_hint(const uvrelay_error_t *error, const uvr_options *options)
+{
+  switch (error->code) {
+  case UV_EBUSY:
+    return "add -p to wait for one";
+  case UV_ENOENT:
+    return "start its server first, or add -p to wait for it";
+  case UV_ECONNREFUSED:
+    return "is the server running? add -p to wait for it";
+  case UV_EHOSTUNREACH:
+    return "is its name right, and is it on the network?";
+  case UV_EACCES:
+    return "run as the user who owns its server, or ask for access there";
+  case UV_ETIMEDOUT:
+    return options->timeout_ms == 0 ? "is the server running?" : "is the server running? give a longer --timeout";
+  default:
+    return NULL;
+  }
+}
+
+const char *uvr_hint(const uvrelay_error_t *error, const uvr_options *options)
+{
+  return error->phase == UVRELAY_PHASE_CONNECT ? connect_hint(error, options) : NULL;
+}

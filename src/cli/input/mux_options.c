@@ -1,0 +1,114 @@
+/* The command line of mux: see mux_options.h. The last of several flags wins, but for --allow; the first that is wrong
+ * ends the parsing. */
+#include "cli/input/mux_options.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/input/flags.h"
+#include "cli/input/window.h"
+
+typedef enum mux_flag_id { MUX_ALLOW, MUX_WINDOW_TOTAL, MUX_VERBOSE, MUX_HELP } mux_flag_id;
+
+static const uvr_flag mux_flags[] = {
+    {"allow", MUX_ALLOW, UVR_FLAG_VALUE, "--allow=PATTERN, such as --allow='//./pipe/docker*'"},
+    {"window-total", MUX_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
+    {"v", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
+    {"help", MUX_HELP, UVR_FLAG_ALONE, NULL},
+    {"h", MUX_HELP, UVR_FLAG_ALONE, NULL},
+};
+
+#define MUX_FLAG_COUNT (sizeof(mux_flags) / sizeof(mux_flags[0]))
+
+#define REFUSE_MUX(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
+
+/* A pattern that can match no address would refuse everything, to the surprise of who wrote it. */
+static bool keep_pattern(uvr_mux_options *out, const char *pattern, uvrelay_error_t *error)
+{
+  static const char *const never[] = {"npipe:", "via:", "\\\\"};
+  char quoted[UVR_QUOTED_SIZE];
+  for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
+    if (strncmp(pattern, never[i], strlen(never[i])) == 0) {
+      return REFUSE_MUX(error, "bad value %s for --allow: a pipe is written as //./pipe/NAME there",
+                        uvr_quote(quoted, pattern));
+    }
+  }
+  if (*pattern == '\0') {
+    return REFUSE_MUX(error, "--allow has no pattern: write --allow=PATTERN, such as --allow='//./pipe/docker*'");
+  }
+  if (out->allow_count == UVR_MUX_ALLOW_MAX) {
+    return REFUSE_MUX(error, "--allow is given more than %d times", UVR_MUX_ALLOW_MAX);
+  }
+  out->allow[out->allow_count++] = pattern;
+  return true;
+}
+
+static bool keep_flag(uvr_mux_options *out, const uvr_flag_taken *taken, uvrelay_error_t *error)
+{
+  switch (taken->id) {
+  case MUX_ALLOW:
+    return keep_pattern(out, taken->value, error);
+  case MUX_WINDOW_TOTAL:
+    return uvr_window_parse(taken->value, &out->window_total, error);
+  default:
+    out->verbose = taken->on;
+    return true;
+  }
+}
+
+uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_options *out, uvrelay_error_t *error)
+{
+  uvr_flags self = {.table = mux_flags,
+                    .count = MUX_FLAG_COUNT,
+                    .all = "the flags of mux are --allow, --window-total, -v and --help",
+                    .argc = argc,
+                    .argv = argv,
+                    .next = 1,
+                    .error = error};
+  uvr_flag_taken taken;
+  uvr_flags_step step;
+  char quoted[UVR_QUOTED_SIZE];
+  memset(out, 0, sizeof(*out));
+  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
+    if (taken.id == MUX_HELP) {
+      return UVR_MUX_SHOW_HELP;
+    }
+    if (!keep_flag(out, &taken, error)) {
+      return UVR_MUX_WRONG_USAGE;
+    }
+  }
+  if (step == UVR_FLAGS_LAST && self.next < argc) {
+    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                        "%s: mux takes no target, only flags: what it connects to it is told by the near end",
+                        uvr_quote(quoted, argv[self.next]));
+    return UVR_MUX_WRONG_USAGE;
+  }
+  return step == UVR_FLAGS_LAST ? UVR_MUX_RUN : UVR_MUX_WRONG_USAGE;
+}
+
+const char *uvr_mux_usage(void)
+{
+  return "Usage: uvrelay mux [flags]\n"
+         "\n"
+         "The far end of uvrelay serve --via: carries many connections over its standard\n"
+         "input and output, connects to what the near end asks for, and ends when its\n"
+         "standard input does. It is started by uvrelay serve, not by hand.\n"
+         "\n"
+         "Flags:\n"
+         "  --allow=PATTERN       connect only to addresses that this shell pattern\n"
+         "                        matches, such as '//./pipe/docker*'; may be given again\n"
+         "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"
+         "                        passed on, for all connections together (64M)\n"
+         "  -v                    say on standard error what happens\n"
+         "  --help                show this help and exit\n"
+         "\n"
+         "Exit status: 0 after the end of standard input, 1 after a failure, 2 for wrong\n"
+         "usage.\n"
+         "\n"
+         "Example:\n"
+         "  uvrelay serve --via \"ssh host uvrelay mux --allow 'unix:///run/*'\" \\\n"
+         "    unix:///tmp/docker.sock=via:unix:///run/docker.sock\n";
+}

@@ -1,0 +1,191 @@
+/* The command line: see options.h. The last of several flags wins; the first that is wrong ends the parsing. */
+#include "cli/input/options.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "address/query.h"
+#include "base/text.h"
+#include "cli/input/flags.h"
+
+typedef enum flag_id {
+  FLAG_RETRY,
+  FLAG_SEND_END,
+  FLAG_TARGET_END,
+  FLAG_INPUT_END,
+  FLAG_ASSUAN,
+  FLAG_HIDE,
+  FLAG_VERBOSE,
+  FLAG_IMPERSONATION,
+  FLAG_TIMEOUT,
+  FLAG_VERSION,
+  FLAG_HELP
+} flag_id;
+
+static const uvr_flag flags[] = {
+    {"p", FLAG_RETRY, UVR_FLAG_SWITCH, NULL},
+    {"s", FLAG_SEND_END, UVR_FLAG_SWITCH, NULL},
+    {"ep", FLAG_TARGET_END, UVR_FLAG_SWITCH, NULL},
+    {"ei", FLAG_INPUT_END, UVR_FLAG_SWITCH, NULL},
+    {"a", FLAG_ASSUAN, UVR_FLAG_SWITCH, NULL},
+    {"bg", FLAG_HIDE, UVR_FLAG_SWITCH, NULL},
+    {"v", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
+    {"impersonation", FLAG_IMPERSONATION, UVR_FLAG_VALUE,
+     "--impersonation=LEVEL, a level being " UVR_IMPERSONATION_LEVELS},
+    {"timeout", FLAG_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
+    {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
+    {"help", FLAG_HELP, UVR_FLAG_ALONE, NULL},
+    {"h", FLAG_HELP, UVR_FLAG_ALONE, NULL},
+};
+
+#define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
+
+#define REFUSE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
+
+static bool parse_timeout(const char *text, uint32_t *milliseconds)
+{
+  uint64_t value;
+  bool good = uvr_seconds_parse(text, &value) && value <= (uint64_t)UVR_OPTIONS_TIMEOUT_MAX_SECONDS * 1000;
+  *milliseconds = good ? (uint32_t)value : 0;
+  return good;
+}
+
+/* Where a flag that is on or off is kept; `version` for the one that is no option. */
+static bool *switch_of(uvr_options *out, int id, bool *version)
+{
+  switch (id) {
+  case FLAG_RETRY:
+    return &out->retry;
+  case FLAG_SEND_END:
+    return &out->send_end;
+  case FLAG_TARGET_END:
+    return &out->end_at_target_end;
+  case FLAG_INPUT_END:
+    return &out->end_at_input_end;
+  case FLAG_ASSUAN:
+    return &out->assuan;
+  case FLAG_HIDE:
+    return &out->hide_console;
+  case FLAG_VERBOSE:
+    return &out->verbose;
+  default:
+    return version;
+  }
+}
+
+/* Keeps what a flag says. */
+static bool keep(uvr_options *out, const uvr_flag_taken *taken, bool *version, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  if (taken->id == FLAG_TIMEOUT) {
+    return parse_timeout(taken->value, &out->timeout_ms) ||
+           REFUSE(error, "bad value %s for --timeout: write a number of seconds over 0 and up to %d, such as 2.5",
+                  uvr_quote(quoted, taken->value), UVR_OPTIONS_TIMEOUT_MAX_SECONDS);
+  }
+  if (taken->id == FLAG_IMPERSONATION) {
+    return uvr_impersonation_parse(taken->value, &out->impersonation) ||
+           REFUSE(error, "bad value %s for --impersonation: write " UVR_IMPERSONATION_LEVELS,
+                  uvr_quote(quoted, taken->value));
+  }
+  *switch_of(out, taken->id, version) = taken->on;
+  return true;
+}
+
+/* Takes what is left as the one TARGET. */
+static bool take_target(const uvr_flags *self, uvr_options *out)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  int count = self->argc - self->next;
+  if (count <= 0) {
+    return REFUSE(self->error, "TARGET is missing: write what to relay to, such as //./pipe/NAME");
+  }
+  for (int i = self->next + 1; i < self->argc; i++) {
+    if (uvr_flags_like(self->argv[i])) {
+      return REFUSE(self->error, "%s stands behind TARGET: flags must stand before TARGET",
+                    uvr_quote(quoted, self->argv[i]));
+    }
+  }
+  if (count > 1) {
+    return REFUSE(self->error,
+                  "%d arguments where one TARGET is wanted, the second being %s: put a TARGET with blanks in quotes",
+                  count, uvr_quote(quoted, self->argv[self->next + 1]));
+  }
+  out->target = self->argv[self->next];
+  return true;
+}
+
+uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvrelay_error_t *error)
+{
+  uvr_flags self = {.table = flags,
+                    .count = FLAG_COUNT,
+                    .all = "-help lists all",
+                    .argc = argc,
+                    .argv = argv,
+                    .next = 1,
+                    .error = error};
+  uvr_flag_taken taken;
+  uvr_flags_step step;
+  bool version = false;
+  memset(out, 0, sizeof(*out));
+  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
+    if (taken.id == FLAG_HELP) {
+      return UVR_OPTIONS_SHOW_HELP;
+    }
+    if (!keep(out, &taken, &version, error)) {
+      return UVR_OPTIONS_WRONG_USAGE;
+    }
+  }
+  if (step == UVR_FLAGS_WRONG) {
+    return UVR_OPTIONS_WRONG_USAGE;
+  }
+  if (version) {
+    return UVR_OPTIONS_SHOW_VERSION;
+  }
+  return take_target(&self, out) ? UVR_OPTIONS_RUN : UVR_OPTIONS_WRONG_USAGE;
+}
+
+const char *uvr_options_usage(void)
+{
+  return "Usage: uvrelay [flags] TARGET\n"
+         "       uvrelay serve [flags] LISTEN=TARGET...  (see uvrelay serve --help)\n"
+         "       uvrelay mux [flags]                      (see uvrelay mux --help)\n"
+         "\n"
+         "Relays standard input and output to TARGET.\n"
+         "\n"
+         "TARGET is one of:\n"
+         "  //./pipe/NAME         a named pipe of this computer, also as \\\\.\\pipe\\NAME,\n"
+         "                        npipe:////./pipe/NAME or npipe:NAME\n"
+         "  //HOST/pipe/NAME      a named pipe of another computer, also as\n"
+         "                        npipe:////HOST/pipe/NAME\n"
+         "  unix:///PATH          a Unix socket\n"
+         "  tcp://HOST:PORT       a TCP port; HOST is a name, an IPv4 address or [IPv6]\n"
+         "  assuan:///PATH        a libassuan (GnuPG) socket file; with -a, any path\n"
+         "\n"
+         "Flags, which stand before TARGET (-ei, --ei and -ei=true are the same):\n"
+         "  -p                    retry while the pipe does not exist or is busy, the\n"
+         "                        socket or socket file is missing, the port refuses\n"
+         "  -s                    after the end of standard input, send the pipe a\n"
+         "                        zero-byte message, which tells its server of that end\n"
+         "  -ep                   end at the end of input from the pipe, even if standard\n"
+         "                        input has more\n"
+         "  -ei                   end at the end of standard input, even if the pipe has\n"
+         "                        more\n"
+         "  -a                    TARGET is the path of a libassuan socket file\n"
+         "  -bg                   hide the console window\n"
+         "  -v                    say on standard error what happens\n"
+         "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
+         "                        (the default), identification, impersonation or\n"
+         "                        delegation\n"
+         "  --timeout=SECONDS     give up connecting after so long, such as 5 or 0.5\n"
+         "  --version             show the version and exit\n"
+         "  --help                show this help and exit\n"
+         "\n"
+         "Exit status: 0 after an orderly end, 1 after a failure, 2 for wrong usage.\n"
+         "\n"
+         "Examples:\n"
+         "  uvrelay -ei -s //./pipe/openssh-ssh-agent\n"
+         "  socat UNIX-LISTEN:/tmp/docker.sock,fork \\\n"
+         "    EXEC:'uvrelay.exe -ep -s //./pipe/docker_engine',nofork\n";
+}

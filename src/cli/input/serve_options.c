@@ -1,0 +1,239 @@
+/* The command line of serve: see serve_options.h. The last of several flags wins, but for --config; the first that is
+ * wrong ends the parsing. What an option of a route may be is the library's to say. */
+#include "cli/input/serve_options.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/input/flags.h"
+#include "cli/input/window.h"
+
+#define DAY_S            86400
+#define DEFAULT_DRAIN_MS 5000
+#define ROUTE_EXAMPLE    "LISTEN=TARGET, such as tcp://127.0.0.1:8080=tcp://127.0.0.1:80"
+
+/* Behind the names of routes' options. */
+typedef enum serve_flag_id {
+  SERVE_CONFIG = UVR_SERVE_NAMES,
+  SERVE_ALLOW_REMOTE,
+  SERVE_DRAIN,
+  SERVE_STATUS,
+  SERVE_VIA,
+  SERVE_EAGER,
+  SERVE_WINDOW_TOTAL,
+  SERVE_JSON,
+  SERVE_VERBOSE,
+  SERVE_HELP
+} serve_flag_id;
+
+static const uvr_flag serve_flags[] = {
+    {"timeout", UVR_SERVE_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
+    {"linger", UVR_SERVE_LINGER, UVR_FLAG_VALUE, "--linger=SECONDS"},
+    {"idle", UVR_SERVE_IDLE, UVR_FLAG_VALUE, "--idle=SECONDS"},
+    {"max", UVR_SERVE_MAX, UVR_FLAG_VALUE, "--max=NUMBER"},
+    {"perm", UVR_SERVE_PERM, UVR_FLAG_VALUE, "--perm=OCTAL, such as --perm=0600"},
+    {"mode", UVR_SERVE_MODE, UVR_FLAG_VALUE, "--mode=byte or --mode=message"},
+    {"impersonation", UVR_SERVE_IMPERSONATION, UVR_FLAG_VALUE, "--impersonation=LEVEL"},
+    {"eof", UVR_SERVE_EOF, UVR_FLAG_VALUE, "--eof=auto, --eof=marker or --eof=none"},
+    {"config", SERVE_CONFIG, UVR_FLAG_VALUE, "--config=FILE"},
+    {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
+    {"drain", SERVE_DRAIN, UVR_FLAG_VALUE, "--drain=SECONDS"},
+    {"status", SERVE_STATUS, UVR_FLAG_VALUE, "--status=SECONDS"},
+    {"via", SERVE_VIA, UVR_FLAG_VALUE, "--via=COMMAND, such as --via=\"uvrelay.exe mux\""},
+    {"eager", SERVE_EAGER, UVR_FLAG_SWITCH, NULL},
+    {"window-total", SERVE_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
+    {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
+    {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
+    {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
+    {"h", SERVE_HELP, UVR_FLAG_ALONE, NULL},
+};
+
+#define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
+#define ALL_FLAGS                                                                                                      \
+  "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --config, "      \
+  "--allow-remote, --drain, --via, --eager, --window-total, --status, --json, -v and --help"
+
+#define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
+
+static bool keep_seconds(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  uint64_t value = 0;
+  if (!(zero && strcmp(text, "0") == 0) && (!uvr_seconds_parse(text, &value) || value > (uint64_t)DAY_S * 1000)) {
+    return REFUSE_SERVE(error, "bad value %s for --%s: write a number of seconds %s up to %d, such as 2.5",
+                        uvr_quote(quoted, text), name, zero ? "from 0" : "over 0 and", DAY_S);
+  }
+  *milliseconds = value;
+  return true;
+}
+
+static bool keep_config(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
+{
+  if (*file == '\0') {
+    return REFUSE_SERVE(error, "--config names no file: write --config=FILE, or --config=- for standard input");
+  }
+  if (out->config_count == UVR_SERVE_CONFIGS_MAX) {
+    return REFUSE_SERVE(error, "--config is given more than %d times", UVR_SERVE_CONFIGS_MAX);
+  }
+  out->configs[out->config_count++] = file;
+  return true;
+}
+
+/* An option of all routes, if the library takes it. */
+static bool keep_option(uvr_serve_options *out, int id, const char *value, uvrelay_error_t *error)
+{
+  uvrelay_route_options_t ignored = {.size = sizeof(ignored)};
+  out->values[id] = value;
+  return uvrelay_route_option(&ignored, UVRELAY_SIDE_NONE, serve_flags[id].name, value, error) == 0;
+}
+
+static bool keep_flag(uvr_serve_options *out, const uvr_flag_taken *taken, uvrelay_error_t *error)
+{
+  switch (taken->id) {
+  case SERVE_CONFIG:
+    return keep_config(out, taken->value, error);
+  case SERVE_ALLOW_REMOTE:
+    out->allow_remote = taken->on;
+    return true;
+  case SERVE_DRAIN:
+    return keep_seconds("drain", taken->value, true, &out->drain_ms, error);
+  case SERVE_STATUS:
+    return keep_seconds("status", taken->value, false, &out->status_ms, error);
+  case SERVE_VIA:
+    out->via = taken->value;
+    return true;
+  case SERVE_EAGER:
+    out->eager = taken->on;
+    return true;
+  case SERVE_WINDOW_TOTAL:
+    return uvr_window_parse(taken->value, &out->window_total, error);
+  case SERVE_JSON:
+    out->json = taken->on;
+    return true;
+  case SERVE_VERBOSE:
+    out->verbose = taken->on;
+    return true;
+  default:
+    return keep_option(out, taken->id, taken->value, error);
+  }
+}
+
+static bool take_routes(const uvr_flags *self, uvr_serve_options *out)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  int count = self->argc - self->next;
+  if (count <= 0 && out->config_count == 0) {
+    return REFUSE_SERVE(self->error, "no route is given: write " ROUTE_EXAMPLE ", or --config=FILE");
+  }
+  for (int i = self->next; i < self->argc; i++) {
+    if (uvr_flags_like(self->argv[i])) {
+      return REFUSE_SERVE(self->error, "%s stands where a route is wanted: flags must stand before the routes",
+                          uvr_quote(quoted, self->argv[i]));
+    }
+  }
+  if (count > 0) {
+    out->routes = self->argv + self->next;
+    out->route_count = count;
+  }
+  return true;
+}
+
+uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve_options *out, uvrelay_error_t *error)
+{
+  uvr_flags self = {.table = serve_flags,
+                    .count = SERVE_FLAG_COUNT,
+                    .all = ALL_FLAGS,
+                    .argc = argc,
+                    .argv = argv,
+                    .next = 1,
+                    .error = error};
+  uvr_flag_taken taken;
+  uvr_flags_step step;
+  *out = (uvr_serve_options){.drain_ms = DEFAULT_DRAIN_MS};
+  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
+    if (taken.id == SERVE_HELP) {
+      return UVR_SERVE_SHOW_HELP;
+    }
+    if (!keep_flag(out, &taken, error)) {
+      return UVR_SERVE_WRONG_USAGE;
+    }
+  }
+  return step == UVR_FLAGS_LAST && take_routes(&self, out) ? UVR_SERVE_RUN : UVR_SERVE_WRONG_USAGE;
+}
+
+void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes)
+{
+  routes->allow_remote = options->allow_remote;
+  for (int id = 0; id < UVR_SERVE_NAMES; id++) {
+    if (options->values[id] != NULL) {
+      (void)uvrelay_route_option(routes, UVRELAY_SIDE_NONE, serve_flags[id].name, options->values[id], NULL);
+    }
+  }
+}
+
+const char *uvr_serve_usage(void)
+{
+  return "Usage: uvrelay serve [flags] LISTEN=TARGET...\n"
+         "\n"
+         "Accepts on every LISTEN and relays each connection to its TARGET, all in one\n"
+         "process, until a signal ends it.\n"
+         "\n"
+         "LISTEN is one of:\n"
+         "  unix:///PATH          a Unix socket; its file is made, and removed at the end\n"
+         "  tcp://HOST:PORT       a TCP port of 127.0.0.1, [::1] or localhost; port 0: any\n"
+         "  //./pipe/NAME         a named pipe, for this user only, also as\n"
+         "                        npipe:////./pipe/NAME or npipe:NAME\n"
+         "  fd://NAME             a listening socket from systemd, by its name or number\n"
+         "\n"
+         "TARGET is one of:\n"
+         "  unix:///PATH, tcp://HOST:PORT, //./pipe/NAME, //HOST/pipe/NAME\n"
+         "  assuan:///PATH        a libassuan (GnuPG) socket file\n"
+         "  via:ADDRESS           any of these, reached from where the far end is, as are\n"
+         "                        those that only Windows can reach\n"
+         "\n"
+         "Options of a route, behind an address as ?NAME=VALUE&NAME=VALUE, or for all\n"
+         "routes as flags:\n"
+         "  --timeout=SECONDS     give up connecting to the target after so long; a busy\n"
+         "                        pipe is tried again until then (30)\n"
+         "  --linger=SECONDS      where an end of input can't be passed on, end after so\n"
+         "                        long without a byte from the other side (1)\n"
+         "  --idle=SECONDS        end a connection after so long without a byte (off)\n"
+         "  --max=NUMBER          connections at a time, others wait (1024)\n"
+         "  --perm=OCTAL          permissions of a listening Unix socket (0600)\n"
+         "  --mode=MODE           of a listening pipe: byte (the default) or message\n"
+         "  --impersonation=LEVEL how far a target pipe's server may act as you: anonymous\n"
+         "                        (the default), identification, impersonation or\n"
+         "                        delegation\n"
+         "  --eof=HOW             how a side learns of the other's end of input: auto (the\n"
+         "                        default), marker (a zero-byte message to byte pipes,\n"
+         "                        too) or none\n"
+         "\n"
+         "Flags, which stand before the routes:\n"
+         "  --config=FILE         read more routes from FILE, - being standard input: a\n"
+         "                        LISTEN=TARGET a line, or NAME=VALUE for all of them; #\n"
+         "                        begins a comment; may be given again\n"
+         "  --allow-remote        TCP may listen for other computers, too\n"
+         "  --drain=SECONDS       when stopped, let connections go on for so long (5)\n"
+         "  --via=COMMAND         the far end: a command line, run without a shell, that\n"
+         "                        speaks as uvrelay mux on its standard input and output\n"
+         "                        (in WSL: uvrelay.exe mux)\n"
+         "  --eager               start the far end now, not when it is needed\n"
+         "  --window-total=SIZE   hold at most so many bytes that came from the far end\n"
+         "                        and can't be passed on, in all connections (64M)\n"
+         "  --status=SECONDS      print the table of routes that often\n"
+         "  --json                log and status as one JSON object a line\n"
+         "  -v                    say on standard error what happens\n"
+         "  --help                show this help and exit\n"
+         "\n"
+         "SIGINT, SIGTERM, SIGHUP, Ctrl-C and Ctrl-Break stop it, a second one at once.\n"
+         "SIGUSR1 prints the table of routes to standard error.\n"
+         "\n"
+         "Exit status: 0 when stopped, 1 after a failure, 2 for wrong usage.\n"
+         "\n"
+         "Examples:\n"
+         "  uvrelay.exe serve -v tcp://127.0.0.1:2375=//./pipe/docker_engine\n"
+         "  uvrelay serve --via \"uvrelay.exe mux\" unix:///tmp/s=//./pipe/docker_engine\n";
+}

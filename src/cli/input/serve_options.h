@@ -1,0 +1,60 @@
+/* The command line of `uvrelay serve [flags] LISTEN=TARGET...`, in the syntax of Go's flag package. Pure: prints
+ * nothing, exits never, allocates nothing. */
+#ifndef UVR_CLI_INPUT_SERVE_OPTIONS_H
+#define UVR_CLI_INPUT_SERVE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "uvrelay.h"
+
+/* How often --config may be given. */
+#define UVR_SERVE_CONFIGS_MAX 16
+
+/* The options of routes that are flags as well. */
+typedef enum uvr_serve_name {
+  UVR_SERVE_TIMEOUT,
+  UVR_SERVE_LINGER,
+  UVR_SERVE_IDLE,
+  UVR_SERVE_MAX,
+  UVR_SERVE_PERM,
+  UVR_SERVE_MODE,
+  UVR_SERVE_IMPERSONATION,
+  UVR_SERVE_EOF,
+  UVR_SERVE_NAMES
+} uvr_serve_name;
+
+/* All text is in argv. */
+typedef struct uvr_serve_options {
+  bool verbose;                               /* -v */
+  bool json;                                  /* --json */
+  bool allow_remote;                          /* --allow-remote */
+  uint64_t drain_ms;                          /* --drain; 0: connections are cut at once */
+  uint64_t status_ms;                         /* --status; 0: only when asked */
+  const char *via;                            /* --via, a command line that was not looked into; NULL: none */
+  bool eager;                                 /* --eager */
+  uint64_t window_total;                      /* --window-total, in bytes; 0: the library's own */
+  const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each NULL or found good */
+  const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in their order */
+  unsigned config_count;
+  char *const *routes; /* the arguments behind the flags, not looked into */
+  int route_count;     /* may be 0 where there is a config */
+} uvr_serve_options;
+
+typedef enum uvr_serve_action {
+  UVR_SERVE_RUN,
+  UVR_SERVE_SHOW_HELP,  /* the usage to standard output, exit 0 */
+  UVR_SERVE_WRONG_USAGE /* the error to standard error, exit 2 */
+} uvr_serve_action;
+
+/* Reads the command line, argv[0] ("serve") being skipped. With UVR_SERVE_WRONG_USAGE, *error (which may be NULL) says
+ * what is wrong, with code UV_EINVAL; else it is not touched. Help takes effect where it stands. */
+uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve_options *out, uvrelay_error_t *error);
+
+/* Sets in *routes what the flags say of all routes. */
+void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes);
+
+/* The usage: lines of at most 80 columns, the last one with its newline. */
+const char *uvr_serve_usage(void);
+
+#endif

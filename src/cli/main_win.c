@@ -1,0 +1,39 @@
+/* The program's entry on Windows: arguments arrive in UTF-16 and go on in UTF-8. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <windows.h>
+
+#include "cli/cli.h"
+
+/* MinGW's start-up code must not take a * in an argument for a file pattern. */
+int _dowildcard = 0;
+
+static char *to_utf8(const wchar_t *text)
+{
+  int size = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
+  char *utf8 = size > 0 ? malloc((size_t)size) : NULL;
+  if (utf8 != NULL) {
+    (void)WideCharToMultiByte(CP_UTF8, 0, text, -1, utf8, size, NULL, NULL);
+  }
+  return utf8;
+}
+
+int wmain(int argc, wchar_t **wide_argv)
+{
+  char **argv = calloc((size_t)argc + 1, sizeof(*argv));
+  int converted = 0;
+  while (argv != NULL && converted < argc && (argv[converted] = to_utf8(wide_argv[converted])) != NULL) {
+    converted++;
+  }
+  int status = 1;
+  if (converted < argc) {
+    (void)fputs("uvrelay: there is no memory for the arguments\n", stderr);
+  } else {
+    /* Standard input and output are all that blocks: more threads would only take time and memory. */
+    (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
+    status = uvr_cli_main(argc, argv);
+  }
+  (void)fflush(NULL);
+  ExitProcess((UINT)status); /* no waiting for a thread that reads standard input */
+}

@@ -1,0 +1,7 @@
+/* There are no console windows on Unix: see console.h. */
+#include "cli/os/console.h"
+
+const char *uvr_console_hide(void)
+{
+  return "console windows exist on Windows only";
+}

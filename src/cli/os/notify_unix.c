@@ -1,0 +1,43 @@
+/* Readiness: see notify.h. NOTIFY_SOCKET is the path of a datagram socket, or the name of an abstract one, with "@" for
+ * the NUL that it begins with. */
+#include "cli/os/notify.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+int uvr_notify(const char *state)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  const char *name = getenv("NOTIFY_SOCKET");
+  if (name == NULL || *name == '\0') {
+    return 0;
+  }
+  size_t length = strlen(name);
+  if ((*name != '/' && *name != '@') || length < 2) {
+    return UV_EAFNOSUPPORT;
+  }
+  if (length >= sizeof(address.sun_path)) {
+    return UV_ENAMETOOLONG;
+  }
+  memcpy(address.sun_path, name, length);
+  if (*name == '@') {
+    address.sun_path[0] = '\0';
+  }
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    return uv_translate_sys_error(errno);
+  }
+  /* An abstract name has no NUL at its end: it would be a part of it. */
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (*name == '@' ? 0 : 1));
+  ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+  int code = sent < 0 ? uv_translate_sys_error(errno) : 0;
+  (void)close(fd);
+  return code;
+}

@@ -1,0 +1,8 @@
+/* Nobody is told on Windows: see notify.h. */
+#include "cli/os/notify.h"
+
+int uvr_notify(const char *state)
+{
+  (void)state;
+  return 0;
+}

@@ -1,0 +1,7 @@
+/* On Unix libuv starts quickly enough: see light_start.h. */
+#include "cli/os/slim_start.h"
+
+void uvr_slim_start(bool sockets)
+{
+  (void)sockets;
+}

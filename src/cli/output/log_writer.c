@@ -1,0 +1,164 @@
+/* The log's thread: see log_writer.h. It takes all that waits and writes it, while more is added. */
+#include "cli/output/log_writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { WAITING_MAX = 1024 * 1024, STACK_SIZE = 64 * 1024, AGAIN_MS = 10 };
+
+/* Writes all, or as much as can be written: nobody could be told of an error. */
+static void write_all(uv_file fd, const char *text, size_t length)
+{
+  while (length > 0) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init((char *)text, (unsigned)length);
+    int count = uv_fs_write(NULL, &request, fd, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+    if (count > 0) {
+      text += count;
+      length -= (size_t)count;
+    } else if (count == UV_EAGAIN) {
+      uv_sleep(AGAIN_MS); /* somebody who shares the descriptor has made it non-blocking */
+    } else {
+      return;
+    }
+  }
+}
+
+static void run(void *user)
+{
+  uvr_log_writer *self = user;
+  uv_mutex_lock(&self->mutex);
+  while (self->length > 0 || !self->ending) {
+    if (self->length == 0) {
+      uv_cond_wait(&self->changed, &self->mutex);
+      continue;
+    }
+    char *text = self->waiting;
+    size_t length = self->length;
+    self->waiting = NULL;
+    self->length = 0;
+    self->capacity = 0;
+    self->writing = true;
+    uv_mutex_unlock(&self->mutex);
+    write_all(self->fd, text, length);
+    free(text);
+    uv_mutex_lock(&self->mutex);
+    self->writing = false;
+    uv_cond_broadcast(&self->changed);
+  }
+  uv_mutex_unlock(&self->mutex);
+}
+
+void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
+{
+  *self = (uvr_log_writer){.fd = fd};
+  if (uv_mutex_init(&self->mutex) != 0) {
+    return;
+  }
+  if (uv_cond_init(&self->changed) != 0) {
+    uv_mutex_destroy(&self->mutex);
+    return;
+  }
+  const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK_SIZE};
+  self->threaded = uv_thread_create_ex(&self->thread, &options, run, self) == 0;
+  if (!self->threaded) {
+    uv_cond_destroy(&self->changed);
+    uv_mutex_destroy(&self->mutex);
+  }
+}
+
+/* Makes room for a text behind what waits. */
+static bool has_room(uvr_log_writer *self, size_t length)
+{
+  size_t wanted = self->length + length;
+  if (self->length > 0 && wanted > WAITING_MAX) {
+    return false;
+  }
+  if (wanted <= self->capacity) {
+    return true;
+  }
+  size_t capacity = wanted < 1024 ? 1024 : wanted * 2;
+  char *waiting = realloc(self->waiting, capacity);
+  if (waiting == NULL) {
+    return false;
+  }
+  self->waiting = waiting;
+  self->capacity = capacity;
+  return true;
+}
+
+void uvr_log_writer_add(uvr_log_writer *self, const char *text, size_t length)
+{
+  if (!self->threaded) {
+    write_all(self->fd, text, length);
+    return;
+  }
+  uv_mutex_lock(&self->mutex);
+  if (has_room(self, length)) {
+    memcpy(self->waiting + self->length, text, length);
+    self->length += length;
+    uv_cond_broadcast(&self->changed);
+  } else {
+    self->lost++;
+  }
+  uv_mutex_unlock(&self->mutex);
+}
+
+uint64_t uvr_log_writer_lost(uvr_log_writer *self)
+{
+  uint64_t lost = 0;
+  if (self->threaded) {
+    uv_mutex_lock(&self->mutex);
+    /* Only when it can be told. */
+    if (self->lost > 0 && self->length < WAITING_MAX / 2) {
+      lost = self->lost;
+      self->lost = 0;
+    }
+    uv_mutex_unlock(&self->mutex);
+  }
+  return lost;
+}
+
+/* With the mutex. Whether all is written. */
+static bool wait_idle(uvr_log_writer *self, uint64_t timeout_ms)
+{
+  const uint64_t ms = 1000000; /* in ns */
+  uint64_t end = uv_hrtime() + timeout_ms * ms;
+  while (self->length > 0 || self->writing) {
+    uint64_t now = uv_hrtime();
+    if (now >= end) {
+      return false;
+    }
+    (void)uv_cond_timedwait(&self->changed, &self->mutex, end - now);
+  }
+  return true;
+}
+
+void uvr_log_writer_flush(uvr_log_writer *self, uint64_t timeout_ms)
+{
+  if (self->threaded) {
+    uv_mutex_lock(&self->mutex);
+    (void)wait_idle(self, timeout_ms);
+    uv_mutex_unlock(&self->mutex);
+  }
+}
+
+void uvr_log_writer_end(uvr_log_writer *self, uint64_t timeout_ms)
+{
+  if (!self->threaded) {
+    return;
+  }
+  uv_mutex_lock(&self->mutex);
+  bool idle = wait_idle(self, timeout_ms);
+  self->ending = idle;
+  uv_cond_broadcast(&self->changed);
+  uv_mutex_unlock(&self->mutex);
+  if (idle) {
+    (void)uv_thread_join(&self->thread);
+    uv_cond_destroy(&self->changed);
+    uv_mutex_destroy(&self->mutex);
+    free(self->waiting);
+    self->threaded = false;
+  }
+}

@@ -1,0 +1,57 @@
+/* Reading a socket file: see assuan_file.h. Only a regular file is opened, as opening a FIFO may block for ever. */
+#include "endpoint/assuan_file.h"
+
+#include <uv.h>
+
+static int fail(const char *path, int code, uvrelay_error_t *error)
+{
+  const char *what = code == UV_ENOENT ? "there is no socket file" : "cannot read the socket file";
+  return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "%s %s", what, path);
+}
+
+/* How many bytes were read, or a negative code. */
+static int read_all(uv_file file, char *data, size_t size)
+{
+  size_t have = 0;
+  while (have < size) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init(data + have, (unsigned)(size - have));
+    int count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+    if (count < 0) {
+      return count;
+    }
+    if (count == 0) {
+      break;
+    }
+    have += (size_t)count;
+  }
+  return (int)have;
+}
+
+int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvrelay_error_t *error)
+{
+  uv_fs_t request;
+  int code = uv_fs_stat(NULL, &request, path, NULL);
+  bool regular = code == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFREG;
+  uv_fs_req_cleanup(&request);
+  if (code != 0) {
+    return fail(path, code, error);
+  }
+  if (!regular) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
+  }
+  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY, 0, NULL);
+  uv_fs_req_cleanup(&request);
+  if (file < 0) {
+    return fail(path, file, error);
+  }
+  char data[UVR_ASSUAN_FILE_MAX + 1];
+  int size = read_all(file, data, sizeof(data));
+  (void)uv_fs_close(NULL, &request, file, NULL);
+  uv_fs_req_cleanup(&request);
+  code = size < 0 ? fail(path, size, error) : uvr_assuan_parse(path, data, (size_t)size, out, error);
+  uvr_assuan_wipe(data, sizeof(data));
+  return code;
+}

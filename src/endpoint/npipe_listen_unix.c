@@ -1,0 +1,31 @@
+/* There are no Windows named pipes on Unix: see npipe_listen.h. */
+#include "endpoint/npipe_listen.h"
+
+int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, const uvr_npipe_listen_options *options,
+                     uvr_npipe_client_cb on_client, void *user, uvr_npipe_listener **out, uvrelay_error_t *error)
+{
+  (void)context;
+  (void)path;
+  (void)options;
+  (void)on_client;
+  (void)user;
+  (void)out;
+  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP,
+                       "%s cannot be listened on: named pipes exist on Windows only", name);
+}
+
+int uvr_npipe_take(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
+{
+  (void)listener;
+  (void)context;
+  (void)out;
+  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP, "named pipes exist on Windows only");
+}
+
+/* There is no listener that it could be called for. */
+void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user)
+{
+  (void)listener;
+  (void)on_close;
+  (void)user;
+}

@@ -1,0 +1,288 @@
+/* A named pipe that waits for clients.
+ *
+ * Its instances sit in slots, `backlog` of them, each with a ConnectNamedPipe under way that completes through the
+ * loop's port. When a client comes, its instance joins a queue and the owner is told; when the client is taken, its
+ * instance becomes a stream's, and a new one waits in the slot. So the waiting and the connected are never more than
+ * `backlog`, and all memory but that of streams is taken at the start.
+ *
+ * A client that has come and gone already (ERROR_NO_DATA) is given out like any other, as what it has left can still be
+ * read. An instance is never disconnected and used again, which would discard that.
+ *
+ * Ways to fail: the first instance cannot be made: nothing remains. A later one cannot be made, or its connect fails:
+ * its slot stays empty until the next client is taken, and then it is tried again; when no other slot waits, nor has a
+ * client, nothing would ever try again, so the owner is told that it is over.
+ *
+ * All results come from the loop. Closing cancels the connects and waits for their packets. */
+#include "endpoint/npipe_listen.h"
+
+#include <string.h>
+
+#include "endpoint/user_only_win.h"
+#include "stream/iocp_op_win.h"
+#include "stream/npipe_win.h"
+
+typedef struct slot {
+  uvr_iocp_op op;
+  uvr_npipe_listener *listener;
+  enum { SLOT_EMPTY, SLOT_WAITING, SLOT_CONNECTED } state;
+  HANDLE pipe;       /* INVALID_HANDLE_VALUE: none */
+  struct slot *next; /* in the queue of the connected */
+} slot;
+
+struct uvr_npipe_listener {
+  uvr_context *context;
+  uvr_npipe_client_cb on_client;
+  void *user;
+  uvr_close_cb on_close;
+  void *close_user;
+  const WCHAR *path;
+  const char *name;
+  const char *client_name;
+  DWORD buffer_size;
+  bool message;
+  bool closing;
+  uvr_user_only security;
+  uv_async_t alive; /* keeps the loop running while all slots are connected, as a listener does; never sent */
+  slot *first;      /* connected, and waiting to be taken */
+  slot **last;
+  unsigned handles; /* of libuv's, to be closed */
+  unsigned backlog;
+  slot slots[];
+};
+
+/* Instances. */
+
+/* A new instance, attached to the loop's port; or INVALID_HANDLE_VALUE, and GetLastError tells. */
+static HANDLE make_instance(uvr_npipe_listener *listener, DWORD flags)
+{
+  DWORD mode = listener->message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
+  HANDLE pipe = CreateNamedPipeW(listener->path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
+                                 mode | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, PIPE_UNLIMITED_INSTANCES,
+                                 listener->buffer_size, listener->buffer_size, 0, &listener->security.attributes);
+  if (pipe != INVALID_HANDLE_VALUE && uvr_iocp_op_attach(listener->context->loop, pipe) != 0) {
+    DWORD error = GetLastError();
+    (void)CloseHandle(pipe);
+    SetLastError(error);
+    return INVALID_HANDLE_VALUE;
+  }
+  return pipe;
+}
+
+/* Waits for a client of `pipe`. That it could not be made comes from the loop, too, like a connect that has failed. */
+static void wait_for_client(slot *s, HANDLE pipe)
+{
+  s->pipe = pipe;
+  s->state = SLOT_WAITING;
+  uvr_iocp_op_set_file(&s->op, pipe);
+  OVERLAPPED *overlapped = uvr_iocp_op_begin(&s->op);
+  BOOL ok = pipe != INVALID_HANDLE_VALUE && ConnectNamedPipe(pipe, overlapped);
+  uvr_iocp_op_issued(&s->op, ok, true);
+}
+
+static void fill_slots(uvr_npipe_listener *listener)
+{
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    if (listener->slots[i].state == SLOT_EMPTY) {
+      wait_for_client(&listener->slots[i], make_instance(listener, 0));
+    }
+  }
+}
+
+static void empty_slot(slot *s)
+{
+  if (s->pipe != INVALID_HANDLE_VALUE) {
+    (void)CloseHandle(s->pipe);
+  }
+  s->pipe = INVALID_HANDLE_VALUE;
+  s->state = SLOT_EMPTY;
+}
+
+/* Clients. */
+
+static void fail(slot *s, DWORD system)
+{
+  uvr_npipe_listener *listener = s->listener;
+  empty_slot(s);
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    if (listener->slots[i].state != SLOT_EMPTY) {
+      return;
+    }
+  }
+  uvrelay_error_t error;
+  int code = uv_translate_sys_error((int)system);
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, code, system, "%s cannot wait for clients any more",
+                             listener->name);
+  uv_unref((uv_handle_t *)&listener->alive);
+  listener->on_client(listener->user, &error);
+}
+
+static void maybe_close(uvr_npipe_listener *listener);
+
+static void on_connect(uvr_iocp_op *op, DWORD error, DWORD bytes)
+{
+  (void)bytes;
+  slot *s = op->user;
+  uvr_npipe_listener *listener = s->listener;
+  if (listener->closing) {
+    maybe_close(listener);
+  } else if (error == 0 || error == ERROR_PIPE_CONNECTED || error == ERROR_NO_DATA) {
+    s->state = SLOT_CONNECTED;
+    s->next = NULL;
+    *listener->last = s;
+    listener->last = &s->next;
+    listener->on_client(listener->user, NULL);
+  } else {
+    fail(s, error);
+  }
+}
+
+int uvr_npipe_take(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
+{
+  slot *s = listener->first;
+  if (s == NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EAGAIN, "%s has no client that waits", listener->name);
+  }
+  uvr_stream *stream = uvr_npipe_stream_of(context, s->pipe, listener->message, listener->client_name);
+  if (stream == NULL) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "a client of %s cannot be taken",
+                                listener->name);
+  }
+  listener->first = s->next;
+  if (listener->first == NULL) {
+    listener->last = &listener->first;
+  }
+  s->pipe = INVALID_HANDLE_VALUE;
+  s->state = SLOT_EMPTY;
+  fill_slots(listener);
+  *out = stream;
+  return 0;
+}
+
+/* Closing. */
+
+static void on_closed(uvr_npipe_listener *listener)
+{
+  if (--listener->handles > 0) {
+    return;
+  }
+  uvr_context *context = listener->context;
+  uvr_close_cb on_close = listener->on_close;
+  void *user = listener->close_user;
+  uvr_free(&context->memory, listener);
+  on_close(user);
+}
+
+static void on_alive_closed(uv_handle_t *handle)
+{
+  on_closed(handle->data);
+}
+
+static void on_op_closed(uv_handle_t *handle)
+{
+  uvr_iocp_op *op = handle->data;
+  on_closed(((slot *)op->user)->listener);
+}
+
+static void maybe_close(uvr_npipe_listener *listener)
+{
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    if (listener->slots[i].op.pending) {
+      return;
+    }
+  }
+  listener->handles = listener->backlog + 1;
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    empty_slot(&listener->slots[i]);
+    uvr_iocp_op_close(&listener->slots[i].op, on_op_closed);
+  }
+  uv_close((uv_handle_t *)&listener->alive, on_alive_closed);
+}
+
+void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user)
+{
+  listener->closing = true;
+  listener->on_close = on_close;
+  listener->close_user = user;
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    uvr_iocp_op_cancel(&listener->slots[i].op);
+  }
+  maybe_close(listener);
+}
+
+/* Starting. */
+
+/* Whether there is such a pipe. Asked by a wait for one of its instances, as short as can be, which opens nothing. */
+static bool exists(const WCHAR *path)
+{
+  return WaitNamedPipeW(path, 1) || GetLastError() != ERROR_FILE_NOT_FOUND;
+}
+
+static int describe(const uvr_npipe_listener *listener, DWORD system, uvrelay_error_t *error)
+{
+  const char *name = listener->name;
+  /* FILE_FLAG_FIRST_PIPE_INSTANCE: access is denied where there is such a pipe. */
+  if (system == ERROR_PIPE_BUSY || (system == ERROR_ACCESS_DENIED && exists(listener->path))) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, system, "there is a pipe %s already", name);
+  }
+  int code = system == ERROR_ACCESS_DENIED ? UV_EACCES : uv_translate_sys_error((int)system);
+  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, system, "the pipe %s cannot be made", name);
+}
+
+static void init_handles(uvr_npipe_listener *listener)
+{
+  uv_loop_t *loop = listener->context->loop;
+  (void)uv_async_init(loop, &listener->alive, NULL); /* on Windows it cannot fail */
+  listener->alive.data = listener;
+  for (unsigned i = 0; i < listener->backlog; i++) {
+    slot *s = &listener->slots[i];
+    s->listener = listener;
+    s->pipe = INVALID_HANDLE_VALUE;
+    uvr_iocp_op_init(&s->op, loop, INVALID_HANDLE_VALUE, false, on_connect, s);
+  }
+}
+
+/* One block of memory: the listener, its slots, its path, its name. */
+static uvr_npipe_listener *allocate(uvr_context *context, const char *path, const char *name, unsigned backlog)
+{
+  size_t size = sizeof(uvr_npipe_listener) + backlog * sizeof(slot);
+  size_t path_length = strlen(path) + 1; /* not more in UTF-16 */
+  size_t name_length = strlen(name) + 1;
+  uvr_npipe_listener *listener = uvr_alloc(&context->memory, size + path_length * sizeof(WCHAR) + name_length);
+  if (listener == NULL) {
+    return NULL;
+  }
+  WCHAR *wide = (WCHAR *)((char *)listener + size);
+  (void)MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, (int)path_length);
+  listener->path = wide;
+  listener->name = memcpy(wide + path_length, name, name_length);
+  listener->context = context;
+  listener->backlog = backlog;
+  listener->last = &listener->first;
+  return listener;
+}
+
+int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, const uvr_npipe_listen_options *options,
+                     uvr_npipe_client_cb on_client, void *user, uvr_npipe_listener **out, uvrelay_error_t *error)
+{
+  uvr_npipe_listener *listener = allocate(context, path, name, options->backlog);
+  if (listener == NULL) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "the pipe %s cannot be made", name);
+  }
+  listener->on_client = on_client;
+  listener->user = user;
+  listener->message = options->message;
+  listener->client_name = options->client_name != NULL ? options->client_name : listener->name;
+  listener->buffer_size = (DWORD)options->buffer_size;
+  DWORD system = uvr_user_only_init(&listener->security);
+  HANDLE pipe = system == 0 ? make_instance(listener, FILE_FLAG_FIRST_PIPE_INSTANCE) : INVALID_HANDLE_VALUE;
+  if (pipe == INVALID_HANDLE_VALUE) {
+    int code = describe(listener, system != 0 ? system : GetLastError(), error);
+    uvr_free(&context->memory, listener);
+    return code;
+  }
+  init_handles(listener);
+  wait_for_client(&listener->slots[0], pipe);
+  fill_slots(listener);
+  *out = listener;
+  return 0;
+}

@@ -1,0 +1,86 @@
+/* The protocol of systemd, which others speak, too: LISTEN_FDS descriptors from 3 on are for the process LISTEN_PID,
+ * and LISTEN_FDNAMES has their names, between colons. */
+#include "endpoint/passed_socket_unix.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+enum { FIRST = 3, MOST = 4096 };
+
+/* How many were passed on to this process. */
+static unsigned count_passed(void)
+{
+  const char *fds = getenv("LISTEN_FDS");
+  const char *pid = getenv("LISTEN_PID");
+  unsigned count = 0;
+  unsigned process = 0;
+  bool ours = fds != NULL && pid != NULL && uvr_number_parse(fds, 10, MOST, &count) &&
+              uvr_number_parse(pid, 10, INT32_MAX, &process) && process == (unsigned)getpid();
+  return ours ? count : 0;
+}
+
+/* The place of the name in LISTEN_FDNAMES, or `count`. */
+static unsigned find_name(const char *name, unsigned count)
+{
+  const char *names = getenv("LISTEN_FDNAMES");
+  for (unsigned i = 0; names != NULL && i < count; i++) {
+    size_t length = strcspn(names, ":");
+    if (length == strlen(name) && strncmp(names, name, length) == 0) {
+      return i;
+    }
+    names = names[length] == ':' ? names + length + 1 : NULL;
+  }
+  return count;
+}
+
+/* Of a stream socket that listens; else AF_UNSPEC. */
+static int listening_family(int fd)
+{
+  int listens = 0;
+  int type = 0;
+  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+  socklen_t listens_length = sizeof(listens);
+  socklen_t type_length = sizeof(type);
+  socklen_t name_length = sizeof(name);
+  bool good = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens != 0 &&
+              getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 && type == SOCK_STREAM &&
+              getsockname(fd, (struct sockaddr *)&name, &name_length) == 0;
+  bool known = name.ss_family == AF_UNIX || name.ss_family == AF_INET || name.ss_family == AF_INET6;
+  return good && known ? name.ss_family : AF_UNSPEC;
+}
+
+int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *error)
+{
+  unsigned count = count_passed();
+  if (count == 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
+                         "cannot listen on %s: no socket was passed on to this process (LISTEN_FDS and LISTEN_PID): "
+                         "start it by a systemd socket unit",
+                         address->canonical);
+  }
+  unsigned number = 0;
+  bool by_number = uvr_number_parse(address->path, 10, INT32_MAX, &number);
+  unsigned place = by_number ? (number >= FIRST ? number - FIRST : count) : find_name(address->path, count);
+  if (place >= count) {
+    return by_number ? uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
+                                     "cannot listen on %s: the sockets passed on to this process are 3 to %u",
+                                     address->canonical, FIRST + count - 1)
+                     : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
+                                     "cannot listen on %s: no socket of that name was passed on (LISTEN_FDNAMES): see "
+                                     "FileDescriptorName= of the socket unit",
+                                     address->canonical);
+  }
+  int fd = (int)(FIRST + place);
+  *family = listening_family(fd);
+  return *family != AF_UNSPEC ? fd
+                              : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSOCK,
+                                              "cannot listen on %s: descriptor %d is no listening stream socket",
+                                              address->canonical, fd);
+}

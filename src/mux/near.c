@@ -1,0 +1,226 @@
+/* The near end of a mux: asking the far end for connections.
+ *
+ * A stream that is to be connected waits in the mux's list until there is a carrier that is up, and room. Then it is
+ * opened, `CONNECT ADDRESS` is written, and the answer read: OK, and it is connected; ERR, and that is the result. If
+ * the carrier ends before the answer has come, nothing has happened yet, and the stream waits again, as the first.
+ *
+ * Ways to fail: what the far end says; an answer that is none; a reset instead of an answer; the mux is being closed.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "mux/stream.h"
+
+enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
+
+static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
+{
+  uvr_free(&s->base.context->memory, s->line);
+  s->line = NULL;
+  s->request = NULL;
+  s->on_result(s->result_user, error);
+}
+
+/* The list of those that wait. */
+
+static void wait_last(uvr_mux_stream *s)
+{
+  uvrelay_mux_t *mux = s->mux;
+  s->next = NULL;
+  s->link = mux->waiting_end;
+  *mux->waiting_end = s;
+  mux->waiting_end = &s->next;
+}
+
+static void wait_first(uvr_mux_stream *s)
+{
+  uvrelay_mux_t *mux = s->mux;
+  s->next = mux->waiting;
+  s->link = &mux->waiting;
+  if (s->next != NULL) {
+    s->next->link = &s->next;
+  } else {
+    mux->waiting_end = &s->next;
+  }
+  mux->waiting = s;
+}
+
+static uvr_mux_stream *take_first(uvrelay_mux_t *mux)
+{
+  uvr_mux_stream *s = mux->waiting;
+  mux->waiting = s->next;
+  if (s->next != NULL) {
+    s->next->link = &mux->waiting;
+  } else {
+    mux->waiting_end = &mux->waiting;
+  }
+  s->link = NULL;
+  return s;
+}
+
+/* The answer. */
+
+static int code_of(const char *name, size_t length)
+{
+  static const struct {
+    const char *name;
+    int code;
+  } codes[] = {
+#define ENTRY(name, text) {#name, UV_##name},
+      UV_ERRNO_MAP(ENTRY)
+#undef ENTRY
+  };
+  for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+    if (strlen(codes[i].name) == length && memcmp(codes[i].name, name, length) == 0) {
+      return codes[i].code;
+    }
+  }
+  return UV_UNKNOWN;
+}
+
+/* Whether what the far end says can be shown as it is. */
+static bool is_plain(const char *text)
+{
+  uint32_t point = 0;
+  size_t length = 1;
+  while (*text != '\0' && length > 0) {
+    length = uvr_utf8_next(text, &point);
+    length = length > 0 && uvr_is_control(point) ? 0 : length;
+    text += length;
+  }
+  return *text == '\0';
+}
+
+/* Reads OK, or ERR CODE TEXT. Returns 0 or the code, with *error. */
+static int read_answer(const uvr_mux_stream *s, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  const char *line = s->line;
+  if (strcmp(line, "OK") == 0) {
+    return 0;
+  }
+  if (strncmp(line, "ERR ", 4) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EPROTO,
+                         "the far end answered %s to the request for %s, which is neither OK nor ERR",
+                         uvr_quote(quoted, line), s->base.name);
+  }
+  size_t length = strcspn(line + 4, " ");
+  const char *text = line + 4 + length;
+  int code = code_of(line + 4, length);
+  text = *text == ' ' && text[1] != '\0' ? text + 1 : uv_strerror(code);
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, code, "far end: %.400s",
+                       is_plain(text) ? text : uvr_quote(quoted, text));
+}
+
+/* It did not come. */
+static void fail(uvr_mux_stream *s, int code)
+{
+  uvrelay_error_t error;
+  if (uvr_mux_carrier_fault(s->carrier) != NULL) {
+    uvr_mux_stream_leave(s);
+    wait_first(s);
+    uvr_mux_wake(s->mux);
+    return;
+  }
+  (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, code == UV_EOF ? UV_ECONNRESET : code,
+                      "the far end gave no answer to the request for %s%s", s->base.name,
+                      code == UV_EMSGSIZE ? " that is of any use: it is too long"
+                      : code == UV_EPROTO ? " that is of any use: there is a NUL in it"
+                      : code == UV_EOF    ? ": it ended the connection"
+                                          : ": it reset the connection, which it does when too many are open");
+  report(s, &error);
+}
+
+static void on_answer(uvr_mux_stream *s, int code)
+{
+  uvrelay_error_t error;
+  if (code != 0) {
+    fail(s, code);
+    return;
+  }
+  report(s, read_answer(s, &error) == 0 ? NULL : &error);
+}
+
+static void on_asked(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_mux_stream *s = user;
+  if (outcome != UVR_DONE) {
+    fail(s, error->code);
+    return;
+  }
+  uvr_mux_stream_read_line(s, on_answer);
+}
+
+static void ask(uvr_mux_stream *s)
+{
+  uvr_stream_write(&s->base, s->request, strlen(s->request), on_asked, s);
+}
+
+void uvr_mux_near_open_waiting(uvrelay_mux_t *mux)
+{
+  while (mux->waiting != NULL) {
+    if (mux->closing) {
+      uvrelay_error_t error;
+      (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "the mux is closed");
+      report(take_first(mux), &error);
+      continue;
+    }
+    if (mux->carrier == NULL || !uvr_mux_carrier_is_up(mux->carrier) ||
+        !uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &mux->waiting->yamux, mux->waiting)) {
+      return;
+    }
+    uvr_mux_stream *s = take_first(mux);
+    uvr_mux_stream_use(s, mux->carrier);
+    ask(s);
+  }
+}
+
+/* The request. */
+
+/* Writes it, with the options that the far end's own are not. A canonical address and all of these fit. */
+static void write_request(const uvr_mux_target *target, char request[UVR_MUX_LINE_MAX + 1])
+{
+  static const char *const levels[] = {"anonymous", "identification", "impersonation", "delegation"};
+  const char *address = target->address->canonical + strlen("via:");
+  bool npipe = target->address->kind == UVR_ADDRESS_NPIPE; /* the only kind that these two are for */
+  uint64_t linger_ms = target->linger_ms < LINGER_LONGEST_MS ? target->linger_ms : LINGER_LONGEST_MS;
+  char linger[48] = "";
+  char level[48] = "";
+  if (linger_ms == 0) {
+    (void)snprintf(linger, sizeof(linger), "&linger=off");
+  } else if (linger_ms != LINGER_DEFAULT_MS) {
+    (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
+  }
+  if (npipe && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
+    (void)snprintf(level, sizeof(level), "&impersonation=%s", levels[target->level]);
+  }
+  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s\n", address, linger, level,
+                 npipe && target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
+  char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
+  if (options != NULL) {
+    *options = '?';
+  }
+}
+
+int uvr_mux_connect(uvrelay_mux_t *mux, const uvr_mux_target *target, uvr_mux_connect_cb on_result, void *user,
+                    uvr_stream **out)
+{
+  const uvrelay_allocator_t *memory = &mux->relay->context.memory;
+  char *lines = uvr_alloc(memory, (size_t)2 * (UVR_MUX_LINE_MAX + 1));
+  uvr_mux_stream *s = lines == NULL ? NULL : uvr_mux_stream_new(mux, target->address->canonical);
+  if (s == NULL) {
+    uvr_free(memory, lines);
+    return UV_ENOMEM;
+  }
+  s->line = lines;
+  s->request = lines + UVR_MUX_LINE_MAX + 1;
+  write_request(target, s->request);
+  s->on_result = on_result;
+  s->result_user = user;
+  wait_last(s);
+  uvr_mux_wake(mux);
+  *out = &s->base;
+  return 0;
+}

@@ -1,0 +1,358 @@
+/* The public named pipe handle: from its making to its closing. Reading and writing are in read_write.c.
+ *
+ * Happy path: made, connected by a dial, used through the stream that the dial gave, closed. Or made to listen; or
+ * connected by taking a client of one that listens.
+ *
+ * No callback comes from within a call: what is known at once waits for the turn, a timer of 0 ms. Closing begins
+ * there, too, so that it may be asked for anywhere, even by the log. Whatever is there is closed, the last child's
+ * close callback ends the requests that are left, and the close callback comes when the turn itself is closed. */
+#include "npipe/handle.h"
+
+#include "base/abi.h"
+#include "base/os.h"
+#include "stream/npipe.h"
+
+#define BACKLOG_MAX 64U
+/* Of the system's memory, each way, for each client: what libuv and Docker take. */
+#define LISTEN_BUFFER ((size_t)64 * 1024)
+
+/* Closing. */
+
+static void on_wakeup_closed(uv_handle_t *handle)
+{
+  uvrelay_npipe_t *np = handle->data;
+  uvrelay_allocator_t memory = np->context.memory;
+  uvr_close_cb on_closed = np->on_closed;
+  void *user = np->closed_user;
+  uvr_context_clear(&np->context);
+  if (np->close_cb != NULL) {
+    np->close_cb(np);
+  }
+  uvr_free(&memory, np);
+  if (on_closed != NULL) {
+    on_closed(user);
+  }
+}
+
+static void on_child_closed(void *user)
+{
+  uvrelay_npipe_t *np = user;
+  if (--np->children == 0 && np->closing) {
+    uvr_npipe_wake(np);
+  }
+}
+
+static void close_dial(uvrelay_npipe_t *np)
+{
+  if (np->dial != NULL) {
+    uvr_dial *dial = np->dial;
+    np->dial = NULL;
+    np->children++;
+    uvr_dial_close(dial, on_child_closed, np);
+  }
+}
+
+static void start_closing(uvrelay_npipe_t *np)
+{
+  np->closing_started = true;
+  close_dial(np);
+  if (np->stream != NULL) {
+    np->children++;
+    uvr_stream_close(np->stream, on_child_closed, np);
+    np->stream = NULL;
+  }
+  if (np->listener != NULL) {
+    np->children++;
+    uvr_npipe_listener_close(np->listener, on_child_closed, np);
+    np->listener = NULL;
+  }
+}
+
+static void on_wakeup(uv_timer_t *timer)
+{
+  uvrelay_npipe_t *np = timer->data;
+  if (!np->closing) {
+    uvr_npipe_run_writes(np);
+    uvr_npipe_run_reads(np);
+    return;
+  }
+  if (!np->closing_started) {
+    start_closing(np);
+  }
+  if (np->children == 0) {
+    uvr_npipe_cancel_writes(np);
+    uv_close((uv_handle_t *)timer, on_wakeup_closed);
+  }
+}
+
+void uvr_npipe_wake(uvrelay_npipe_t *npipe)
+{
+  if (!uv_is_closing((uv_handle_t *)&npipe->wakeup)) {
+    (void)uv_timer_start(&npipe->wakeup, on_wakeup, 0, 0);
+  }
+}
+
+void uvrelay_npipe_close(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb)
+{
+  npipe->closing = true;
+  npipe->reading = false;
+  npipe->close_cb = cb;
+  uvr_npipe_wake(npipe);
+}
+
+int uvrelay_npipe_is_closing(const uvrelay_npipe_t *npipe)
+{
+  return npipe->closing || npipe->given;
+}
+
+/* Making. */
+
+static int check_options(const uvrelay_npipe_options_t *options)
+{
+  bool allocator = (options->allocator.allocate == NULL) == (options->allocator.release == NULL);
+  bool buffer = options->buffer_size == 0 || uvr_buffer_may_be_large(options->buffer_size);
+  bool mode = options->mode == UVRELAY_NPIPE_BYTE || options->mode == UVRELAY_NPIPE_MESSAGE;
+  return allocator && buffer && mode && options->reserved == 0 &&
+                 (unsigned)options->impersonation <= UVRELAY_IMPERSONATION_DELEGATION &&
+                 options->retry <= UVRELAY_RETRY_ALL
+             ? 0
+             : UV_EINVAL;
+}
+
+int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npipe_options_t *options)
+{
+  uvrelay_npipe_options_t own;
+  *out = NULL;
+  int code = uvr_abi_copy(&own, sizeof(own), options);
+  if (code == 0) {
+    code = check_options(&own);
+  }
+  if (code != 0) {
+    return code;
+  }
+  uvrelay_allocator_t memory = own.allocator.allocate != NULL ? own.allocator : uvr_memory_default();
+  uvrelay_npipe_t *np = uvr_alloc(&memory, sizeof(*np));
+  if (np == NULL) {
+    return UV_ENOMEM;
+  }
+  code = uvr_context_init(&np->context, loop, &memory, &own.log);
+  if (code == 0) {
+    code = uv_timer_init(loop, &np->wakeup);
+    if (code != 0) {
+      uvr_context_clear(&np->context);
+    }
+  }
+  if (code != 0) {
+    uvr_free(&memory, np);
+    return code;
+  }
+  if (own.buffer_size > 0) {
+    np->context.buffers.large = own.buffer_size;
+  }
+  np->options = own;
+  np->wakeup.data = np;
+  uvr_npipe_requests_init(&np->queued);
+  uvr_npipe_requests_init(&np->done);
+  *out = np;
+  return 0;
+}
+
+/* Connecting, listening, accepting. */
+
+static bool is_used(const uvrelay_npipe_t *np)
+{
+  return np->closing || np->given || np->dial != NULL || np->stream != NULL || np->listener != NULL;
+}
+
+/* Reads a pipe's name, and says whether the handle may be connected to it. */
+static int prepare(uvrelay_npipe_t *np, const char *name, uvr_address *address)
+{
+  *address = (uvr_address){.kind = UVR_ADDRESS_NONE};
+  if (!uvr_os_has_npipes()) {
+    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "named pipes exist on Windows only");
+  }
+  if (is_used(np)) {
+    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "this handle is in use already");
+  }
+  if (uvr_address_parse(name, 0, address, &np->error) != 0) {
+    return UV_EINVAL;
+  }
+  if (address->kind != UVR_ADDRESS_NPIPE) {
+    return uvr_error_set(&np->error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s is not the name of a pipe",
+                         address->canonical);
+  }
+  return 0;
+}
+
+void uvr_npipe_adopt(uvrelay_npipe_t *npipe, uvr_stream *stream)
+{
+  npipe->stream = stream;
+}
+
+static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+{
+  uvrelay_npipe_t *np = user;
+  close_dial(np);
+  if (stream != NULL) {
+    uvr_npipe_adopt(np, stream);
+  } else {
+    np->error = *error;
+  }
+  if (!np->closing && np->connect_cb != NULL) {
+    np->connect_cb(np, stream != NULL ? 0 : np->error.code);
+  }
+}
+
+int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npipe_connect_cb cb)
+{
+  uvr_address address;
+  int code = prepare(npipe, name, &address);
+  if (code != 0) {
+    return code;
+  }
+  const uvrelay_npipe_options_t *o = &npipe->options;
+  const uvr_dial_options options = {.retry = o->retry,
+                                    .retry_first_ms = o->retry_first_ms,
+                                    .retry_last_ms = o->retry_last_ms,
+                                    .timeout_ms = o->timeout_ms,
+                                    .level = o->impersonation};
+  npipe->connect_cb = cb;
+  npipe->dial = uvr_dial_start(&npipe->context, &address, &options, on_dialled, npipe);
+  if (npipe->dial == NULL) {
+    return uvr_error_set(&npipe->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "there is no memory to connect to %s",
+                         address.canonical);
+  }
+  return 0;
+}
+
+static void on_client(void *user, const uvrelay_error_t *error)
+{
+  uvrelay_npipe_t *np = user;
+  if (error != NULL) {
+    np->error = *error;
+  }
+  if (!np->closing && np->connection_cb != NULL) {
+    np->connection_cb(np, error != NULL ? error->code : 0);
+  }
+}
+
+int uvrelay_npipe_listen(uvrelay_npipe_t *npipe, const char *name, unsigned backlog, uvrelay_npipe_connection_cb cb)
+{
+  uvr_address address;
+  int code = prepare(npipe, name, &address);
+  if (code != 0) {
+    return code;
+  }
+  if (address.host[0] != '\0') {
+    return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
+                         "%s cannot be listened on: it is a pipe of another computer", address.canonical);
+  }
+  if (backlog == 0 || backlog > BACKLOG_MAX) {
+    return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL, "a backlog of %u is not one of 1 to %u",
+                         backlog, BACKLOG_MAX);
+  }
+  const uvr_npipe_listen_options options = {
+      .message = npipe->options.mode == UVRELAY_NPIPE_MESSAGE, .buffer_size = LISTEN_BUFFER, .backlog = backlog};
+  npipe->connection_cb = cb;
+  return uvr_npipe_listen(&npipe->context, address.path, address.canonical, &options, on_client, npipe,
+                          &npipe->listener, &npipe->error);
+}
+
+int uvrelay_npipe_accept(uvrelay_npipe_t *server, uvrelay_npipe_t *client)
+{
+  if (!uvr_os_has_npipes()) {
+    return UV_ENOTSUP;
+  }
+  if (server->listener == NULL || server->context.loop != client->context.loop) {
+    return UV_EINVAL;
+  }
+  if (is_used(client)) {
+    return UV_EBUSY;
+  }
+  uvr_stream *stream;
+  int code = uvr_npipe_take(server->listener, &client->context, &stream, &server->error);
+  if (code == 0) {
+    uvr_npipe_adopt(client, stream);
+  }
+  return code;
+}
+
+/* Giving it to a relay. */
+
+int uvr_npipe_check_gift(const uvrelay_npipe_t *npipe, const uv_loop_t *loop)
+{
+  if (npipe->context.loop != loop) {
+    return UV_EINVAL;
+  }
+  if (npipe->closing || npipe->given || npipe->queued.first != NULL || npipe->done.first != NULL) {
+    return UV_EBUSY;
+  }
+  if (npipe->stream == NULL) {
+    return UV_ENOTCONN;
+  }
+  if (npipe->shut || npipe->write_error != 0) {
+    return UV_EPIPE;
+  }
+  return npipe->input_ended || npipe->read_over ? UV_EOF : 0;
+}
+
+void uvr_npipe_give(uvrelay_npipe_t *npipe)
+{
+  uvrelay_npipe_read_stop(npipe);
+  npipe->given = true;
+}
+
+uvr_stream *uvr_npipe_take_stream(uvrelay_npipe_t *npipe)
+{
+  uvr_stream *stream = npipe->stream;
+  if (npipe->read_pending) {
+    return NULL;
+  }
+  npipe->stream = NULL;
+  return stream;
+}
+
+void uvr_npipe_release(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb, uvr_close_cb on_closed, void *user)
+{
+  npipe->on_closed = on_closed;
+  npipe->closed_user = user;
+  uvrelay_npipe_close(npipe, cb);
+}
+
+/* Questions. */
+
+int uvrelay_npipe_is_message_mode(const uvrelay_npipe_t *npipe)
+{
+  if (npipe->stream != NULL) {
+    return npipe->stream->keeps_messages;
+  }
+  return npipe->listener != NULL ? npipe->options.mode == UVRELAY_NPIPE_MESSAGE : UV_ENOTCONN;
+}
+
+int uvrelay_npipe_peer_pid(const uvrelay_npipe_t *npipe, uint32_t *pid)
+{
+  if (!uvr_os_has_npipes()) {
+    return UV_ENOTSUP;
+  }
+  return npipe->stream != NULL ? uvr_npipe_peer_pid(npipe->stream, pid) : UV_ENOTCONN;
+}
+
+const uvrelay_error_t *uvrelay_npipe_error(const uvrelay_npipe_t *npipe)
+{
+  return &npipe->error;
+}
+
+uv_loop_t *uvrelay_npipe_get_loop(const uvrelay_npipe_t *npipe)
+{
+  return npipe->context.loop;
+}
+
+void *uvrelay_npipe_get_data(const uvrelay_npipe_t *npipe)
+{
+  return npipe->data;
+}
+
+void uvrelay_npipe_set_data(uvrelay_npipe_t *npipe, void *data)
+{
+  npipe->data = data;
+}

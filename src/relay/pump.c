@@ -1,0 +1,221 @@
+/* One direction of a relay.
+ *
+ * While one buffer is being written the next is being read: `writing` is lent to the sink, `ready` waits for it,
+ * and nothing is read while `ready` waits. So a sink that stops stops the source, with two buffers held.
+ *
+ * Ways to end: the source ends, is gone or fails (what it gave before is written first), or the sink is gone or
+ * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session.
+ *
+ * Between two streams that keep messages a message is written as one, so its parts are collected first. One that is
+ * longer than the context allows, or never ends, is an error of the source.
+ *
+ * Where both streams can only be used by blocking calls, or as well, the bytes do not pass through the loop at all but
+ * through a job on its thread pool (pump_job.c); what is reported is the same. */
+#include "relay/pump.h"
+
+#include <string.h>
+
+#include "relay/pump_thread.h"
+
+static const uvr_pump_end source_ends[] = {[UVR_END_OF_INPUT] = UVR_PUMP_SOURCE_ENDED,
+                                           [UVR_GONE] = UVR_PUMP_SOURCE_GONE,
+                                           [UVR_FAILED] = UVR_PUMP_SOURCE_FAILED};
+static const uvr_pump_end sink_ends[] = {[UVR_GONE] = UVR_PUMP_SINK_GONE, [UVR_FAILED] = UVR_PUMP_SINK_FAILED};
+
+static void run(uvr_pump *pump);
+
+static void report(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
+{
+  pump->stopped = true;
+  pump->on_end(pump, end, error);
+}
+
+static void fail_source(uvr_pump *pump, int code, const char *what)
+{
+  pump->source_ended = true;
+  pump->source_outcome = UVR_FAILED;
+  (void)uvr_error_set_system(&pump->source_error, UVRELAY_PHASE_READ, code, 0, "%s %s", pump->source->name, what);
+}
+
+/* Makes room for `more` bytes of the message. */
+static bool grow_message(uvr_pump *pump, size_t more)
+{
+  size_t length = pump->message != NULL ? pump->message->length : 0;
+  size_t room = pump->message != NULL ? pump->message->capacity - length : 0;
+  if (more <= room) {
+    return true;
+  }
+  if (more > pump->message_size - length) {
+    fail_source(pump, UV_EMSGSIZE, "sent a message that is too long");
+    return false;
+  }
+  size_t capacity = length + more > pump->message_size / 2 ? pump->message_size : (length + more) * 2;
+  uvr_buffer *larger = uvr_buffer_new(pump->buffers, capacity);
+  if (larger == NULL) {
+    fail_source(pump, UV_ENOMEM, "sent a message that there is no memory for");
+    return false;
+  }
+  if (pump->message != NULL) {
+    memcpy(larger->data, pump->message->data, length);
+    larger->length = length;
+    uvr_buffer_put(pump->buffers, pump->message);
+  }
+  pump->message = larger;
+  return true;
+}
+
+/* Takes what was read: at once, or, where messages stay whole, once the last part of one is here. */
+static void take(uvr_pump *pump, uvr_buffer *buffer)
+{
+  bool whole = buffer->end_of_message && pump->message == NULL && buffer->length <= pump->message_size;
+  if (!pump->whole_messages || whole) {
+    pump->ready = buffer;
+    return;
+  }
+  if (grow_message(pump, buffer->length)) {
+    memcpy(pump->message->data + pump->message->length, buffer->data, buffer->length);
+    pump->message->length += buffer->length;
+    if (buffer->end_of_message) {
+      pump->ready = pump->message;
+      pump->message = NULL;
+    }
+  }
+  uvr_buffer_put(pump->buffers, buffer);
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
+{
+  uvr_pump *pump = user;
+  pump->reading = false;
+  pump->active = uv_now(pump->source->context->loop);
+  if (outcome == UVR_DONE) {
+    take(pump, buffer);
+  } else if (pump->message != NULL && outcome != UVR_FAILED) {
+    fail_source(pump, UV_EPROTO, "ended in the middle of a message");
+  } else {
+    pump->source_ended = true;
+    pump->source_outcome = outcome;
+    if (error != NULL) {
+      pump->source_error = *error;
+    }
+  }
+  run(pump);
+}
+
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_pump *pump = user;
+  uvr_buffer *written = pump->writing;
+  pump->writing = NULL;
+  if (outcome == UVR_DONE) {
+    pump->bytes += written->length;
+    pump->active = uv_now(pump->source->context->loop);
+  }
+  uvr_buffer_put(pump->buffers, written);
+  if (outcome != UVR_DONE && !pump->stopped) {
+    report(pump, sink_ends[outcome], error);
+    return;
+  }
+  run(pump);
+}
+
+/* Starts what can be started. Streams may call back at once, so this is a loop and not a recursion. */
+static void run(uvr_pump *pump)
+{
+  if (pump->running) {
+    return;
+  }
+  pump->running = true;
+  while (!pump->stopped) {
+    if (pump->writing == NULL && pump->ready != NULL) {
+      pump->writing = pump->ready;
+      pump->ready = NULL;
+      uvr_stream_write(pump->sink, pump->writing->data, pump->writing->length, on_write, pump);
+    } else if (!pump->reading && pump->ready == NULL && !pump->source_ended) {
+      pump->reading = true;
+      uvr_stream_read(pump->source, on_read, pump);
+    } else {
+      break;
+    }
+  }
+  pump->running = false;
+  if (!pump->stopped && pump->source_ended && pump->ready == NULL && pump->writing == NULL) {
+    report(pump, source_ends[pump->source_outcome], &pump->source_error);
+  } else if (!pump->stopped && pump->on_full != NULL && uvr_pump_is_full(pump)) {
+    pump->on_full(pump);
+  }
+}
+
+static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_pump *pump = user;
+  if (!pump->stopped) {
+    report(pump, reading ? source_ends[outcome] : sink_ends[outcome], error);
+  }
+}
+
+void uvr_pump_start(uvr_pump *pump, uvr_context *context, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end)
+{
+  *pump = (uvr_pump){.source = source, .sink = sink, .on_end = on_end, .buffers = &source->context->buffers};
+  pump->active = uv_now(source->context->loop);
+  pump->whole_messages = source->keeps_messages && sink->keeps_messages;
+  pump->message_size = context->message_size;
+  if (context->threads && !pump->whole_messages && source->reads_blocking && sink->writes_blocking) {
+    pump->job = uvr_pump_thread_start(source, sink, on_job_end, pump);
+  }
+  if (pump->job == NULL) {
+    run(pump);
+  }
+}
+
+void uvr_pump_stop(uvr_pump *pump)
+{
+  pump->stopped = true;
+  if (pump->job != NULL) {
+    uvr_pump_thread_stop(pump->job);
+  }
+}
+
+bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
+{
+  return pump->job != NULL && uvr_pump_thread_inside(pump->job) == stream;
+}
+
+bool uvr_pump_is_finishing(const uvr_pump *pump)
+{
+  return pump->job != NULL
+             ? uvr_pump_thread_is_holding(pump->job)
+             : pump->source_ended || pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
+}
+
+bool uvr_pump_is_full(const uvr_pump *pump)
+{
+  return pump->writing != NULL && pump->ready != NULL;
+}
+
+uint64_t uvr_pump_progress(const uvr_pump *pump)
+{
+  return pump->bytes + (pump->writing != NULL ? pump->writing->length - uvr_stream_unwritten(pump->sink) : 0);
+}
+
+uint64_t uvr_pump_bytes(const uvr_pump *pump)
+{
+  return pump->job != NULL ? uvr_pump_thread_bytes(pump->job) : pump->bytes;
+}
+
+bool uvr_pump_clear(uvr_pump *pump)
+{
+  if (pump->job != NULL && !uvr_pump_thread_free(pump->job)) {
+    return false;
+  }
+  pump->job = NULL;
+  if (pump->buffers != NULL) {
+    uvr_buffer_put(pump->buffers, pump->message);
+    uvr_buffer_put(pump->buffers, pump->ready);
+    uvr_buffer_put(pump->buffers, pump->writing);
+  }
+  pump->message = NULL;
+  pump->ready = NULL;
+  pump->writing = NULL;
+  return true;
+}

@@ -1,0 +1,485 @@
+/* A route: a listener, and a session for each of its clients.
+ *
+ * Happy path: the listener gives a stream, a session takes it to the target, and when that is over it is counted. With
+ * `max` sessions open the listener pauses until one is over.
+ *
+ * Ways to fail: adding: an address or option is wrong, or the system refuses to listen: nothing remains. A session
+ * fails: that is counted, told and kept as the last error. The listener has trouble (no descriptors), which passes, or
+ * fails, which does not; what is open stays so.
+ *
+ * Ending: the listener is closed first, then what is open ends by itself or is cancelled at the deadline, then the
+ * timer is closed and the route is gone. No callback comes from within a call: all of it begins in the turn. */
+#include <string.h>
+
+#include "address/query.h"
+#include "base/abi.h"
+#include "base/os.h"
+#include "base/text.h"
+#include "endpoint/listen.h"
+#include "mux/mux.h"
+#include "relay/relay.h"
+
+enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600, RELIEF_MS = 1000 };
+
+/* A session of a route. */
+typedef struct client {
+  uvrelay_route_t *route;
+  struct client *next;
+  struct client *previous;
+  uint64_t number;
+  uvrelay_session_t *session;
+} client;
+
+struct uvrelay_route_s {
+  uvrelay_t *relay;
+  uvrelay_route_t *next;
+  uvrelay_route_t *previous;
+  uvr_address listen;
+  uvr_address target;
+  uvrelay_route_options_t options;
+  uvr_pair_options session_options;
+  uvr_listener *listener; /* NULL: no longer */
+  bool listener_closing;
+  bool full;         /* and told */
+  uint64_t was_full; /* loop time, ms */
+  client *clients;
+  unsigned refused;                  /* streams for which there was no memory, being closed */
+  uvrelay_route_counters_t counters; /* but for the bytes of open sessions */
+  uvrelay_error_t error;
+  uv_timer_t wakeup;
+  bool removing;
+  uint64_t deadline; /* loop time, ms, when what is open is cancelled; UINT64_MAX: never */
+  uvrelay_route_cb remove_cb;
+  void *remove_user;
+};
+
+static void on_wakeup(uv_timer_t *timer);
+
+static void later(uvrelay_route_t *route, uint64_t ms)
+{
+  (void)uv_timer_start(&route->wakeup, on_wakeup, ms, 0);
+}
+
+static void emit(uvrelay_route_t *route, uvrelay_event_t event)
+{
+  if (event.error != NULL) {
+    route->error = *event.error;
+    event.error = &route->error;
+  }
+  if (route->options.event_cb != NULL) {
+    route->options.event_cb(route, &event, route->options.user);
+  }
+}
+
+/* Clients. */
+
+static void add_client(uvrelay_route_t *route, client *c)
+{
+  c->next = route->clients;
+  if (c->next != NULL) {
+    c->next->previous = c;
+  }
+  route->clients = c;
+  route->counters.open++;
+  c->number = ++route->counters.total;
+}
+
+static void remove_client(uvrelay_route_t *route, client *c)
+{
+  if (c->next != NULL) {
+    c->next->previous = c->previous;
+  }
+  if (c->previous != NULL) {
+    c->previous->next = c->next;
+  } else {
+    route->clients = c->next;
+  }
+  route->counters.open--;
+}
+
+static bool is_listening(const uvrelay_route_t *route)
+{
+  return route->listener != NULL && !route->listener_closing;
+}
+
+/* It has been full, and is told to be no more once it has not been so for a while. */
+static void look_for_relief(uvrelay_route_t *route)
+{
+  uint64_t since = uv_now(route->relay->context.loop) - route->was_full;
+  if (!route->full || !is_listening(route) || route->counters.open >= route->options.max) {
+    return;
+  }
+  if (since < RELIEF_MS) {
+    later(route, RELIEF_MS - since);
+    return;
+  }
+  route->full = false;
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_RESUMED});
+}
+
+static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *result, void *user)
+{
+  client *c = user;
+  uvrelay_route_t *route = c->route;
+  uint64_t number = c->number;
+  remove_client(route, c);
+  uvr_free(&route->relay->context.memory, c);
+  route->counters.to_target += result->to_right;
+  route->counters.to_client += result->to_left;
+  if (result->reason == UVRELAY_REASON_FAILED) {
+    route->counters.failed++;
+    route->error = result->error;
+  }
+  if (is_listening(route)) {
+    uvr_listener_pause(route->listener, false);
+  }
+  if (route->removing) {
+    later(route, 0);
+  }
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .number = number, .session = session, .result = result});
+  if (!route->removing) {
+    look_for_relief(route);
+  }
+}
+
+static void on_refused_closed(void *user)
+{
+  uvrelay_route_t *route = user;
+  route->refused--;
+  later(route, 0);
+}
+
+static void refuse(uvrelay_route_t *route, uvr_stream *stream)
+{
+  (void)uvr_error_set(&route->error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory for a client of %s",
+                      route->listen.canonical);
+  route->refused++;
+  route->counters.total++;
+  route->counters.failed++;
+  uvr_stream_close(stream, on_refused_closed, route);
+}
+
+/* What goes over a mux is held in smaller buffers. */
+static uvr_context *context_of(uvrelay_route_t *route)
+{
+  return route->target.via ? &route->relay->mux_context : &route->relay->context;
+}
+
+static void on_client(void *user, uvr_stream *stream)
+{
+  uvrelay_route_t *route = user;
+  uvrelay_t *relay = route->relay;
+  client *c = uvr_alloc(&relay->context.memory, sizeof(*c));
+  if (c != NULL) {
+    c->route = route;
+    c->session = uvr_relay_start_client(relay, context_of(route), stream, &route->target, route->options.via,
+                                        &route->session_options, on_session_done, c);
+  }
+  if (c == NULL || c->session == NULL) {
+    uvr_free(&relay->context.memory, c);
+    refuse(route, stream);
+    return;
+  }
+  add_client(route, c);
+  bool fills = route->counters.open >= route->options.max;
+  if (fills) {
+    route->was_full = uv_now(relay->context.loop);
+    uvr_listener_pause(route->listener, true);
+  }
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = c->session});
+  if (fills && !route->full && !route->removing) {
+    uvrelay_error_t error;
+    route->full = true;
+    (void)uvr_error_set(&error, UVRELAY_PHASE_LISTEN, UV_EAGAIN,
+                        "as many clients of %s as max= allows are connected (%u), others have to wait",
+                        route->listen.canonical, route->options.max);
+    emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_PAUSED, .error = &error});
+  }
+}
+
+/* The listener. */
+
+static void on_trouble(void *user, const uvrelay_error_t *error)
+{
+  emit(user, (uvrelay_event_t){.type = UVRELAY_EVENT_PAUSED, .error = error});
+}
+
+static void on_relief(void *user)
+{
+  emit(user, (uvrelay_event_t){.type = UVRELAY_EVENT_RESUMED});
+}
+
+static void on_listener_closed(void *user)
+{
+  uvrelay_route_t *route = user;
+  route->listener = NULL;
+  later(route, 0);
+  uvr_relay_wake(route->relay);
+}
+
+static void close_listener(uvrelay_route_t *route)
+{
+  if (is_listening(route)) {
+    route->listener_closing = true;
+    uvr_listener_close(route->listener, on_listener_closed, route);
+  }
+}
+
+static void on_listener_failed(void *user, const uvrelay_error_t *error)
+{
+  uvrelay_route_t *route = user;
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_FAILED, .error = error});
+  close_listener(route);
+}
+
+/* Ending. */
+
+static void on_wakeup_closed(uv_handle_t *handle)
+{
+  uvrelay_route_t *route = handle->data;
+  uvrelay_t *relay = route->relay;
+  if (route->next != NULL) {
+    route->next->previous = route->previous;
+  }
+  if (route->previous != NULL) {
+    route->previous->next = route->next;
+  } else {
+    relay->routes = route->next;
+  }
+  if (route->remove_cb != NULL) {
+    route->remove_cb(route, route->remove_user);
+  }
+  uvr_mux_unref(route->options.via);
+  uvr_free(&relay->context.memory, route);
+  if (relay->stopped) {
+    uvr_relay_wake(relay);
+  }
+}
+
+static void on_wakeup(uv_timer_t *timer)
+{
+  uvrelay_route_t *route = timer->data;
+  if (!route->removing) {
+    look_for_relief(route);
+    return;
+  }
+  close_listener(route);
+  uint64_t now = uv_now(route->relay->context.loop);
+  if (route->listener == NULL && route->clients == NULL && route->refused == 0) {
+    if (!uv_is_closing((uv_handle_t *)timer)) {
+      uv_close((uv_handle_t *)timer, on_wakeup_closed);
+    }
+  } else if (route->deadline > now) {
+    if (route->deadline < UINT64_MAX) {
+      later(route, route->deadline - now);
+    }
+  } else {
+    for (client *c = route->clients; c != NULL; c = c->next) {
+      uvrelay_session_cancel(c->session);
+    }
+  }
+}
+
+static void begin_removal(uvrelay_route_t *route, uint64_t timeout_ms)
+{
+  uint64_t now = uv_now(route->relay->context.loop);
+  route->removing = true;
+  route->deadline = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
+  if (!uv_is_closing((uv_handle_t *)&route->wakeup)) {
+    later(route, 0);
+  }
+}
+
+void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user)
+{
+  route->remove_cb = cb;
+  route->remove_user = user;
+  begin_removal(route, timeout_ms);
+}
+
+void uvr_routes_end(uvrelay_t *relay, bool remove)
+{
+  for (uvrelay_route_t *route = relay->routes; route != NULL; route = route->next) {
+    close_listener(route);
+    if (remove) {
+      begin_removal(route, 0);
+    }
+  }
+}
+
+bool uvr_routes_listen(const uvrelay_t *relay)
+{
+  const uvrelay_route_t *route = relay->routes;
+  while (route != NULL && route->listener == NULL) {
+    route = route->next;
+  }
+  return route != NULL;
+}
+
+/* Adding. */
+
+static const char *host_of(const uvr_address *address)
+{
+  return uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
+}
+
+/* Whether a client would be relayed to the listener that it comes from, and again, and again. */
+static bool is_own_target(const uvr_address *target, const uvr_address *listen)
+{
+  if (target->kind != listen->kind || target->via) {
+    return false;
+  }
+  switch (target->kind) {
+  case UVR_ADDRESS_TCP:
+    return target->port == listen->port && uvr_is_same_word(host_of(target), host_of(listen));
+  case UVR_ADDRESS_NPIPE:
+    return target->host[0] == '\0' && uvr_is_same_word(target->path, listen->path);
+  default:
+    return strcmp(target->path, listen->path) == 0;
+  }
+}
+
+static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
+}
+
+static int check_target(const uvrelay_t *relay, uvr_address *target, const uvrelay_mux_t *via,
+                        const uvr_address *listen, uvrelay_error_t *error)
+{
+  if (is_own_target(target, listen)) {
+    return refuse_own_target(target, error);
+  }
+  return uvr_relay_choose_via(relay, target, via, error);
+}
+
+static int check_options(uvrelay_route_options_t *options, uvrelay_error_t *error)
+{
+  if ((unsigned)options->impersonation > UVRELAY_IMPERSONATION_DELEGATION ||
+      (unsigned)options->eof_to_client > UVRELAY_EOF_NONE || (unsigned)options->eof_to_target > UVRELAY_EOF_NONE ||
+      options->permissions > 0777) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "an option of the route is out of its range");
+  }
+  options->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms;
+  options->max = options->max == 0 ? MAX : options->max;
+  options->permissions = options->permissions == 0 ? PERMISSIONS : options->permissions;
+  return 0;
+}
+
+static int read_route(uvrelay_route_t *route, const char *listen, const char *target,
+                      const uvrelay_route_options_t *options, uvrelay_error_t *error)
+{
+  unsigned given = 0;
+  uvrelay_route_options_t *own = &route->options;
+  if (uvr_abi_copy(own, sizeof(*own), options) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+  }
+  own->size = sizeof(*own);
+  int code = uvr_route_address(listen, UVRELAY_LEFT, own, &given, &route->listen, error);
+  if (code == 0) {
+    code = uvr_route_address(target, UVRELAY_RIGHT, own, &given, &route->target, error);
+  }
+  if (code == 0) {
+    code = check_target(route->relay, &route->target, own->via, &route->listen, error);
+  }
+  return code != 0 ? code : check_options(own, error);
+}
+
+static void set_session_options(uvrelay_route_t *route)
+{
+  const uvrelay_route_options_t *own = &route->options;
+  const uvrelay_session_options_t options = {
+      .size = sizeof(options),
+      .impersonation = own->impersonation,
+      .retry = UVRELAY_RETRY_BUSY,
+      .timeout_ms = own->timeout_ms == UINT64_MAX ? 0 : own->timeout_ms,
+      .linger_ms = own->linger_ms,
+      .eof_to_left = own->eof_to_client,
+      .eof_to_right = own->eof_to_target,
+      .idle_ms = own->idle_ms,
+  };
+  (void)uvr_pair_options_of(&options, &route->session_options);
+  route->session_options.left_is_client = true;
+}
+
+static int start(uvrelay_t *relay, uvrelay_route_t *route)
+{
+  const uvr_listen_options options = {.permissions = route->options.permissions,
+                                      .message = route->options.message_mode != 0,
+                                      .allow_remote = route->options.allow_remote != 0};
+  const uvr_listen_events events = {.on_client = on_client,
+                                    .on_trouble = on_trouble,
+                                    .on_relief = on_relief,
+                                    .on_fail = on_listener_failed,
+                                    .user = route};
+  return uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &relay->error);
+}
+
+int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
+                      uvrelay_route_t **out)
+{
+  if (relay->stopped) {
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
+  }
+  uvrelay_route_t *route = uvr_alloc(&relay->context.memory, sizeof(*route));
+  if (route == NULL) {
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a route");
+  }
+  route->relay = relay;
+  int code = read_route(route, listen, target, options, &relay->error);
+  if (code == 0) {
+    set_session_options(route);
+    code = start(relay, route);
+  }
+  if (code != 0) {
+    uvr_free(&relay->context.memory, route);
+    return code;
+  }
+  uvr_mux_ref(route->options.via);
+  (void)uv_timer_init(relay->context.loop, &route->wakeup);
+  route->wakeup.data = route;
+  route->next = relay->routes;
+  if (route->next != NULL) {
+    route->next->previous = route;
+  }
+  relay->routes = route;
+  if (is_own_target(&route->target, &route->listen)) { /* by the port that was chosen */
+    begin_removal(route, 0);
+    return refuse_own_target(&route->target, &relay->error);
+  }
+  if (out != NULL) {
+    *out = route;
+  }
+  return 0;
+}
+
+/* Questions. */
+
+const char *uvrelay_route_get_listen(const uvrelay_route_t *route)
+{
+  return route->listen.canonical;
+}
+
+const char *uvrelay_route_get_target(const uvrelay_route_t *route)
+{
+  return route->target.canonical;
+}
+
+void uvrelay_route_get_counters(const uvrelay_route_t *route, uvrelay_route_counters_t *out, size_t size)
+{
+  uvrelay_route_counters_t counters = route->counters;
+  for (const client *c = route->clients; c != NULL; c = c->next) {
+    uint64_t to_right;
+    uint64_t to_left;
+    uvrelay_session_bytes(c->session, &to_right, &to_left);
+    counters.to_target += to_right;
+    counters.to_client += to_left;
+  }
+  memset(out, 0, size);
+  memcpy(out, &counters, size < sizeof(counters) ? size : sizeof(counters));
+}
+
+const uvrelay_error_t *uvrelay_route_error(const uvrelay_route_t *route)
+{
+  return &route->error;
+}

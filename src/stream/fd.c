@@ -1,0 +1,242 @@
+/* Blocking descriptors as streams.
+ *
+ * A read or write is one uv_fs_t at the current position (offset -1); a short write is continued. A read of no bytes
+ * is the end of input. Writing to a pipe without a reader is UVR_GONE; all else is an error. */
+#include "stream/fd.h"
+
+#include "stream/stdio_os.h"
+
+typedef struct stream_fd {
+  uvr_stream base;
+  uv_file fd;
+  uv_fs_t request;      /* reading or writing: each stream does only one of them */
+  uvr_buffer *incoming; /* being read into */
+  const char *source;   /* being written */
+  size_t source_length;
+  size_t written;
+  uv_async_t closed; /* brings the close callback from a later turn of the loop */
+  bool busy;
+  bool closing;
+  uv_mutex_t mutex;
+  bool writing; /* under the mutex: a write is inside the system */
+} stream_fd;
+
+static void write_more(stream_fd *s);
+
+static void on_closed(uv_handle_t *handle)
+{
+  stream_fd *s = handle->data;
+  uvr_context *context = s->base.context;
+  uvr_close_cb callback = s->base.on_close;
+  void *user = s->base.close_user;
+  uv_mutex_destroy(&s->mutex);
+  uvr_free(&context->memory, s);
+  callback(user);
+}
+
+static void finish_close(stream_fd *s)
+{
+  uvr_stdio_close(s->fd);
+  uv_close((uv_handle_t *)&s->closed, on_closed);
+}
+
+static void set_writing(stream_fd *s, bool writing)
+{
+  uv_mutex_lock(&s->mutex);
+  s->writing = writing;
+  uv_mutex_unlock(&s->mutex);
+}
+
+bool uvr_stream_fd_reader_gone(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  uv_mutex_lock(&s->mutex);
+  bool gone = !s->writing && uvr_stdio_reader_gone(s->fd);
+  uv_mutex_unlock(&s->mutex);
+  return gone;
+}
+
+static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvrelay_error_t *error)
+{
+  if (result > 0) {
+    return UVR_DONE;
+  }
+  if (result == 0 || result == UV_EOF) {
+    return UVR_END_OF_INPUT;
+  }
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_READ, (int)result, 0, "reading from %s failed: %s", s->base.name,
+                             uv_strerror((int)result));
+  return UVR_FAILED;
+}
+
+static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvrelay_error_t *error)
+{
+  if (result > 0) {
+    return UVR_DONE;
+  }
+  int code = result == 0 ? UV_EIO : (int)result; /* a device that takes nothing would be asked for ever */
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  return code == UV_EPIPE || code == UV_EOF ? UVR_GONE : UVR_FAILED;
+}
+
+static void finish_read(stream_fd *s, ssize_t result)
+{
+  uvrelay_error_t error;
+  uvr_buffer *buffer = s->incoming;
+  uvr_outcome outcome = describe_read(s, result, &error);
+  s->incoming = NULL;
+  if (outcome == UVR_DONE) {
+    buffer->length = (size_t)result;
+  } else {
+    uvr_buffer_put(&s->base.context->buffers, buffer);
+    buffer = NULL;
+  }
+  s->base.on_read(s->base.read_user, outcome, buffer, outcome == UVR_FAILED ? &error : NULL);
+}
+
+static void finish_write(stream_fd *s, ssize_t result)
+{
+  uvrelay_error_t error;
+  s->source = NULL;
+  uvr_outcome outcome = describe_write(s, result, &error);
+  s->base.on_write(s->base.write_user, outcome, outcome == UVR_DONE ? NULL : &error);
+}
+
+uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
+{
+  stream_fd *s = (stream_fd *)stream;
+  uv_fs_t request;
+  uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
+  int result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
+  uv_fs_req_cleanup(&request);
+  buffer->length = result > 0 ? (size_t)result : 0;
+  return describe_read(s, result, error);
+}
+
+uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
+{
+  stream_fd *s = (stream_fd *)stream;
+  int result = 1;
+  set_writing(s, true);
+  for (size_t done = 0; done < length && result > 0; done += result > 0 ? (size_t)result : 0) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(length - done));
+    result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+  }
+  set_writing(s, false);
+  return describe_write(s, result, error);
+}
+
+static void on_read(uv_fs_t *request)
+{
+  stream_fd *s = request->data;
+  ssize_t result = request->result;
+  uv_fs_req_cleanup(request);
+  s->busy = false;
+  if (s->closing) {
+    uvr_buffer_put(&s->base.context->buffers, s->incoming);
+    finish_close(s);
+    return;
+  }
+  finish_read(s, result);
+}
+
+static void on_write(uv_fs_t *request)
+{
+  stream_fd *s = request->data;
+  ssize_t result = request->result;
+  uv_fs_req_cleanup(request);
+  set_writing(s, false);
+  s->busy = false;
+  if (s->closing) {
+    finish_close(s);
+    return;
+  }
+  if (result > 0) {
+    s->written += (size_t)result;
+    if (s->written < s->source_length) {
+      write_more(s);
+      return;
+    }
+  }
+  finish_write(s, result);
+}
+
+static void stream_read(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->incoming = uvr_buffer_get(&s->base.context->buffers, UVR_BUFFER_LARGE);
+  if (s->incoming == NULL) {
+    finish_read(s, UV_ENOMEM);
+    return;
+  }
+  uv_buf_t buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
+  int code = uv_fs_read(s->base.context->loop, &s->request, s->fd, &buf, 1, -1, on_read);
+  s->busy = code == 0;
+  if (code != 0) {
+    finish_read(s, code);
+  }
+}
+
+static void write_more(stream_fd *s)
+{
+  size_t left = s->source_length - s->written;
+  uv_buf_t buf = uv_buf_init((char *)s->source + s->written, (unsigned)left);
+  set_writing(s, true);
+  int code = uv_fs_write(s->base.context->loop, &s->request, s->fd, &buf, 1, -1, on_write);
+  s->busy = code == 0;
+  if (code != 0) {
+    set_writing(s, false);
+    finish_write(s, code);
+  }
+}
+
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->source = data;
+  s->source_length = length;
+  s->written = 0;
+  write_more(s);
+}
+
+static void stream_close(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->closing = true;
+  if (!s->busy) {
+    finish_close(s);
+  }
+}
+
+static const uvr_stream_ops ops = {.read = stream_read, .write = stream_write, .close = stream_close};
+
+int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_stream **out)
+{
+  stream_fd *s = uvr_alloc(&context->memory, sizeof(*s));
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  int code = uv_mutex_init(&s->mutex);
+  if (code != 0) {
+    uvr_free(&context->memory, s);
+    return code;
+  }
+  code = uv_async_init(context->loop, &s->closed, NULL);
+  if (code != 0) {
+    uv_mutex_destroy(&s->mutex);
+    uvr_free(&context->memory, s);
+    return code;
+  }
+  uv_unref((uv_handle_t *)&s->closed);
+  s->closed.data = s;
+  s->request.data = s;
+  s->base.ops = &ops;
+  s->base.context = context;
+  s->base.name = name;
+  s->fd = fd;
+  *out = &s->base;
+  return 0;
+}

@@ -1,0 +1,24 @@
+/* A Windows named pipe as a stream: npipe_win.c. On Unix every call gives UV_ENOTSUP. */
+#ifndef UVR_STREAM_NPIPE_H
+#define UVR_STREAM_NPIPE_H
+
+#include "stream/stream.h"
+
+/* Opens the pipe `path`, \\.\pipe\NAME in UTF-8, for reading and writing. From any thread; a pipe of another
+ * computer may take long. `name` is what messages call it. Returns 0 and the open file, or a negative code and
+ * *error: UV_ENOENT when there is no such pipe, UV_EBUSY when all its instances are taken, UV_EACCES when access is
+ * denied, and others. */
+int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
+                   uvrelay_error_t *error);
+
+/* Makes a stream of an open file, which belongs to the stream then. `name` is copied. Returns 0, or a negative code
+ * and *error; then the file is closed. */
+int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error);
+
+/* The id of the process at the other end of a stream that uvr_npipe_stream made. Returns 0 or a negative code. */
+int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid);
+
+/* Closes an open file that became no stream. */
+void uvr_npipe_discard(uv_os_fd_t file);
+
+#endif

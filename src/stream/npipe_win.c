@@ -1,0 +1,450 @@
+/* A named pipe as a stream, either end: it comes from npipe_open.c or npipe_listen.c; here it is read, written,
+ * half-closed and closed.
+ *
+ * Reads and writes are overlapped and complete through the loop's port. A message-type pipe is read in message mode,
+ * as only there a zero-byte message can be seen; it is the end of input, and it is sent by the end-of-input job. A
+ * byte-type pipe has no end of input but its closing.
+ *
+ * A read waits in a small buffer while the pipe is idle and uses a large one while it is busy. Results that are here
+ * at once are handled at once, a bounded number of times before the loop gets its turn.
+ *
+ * Ways to end: 109 and 233, and 232 on writing, mean that the pipe is gone in an orderly way; all else is an error.
+ * After the end of input a read stays pending to see the pipe go (watch): a peer that sends more then breaks the
+ * rules, and there is nowhere to put it. Closing cancels what is pending and waits for its packets. */
+#include "stream/npipe_win.h"
+
+#include <string.h>
+
+#include "stream/blocking_op_win.h"
+#include "stream/eof_job_win.h"
+#include "stream/iocp_op_win.h"
+
+enum {
+  AT_ONCE_MAX = 16,          /* results handled at once before the loop gets its turn */
+  FLUSH_DEADLINE_MS = 30000, /* for a peer that does not read; then the zero-byte message is sent without */
+  STOP_INTERVAL_MS = 20      /* between two requests to a job to stop */
+};
+
+typedef struct npipe {
+  uvr_stream base;
+  HANDLE file;
+  bool message; /* message mode */
+  uvr_iocp_op read_op;
+  uvr_iocp_op write_op;
+  uvr_blocking_op blocking_read;
+  uvr_blocking_op blocking_write;
+  uvr_eof_job end_job;
+  uv_timer_t end_timer; /* hurries or cancels end_job */
+  uvr_buffer *incoming;
+  size_t read_size;
+  const char *outgoing;
+  size_t outgoing_length;
+  size_t written;
+  unsigned at_once; /* results handled since the loop's last turn */
+  bool watching;    /* the pending read is for uvr_stream_watch */
+  bool cancelled;   /* the pending read shall not be followed by another */
+  bool closing;
+  unsigned handles; /* of libuv's, to be closed */
+  char name[];
+} npipe;
+
+static void issue_read(npipe *np, bool defer);
+static void issue_write(npipe *np);
+static void maybe_close(npipe *np);
+
+static bool is_gone(DWORD error)
+{
+  return error == ERROR_BROKEN_PIPE || error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_NO_DATA;
+}
+
+static uvr_outcome describe(npipe *np, uvrelay_phase_t phase, DWORD error, uvrelay_error_t *out)
+{
+  static const char *const verbs[] = {[UVRELAY_PHASE_READ] = "reading from",
+                                      [UVRELAY_PHASE_WRITE] = "writing to",
+                                      [UVRELAY_PHASE_SHUTDOWN] = "ending the output to"};
+  int code = uv_translate_sys_error((int)error);
+  if (is_gone(error)) {
+    code = phase == UVRELAY_PHASE_READ ? UV_EOF : UV_EPIPE; /* whichever of the three it is */
+    (void)uvr_error_set_system(out, phase, code, error, "%s is gone", np->base.name);
+    return UVR_GONE;
+  }
+  const char *how = error == ERROR_OPERATION_ABORTED ? "was cancelled" : "failed";
+  (void)uvr_error_set_system(out, phase, code, error, "%s %s %s", verbs[phase], np->base.name, how);
+  return UVR_FAILED;
+}
+
+/* Reading. */
+
+static void report_watch(npipe *np, DWORD error, DWORD bytes)
+{
+  uvrelay_error_t report;
+  uvr_outcome outcome = UVR_FAILED;
+  if (bytes > 0) {
+    (void)uvr_error_set(&report, UVRELAY_PHASE_READ, UV_EPROTO,
+                        "%s sent more after it had ended its output with a zero-byte message", np->base.name);
+  } else {
+    outcome = describe(np, UVRELAY_PHASE_READ, error, &report);
+  }
+  np->watching = false;
+  np->base.on_lost(np->base.lost_user, outcome, &report);
+}
+
+static void report_read(npipe *np, DWORD error, DWORD bytes, uvr_buffer *buffer)
+{
+  if (bytes > 0) {
+    buffer->length = bytes;
+    buffer->end_of_message = np->message && error == 0;
+    np->read_size = bytes == buffer->capacity   ? UVR_BUFFER_LARGE
+                    : bytes <= UVR_BUFFER_SMALL ? UVR_BUFFER_SMALL
+                                                : np->read_size;
+    np->base.on_read(np->base.read_user, UVR_DONE, buffer, NULL);
+    return;
+  }
+  uvr_buffer_put(&np->base.context->buffers, buffer);
+  if (error == 0) {
+    np->base.on_read(np->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
+    return;
+  }
+  uvrelay_error_t report;
+  uvr_outcome outcome = describe(np, UVRELAY_PHASE_READ, error, &report);
+  np->base.on_read(np->base.read_user, outcome, NULL, &report);
+}
+
+static void on_read(uvr_iocp_op *op, DWORD error, DWORD bytes)
+{
+  npipe *np = op->user;
+  uvr_buffer *buffer = np->incoming;
+  np->incoming = NULL;
+  /* A second end of input, or an empty write to a byte-type pipe: neither says anything. */
+  bool nothing = error == 0 && bytes == 0 && (np->watching || !np->message);
+  bool data = (error == 0 && bytes > 0) || error == ERROR_MORE_DATA;
+  if (nothing && np->cancelled) {
+    nothing = false;
+    error = ERROR_OPERATION_ABORTED;
+  }
+  np->cancelled = false;
+  if (np->closing) {
+    uvr_buffer_put(&np->base.context->buffers, buffer);
+    maybe_close(np);
+  } else if (nothing) {
+    uvr_buffer_put(&np->base.context->buffers, buffer);
+    issue_read(np, true);
+  } else if (np->watching) {
+    uvr_buffer_put(&np->base.context->buffers, buffer);
+    report_watch(np, error, data ? bytes : 0);
+  } else {
+    report_read(np, error, data ? bytes : 0, buffer);
+  }
+}
+
+/* Whether a result that is here at once must wait for the loop. */
+static bool must_defer(npipe *np)
+{
+  if (++np->at_once < AT_ONCE_MAX) {
+    return false;
+  }
+  np->at_once = 0;
+  return true;
+}
+
+static void issue_read(npipe *np, bool defer)
+{
+  np->incoming = uvr_buffer_get(&np->base.context->buffers, np->read_size);
+  OVERLAPPED *overlapped = uvr_iocp_op_begin(&np->read_op);
+  BOOL ok = FALSE;
+  if (np->incoming == NULL) {
+    SetLastError(ERROR_NOT_ENOUGH_MEMORY);
+  } else {
+    ok = ReadFile(np->file, np->incoming->data, (DWORD)np->incoming->capacity, NULL, overlapped);
+  }
+  uvr_iocp_op_issued(&np->read_op, ok, defer);
+}
+
+static void npipe_read(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  issue_read(np, must_defer(np));
+}
+
+static void npipe_watch(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  np->watching = true;
+  np->read_size = UVR_BUFFER_SMALL;
+  issue_read(np, true);
+}
+
+/* What is here already, or comes all the same, is delivered as ever: the system takes bytes out of the pipe only for a
+ * read that succeeds. */
+static void npipe_cancel_read(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  np->cancelled = np->read_op.pending;
+  uvr_iocp_op_cancel(&np->read_op);
+}
+
+/* Writing. */
+
+static void on_write(uvr_iocp_op *op, DWORD error, DWORD bytes)
+{
+  npipe *np = op->user;
+  if (np->closing) {
+    maybe_close(np);
+    return;
+  }
+  if (error == 0) {
+    np->written += bytes;
+    if (np->written < np->outgoing_length) {
+      issue_write(np);
+    } else {
+      np->base.on_write(np->base.write_user, UVR_DONE, NULL);
+    }
+    return;
+  }
+  uvrelay_error_t report;
+  uvr_outcome outcome = describe(np, UVRELAY_PHASE_WRITE, error, &report);
+  np->base.on_write(np->base.write_user, outcome, &report);
+}
+
+static void issue_write(npipe *np)
+{
+  bool defer = must_defer(np);
+  const char *data = np->outgoing + np->written;
+  DWORD length = (DWORD)(np->outgoing_length - np->written);
+  OVERLAPPED *overlapped = uvr_iocp_op_begin(&np->write_op);
+  BOOL ok = WriteFile(np->file, data, length, NULL, overlapped);
+  uvr_iocp_op_issued(&np->write_op, ok, defer);
+}
+
+static void npipe_write(uvr_stream *stream, const char *data, size_t length)
+{
+  npipe *np = (npipe *)stream;
+  np->outgoing = data;
+  np->outgoing_length = length;
+  np->written = 0;
+  issue_write(np);
+}
+
+/* Blocking calls. */
+
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
+{
+  npipe *np = (npipe *)stream;
+  DWORD code = 0;
+  DWORD bytes = 0;
+  do {
+    code = uvr_blocking_op_read(&np->blocking_read, buffer->data, (DWORD)buffer->capacity, &bytes);
+  } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe says nothing */
+  if (code != 0 && code != ERROR_MORE_DATA) {
+    return describe(np, UVRELAY_PHASE_READ, code, error);
+  }
+  buffer->length = bytes;
+  buffer->end_of_message = np->message && code == 0;
+  return bytes > 0 ? UVR_DONE : UVR_END_OF_INPUT;
+}
+
+static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
+{
+  npipe *np = (npipe *)stream;
+  size_t written = 0;
+  while (written < length) {
+    DWORD bytes = 0;
+    DWORD code = uvr_blocking_op_write(&np->blocking_write, data + written, (DWORD)(length - written), &bytes);
+    if (code != 0) {
+      return describe(np, UVRELAY_PHASE_WRITE, code, error);
+    }
+    written += bytes;
+  }
+  return UVR_DONE;
+}
+
+static void stop_blocking_read(uvr_stream *stream)
+{
+  uvr_blocking_op_stop(&((npipe *)stream)->blocking_read);
+}
+
+static void stop_blocking_write(uvr_stream *stream)
+{
+  uvr_blocking_op_stop(&((npipe *)stream)->blocking_write);
+}
+
+static const uvr_blocking_ops blocking = {
+    .read = blocking_read, .write = blocking_write, .stop_read = stop_blocking_read, .stop_write = stop_blocking_write};
+
+/* Half-close. */
+
+static void on_end_job(uvr_eof_job *job, DWORD error)
+{
+  npipe *np = job->user;
+  (void)uv_timer_stop(&np->end_timer);
+  if (np->closing) {
+    maybe_close(np);
+  } else if (error == 0) {
+    np->base.on_shutdown(np->base.shutdown_user, UVR_DONE, NULL);
+  } else {
+    uvrelay_error_t report;
+    uvr_outcome outcome = describe(np, UVRELAY_PHASE_SHUTDOWN, error, &report);
+    np->base.on_shutdown(np->base.shutdown_user, outcome, &report);
+  }
+}
+
+static void on_end_timer(uv_timer_t *timer)
+{
+  npipe *np = timer->data;
+  if (np->closing) {
+    uvr_eof_job_cancel(&np->end_job);
+  } else if (!uvr_eof_job_hurry(&np->end_job)) {
+    (void)uv_timer_stop(timer);
+  }
+}
+
+static void npipe_shutdown(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  DWORD error = uvr_eof_job_start(&np->end_job);
+  if (error == 0) {
+    (void)uv_timer_start(&np->end_timer, on_end_timer, FLUSH_DEADLINE_MS, STOP_INTERVAL_MS);
+  } else {
+    on_end_job(&np->end_job, error);
+  }
+}
+
+/* Closing. */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+  npipe *np = handle->data;
+  if (--np->handles > 0) {
+    return;
+  }
+  uvr_context *context = np->base.context;
+  uvr_close_cb on_close = np->base.on_close;
+  void *user = np->base.close_user;
+  uvr_free(&context->memory, np);
+  on_close(user);
+}
+
+static void on_op_closed(uv_handle_t *handle)
+{
+  uvr_iocp_op *op = handle->data;
+  handle->data = op->user;
+  on_handle_closed(handle);
+}
+
+static void on_job_closed(uv_handle_t *handle)
+{
+  uvr_eof_job *job = handle->data;
+  handle->data = job->user;
+  on_handle_closed(handle);
+}
+
+static void maybe_close(npipe *np)
+{
+  if (np->read_op.pending || np->write_op.pending || np->end_job.running) {
+    return;
+  }
+  (void)CloseHandle(np->file);
+  uvr_blocking_op_clear(&np->blocking_read);
+  uvr_blocking_op_clear(&np->blocking_write);
+  np->handles = 4;
+  uvr_iocp_op_close(&np->read_op, on_op_closed);
+  uvr_iocp_op_close(&np->write_op, on_op_closed);
+  uvr_eof_job_close(&np->end_job, on_job_closed);
+  uv_close((uv_handle_t *)&np->end_timer, on_handle_closed);
+}
+
+static void npipe_close(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  np->closing = true;
+  uvr_iocp_op_cancel(&np->read_op);
+  uvr_iocp_op_cancel(&np->write_op);
+  if (np->end_job.running) {
+    uvr_eof_job_cancel(&np->end_job);
+    (void)uv_timer_start(&np->end_timer, on_end_timer, STOP_INTERVAL_MS, STOP_INTERVAL_MS);
+  }
+  maybe_close(np);
+}
+
+/* Making. */
+
+static const uvr_stream_ops ops = {.read = npipe_read,
+                                   .write = npipe_write,
+                                   .shutdown = npipe_shutdown,
+                                   .watch = npipe_watch,
+                                   .cancel_read = npipe_cancel_read,
+                                   .close = npipe_close};
+
+/* Switches a message-type pipe to message mode. Where the server does not let us (its attributes may not be written)
+ * the pipe is used in byte mode, in which a zero-byte message can't be seen. */
+static bool set_message_mode(HANDLE file)
+{
+  DWORD flags = 0;
+  DWORD mode = PIPE_READMODE_MESSAGE;
+  return GetNamedPipeInfo(file, &flags, NULL, NULL, NULL) && (flags & PIPE_TYPE_MESSAGE) != 0 &&
+         SetNamedPipeHandleState(file, &mode, NULL, NULL);
+}
+
+static void init_handles(npipe *np)
+{
+  uv_loop_t *loop = np->base.context->loop;
+  bool skips_port = SetFileCompletionNotificationModes(np->file, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
+  uvr_iocp_op_init(&np->read_op, loop, np->file, skips_port, on_read, np);
+  uvr_iocp_op_init(&np->write_op, loop, np->file, skips_port, on_write, np);
+  uvr_eof_job_init(&np->end_job, loop, np->file, np->base.context->events, on_end_job, np);
+  (void)uv_timer_init(loop, &np->end_timer);
+  np->end_timer.data = np;
+}
+
+uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message, const char *name)
+{
+  size_t length = strlen(name) + 1;
+  npipe *np = uvr_alloc(&context->memory, sizeof(*np) + length);
+  if (np == NULL) {
+    return NULL;
+  }
+  memcpy(np->name, name, length);
+  np->base.ops = &ops;
+  np->base.blocking = &blocking;
+  np->base.reads_blocking = true;
+  np->base.writes_blocking = true;
+  np->base.context = context;
+  np->base.name = np->name;
+  np->base.can_half_close = message;
+  np->base.can_mark_end = true;
+  np->base.keeps_messages = message;
+  np->file = file;
+  np->message = message;
+  np->read_size = UVR_BUFFER_SMALL;
+  uvr_blocking_op_init(&np->blocking_read, file, context->events);
+  uvr_blocking_op_init(&np->blocking_write, file, context->events);
+  init_handles(np);
+  return &np->base;
+}
+
+int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
+{
+  int code = uvr_iocp_op_attach(context->loop, file);
+  uvr_stream *stream = code == 0 ? uvr_npipe_stream_of(context, file, set_message_mode(file), name) : NULL;
+  if (stream == NULL) {
+    uvr_npipe_discard(file);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
+                                "%s cannot be used on the loop", name);
+  }
+  *out = stream;
+  return 0;
+}
+
+int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
+{
+  const npipe *np = (const npipe *)stream;
+  DWORD flags = 0;
+  ULONG id = 0;
+  if (!GetNamedPipeInfo(np->file, &flags, NULL, NULL, NULL) ||
+      !((flags & PIPE_SERVER_END) != 0 ? GetNamedPipeClientProcessId(np->file, &id)
+                                       : GetNamedPipeServerProcessId(np->file, &id))) {
+    return uv_translate_sys_error((int)GetLastError());
+  }
+  *pid = id;
+  return 0;
+}

@@ -1,0 +1,260 @@
+/* Standard input and output as one stream.
+ *
+ * Each of the two is a stream of the kind that its descriptor allows: libuv's where libuv can open it, blocking calls
+ * on the thread pool otherwise. Half-close shuts a socket's output down and closes anything else. A reader of the
+ * output that goes away is noticed while nothing is written, too, by looking from time to time; no system tells.
+ *
+ * A socket whose peer is gone may still hold input, and that has an end: it is read first. With two separate pipes
+ * the input may go on for ever, so a lost output is the end of all (ends_when_lost). */
+#include "stream/stdio.h"
+
+#include "stream/fd.h"
+#include "stream/npipe.h"
+#include "stream/stdio_os.h"
+#include "stream/uv.h"
+
+enum { LOOK_INTERVAL_MS = 250 };
+
+typedef struct half {
+  uv_file fd;
+  uvr_stdio_kind kind;
+  int state;          /* for uvr_stdio_restore */
+  uvr_stream *stream; /* NULL: closed */
+} half;
+
+typedef struct stream_stdio {
+  uvr_stream base;
+  half input;
+  half output;
+  bool closing;
+  unsigned open_halves;
+  uv_timer_t look;
+} stream_stdio;
+
+static bool is_socket(uvr_stdio_kind kind)
+{
+  return kind == UVR_STDIO_SOCKET || kind == UVR_STDIO_TCP;
+}
+
+/* A writer that is gone, in whatever way, has ended the input; the output is another matter. */
+static uvr_outcome input_outcome(uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  bool reset =
+      outcome == UVR_FAILED && (error->code == UV_ECONNRESET || error->code == UV_EPIPE || error->code == UV_ENOTCONN);
+  return outcome == UVR_GONE || reset ? UVR_END_OF_INPUT : outcome;
+}
+
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
+{
+  stream_stdio *s = user;
+  outcome = input_outcome(outcome, error);
+  s->base.on_read(s->base.read_user, outcome, buffer, error);
+}
+
+static void stdio_read(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->input.stream == NULL) {
+    on_read(s, UVR_END_OF_INPUT, NULL, NULL);
+    return;
+  }
+  uvr_stream_read(s->input.stream, on_read, s);
+}
+
+static void stdio_write(uvr_stream *stream, const char *data, size_t length)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->output.stream == NULL) {
+    uvrelay_error_t error;
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_EBADF, 0, "standard output is closed");
+    s->base.on_write(s->base.write_user, UVR_FAILED, &error);
+    return;
+  }
+  uvr_stream_write(s->output.stream, data, length, s->base.on_write, s->base.write_user);
+}
+
+static void on_look_closed(uv_handle_t *handle)
+{
+  stream_stdio *s = handle->data;
+  uvr_context *context = s->base.context;
+  uvr_close_cb on_close = s->base.on_close;
+  void *user = s->base.close_user;
+  uvr_free(&context->memory, s);
+  on_close(user);
+}
+
+static void on_half_closed(void *user)
+{
+  stream_stdio *s = user;
+  s->open_halves--;
+  if (!s->closing) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+  } else if (s->open_halves == 0) {
+    uv_close((uv_handle_t *)&s->look, on_look_closed);
+  }
+}
+
+static void close_half(stream_stdio *s, half *h)
+{
+  if (h->stream != NULL) {
+    uvr_stream *stream = h->stream;
+    h->stream = NULL;
+    uvr_stdio_restore(h->fd, h->state);
+    uvr_stream_close(stream, on_half_closed, s);
+  }
+}
+
+static void stdio_shutdown(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  (void)uv_timer_stop(&s->look);
+  if (s->output.stream == NULL) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+  } else if (is_socket(s->output.kind)) {
+    uvr_stream_shutdown(s->output.stream, s->base.on_shutdown, s->base.shutdown_user);
+  } else {
+    close_half(s, &s->output);
+  }
+}
+
+static void on_look(uv_timer_t *timer)
+{
+  stream_stdio *s = timer->data;
+  bool gone = s->output.kind == UVR_STDIO_BLOCKING ? uvr_stream_fd_reader_gone(s->output.stream)
+                                                   : uvr_stdio_reader_gone(s->output.fd);
+  if (!gone || (is_socket(s->output.kind) && uvr_stdio_has_input(s->output.fd))) {
+    return;
+  }
+  (void)uv_timer_stop(timer);
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_EPIPE, 0, "the reader of standard output is gone");
+  s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+}
+
+static void stdio_watch(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (s->output.stream != NULL) {
+    (void)uv_timer_start(&s->look, on_look, LOOK_INTERVAL_MS, LOOK_INTERVAL_MS);
+    uv_unref((uv_handle_t *)&s->look);
+  }
+}
+
+static void stdio_close(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  s->closing = true;
+  (void)uv_timer_stop(&s->look);
+  if (s->open_halves == 0) {
+    uv_close((uv_handle_t *)&s->look, on_look_closed);
+    return;
+  }
+  close_half(s, &s->input);
+  close_half(s, &s->output);
+}
+
+static const uvr_stream_ops ops = {
+    .read = stdio_read, .write = stdio_write, .shutdown = stdio_shutdown, .watch = stdio_watch, .close = stdio_close};
+
+/* The blocking calls, where the descriptors need them. */
+
+static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
+{
+  return input_outcome(uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error), error);
+}
+
+static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
+{
+  return uvr_stream_fd_write(((stream_stdio *)stream)->output.stream, data, length, error);
+}
+
+static const uvr_blocking_ops blocking = {.read = blocking_read, .write = blocking_write};
+
+static void close_unused(uv_file fd)
+{
+  if (uvr_stdio_kind_of(fd) != UVR_STDIO_CLOSED) {
+    uvr_stdio_close(fd);
+  }
+}
+
+static int open_uv(stream_stdio *s, half *h, const char *name)
+{
+  int code = uvr_stream_uv_new(s->base.context, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
+  if (code != 0) {
+    return code;
+  }
+  uv_stream_t *handle = uvr_stream_uv_handle(h->stream);
+  return h->kind == UVR_STDIO_TCP ? uv_tcp_open((uv_tcp_t *)handle, (uv_os_sock_t)h->fd)
+                                  : uv_pipe_open((uv_pipe_t *)handle, h->fd);
+}
+
+static int open_half(stream_stdio *s, half *h, const char *name)
+{
+  int code = 0;
+  h->kind = uvr_stdio_kind_of(h->fd);
+  switch (h->kind) {
+  case UVR_STDIO_CLOSED:
+    break;
+  case UVR_STDIO_BLOCKING:
+    uvr_stdio_set_blocking(h->fd);
+    code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
+    break;
+  case UVR_STDIO_NPIPE:
+    code = uvr_npipe_stream(s->base.context, uv_get_osfhandle(h->fd), name, &h->stream, NULL);
+    break;
+  case UVR_STDIO_PIPE:
+  case UVR_STDIO_SOCKET:
+  case UVR_STDIO_TCP:
+    code = open_uv(s, h, name);
+    break;
+  }
+  s->open_halves += h->stream != NULL ? 1U : 0U;
+  if (code != 0 && h->kind != UVR_STDIO_NPIPE) { /* whose maker has closed it */
+    close_unused(h->fd);
+  }
+  return code;
+}
+
+void uvr_stream_stdio_discard(uv_file input, uv_file output)
+{
+  close_unused(input);
+  if (output != input) {
+    close_unused(output);
+  }
+}
+
+int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error)
+{
+  stream_stdio *s = uvr_alloc(&context->memory, sizeof(*s));
+  if (s == NULL) {
+    uvr_stream_stdio_discard(input, output);
+    *out = NULL;
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOMEM,
+                         "there is no memory to open standard input and output");
+  }
+  s->base.ops = &ops;
+  s->base.context = context;
+  s->base.name = "standard input"; /* what is said of the stream is said of its input */
+  s->base.can_half_close = true;
+  s->base.watches_any_time = true;
+  (void)uv_timer_init(context->loop, &s->look);
+  s->look.data = s;
+  /* Both states before either is opened: the two may share one open file. */
+  s->input = (half){.fd = input, .state = uvr_stdio_state(input)};
+  s->output = (half){.fd = output, .state = uvr_stdio_state(output)};
+  int code = open_half(s, &s->input, "standard input");
+  if (code == 0) {
+    code = open_half(s, &s->output, "standard output");
+  } else {
+    close_unused(output);
+  }
+  *out = &s->base;
+  if (code != 0) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
+  }
+  s->base.blocking = &blocking;
+  s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
+  s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
+  s->base.ends_when_lost = !is_socket(s->output.kind);
+  return 0;
+}

@@ -1,0 +1,82 @@
+/* Standard handles on Windows: see stdio_system.h. */
+#include "stream/stdio_os.h"
+
+#include <fcntl.h>
+#include <io.h>
+#include <windows.h>
+
+#include "base/file_query_win.h"
+
+static HANDLE handle_of(uv_file fd)
+{
+  return (HANDLE)_get_osfhandle(fd);
+}
+
+static bool is_open(HANDLE handle)
+{
+  /* -2 is what the C library says of a standard stream that the process was not given. */
+  return handle != INVALID_HANDLE_VALUE && handle != NULL && handle != (HANDLE)(intptr_t)-2;
+}
+
+uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
+{
+  HANDLE handle = handle_of(fd);
+  if (!is_open(handle)) {
+    return UVR_STDIO_CLOSED;
+  }
+  if (GetFileType(handle) != FILE_TYPE_PIPE || !uvr_file_is_overlapped(handle)) {
+    return UVR_STDIO_BLOCKING;
+  }
+  /* libuv reads in byte mode only. An end whose message mode may not be changed is read by our own stream. */
+  DWORD state = 0;
+  DWORD byte_mode = PIPE_READMODE_BYTE;
+  bool fixed = GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) &&
+               (state & PIPE_READMODE_MESSAGE) != 0 && !SetNamedPipeHandleState(handle, &byte_mode, NULL, NULL);
+  return fixed ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
+}
+
+int uvr_stdio_state(uv_file fd)
+{
+  (void)fd;
+  return -1;
+}
+
+void uvr_stdio_restore(uv_file fd, int state)
+{
+  (void)fd;
+  (void)state;
+}
+
+void uvr_stdio_set_blocking(uv_file fd)
+{
+  (void)fd;
+}
+
+bool uvr_stdio_has_input(uv_file fd)
+{
+  (void)fd; /* no kind of ours is a socket on Windows */
+  return false;
+}
+
+bool uvr_stdio_reader_gone(uv_file fd)
+{
+  return uvr_pipe_is_closing(handle_of(fd));
+}
+
+void uvr_stdio_close(uv_file fd)
+{
+  (void)_close(fd);
+}
+
+uv_file uvr_stdio_take(uv_file fd)
+{
+  int copy = _dup(fd);
+  int null = _open("NUL", _O_RDWR | _O_BINARY);
+  if (copy != -1 && null != -1) {
+    (void)_dup2(null, fd);
+  }
+  if (null != -1) {
+    (void)_close(null);
+  }
+  return copy != -1 ? copy : fd;
+}

@@ -1,0 +1,176 @@
+/* The stream interface: all that a pump and a session know of a connection, whatever carries it.
+ *
+ * A stream is used by one owner, on the loop's thread. At most one read, one write and one shutdown are under way
+ * at a time, each started by its function and finished by exactly one call of its callback, which may come before
+ * the function returns. After uvr_stream_close no callback comes but `on_close`, once, last, and never before
+ * uvr_stream_close has returned; until then the stream may still use the buffer of a write that was under way. */
+#ifndef UVR_STREAM_STREAM_H
+#define UVR_STREAM_STREAM_H
+
+#include "base/context.h"
+#include "base/error.h"
+
+/* How an operation finished. The three ends must not be confused. */
+typedef enum uvr_outcome {
+  UVR_DONE,         /* reading: bytes came; writing, shutting down: it is done */
+  UVR_END_OF_INPUT, /* reading only: the peer will send nothing more but still listens */
+  UVR_GONE,         /* the peer is gone, in an orderly way: nothing can be written any more */
+  UVR_FAILED        /* anything else: the error tells */
+} uvr_outcome;
+
+typedef struct uvr_stream uvr_stream;
+
+/* `buffer` is given with UVR_DONE only, holds at least one byte, and belongs to the callee. `error` is given with
+ * UVR_GONE and UVR_FAILED, and lasts as long as the call. */
+typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
+typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvrelay_error_t *error);
+typedef void (*uvr_close_cb)(void *user);
+
+/* The same, by calls that block, for a pump that runs on a thread of the pool: a stream may offer them for each
+ * direction. One thread a direction, and no other read or write of that direction meanwhile. The stops, from the loop's
+ * thread, ask such a call to return soon; one that comes too early is missed, so they are repeated until it has. */
+typedef struct uvr_blocking_ops {
+  uvr_outcome (*read)(uvr_stream *stream, uvr_buffer *buffer,
+                      uvrelay_error_t *error); /* UVR_DONE: buffer->length bytes */
+  uvr_outcome (*write)(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error);
+  void (*stop_read)(uvr_stream *stream);  /* may be NULL: it cannot be stopped */
+  void (*stop_write)(uvr_stream *stream); /* the same */
+} uvr_blocking_ops;
+
+typedef struct uvr_stream_ops {
+  void (*read)(uvr_stream *stream);
+  void (*write)(uvr_stream *stream, const char *data, size_t length);
+  void (*shutdown)(uvr_stream *stream);
+  void (*watch)(uvr_stream *stream);       /* may be NULL */
+  void (*cancel_read)(uvr_stream *stream); /* may be NULL */
+  void (*close)(uvr_stream *stream);
+  void (*hurry)(uvr_stream *stream);       /* may be NULL */
+  bool (*is_lost)(uvr_stream *stream);     /* may be NULL */
+  size_t (*unwritten)(uvr_stream *stream); /* may be NULL */
+} uvr_stream_ops;
+
+struct uvr_stream {
+  const uvr_stream_ops *ops;
+  const uvr_blocking_ops *blocking;
+  bool reads_blocking; /* blocking->read may be used */
+  bool writes_blocking;
+  uvr_context *context;
+  const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
+  bool can_half_close;
+  bool can_mark_end; /* shutdown can be called although can_half_close is false: not every reader knows the mark */
+  bool keeps_messages;
+  bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
+  bool closes_gently;  /* set by the user: what was written is to arrive, even if the peer still sends */
+  bool cut;            /* the same: what was written is not all: the peer is to see that, where its kind can show it */
+  bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
+
+  uvr_buffer *unread; /* comes before what is read next */
+  bool end_unread;    /* and then this end of input */
+  uvr_read_cb on_read;
+  void *read_user;
+  uvr_done_cb on_write;
+  void *write_user;
+  uvr_done_cb on_shutdown;
+  void *shutdown_user;
+  uvr_done_cb on_lost;
+  void *lost_user;
+  uvr_close_cb on_close;
+  void *close_user;
+};
+
+/* Reads once: some bytes, or an end. */
+static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void *user)
+{
+  stream->on_read = on_read;
+  stream->read_user = user;
+  if (stream->unread != NULL) {
+    uvr_buffer *buffer = stream->unread;
+    stream->unread = NULL;
+    on_read(user, UVR_DONE, buffer, NULL);
+  } else if (stream->end_unread) {
+    stream->end_unread = false;
+    on_read(user, UVR_END_OF_INPUT, NULL, NULL);
+  } else {
+    stream->ops->read(stream);
+  }
+}
+
+/* Gives back bytes that were read too far: the next read delivers them. The buffer, not empty and of the stream's own
+ * pool, belongs to the stream then. Only once, and with no read under way. */
+static inline void uvr_stream_unread(uvr_stream *stream, uvr_buffer *buffer)
+{
+  stream->unread = buffer;
+}
+
+/* Writes all of the data, `length` bytes and at least one, which stays the caller's and must last until the callback.
+ * Where messages are kept it is one message. */
+static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t length, uvr_done_cb on_write,
+                                    void *user)
+{
+  stream->on_write = on_write;
+  stream->write_user = user;
+  stream->ops->write(stream, data, length);
+}
+
+/* Half-close: tells the peer, after all that was written, that nothing more will come. Only where can_half_close
+ * says so, once, and with no write under way. */
+static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdown, void *user)
+{
+  stream->on_shutdown = on_shutdown;
+  stream->shutdown_user = user;
+  stream->ops->shutdown(stream);
+}
+
+/* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
+ * breaks the rules meanwhile. A named pipe, or on Unix a socket, can tell after its end of input, and may only then be
+ * asked; standard output can at any time (watches_any_time); other streams never do. Unlike the others, this callback
+ * never comes before the function returns. */
+static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
+{
+  stream->on_lost = on_lost;
+  stream->lost_user = user;
+  if (stream->ops->watch != NULL) {
+    stream->ops->watch(stream);
+  }
+}
+
+/* Whether the peer is known to be gone, though nothing is read or watched. */
+static inline bool uvr_stream_is_lost(uvr_stream *stream)
+{
+  return stream->ops->is_lost != NULL && stream->ops->is_lost(stream);
+}
+
+/* How much of a write that is under way the system has not taken yet, in bytes, as far as that can be told. */
+static inline size_t uvr_stream_unwritten(uvr_stream *stream)
+{
+  return stream->ops->unwritten != NULL ? stream->ops->unwritten(stream) : 0;
+}
+
+/* Asks a read or a watch that is under way to end soon: its callback comes as ever, never before this returns, with
+ * what came meanwhile or else with UVR_FAILED and UV_ECANCELED. Nothing is lost by it. Only where the stream offers it.
+ */
+static inline void uvr_stream_cancel_read(uvr_stream *stream)
+{
+  stream->ops->cancel_read(stream);
+}
+
+/* Closes both directions, abandons what is under way, frees the stream, then calls back. With closes_gently that may
+ * take a while. */
+static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, void *user)
+{
+  stream->on_close = on_close;
+  stream->close_user = user;
+  uvr_buffer_put(&stream->context->buffers, stream->unread);
+  stream->unread = NULL;
+  stream->ops->close(stream);
+}
+
+/* Ends a gentle close soon. Only until on_close. */
+static inline void uvr_stream_hurry(uvr_stream *stream)
+{
+  if (stream->ops->hurry != NULL) {
+    stream->ops->hurry(stream);
+  }
+}
+
+#endif

@@ -1,0 +1,429 @@
+/* libuv's streams as ours.
+ *
+ * Reading: libuv reads until it is stopped; we ask for one read at a time. So reading stays on as long as each
+ * callback asks for the next read, and is stopped when one does not. A buffer is taken when libuv asks for it.
+ * Writing: what the system takes at once is written at once, the rest waits in one uv_write_t.
+ *
+ * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, where what
+ * was written is not all and TCP can show that, by a reset, once what was written has left.
+ *
+ * Ways to fail: UV_EOF is the end of input; writing to a peer that is gone gives UV_EPIPE; all else is an error. */
+#include "stream/uv.h"
+
+#include <string.h>
+
+#include "base/os.h"
+
+enum { PATIENCE_MS = 2000, UNSENT_LOOK_MS = 20, WATCH_MS = 500, KEEPALIVE_S = 60 };
+
+typedef struct stream_uv {
+  uvr_stream base;
+  uv_stream_t *handle; /* own.stream, or its former owner's */
+  union {
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  } own;
+  void *former_data; /* of a handle that is not our own */
+  uv_close_cb former_close;
+  uv_write_t write;
+  uv_shutdown_t shutdown;
+  uv_timer_t timer;     /* of watching, then of closing gently */
+  uvr_buffer *incoming; /* lent to libuv */
+  bool read_wanted;     /* our user waits for on_read */
+  bool reading;         /* between uv_read_start and uv_read_stop */
+  bool input_ended;     /* or has failed */
+  bool closing;
+  bool gentle;
+  bool resets; /* its closing is to reset the connection */
+  bool written;
+  uint64_t patience; /* loop time, ms */
+  bool timer_open;
+  char name[];
+} stream_uv;
+
+/* Of writing and shutting down. */
+static uvr_outcome outcome_of(int code)
+{
+  bool gone = code == UV_EPIPE || code == UV_EOF || code == UV_ENOTCONN || code == UV_ECONNRESET ||
+              code == UV_ECONNABORTED; /* which of them comes depends on when one looks */
+  return gone ? UVR_GONE : UVR_FAILED;
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  (void)suggested;
+  s->incoming = uvr_buffer_get(&s->base.context->buffers, UVR_BUFFER_LARGE);
+  if (s->incoming == NULL) {
+    *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
+  } else {
+    *buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
+  }
+}
+
+static void stop_reading(stream_uv *s)
+{
+  if (s->reading) {
+    s->reading = false;
+    (void)uv_read_stop(s->handle);
+  }
+}
+
+static void fail_read(stream_uv *s, int code)
+{
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_READ, code, 0, "reading from %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  uvr_buffer *buffer = s->incoming;
+  (void)buf;
+  s->incoming = NULL;
+  if (count == 0) {
+    uvr_buffer_put(&s->base.context->buffers, buffer); /* not yet */
+    return;
+  }
+  s->read_wanted = false;
+  if (count > 0) {
+    buffer->length = (size_t)count;
+    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
+  } else {
+    uvr_buffer_put(&s->base.context->buffers, buffer);
+    stop_reading(s);
+    s->input_ended = true;
+    /* libuv takes a reset that comes right behind the last bytes for an end. */
+    int reset = count == UV_EOF ? uvr_os_pending_error(handle) : (int)count;
+    if (reset == 0) {
+      s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
+    } else {
+      fail_read(s, reset);
+    }
+  }
+  if (!s->read_wanted && !s->closing) {
+    stop_reading(s);
+  }
+}
+
+static void stream_read(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  s->read_wanted = true;
+  if (s->reading) {
+    return;
+  }
+  int code = uv_read_start(s->handle, on_alloc, on_read);
+  if (code == 0) {
+    s->reading = true;
+  } else {
+    s->read_wanted = false;
+    fail_read(s, code);
+  }
+}
+
+static void finish_write(stream_uv *s, int code)
+{
+  if (code == 0) {
+    s->base.on_write(s->base.write_user, UVR_DONE, NULL);
+    return;
+  }
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
+                             uv_strerror(code));
+  s->base.on_write(s->base.write_user, outcome_of(code), &error);
+}
+
+static void on_write(uv_write_t *request, int code)
+{
+  stream_uv *s = request->data;
+  if (!s->closing) {
+    finish_write(s, code);
+  }
+}
+
+static void stream_write(uvr_stream *stream, const char *data, size_t length)
+{
+  stream_uv *s = (stream_uv *)stream;
+  uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
+  s->written = true;
+  int code = uv_try_write(s->handle, &buf, 1);
+  if (code == UV_EAGAIN || code == UV_ENOSYS) {
+    code = 0;
+  }
+  if (code < 0 || (size_t)code == length) {
+    finish_write(s, code < 0 ? code : 0);
+    return;
+  }
+  buf.base += code;
+  buf.len -= (unsigned)code;
+  code = uv_write(&s->write, s->handle, &buf, 1, on_write);
+  if (code != 0) {
+    finish_write(s, code);
+  }
+}
+
+static void finish_shutdown(stream_uv *s, int code)
+{
+  if (code == 0) {
+    s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
+    return;
+  }
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_SHUTDOWN, code, 0, "ending the output to %s failed: %s",
+                             s->base.name, uv_strerror(code));
+  s->base.on_shutdown(s->base.shutdown_user, outcome_of(code), &error);
+}
+
+static void on_shutdown(uv_shutdown_t *request, int code)
+{
+  stream_uv *s = request->data;
+  if (!s->closing) {
+    finish_shutdown(s, code);
+  }
+}
+
+static void stream_shutdown(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  int code = uv_shutdown(&s->shutdown, s->handle, on_shutdown);
+  if (code != 0) {
+    finish_shutdown(s, code);
+  }
+}
+
+static void on_close(uv_handle_t *handle)
+{
+  stream_uv *s = handle->data;
+  uvr_context *context = s->base.context;
+  uvr_close_cb on_closed = s->base.on_close;
+  void *user = s->base.close_user;
+  uv_close_cb former_close = s->former_close;
+  handle->data = s->former_data;
+  uvr_buffer_put(&context->buffers, s->incoming);
+  uvr_free(&context->memory, s);
+  if (former_close != NULL) {
+    former_close(handle);
+  }
+  on_closed(user);
+}
+
+static void close_handle(stream_uv *s)
+{
+  if (!s->resets || uv_tcp_close_reset((uv_tcp_t *)s->handle, on_close) != 0) {
+    uv_close((uv_handle_t *)s->handle, on_close);
+  }
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+  stream_uv *s = handle->data;
+  close_handle(s);
+}
+
+/* May be called again. */
+static void close_now(stream_uv *s)
+{
+  stop_reading(s);
+  if (!s->timer_open) {
+    close_handle(s);
+  } else if (!uv_is_closing((uv_handle_t *)&s->timer)) {
+    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
+  }
+}
+
+static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repeat)
+{
+  if (!s->timer_open) {
+    s->timer_open = true;
+    (void)uv_timer_init(s->base.context->loop, &s->timer);
+    s->timer.data = s;
+  }
+  (void)uv_timer_start(&s->timer, cb, ms, repeat);
+}
+
+/* Watching. After its end of input libuv no longer looks at a handle. */
+
+static bool stream_is_lost(uvr_stream *stream)
+{
+  return uvr_os_is_hung_up(((stream_uv *)stream)->handle) == 1;
+}
+
+static size_t stream_unwritten(uvr_stream *stream)
+{
+  return uv_stream_get_write_queue_size(((stream_uv *)stream)->handle);
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+  stream_uv *s = timer->data;
+  if (stream_is_lost(&s->base)) {
+    uvrelay_error_t error;
+    (void)uv_timer_stop(timer);
+    (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
+    s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+  }
+}
+
+static void stream_watch(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (uvr_os_is_hung_up(s->handle) >= 0) {
+    start_timer(s, on_watch, 1, WATCH_MS);
+  }
+}
+
+/* Closing gently. */
+
+static void on_patience(uv_timer_t *timer)
+{
+  close_now(timer->data);
+}
+
+static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+  stream_uv *s = handle->data;
+  (void)buf;
+  uvr_buffer_put(&s->base.context->buffers, s->incoming);
+  s->incoming = NULL;
+  if (count < 0) {
+    stop_reading(s);
+    close_now(s);
+  }
+}
+
+/* A TCP socket that is closed while it holds input resets its connection, and what the peer has not yet received is
+ * lost. So the end is sent, and what still comes is thrown away, until the peer ends too or patience does. */
+static bool close_gently(stream_uv *s)
+{
+  stop_reading(s);
+  if (s->handle->type != UV_TCP || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
+    return false;
+  }
+  s->reading = true;
+  if (uv_stream_get_write_queue_size(s->handle) == 0 && uv_is_writable(s->handle)) {
+    (void)uv_shutdown(&s->shutdown, s->handle, on_shutdown);
+  }
+  start_timer(s, on_patience, PATIENCE_MS, 0);
+  return true;
+}
+
+/* A reset throws away what the system has not sent. */
+static void on_unsent_timer(uv_timer_t *timer)
+{
+  stream_uv *s = timer->data;
+  if (uvr_os_unsent(s->handle) == 0 || uv_now(timer->loop) >= s->patience) {
+    close_now(s);
+  }
+}
+
+static bool reset_gently(stream_uv *s)
+{
+  stop_reading(s);
+  s->patience = uv_now(s->base.context->loop) + PATIENCE_MS;
+  start_timer(s, on_unsent_timer, 0, UNSENT_LOOK_MS);
+  return true;
+}
+
+static void stream_close(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  s->closing = true;
+  s->resets = stream->cut && s->written && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->gentle = stream->closes_gently && (s->resets ? reset_gently(s) : close_gently(s));
+  if (!s->gentle) {
+    close_now(s);
+  }
+}
+
+static void stream_hurry(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (s->gentle) {
+    close_now(s);
+  }
+}
+
+static const uvr_stream_ops ops = {.read = stream_read,
+                                   .write = stream_write,
+                                   .shutdown = stream_shutdown,
+                                   .watch = stream_watch,
+                                   .close = stream_close,
+                                   .hurry = stream_hurry,
+                                   .is_lost = stream_is_lost,
+                                   .unwritten = stream_unwritten};
+
+static stream_uv *make(uvr_context *context, const char *name)
+{
+  size_t length = strlen(name) + 1;
+  stream_uv *s = uvr_alloc(&context->memory, sizeof(*s) + length);
+  if (s != NULL) {
+    memcpy(s->name, name, length);
+    s->base.ops = &ops;
+    s->base.context = context;
+    s->base.name = s->name;
+    s->write.data = s;
+    s->shutdown.data = s;
+  }
+  return s;
+}
+
+int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *name, uvr_stream **out)
+{
+  stream_uv *s = make(context, name);
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  int code = type == UV_TCP ? uv_tcp_init(context->loop, &s->own.tcp) : uv_pipe_init(context->loop, &s->own.pipe, 0);
+  if (code != 0) {
+    uvr_free(&context->memory, s);
+    return code;
+  }
+  s->handle = &s->own.stream;
+  s->handle->data = s;
+  s->base.can_half_close = true;
+  *out = &s->base;
+  return 0;
+}
+
+static bool can_half_close(const uv_stream_t *handle)
+{
+  return handle->type == UV_TCP || (handle->type == UV_NAMED_PIPE && uvr_os_pipes_half_close());
+}
+
+int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb on_handle_closed, const char *name,
+                        uvr_stream **out)
+{
+  stream_uv *s = make(context, name);
+  if (s == NULL) {
+    return UV_ENOMEM;
+  }
+  s->handle = handle;
+  s->former_data = handle->data;
+  s->former_close = on_handle_closed;
+  s->handle->data = s;
+  s->base.can_half_close = can_half_close(handle);
+  *out = &s->base;
+  return 0;
+}
+
+void uvr_stream_uv_give_back(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  s->handle->data = s->former_data;
+  uvr_free(&stream->context->memory, s);
+}
+
+void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp)
+{
+  (void)uv_tcp_nodelay(tcp, 1);
+  (void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
+}
+
+uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)
+{
+  return ((stream_uv *)stream)->handle;
+}

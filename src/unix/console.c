@@ -1,7 +1,0 @@
-/* There are no console windows on Unix: see console.h. */
-#include "../console.h"
-
-const char *uvr_console_hide(void)
-{
-  return "console windows exist on Windows only";
-}

@@ -1,8 +1,0 @@
-/* Nobody is told on Windows: see notify.h. */
-#include "../notify.h"
-
-int uvr_notify(const char *state)
-{
-  (void)state;
-  return 0;
-}

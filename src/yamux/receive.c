@@ -1,0 +1,263 @@
+/* What yamux receives: bytes are cut into frames, and a frame's data goes to its stream piece by piece, as it comes.
+ *
+ * Ways to fail: a frame that breaks the rules ends the session, with a go-away; no memory for what comes resets its
+ * stream, and when all that is held reaches the total, the stream that holds most. */
+#include <string.h>
+
+#include <uv.h>
+
+#include "yamux/inside.h"
+
+enum { REPLIES_SPARE = 8 };
+
+static uint32_t get_number(const uint8_t *at)
+{
+  return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+/* Receiving. */
+
+static int refuse(uvr_yamux *self, uvrelay_error_t *error, const char *what)
+{
+  (void)uvr_error_set(error, UVRELAY_PHASE_READ, UV_EPROTO, "%s", what);
+  uvr_yamux_go_away(self, UVR_YAMUX_PROTOCOL_ERROR);
+  return UV_EPROTO;
+}
+
+static void end_input(uvr_yamux_stream *s)
+{
+  if (!s->fin_received && !uvr_yamux_is_reset(s)) {
+    s->fin_received = true;
+    s->session->config.events.on_readable(s);
+  }
+}
+
+/* The stream that holds most, or NULL when none holds anything. */
+static uvr_yamux_stream *hungriest(const uvr_yamux *self)
+{
+  uvr_yamux_stream *most = NULL;
+  for (uvr_yamux_stream *s = self->all; s != NULL; s = s->next) {
+    if (s->held > (most != NULL ? most->held : 0)) {
+      most = s;
+    }
+  }
+  return most;
+}
+
+/* Copies to the end of what the stream holds. False: there is no memory. */
+static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
+{
+  uvr_yamux *self = s->session;
+  while (length > 0) {
+    uvr_buffer *last = s->last;
+    if (last == NULL || last->length == last->capacity) {
+      last = length <= UVR_BUFFER_SMALL ? uvr_buffer_get(self->config.buffers, length)
+                                        : uvr_buffer_new(self->config.buffers, length);
+      if (last == NULL) {
+        return false;
+      }
+      if (s->last != NULL) {
+        s->last->next = last;
+      } else {
+        s->first = last;
+      }
+      s->last = last;
+    }
+    size_t room = last->capacity - last->length;
+    size_t piece = length < room ? length : room;
+    memcpy(last->data + last->length, data, piece);
+    last->length += piece;
+    s->held += piece;
+    self->held += piece;
+    data += piece;
+    length -= piece;
+  }
+  return true;
+}
+
+/* A part of a frame's data. */
+static void take_data(uvr_yamux *self, const char *data, size_t length)
+{
+  self->data_left -= (uint32_t)length;
+  uvr_yamux_stream *s = self->data_stream;
+  if (s != NULL && !uvr_yamux_is_reset(s)) {
+    uvr_yamux_stream *most;
+    while (self->held + length > self->config.window_total && (most = hungriest(self)) != NULL) {
+      uvr_yamux_drop_held(most);
+      uvr_yamux_break(most);
+    }
+    s = self->data_stream; /* it may have been that one */
+    if (s != NULL && !uvr_yamux_is_reset(s)) {
+      if (hold(s, data, length)) {
+        self->config.events.on_readable(s);
+      } else {
+        uvr_yamux_break(s);
+      }
+    }
+  }
+  if (self->data_left == 0) {
+    s = self->data_stream;
+    self->data_stream = NULL;
+    if (s != NULL && self->data_fin) {
+      end_input(s);
+    }
+  }
+}
+
+static void use_hint(uvr_yamux *self, uint32_t value)
+{
+  uint32_t bytes = (value & 0xFFFFU) * 1024;
+  if ((value & 0xFFFF0000U) != UVR_YAMUX_HINT || bytes == 0 || self->peer_hint != 0) {
+    return;
+  }
+  self->peer_hint = bytes < UVR_YAMUX_WINDOW ? bytes : UVR_YAMUX_WINDOW;
+  for (uvr_yamux_stream *s = self->all; s != NULL; s = s->next) {
+    s->send_window -= UVR_YAMUX_WINDOW - self->peer_hint;
+    s->window = UVR_YAMUX_BASE; /* such a peer keeps to our hint, too */
+    if (!uvr_yamux_has_output(s)) {
+      uvr_yamux_leave_turns(s);
+    }
+  }
+}
+
+/* The peer opens a stream. */
+static int take_syn(uvr_yamux *self, uint32_t id, uvrelay_error_t *error)
+{
+  bool odd = (id & 1U) != 0;
+  if (odd == self->config.client) {
+    return refuse(self, error, "it opened a stream with a number that is ours");
+  }
+  if (uvr_yamux_find(self, id) != NULL) {
+    return refuse(self, error, "it opened a stream twice");
+  }
+  uvr_yamux_stream *s = self->streams < self->streams_max ? self->config.events.on_open(self->config.user) : NULL;
+  if (s == NULL) {
+    uvr_yamux_reply(self, UVR_YAMUX_WINDOW_UPDATE, UVR_YAMUX_RST, id, 0);
+    return 0;
+  }
+  uvr_yamux_add(self, s, id);
+  s->acknowledged = true;
+  s->ack_due = true;
+  uvr_yamux_wait_for_turn(s);
+  return 0;
+}
+
+static void take_ack(uvr_yamux *self, uvr_yamux_stream *s)
+{
+  if (!s->acknowledged && !s->syn_due) {
+    s->acknowledged = true;
+    self->unanswered--;
+  }
+}
+
+static void take_reset(uvr_yamux_stream *s)
+{
+  if (!s->reset_received) {
+    s->reset_received = true;
+    uvr_yamux_leave_turns(s);
+    uvr_yamux_tell_reset(s);
+  }
+}
+
+/* A frame of a stream. */
+static int take_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, uint32_t id, uint32_t length,
+                             uvrelay_error_t *error)
+{
+  if (id == 0) {
+    return refuse(self, error, "a frame that needs the number of a stream has none");
+  }
+  if ((flags & UVR_YAMUX_SYN) != 0) {
+    int code = take_syn(self, id, error);
+    if (code != 0) {
+      return code;
+    }
+  }
+  uvr_yamux_stream *s = uvr_yamux_find(self, id);
+  if (s != NULL && (flags & UVR_YAMUX_ACK) != 0) {
+    take_ack(self, s);
+  }
+  if (s != NULL && type == UVR_YAMUX_WINDOW_UPDATE) {
+    s->send_window += length;
+    uvr_yamux_wait_for_turn(s);
+  } else if (type == UVR_YAMUX_DATA) {
+    if (s != NULL && length > 0 && s->fin_received) {
+      return refuse(self, error, "it sent data behind the end of a stream");
+    }
+    if (s != NULL && s->receive_window < (int64_t)length) {
+      return refuse(self, error, "it sent more data than a stream's window allows");
+    }
+    if (s != NULL) {
+      s->receive_window -= length;
+    }
+    self->data_left = length;
+    self->data_stream = s;
+    self->data_fin = (flags & UVR_YAMUX_FIN) != 0;
+  }
+  if (s != NULL && (flags & UVR_YAMUX_RST) != 0) {
+    take_reset(s);
+  } else if (s != NULL && (flags & UVR_YAMUX_FIN) != 0 && self->data_left == 0) {
+    self->data_stream = NULL;
+    end_input(s);
+  }
+  return 0;
+}
+
+static int take_frame(uvr_yamux *self, uvrelay_error_t *error)
+{
+  unsigned type = self->header[1];
+  unsigned flags = (unsigned)self->header[2] << 8 | self->header[3];
+  uint32_t id = get_number(self->header + 4);
+  uint32_t length = get_number(self->header + 8);
+  if (self->header[0] != 0) {
+    return refuse(self, error, "it sent a frame of another version than 0");
+  }
+  switch (type) {
+  case UVR_YAMUX_DATA:
+  case UVR_YAMUX_WINDOW_UPDATE:
+    return take_stream_frame(self, type, flags, id, length, error);
+  case UVR_YAMUX_PING:
+    if ((flags & UVR_YAMUX_SYN) != 0) {
+      use_hint(self, length);
+      uvr_yamux_reply(self, UVR_YAMUX_PING, UVR_YAMUX_ACK, 0, length);
+    }
+    return 0;
+  case UVR_YAMUX_GO_AWAY:
+    self->peer_goes_away = true;
+    self->config.events.on_go_away(self->config.user, (uvr_yamux_code)length);
+    return 0;
+  default:
+    return refuse(self, error, "it sent a frame of an unknown type");
+  }
+}
+
+int64_t uvr_yamux_receive(uvr_yamux *self, const char *data, size_t length, uvrelay_error_t *error)
+{
+  size_t used = 0;
+  while (used < length && !self->dead) {
+    size_t left = length - used;
+    if (self->data_left > 0) {
+      size_t piece = left < self->data_left ? left : self->data_left;
+      piece = piece < UVR_YAMUX_FRAME_MAX ? piece : UVR_YAMUX_FRAME_MAX;
+      take_data(self, data + used, piece);
+      used += piece;
+      continue;
+    }
+    if (self->reply_count + REPLIES_SPARE > UVR_YAMUX_REPLIES) {
+      break;
+    }
+    size_t missing = UVR_YAMUX_HEADER - self->header_length;
+    size_t piece = left < missing ? left : missing;
+    memcpy(self->header + self->header_length, data + used, piece);
+    self->header_length += (unsigned)piece;
+    used += piece;
+    if (self->header_length == UVR_YAMUX_HEADER) {
+      self->header_length = 0;
+      int code = take_frame(self, error);
+      if (code != 0) {
+        return code;
+      }
+    }
+  }
+  uvr_yamux_look_for_room(self);
+  return (int64_t)used;
+}

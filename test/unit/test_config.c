@@ -1,0 +1,409 @@
+/* Routes as text: where LISTEN=TARGET is split, lines of files with their places, the options of files, listeners that
+ * stand twice, and a long run of random files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The program's own files are in no library. */
+#include "cli/input/config.c" /* NOLINT(bugprone-suspicious-include) */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define A            "unix:///a"
+#define T            "tcp://127.0.0.1:1"
+
+static uvr_routes none(void)
+{
+  return (uvr_routes){.options.size = sizeof(uvrelay_route_options_t)};
+}
+
+/* Adds a file's text, of `length` bytes, from memory of just its size. */
+static int add_bytes(uvr_routes *routes, const char *text, size_t length, uvr_place *place, uvrelay_error_t *error)
+{
+  char *copy = malloc(length + 1);
+  assert_non_null(copy);
+  memcpy(copy, text, length);
+  copy[length] = '\0';
+  int code = uvr_routes_add_config(routes, "file", copy, length, place, error);
+  free(copy);
+  return code;
+}
+
+static int add_text(uvr_routes *routes, const char *text, uvr_place *place, uvrelay_error_t *error)
+{
+  return add_bytes(routes, text, strlen(text), place, error);
+}
+
+static const struct split {
+  const char *argument;
+  const char *listen; /* NULL: it is refused */
+  const char *target;
+} splits[] = {
+    {A "=" T, A, T},
+    {"unix:///s?perm=0600=" T, "unix:///s?perm=0600", T},
+    {"npipe:x?mode=message=unix:///t?idle=5", "npipe:x?mode=message", "unix:///t?idle=5"},
+    {A "=//./pipe/x", A, "//./pipe/x"},
+    {A "=\\\\.\\pipe\\x", A, "\\\\.\\pipe\\x"},
+    {A "=npipe:x", A, "npipe:x"},
+    {A "=assuan:///C:/x=y", A, "assuan:///C:/x=y"},
+    {"unix:///a=b=" T, "unix:///a=b", T},
+    {"unix:///a=b:c=" T, "unix:///a", "b:c=" T},
+    {"unix:///a=7:c=" T, "unix:///a=7:c", T},
+    {"unix:///a==" T, "unix:///a=", T},
+    {A " = " T, A, T},
+    {A "\t=\t" T, A, T},
+    {"=" T, "", T},
+    {"x=via:", "x", "via:"},
+    {A "=x+y-z.1:", A, "x+y-z.1:"},
+    {"unix:///a b=" T, "unix:///a b", T},
+    {A "=unix:///b c", A, "unix:///b c"},
+    {"", NULL, NULL},
+    {"=", NULL, NULL},
+    {A, NULL, NULL},
+    {A "=", NULL, NULL},
+    {A "=127.0.0.1:80", NULL, NULL},
+    {A "=/tmp/x", NULL, NULL},
+    {A "=\\x", NULL, NULL},
+    {A "=:x", NULL, NULL},
+    {"perm=0600", NULL, NULL},
+    {A "=" T " unix:///b=" T, NULL, NULL},
+};
+
+static void test_splits(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(splits); i++) {
+    uvr_routes routes = none();
+    uvrelay_error_t error = {0};
+    int code = uvr_routes_add(&routes, splits[i].argument, &error);
+    if (code != (splits[i].listen == NULL ? UV_EINVAL : 0)) {
+      fail_msg("%s: %d, %s", splits[i].argument, code, error.text);
+    }
+    if (code == 0) {
+      assert_int_equal(routes.count, 1);
+      assert_string_equal(routes.list[0].text, splits[i].listen);
+      assert_string_equal(routes.list[0].target, splits[i].target);
+      assert_null(routes.list[0].place.file);
+    } else {
+      assert_int_equal(routes.count, 0);
+      assert_non_null(strstr(error.text, strstr(error.text, "more than one") != NULL ? "each" : "LISTEN=TARGET"));
+    }
+    uvr_routes_clear(&routes);
+  }
+}
+
+static const struct file {
+  const char *text;
+  struct {
+    const char *listen;
+    unsigned line, column, target_column;
+  } routes[3];
+} files[] = {
+    {"", {{NULL, 0, 0, 0}}},
+    {"\n\r\n \t \n# " A "=" T "\n  # x\n", {{NULL, 0, 0, 0}}},
+    {"\xEF\xBB\xBF", {{NULL, 0, 0, 0}}},
+    {A "=" T, {{A, 1, 1, 11}}},
+    {A "=" T "\nunix:///b=" T "\r\n\r\n  unix:///c = " T " ",
+     {{A, 1, 1, 11}, {"unix:///b", 2, 1, 11}, {"unix:///c", 4, 3, 15}}},
+    {"\xEF\xBB\xBF\t" A "=" T " # " A "=" T, {{A, 1, 2, 12}}},
+    {"#x\n" A "#y=" T "\t#z", {{A "#y", 2, 1, 13}}},
+    {"unix:///\xC3\xA4=" T, {{"unix:///\xC3\xA4", 1, 1, 11}}},
+    {"unix:///a?max=3=" T, {{"unix:///a?max=3", 1, 1, 17}}},
+};
+
+static void test_files(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(files); i++) {
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    if (add_text(&routes, files[i].text, &place, &error) != 0) {
+      fail_msg("case %u: %s", (unsigned)i, error.text);
+    }
+    size_t count = 0;
+    for (; count < 3 && files[i].routes[count].listen != NULL; count++) {
+      assert_true(count < routes.count);
+      const uvr_wanted_route *route = &routes.list[count];
+      assert_string_equal(route->text, files[i].routes[count].listen);
+      assert_string_equal(route->target, T);
+      assert_string_equal(route->place.file, "file");
+      assert_int_equal(route->place.line, files[i].routes[count].line);
+      assert_int_equal(route->place.column, files[i].routes[count].column);
+      assert_int_equal(route->target_column, files[i].routes[count].target_column);
+    }
+    assert_int_equal(routes.count, count);
+    uvr_routes_clear(&routes);
+  }
+}
+
+static const struct wrong {
+  const char *text;
+  unsigned line, column;
+  const char *words;
+} wrong[] = {
+    {"x", 1, 1, "\"x\" is neither a route nor an option"},
+    {"\n\r\n  " A "\n", 3, 3, "neither a route"},
+    {A "=" T "\n" A "=", 2, 1, "neither a route"},
+    {"=x", 1, 1, "neither a route"},
+    {" " A "=" T " unix:///b=" T, 1, 2, "one a line"},
+    {"# \xC3\xA4\xFF", 1, 4, "0xff is not UTF-8"},
+    {A "=" T "\n\xC3", 2, 1, "0xc3 is not UTF-8"},
+    {"\xC3\xA4\x01", 1, 2, "control character 0x01"},
+    {"a\rb", 1, 2, "control character 0x0d"},
+    {"\xEF\xBB\xBF\x7F", 1, 1, "control character 0x7f"},
+    {"\xFF\xFE"
+     "a",
+     1, 1, "UTF-16"},
+    {"\xFE\xFF", 1, 1, "UTF-16"},
+    {" colour = red", 1, 2, "no option \"colour\""},
+    {"max=0", 1, 1, "max"},
+    {"max=", 1, 1, "max"},
+    {"drain=5", 1, 1, "no option \"drain\""},
+};
+
+static void test_wrong(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(wrong); i++) {
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    assert_int_equal(add_text(&routes, wrong[i].text, &place, &error), UV_EINVAL);
+    assert_int_equal(error.code, UV_EINVAL);
+    if (strstr(error.text, wrong[i].words) == NULL) {
+      fail_msg("case %u: \"%s\" is not in: %s", (unsigned)i, wrong[i].words, error.text);
+    }
+    assert_string_equal(place.file, "file");
+    if (place.line != wrong[i].line || place.column != wrong[i].column) {
+      fail_msg("case %u: %u:%u", (unsigned)i, place.line, place.column);
+    }
+    uvr_routes_clear(&routes);
+  }
+}
+
+static void test_nul(void **state)
+{
+  (void)state;
+  uvr_routes routes = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  assert_int_equal(add_bytes(&routes, "# x\0y", 5, &place, &error), UV_EINVAL);
+  assert_int_equal(place.column, 4);
+  assert_non_null(strstr(error.text, "0x00"));
+}
+
+/* A file's options are for its routes, wherever they stand in it, and go before those of all. */
+static void test_options(void **state)
+{
+  (void)state;
+  uvr_routes routes = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  routes.options.max = 7;
+  routes.options.idle_ms = 8000;
+  assert_int_equal(uvr_routes_add(&routes, "unix:///1=" T, &error), 0);
+  assert_int_equal(add_text(&routes, "max = 3\nunix:///2=" T "\nmax=4 # four\nperm=0640\n", &place, &error), 0);
+  assert_int_equal(add_text(&routes, "unix:///3=" T "\n", &place, &error), 0);
+  assert_int_equal(routes.count, 3);
+  assert_int_equal(routes.list[0].options.max, 7);
+  assert_int_equal(routes.list[0].options.permissions, 0);
+  assert_int_equal(routes.list[1].options.max, 4);
+  assert_int_equal(routes.list[1].options.permissions, 0640);
+  assert_int_equal(routes.list[1].options.idle_ms, 8000);
+  assert_int_equal(routes.list[2].options.max, 7);
+  assert_int_equal(uvr_routes_check(&routes, &place, &error), 0);
+  uvr_routes_clear(&routes);
+}
+
+/* Which targets need a far end: those that say so, and those that this system cannot reach. */
+static void test_far(void **state)
+{
+  (void)state;
+#ifdef _WIN32
+  const bool windows = true;
+#else
+  const bool windows = false;
+#endif
+  const struct {
+    const char *target;
+    bool far_away;
+  } cases[] = {
+      {"unix:///t", windows},  {T, false},
+      {"npipe:x", !windows},   {"//./pipe/x?impersonation=delegation", !windows},
+      {"assuan:///t", false},  {"assuan:///C:/t", !windows},
+      {"via:unix:///t", true}, {"VIA:" T "?timeout=5", true},
+      {"via:npipe:x", true},   {"via:assuan:///C:/t", true},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char argument[200];
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    (void)snprintf(argument, sizeof(argument), "tcp://127.0.0.1:0=%s", cases[i].target);
+    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=" T, &error), 0);
+    assert_int_equal(uvr_routes_add(&routes, argument, &error), 0);
+    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=via:" T, &error), 0);
+    assert_int_equal(uvr_routes_check(&routes, &place, &error), 0);
+    const uvr_wanted_route *first = uvr_routes_first_far(&routes);
+    if (first != &routes.list[cases[i].far_away ? 1 : 2]) {
+      fail_msg("%s", cases[i].target);
+    }
+    routes.count = 1;
+    assert_null(uvr_routes_first_far(&routes));
+    routes.count = 3;
+    uvr_routes_clear(&routes);
+  }
+}
+
+static const struct check {
+  const char *first;
+  const char *second;
+  const char *words; /* NULL: both are right */
+} checks[] = {
+    {A "=" T, "unix:///b=" T, NULL},
+    {A "=" T, A "=" T, "\"unix:///a\" is given twice"},
+    {A "?max=3=" T, A "=unix:///x", "given twice"},
+    {"tcp://127.0.0.1:0=" T, "tcp://127.0.0.1:0=" T, NULL},
+    {"tcp://127.0.0.1:5=" T, "tcp://127.0.0.1:5=" T, "given twice"},
+    {"tcp://127.0.0.1:5=" T, "tcp://LocalHost:5=" T, "given twice"},
+    {"tcp://127.0.0.1:5=" T, "tcp://127.0.0.2:5=" T, NULL},
+    {"tcp://127.0.0.1:5=" T, "tcp://127.0.0.1:6=" T, NULL},
+    {"npipe:x=" T, "//./pipe/X=" T, "given twice"},
+    {"npipe:x=" T, "npipe:xy=" T, NULL},
+    {"unix:///A=" T, A "=" T, NULL},
+    {"fd://3=" T, "fd://3=" T, "given twice"},
+    {"fd://3=" T, "fd://x=" T, NULL},
+    {A "=" T, "unix:///b=tcp://x:y", "tcp://x:y"},
+    {A "=" T, "unix:///b?colour=red=" T, "colour"},
+    {A "=" T, "unix:///b=" T "?perm=0600", "perm"},
+    {A "=" T, "foo=" T, "foo"},
+    {"=" T, A "=" T, "empty"},
+};
+
+static void test_checks(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(checks); i++) {
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    assert_int_equal(uvr_routes_add(&routes, checks[i].first, &error), 0);
+    assert_int_equal(uvr_routes_add(&routes, checks[i].second, &error), 0);
+    int code = uvr_routes_check(&routes, &place, &error);
+    assert_null(place.file);
+    if (code != (checks[i].words == NULL ? 0 : UV_EINVAL) ||
+        (code != 0 && strstr(error.text, checks[i].words) == NULL)) {
+      fail_msg("case %u: %d, %s", (unsigned)i, code, error.text);
+    }
+    uvr_routes_clear(&routes);
+  }
+}
+
+/* The place of what a check finds wrong is that of the address. */
+static void test_places_of_checks(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *text;
+    unsigned line, column;
+  } cases[] = {
+      {"\n  foo=" T, 2, 3},
+      {"\n  " A "=tcp://x:y", 2, 13},
+      {" " A "=" T "\n\n   " A "=" T, 3, 4},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    assert_int_equal(add_text(&routes, cases[i].text, &place, &error), 0);
+    assert_int_equal(uvr_routes_check(&routes, &place, &error), UV_EINVAL);
+    assert_string_equal(place.file, "file");
+    assert_int_equal(place.line, cases[i].line);
+    assert_int_equal(place.column, cases[i].column);
+    uvr_routes_clear(&routes);
+  }
+}
+
+static void test_twice_in_a_file(void **state)
+{
+  (void)state;
+  uvr_routes routes = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  assert_int_equal(add_text(&routes, "\n" A "=" T, &place, &error), 0);
+  assert_int_equal(uvr_routes_add(&routes, A "=" T, &error), 0);
+  assert_int_equal(uvr_routes_check(&routes, &place, &error), UV_EINVAL);
+  assert_non_null(strstr(error.text, "given twice, first in line 2 of file"));
+  uvr_routes_clear(&routes);
+}
+
+static void test_random(void **state)
+{
+  (void)state;
+  static const char *const pieces[] = {"unix:///",
+                                       "=",
+                                       "tcp://127.0.0.1:",
+                                       "1",
+                                       "a",
+                                       " ",
+                                       "\t",
+                                       "#",
+                                       "\n",
+                                       "\r\n",
+                                       "?",
+                                       "&",
+                                       "max=3",
+                                       "perm=0600",
+                                       "\xC3\xA4",
+                                       "\xC3",
+                                       "\x01",
+                                       "//./pipe/x",
+                                       "\xEF\xBB\xBF",
+                                       "=tcp://127.0.0.1:1\n",
+                                       "unix:///b=unix:///c\n",
+                                       "npipe:x"};
+  uint32_t seed = 11;
+  size_t good = 0;
+  size_t bad = 0;
+  for (int round = 0; round < 60000; round++) {
+    char text[300];
+    size_t used = 0;
+    do {
+      seed = seed * 1664525 + 1013904223;
+      used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", pieces[(seed >> 16) % COUNT(pieces)]);
+    } while (seed >> 28 != 0 && used < 250);
+    uvr_routes routes = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    int code = add_text(&routes, text, &place, &error);
+    code = code == 0 ? uvr_routes_check(&routes, &place, &error) : code;
+    good += code == 0;
+    bad += code != 0;
+    if (code != 0) {
+      assert_int_equal(code, UV_EINVAL);
+      assert_true(place.line >= 1 && place.column >= 1 && place.column <= used + 1);
+      assert_true(error.text[0] != '\0');
+    }
+    uvr_routes_clear(&routes);
+  }
+  assert_true(good > 100 && bad > 1000);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_splits),          cmocka_unit_test(test_files),
+      cmocka_unit_test(test_wrong),           cmocka_unit_test(test_nul),
+      cmocka_unit_test(test_options),         cmocka_unit_test(test_far),
+      cmocka_unit_test(test_checks),          cmocka_unit_test(test_places_of_checks),
+      cmocka_unit_test(test_twice_in_a_file), cmocka_unit_test(test_random),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
