@@ -5,9 +5,25 @@
 
 #define MESSAGE_SIZE ((size_t)16 * 1024 * 1024)
 
+static const uvr_patience usual_patience = {.last_writes_ms = 1000,
+                                            .stall_ms = 10000,
+                                            .stall_look_ms = 1000,
+                                            .watch_ms = 500,
+                                            .close_ms = 2000,
+                                            .unsent_look_ms = 20,
+                                            .last_words_ms = 200,
+                                            .overdue_ms = 100,
+                                            .accept_retry_ms = 50,
+                                            .relief_ms = 1000,
+                                            .credentials_ms = 300,
+                                            .flush_ms = 30000,
+                                            .thread_retry_ms = 10,
+                                            .stdio_look_ms = 250};
+
 int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_allocator_t *memory, const uvrelay_log_t *log)
 {
-  *context = (uvr_context){.loop = loop, .memory = *memory, .log = *log, .message_size = MESSAGE_SIZE};
+  *context = (uvr_context){
+      .loop = loop, .memory = *memory, .log = *log, .message_size = MESSAGE_SIZE, .patience = usual_patience};
   uvr_buffer_pool_init(&context->buffers, &context->memory);
   return uvr_os_init(context);
 }

@@ -11,10 +11,7 @@
 
 #include <string.h>
 
-enum {
-  SHORT_CREDENTIALS = 8,
-  PATIENCE_MS = 300 /* how long a server that wants short credentials may take to answer */
-};
+enum { SHORT_CREDENTIALS = 8 };
 
 static void read_more(uvr_handshake *handshake);
 
@@ -92,7 +89,7 @@ static void on_credentials_sent(void *user, uvr_outcome outcome, const uvrelay_e
 {
   uvr_handshake *handshake = user;
   if (sent_well(handshake, outcome, error)) {
-    (void)uv_timer_start(handshake->timer, on_no_answer, PATIENCE_MS, 0);
+    (void)uv_timer_start(handshake->timer, on_no_answer, handshake->context->patience.credentials_ms, 0);
     receive(handshake, UVR_HANDSHAKE_ANSWER, SHORT_CREDENTIALS);
   }
 }

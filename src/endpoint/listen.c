@@ -16,9 +16,7 @@
 #include "endpoint/npipe_listen.h"
 
 enum {
-  AT_ONCE = 32,          /* clients taken in a turn of the loop */
-  TROUBLE_RETRY_MS = 50, /* to the next attempt */
-  RELIEF_MS = 1000,      /* without trouble */
+  AT_ONCE = 32, /* clients taken in a turn of the loop */
   PIPE_BUFFER_SIZE = 65536,
   PIPE_BACKLOG = 8
 };
@@ -60,7 +58,7 @@ static void meet_trouble(uvr_listener *listener, const uvrelay_error_t *error)
   if (listener->socket != NULL) {
     uvr_socket_pause(listener->socket, true);
   }
-  again(listener, TROUBLE_RETRY_MS);
+  again(listener, listener->context->patience.accept_retry_ms);
   if (!listener->troubled) {
     listener->troubled = true;
     listener->events.on_trouble(listener->events.user, error);
@@ -83,7 +81,8 @@ static void take_clients(uv_timer_t *timer)
       meet_trouble(listener, &error);
       return;
     }
-    if (listener->troubled && uv_now(listener->context->loop) - listener->trouble >= RELIEF_MS) {
+    if (listener->troubled &&
+        uv_now(listener->context->loop) - listener->trouble >= listener->context->patience.relief_ms) {
       listener->troubled = false;
       listener->events.on_relief(listener->events.user);
     }
@@ -96,7 +95,7 @@ static void take_clients(uv_timer_t *timer)
     uvr_socket_pause(listener->socket, listener->paused);
   }
   if (listener->troubled && !listener->closing && !listener->paused && !uv_is_active((uv_handle_t *)timer)) {
-    again(listener, RELIEF_MS);
+    again(listener, listener->context->patience.relief_ms);
   }
 }
 

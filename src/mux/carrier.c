@@ -17,7 +17,7 @@
 /* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
 #define OUT_SIZE ((size_t)33 * 1024)
 
-enum { LAST_WORDS_MS = 200, OVERDUE_MS = 100, WAIT_MS = 1 };
+enum { WAIT_MS = 1 };
 
 typedef enum carrier_state {
   CARRIER_OPENING,
@@ -191,7 +191,7 @@ static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
   (void)snprintf(c->error.text, sizeof(c->error.text), "%s broke the rules of yamux: %.300s", other_end(c),
                  error->text);
   c->state = CARRIER_LAST_WORDS;
-  (void)uv_timer_start(&c->timer, on_last_words_timer, LAST_WORDS_MS, 0);
+  (void)uv_timer_start(&c->timer, on_last_words_timer, c->mux->relay->context.patience.last_words_ms, 0);
   flush(c);
 }
 
@@ -244,7 +244,7 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
     /* What it has said before it went is read first, and its end: that tells more. */
     c->lost = true;
     c->error = *error;
-    (void)uv_timer_start(&c->timer, on_last_words_timer, LAST_WORDS_MS, 0);
+    (void)uv_timer_start(&c->timer, on_last_words_timer, c->mux->relay->context.patience.last_words_ms, 0);
     return;
   }
   if (outcome != UVR_DONE) {
@@ -302,7 +302,7 @@ static void on_ping_timer(uv_timer_t *timer)
     uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
   } else if (!c->overdue) { /* where this process, or the machine, was stopped, the answer may be there and unread */
     c->overdue = true;
-    (void)uv_timer_start(timer, on_ping_timer, OVERDUE_MS, 0);
+    (void)uv_timer_start(timer, on_ping_timer, c->mux->relay->context.patience.overdue_ms, 0);
   } else {
     char text[96];
     (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),

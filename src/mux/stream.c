@@ -14,8 +14,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 2000 };
-
 static uvr_mux_stream *of(uvr_stream *stream)
 {
   return (uvr_mux_stream *)stream;
@@ -86,7 +84,7 @@ static void close_on(uvr_mux_stream *s)
   if (!s->shutting && (ended || bears_reset)) {
     finish(s);
   } else if (!s->shutting && !uv_is_active((uv_handle_t *)&s->timer)) {
-    (void)uv_timer_start(&s->timer, on_patience, PATIENCE_MS, 0);
+    (void)uv_timer_start(&s->timer, on_patience, s->base.context->patience.close_ms, 0);
   }
 }
 

@@ -16,13 +16,6 @@
 
 #include "relay/pump.h"
 
-enum {
-  LAST_WRITES_MS = 1000, /* without progress, for what the left side gave before it went */
-  STALL_LOOK_MS = 1000,
-  STALL_MS = 10000,   /* the same, if the right side takes nothing at all */
-  CLOSE_RETRY_MS = 10 /* while a pump's thread is still inside a stream */
-};
-
 typedef enum pair_state { PAIR_DIALLING, PAIR_RELAYING, PAIR_ENDING } pair_state;
 
 struct uvr_pair {
@@ -44,7 +37,7 @@ struct uvr_pair {
   bool left_lost;     /* nobody reads what we would write to the left */
   bool left_vanished; /* the same, and there is nothing more to be read from it */
   bool right_lost;    /* or to the right */
-  uv_timer_t timer;   /* for silence: linger_ms, LAST_WRITES_MS */
+  uv_timer_t timer;   /* for silence: linger_ms, last_writes_ms */
   uv_timer_t idle;
   uv_timer_t stall;    /* looks for a left side that is gone while nothing is read from it */
   uint64_t stalled;    /* loop time, ms: it is gone, and the right side takes nothing, since */
@@ -112,7 +105,7 @@ static void close_on(uv_timer_t *timer)
   if (pair->children == 0 && uvr_pump_clear(&pair->up) && uvr_pump_clear(&pair->down)) {
     uv_close((uv_handle_t *)&pair->stall, on_stall_closed);
   } else if (pair->children == 0 || pair->left != NULL || pair->right != NULL) {
-    (void)uv_timer_start(timer, close_on, CLOSE_RETRY_MS, 0);
+    (void)uv_timer_start(timer, close_on, pair->context->patience.thread_retry_ms, 0);
   }
 }
 
@@ -196,7 +189,7 @@ static void drop_if_both_ended(uvr_pair *pair, uvrelay_side_t last)
 /* A target may be slow, and the system shows its progress in large steps; the program itself is to end soon. */
 static uint64_t last_writes_ms(const uvr_pair *pair)
 {
-  return pair->options.left_is_client ? STALL_MS : LAST_WRITES_MS;
+  return pair->options.left_is_client ? pair->context->patience.stall_ms : pair->context->patience.last_writes_ms;
 }
 
 /* They may take as long as they make progress. */
@@ -283,18 +276,18 @@ static void on_stall_timer(uv_timer_t *timer)
   if (progress != pair->last_bytes || !uvr_stream_is_lost(pair->left)) {
     pair->last_bytes = progress;
     pair->stalled = now;
-  } else if (now - pair->stalled >= STALL_MS) {
+  } else if (now - pair->stalled >= pair->context->patience.stall_ms) {
     drop_lost_left(pair);
     return;
   }
-  (void)uv_timer_start(timer, on_stall_timer, STALL_LOOK_MS, 0);
+  (void)uv_timer_start(timer, on_stall_timer, pair->context->patience.stall_look_ms, 0);
 }
 
 static void on_up_full(uvr_pump *pump)
 {
   uvr_pair *pair = (uvr_pair *)((char *)pump - offsetof(uvr_pair, up));
   if (!pair->left_lost && !uv_is_active((uv_handle_t *)&pair->stall)) {
-    (void)uv_timer_start(&pair->stall, on_stall_timer, STALL_LOOK_MS, 0);
+    (void)uv_timer_start(&pair->stall, on_stall_timer, pair->context->patience.stall_look_ms, 0);
   }
 }
 

@@ -19,7 +19,7 @@
 #include "mux/mux.h"
 #include "relay/relay.h"
 
-enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600, RELIEF_MS = 1000 };
+enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600 };
 
 /* A session of a route. */
 typedef struct client {
@@ -109,8 +109,8 @@ static void look_for_relief(uvrelay_route_t *route)
   if (!route->full || !is_listening(route) || route->counters.open >= route->options.max) {
     return;
   }
-  if (since < RELIEF_MS) {
-    later(route, RELIEF_MS - since);
+  if (since < route->relay->context.patience.relief_ms) {
+    later(route, route->relay->context.patience.relief_ms - since);
     return;
   }
   route->full = false;

@@ -19,11 +19,7 @@
 #include "stream/eof_job_win.h"
 #include "stream/iocp_op_win.h"
 
-enum {
-  AT_ONCE_MAX = 16,          /* results handled at once before the loop gets its turn */
-  FLUSH_DEADLINE_MS = 30000, /* for a peer that does not read; then the zero-byte message is sent without */
-  STOP_INTERVAL_MS = 20      /* between two requests to a job to stop */
-};
+enum { AT_ONCE_MAX = 16 }; /* results handled at once before the loop gets its turn */
 
 typedef struct npipe {
   uvr_stream base;
@@ -303,7 +299,8 @@ static void npipe_shutdown(uvr_stream *stream)
   npipe *np = (npipe *)stream;
   DWORD error = uvr_eof_job_start(&np->end_job);
   if (error == 0) {
-    (void)uv_timer_start(&np->end_timer, on_end_timer, FLUSH_DEADLINE_MS, STOP_INTERVAL_MS);
+    (void)uv_timer_start(&np->end_timer, on_end_timer, np->base.context->patience.flush_ms,
+                         np->base.context->patience.thread_retry_ms);
   } else {
     on_end_job(&np->end_job, error);
   }
@@ -361,7 +358,8 @@ static void npipe_close(uvr_stream *stream)
   uvr_iocp_op_cancel(&np->write_op);
   if (np->end_job.running) {
     uvr_eof_job_cancel(&np->end_job);
-    (void)uv_timer_start(&np->end_timer, on_end_timer, STOP_INTERVAL_MS, STOP_INTERVAL_MS);
+    (void)uv_timer_start(&np->end_timer, on_end_timer, np->base.context->patience.thread_retry_ms,
+                         np->base.context->patience.thread_retry_ms);
   }
   maybe_close(np);
 }

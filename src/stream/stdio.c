@@ -13,8 +13,6 @@
 #include "stream/stdio_os.h"
 #include "stream/uv.h"
 
-enum { LOOK_INTERVAL_MS = 250 };
-
 typedef struct half {
   uv_file fd;
   uvr_stdio_kind kind;
@@ -135,7 +133,8 @@ static void stdio_watch(uvr_stream *stream)
 {
   stream_stdio *s = (stream_stdio *)stream;
   if (s->output.stream != NULL) {
-    (void)uv_timer_start(&s->look, on_look, LOOK_INTERVAL_MS, LOOK_INTERVAL_MS);
+    (void)uv_timer_start(&s->look, on_look, s->base.context->patience.stdio_look_ms,
+                         s->base.context->patience.stdio_look_ms);
     uv_unref((uv_handle_t *)&s->look);
   }
 }

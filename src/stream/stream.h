@@ -7,6 +7,7 @@
 #ifndef UVR_STREAM_STREAM_H
 #define UVR_STREAM_STREAM_H
 
+#include "base/closing.h"
 #include "base/context.h"
 #include "base/error.h"
 
@@ -24,7 +25,6 @@ typedef struct uvr_stream uvr_stream;
  * UVR_GONE and UVR_FAILED, and lasts as long as the call. */
 typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
 typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvrelay_error_t *error);
-typedef void (*uvr_close_cb)(void *user);
 
 /* The same, by calls that block, for a pump that runs on a thread of the pool: a stream may offer them for each
  * direction. One thread a direction, and no other read or write of that direction meanwhile. The stops, from the loop's

@@ -14,7 +14,7 @@
 
 #include "base/os.h"
 
-enum { PATIENCE_MS = 2000, UNSENT_LOOK_MS = 20, WATCH_MS = 500, KEEPALIVE_S = 60 };
+enum { KEEPALIVE_S = 60 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -272,7 +272,7 @@ static void stream_watch(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   if (uvr_os_is_hung_up(s->handle) >= 0) {
-    start_timer(s, on_watch, 1, WATCH_MS);
+    start_timer(s, on_watch, 1, s->base.context->patience.watch_ms);
   }
 }
 
@@ -307,7 +307,7 @@ static bool close_gently(stream_uv *s)
   if (uv_stream_get_write_queue_size(s->handle) == 0 && uv_is_writable(s->handle)) {
     (void)uv_shutdown(&s->shutdown, s->handle, on_shutdown);
   }
-  start_timer(s, on_patience, PATIENCE_MS, 0);
+  start_timer(s, on_patience, s->base.context->patience.close_ms, 0);
   return true;
 }
 
@@ -323,8 +323,8 @@ static void on_unsent_timer(uv_timer_t *timer)
 static bool reset_gently(stream_uv *s)
 {
   stop_reading(s);
-  s->patience = uv_now(s->base.context->loop) + PATIENCE_MS;
-  start_timer(s, on_unsent_timer, 0, UNSENT_LOOK_MS);
+  s->patience = uv_now(s->base.context->loop) + s->base.context->patience.close_ms;
+  start_timer(s, on_unsent_timer, 0, s->base.context->patience.unsent_look_ms);
   return true;
 }
 
