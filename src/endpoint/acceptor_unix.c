@@ -101,7 +101,7 @@ static int make_stream(uvr_socket_listener *listener, int fd, uvr_stream **out)
   if (code != 0) {
     (void)close(fd);
     listener->children++;
-    uvr_stream_close(stream, on_child_closed, listener);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_child_closed, listener);
     return code;
   }
   if (listener->type == UV_TCP) {

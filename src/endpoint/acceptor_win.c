@@ -73,7 +73,7 @@ int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_err
       return 0;
     }
     listener->children++; /* this one is gone */
-    uvr_stream_close(stream, on_child_closed, listener);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_child_closed, listener);
   }
   return UV_EAGAIN;
 }

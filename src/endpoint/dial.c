@@ -98,7 +98,7 @@ static void close_stream(uvr_dial *dial)
   if (dial->stream != NULL) {
     uvr_stream *stream = dial->stream;
     dial->stream = NULL;
-    uvr_stream_close(stream, on_stream_closed, dial);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_stream_closed, dial);
   }
 }
 

@@ -137,7 +137,7 @@ void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrel
     c->children++;
     uvr_buffer_put(&c->stream->context->buffers, c->in);
     c->in = NULL;
-    uvr_stream_close(c->stream, on_child_closed, c);
+    uvr_stream_close(c->stream, UVR_CLOSE_NOW, on_child_closed, c);
   }
   c->children += uvr_side_close(&c->side, on_child_closed, c) ? 1U : 0U;
   on_child_closed(c);

@@ -46,7 +46,7 @@ static void on_child_closed(void *user)
 }
 
 /* Closes what it has: not once there is a session. */
-static void end(request *r)
+static void end_how(request *r, uvr_close_how how)
 {
   if (r->closing) {
     return;
@@ -59,9 +59,14 @@ static void end(request *r)
   }
   if (r->target != NULL) {
     r->children++;
-    uvr_stream_close(r->target, on_child_closed, r);
+    uvr_stream_close(r->target, UVR_CLOSE_NOW, on_child_closed, r);
   }
-  uvr_stream_close(&r->stream->base, on_child_closed, r);
+  uvr_stream_close(&r->stream->base, how, on_child_closed, r);
+}
+
+static void end(request *r)
+{
+  end_how(r, UVR_CLOSE_NOW);
 }
 
 static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -119,8 +124,7 @@ static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *er
     return;
   }
   if (r->mux->relay->stopped) {
-    r->stream->base.cut = true; /* it was told that it is connected */
-    end(r);
+    end_how(r, UVR_CLOSE_CUT); /* it was told that it is connected */
     return;
   }
   uvr_pair_options options;
@@ -134,8 +138,7 @@ static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *er
   r->session =
       uvr_relay_start_pair(relay, &relay->mux_context, &r->stream->base, r->target, &options, on_session_done, r);
   if (r->session == NULL) {
-    r->stream->base.cut = true;
-    end(r);
+    end_how(r, UVR_CLOSE_CUT);
     return;
   }
   emit(r, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_OPENED});

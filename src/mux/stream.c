@@ -4,9 +4,9 @@
  * more, one buffer later than it is read: a reader that asks for the next buffer may still be writing the last one.
  *
  * Closing: if all was said, an end of our own goes first. A peer of another kind, which may throw away at a reset what
- * it has not read, then has a moment to end as well; what comes is thrown away. After that, or where `cut` says that
- * not all was said, the stream is reset. The peer sees a reset alone as a failure, and one behind an end as its peer's
- * leaving.
+ * it has not read, then has a moment to end as well; what comes is thrown away. After that, or where the owner says
+ * that not all was said, the stream is reset. The peer sees a reset alone as a failure, and one behind an end as its
+ * peer's leaving.
  *
  * Ways to fail: a reset by the peer, and the end of the carrier, which is as many resets. */
 #include "mux/stream.h"
@@ -88,10 +88,11 @@ static void close_on(uvr_mux_stream *s)
   }
 }
 
-static void mux_close(uvr_stream *stream)
+static void mux_close(uvr_stream *stream, uvr_close_how how)
 {
   uvr_mux_stream *s = of(stream);
-  bool cut = stream->cut || s->writing || s->request != NULL; /* of a request that is taken back nothing stays */
+  bool cut =
+      uvr_close_is_cut(how) || s->writing || s->request != NULL; /* of a request that is taken back nothing stays */
   s->closing = true;
   s->reading = false;
   s->watching = false;

@@ -58,7 +58,7 @@ static void start_closing(uvrelay_npipe_t *np)
   close_dial(np);
   if (np->stream != NULL) {
     np->children++;
-    uvr_stream_close(np->stream, on_child_closed, np);
+    uvr_stream_close(np->stream, UVR_CLOSE_NOW, on_child_closed, np);
     np->stream = NULL;
   }
   if (np->listener != NULL) {

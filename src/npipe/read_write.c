@@ -11,6 +11,7 @@
 
 #include "base/os.h"
 #include "npipe/handle.h"
+#include "stream/npipe.h"
 
 /* What a call that needs the stream returns without one. */
 static int no_stream(void)
@@ -127,7 +128,7 @@ void uvrelay_npipe_read_stop(uvrelay_npipe_t *npipe)
   npipe->reading = false;
   if (npipe->read_pending && !npipe->cancelling && !npipe->closing) {
     npipe->cancelling = true;
-    uvr_stream_cancel_read(npipe->stream);
+    uvr_npipe_cancel_read(npipe->stream);
   }
 }
 

@@ -150,7 +150,7 @@ bool uvr_side_close(uvr_side *side, uvr_close_cb on_close, void *user)
   uvr_stream *stream = side->stream;
   side->stream = NULL;
   if (stream != NULL) {
-    uvr_stream_close(stream, on_close, user);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_close, user);
   } else if (side->endpoint.type == UVRELAY_STDIO) {
     uvr_stream_stdio_discard(take_fd(side->endpoint.input), take_fd(side->endpoint.output));
     side->endpoint.input = -1;

@@ -27,6 +27,8 @@ struct uvr_pair {
   uvr_stream *right;
   uvr_stream *closing_left; /* they, while they close */
   uvr_stream *closing_right;
+  uvr_close_how left_how; /* how they are closed */
+  uvr_close_how right_how;
   uvr_dial *dial;
   uvr_pump up;        /* left to right */
   uvr_pump down;      /* right to left */
@@ -85,12 +87,13 @@ static void on_right_closed(void *user)
   on_child_closed(user);
 }
 
-static void close_stream(uvr_pair *pair, uvr_stream **stream, uvr_stream **closing, uvr_close_cb on_closed)
+static void close_stream(uvr_pair *pair, uvr_stream **stream, uvr_stream **closing, uvr_close_how how,
+                         uvr_close_cb on_closed)
 {
   if (*stream != NULL && !uvr_pump_is_inside(&pair->up, *stream) && !uvr_pump_is_inside(&pair->down, *stream)) {
     *closing = *stream;
     *stream = NULL;
-    uvr_stream_close(*closing, on_closed, pair);
+    uvr_stream_close(*closing, how, on_closed, pair);
   }
 }
 
@@ -100,8 +103,8 @@ static void close_on(uv_timer_t *timer)
   uvr_pair *pair = timer->data;
   uvr_pump_stop(&pair->up);
   uvr_pump_stop(&pair->down);
-  close_stream(pair, &pair->left, &pair->closing_left, on_left_closed);
-  close_stream(pair, &pair->right, &pair->closing_right, on_right_closed);
+  close_stream(pair, &pair->left, &pair->closing_left, pair->left_how, on_left_closed);
+  close_stream(pair, &pair->right, &pair->closing_right, pair->right_how, on_right_closed);
   if (pair->children == 0 && uvr_pump_clear(&pair->up) && uvr_pump_clear(&pair->down)) {
     uv_close((uv_handle_t *)&pair->stall, on_stall_closed);
   } else if (pair->children == 0 || pair->left != NULL || pair->right != NULL) {
@@ -115,6 +118,15 @@ static void on_child_closed(void *user)
   if (--pair->children == 0) {
     close_on(&pair->timer);
   }
+}
+
+/* What was written is to arrive, after a failure of the other side, too. */
+static uvr_close_how how_to_close(uvrelay_reason_t reason, bool cut, uint64_t written)
+{
+  if (reason != UVRELAY_REASON_STOPPED && written > 0) {
+    return cut ? UVR_CLOSE_CUT_AFTER_WRITES : UVR_CLOSE_GENTLY;
+  }
+  return cut ? UVR_CLOSE_CUT : UVR_CLOSE_NOW;
 }
 
 /* The one way to end. `error` NULL: in an orderly way. */
@@ -143,13 +155,10 @@ static void drop(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, c
                "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
                uv_now(pair->context->loop) - pair->started, why, pair->result.to_right, pair->result.to_left);
 
-  /* What was written is to arrive, after a failure of the other side, too. */
-  pair->left->closes_gently = reason != UVRELAY_REASON_STOPPED && pair->result.to_left > 0;
-  pair->left->cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
-  if (pair->right != NULL) {
-    pair->right->closes_gently = reason != UVRELAY_REASON_STOPPED && pair->result.to_right > 0;
-    pair->right->cut = pair->left->cut || (pair->left_vanished && !pair->left_ended);
-  }
+  bool cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
+  pair->left_how = how_to_close(reason, cut, pair->result.to_left);
+  cut = cut || (pair->left_vanished && !pair->left_ended);
+  pair->right_how = how_to_close(reason, cut, pair->result.to_right);
   pair->children = 1U + (pair->right != NULL ? 1U : 0U) + (pair->dial != NULL ? 1U : 0U);
   if (pair->dial != NULL) {
     uvr_dial_close(pair->dial, on_child_closed, pair);
@@ -171,7 +180,7 @@ static void drop_lost_left(uvr_pair *pair)
   pair->left_vanished = true;
   (void)snprintf(why, sizeof(why), "%s is gone", pair->left->name);
   drop(pair, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
-       pair->left->watches_any_time ? "nobody reads the output any more" : why);
+       uvr_stream_watches_any_time(pair->left) ? "nobody reads the output any more" : why);
 }
 
 static void drop_if_both_ended(uvr_pair *pair, uvrelay_side_t last)
@@ -294,7 +303,7 @@ static void on_up_full(uvr_pump *pump)
 /* Whether the end of the other side's input can be told. */
 static bool passes_end(const uvr_stream *to, uvrelay_eof_t eof)
 {
-  return eof != UVRELAY_EOF_NONE && (to->can_half_close || (eof == UVRELAY_EOF_MARKER && to->can_mark_end));
+  return eof != UVRELAY_EOF_NONE && (to->can_half_close || (eof == UVRELAY_EOF_MARKER && uvr_stream_can_mark_end(to)));
 }
 
 /* Left to right. */
@@ -317,7 +326,7 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
   uvr_pair *pair = user;
   if (outcome == UVR_FAILED) {
     drop_failed(pair, UVRELAY_LEFT, error);
-  } else if (pair->right_ended && !pair->left->watches_any_time) {
+  } else if (pair->right_ended && !uvr_stream_watches_any_time(pair->left)) {
     pair->down_ended = true; /* as in on_right_lost */
     drop_if_both_ended(pair, UVRELAY_LEFT);
   } else if (!pair->left_lost && pair->state != PAIR_ENDING) {
@@ -339,7 +348,7 @@ static void on_left_ended(uvr_pair *pair)
     drop_lost_left(pair);
     return;
   }
-  if (!pair->left->watches_any_time) {
+  if (!uvr_stream_watches_any_time(pair->left)) {
     uvr_stream_watch(pair->left, on_left_lost, pair);
   }
   if (passes_end(pair->right, pair->options.eof_to_right)) {
@@ -421,7 +430,7 @@ static void on_right_ended(uvr_pair *pair)
     drop(pair, UVRELAY_REASON_ENDED, UVRELAY_RIGHT, NULL, "the target's output has ended");
     return;
   }
-  if (!pair->right->watches_any_time) {
+  if (!uvr_stream_watches_any_time(pair->right)) {
     uvr_stream_watch(pair->right, on_right_lost, pair);
   }
   if (passes_end(pair->left, pair->options.eof_to_left)) {
@@ -462,7 +471,7 @@ static void start_relaying(uvr_pair *pair, uvr_stream *right)
 {
   pair->state = PAIR_RELAYING;
   pair->right = right;
-  if (right->watches_any_time) {
+  if (uvr_stream_watches_any_time(right)) {
     uvr_stream_watch(right, on_right_lost, pair);
   }
   if (!pair->left_lost) {
@@ -506,7 +515,7 @@ static void init(uvr_pair *pair, uvr_context *context, uvr_stream *left, const u
   pair->idle.data = pair;
   (void)uv_timer_init(context->loop, &pair->stall);
   pair->stall.data = pair;
-  if (left->watches_any_time) {
+  if (uvr_stream_watches_any_time(left)) {
     uvr_stream_watch(left, on_left_lost, pair);
   }
 }

@@ -156,7 +156,7 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   route->refused++;
   route->counters.total++;
   route->counters.failed++;
-  uvr_stream_close(stream, on_refused_closed, route);
+  uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
 /* What goes over a mux is held in smaller buffers. */

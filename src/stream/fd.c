@@ -202,9 +202,10 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   write_more(s);
 }
 
-static void stream_close(uvr_stream *stream)
+static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_fd *s = (stream_fd *)stream;
+  (void)how;
   s->closing = true;
   if (!s->busy) {
     finish_close(s);

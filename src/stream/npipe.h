@@ -4,6 +4,12 @@
 
 #include "stream/stream.h"
 
+/* The operations of a named pipe's stream: those of every stream, and its own. */
+typedef struct uvr_npipe_ops {
+  uvr_stream_ops stream;
+  void (*cancel_read)(uvr_stream *stream);
+} uvr_npipe_ops;
+
 /* Opens the pipe `path`, \\.\pipe\NAME in UTF-8, for reading and writing. From any thread; a pipe of another
  * computer may take long. `name` is what messages call it. Returns 0 and the open file, or a negative code and
  * *error: UV_ENOENT when there is no such pipe, UV_EBUSY when all its instances are taken, UV_EACCES when access is
@@ -14,6 +20,15 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
 /* Makes a stream of an open file, which belongs to the stream then. `name` is copied. Returns 0, or a negative code
  * and *error; then the file is closed. */
 int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error);
+
+/* Asks a read or a watch that is under way to end soon. Its callback still comes, never before this returns, either
+ * with what arrived meanwhile or with UVR_FAILED and UV_ECANCELED. No data is lost. The stream must be a named pipe's.
+ */
+static inline void uvr_npipe_cancel_read(uvr_stream *stream)
+{
+  const uvr_npipe_ops *ops = (const uvr_npipe_ops *)(const void *)stream->ops;
+  ops->cancel_read(stream);
+}
 
 /* The id of the process at the other end of a stream that uvr_npipe_stream made. Returns 0 or a negative code. */
 int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid);

@@ -350,9 +350,10 @@ static void maybe_close(npipe *np)
   uv_close((uv_handle_t *)&np->end_timer, on_handle_closed);
 }
 
-static void npipe_close(uvr_stream *stream)
+static void npipe_close(uvr_stream *stream, uvr_close_how how)
 {
   npipe *np = (npipe *)stream;
+  (void)how;
   np->closing = true;
   uvr_iocp_op_cancel(&np->read_op);
   uvr_iocp_op_cancel(&np->write_op);
@@ -366,12 +367,13 @@ static void npipe_close(uvr_stream *stream)
 
 /* Making. */
 
-static const uvr_stream_ops ops = {.read = npipe_read,
-                                   .write = npipe_write,
-                                   .shutdown = npipe_shutdown,
-                                   .watch = npipe_watch,
-                                   .cancel_read = npipe_cancel_read,
-                                   .close = npipe_close};
+static const uvr_npipe_ops ops = {.stream = {.read = npipe_read,
+                                             .write = npipe_write,
+                                             .shutdown = npipe_shutdown,
+                                             .watch = npipe_watch,
+                                             .close = npipe_close,
+                                             .can_mark_end = true},
+                                  .cancel_read = npipe_cancel_read};
 
 /* Switches a message-type pipe to message mode. Where the server does not let us (its attributes may not be written)
  * the pipe is used in byte mode, in which a zero-byte message can't be seen. */
@@ -402,14 +404,13 @@ uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message,
     return NULL;
   }
   memcpy(np->name, name, length);
-  np->base.ops = &ops;
+  np->base.ops = &ops.stream;
   np->base.blocking = &blocking;
   np->base.reads_blocking = true;
   np->base.writes_blocking = true;
   np->base.context = context;
   np->base.name = np->name;
   np->base.can_half_close = message;
-  np->base.can_mark_end = true;
   np->base.keeps_messages = message;
   np->file = file;
   np->message = message;

@@ -98,7 +98,7 @@ static void close_half(stream_stdio *s, half *h)
     uvr_stream *stream = h->stream;
     h->stream = NULL;
     uvr_stdio_restore(h->fd, h->state);
-    uvr_stream_close(stream, on_half_closed, s);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_half_closed, s);
   }
 }
 
@@ -139,9 +139,10 @@ static void stdio_watch(uvr_stream *stream)
   }
 }
 
-static void stdio_close(uvr_stream *stream)
+static void stdio_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_stdio *s = (stream_stdio *)stream;
+  (void)how;
   s->closing = true;
   (void)uv_timer_stop(&s->look);
   if (s->open_halves == 0) {
@@ -152,8 +153,12 @@ static void stdio_close(uvr_stream *stream)
   close_half(s, &s->output);
 }
 
-static const uvr_stream_ops ops = {
-    .read = stdio_read, .write = stdio_write, .shutdown = stdio_shutdown, .watch = stdio_watch, .close = stdio_close};
+static const uvr_stream_ops ops = {.read = stdio_read,
+                                   .write = stdio_write,
+                                   .shutdown = stdio_shutdown,
+                                   .watch = stdio_watch,
+                                   .close = stdio_close,
+                                   .watches_any_time = true};
 
 /* The blocking calls, where the descriptors need them. */
 
@@ -235,7 +240,6 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.context = context;
   s->base.name = "standard input"; /* what is said of the stream is said of its input */
   s->base.can_half_close = true;
-  s->base.watches_any_time = true;
   (void)uv_timer_init(context->loop, &s->look);
   s->look.data = s;
   /* Both states before either is opened: the two may share one open file. */

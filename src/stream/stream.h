@@ -37,16 +37,37 @@ typedef struct uvr_blocking_ops {
   void (*stop_write)(uvr_stream *stream); /* the same */
 } uvr_blocking_ops;
 
+/* How a stream is closed. Kinds that have no reset, or never lose what was written, treat some of these alike. */
+typedef enum uvr_close_how {
+  UVR_CLOSE_NOW,             /* what is under way is abandoned */
+  UVR_CLOSE_GENTLY,          /* what was written is to arrive, even if the peer still sends; that may take a while */
+  UVR_CLOSE_CUT,             /* what was written is not everything: the peer sees a reset */
+  UVR_CLOSE_CUT_AFTER_WRITES /* both: what was written is to arrive, and then the reset */
+} uvr_close_how;
+
+static inline bool uvr_close_is_gentle(uvr_close_how how)
+{
+  return how == UVR_CLOSE_GENTLY || how == UVR_CLOSE_CUT_AFTER_WRITES;
+}
+
+static inline bool uvr_close_is_cut(uvr_close_how how)
+{
+  return how == UVR_CLOSE_CUT || how == UVR_CLOSE_CUT_AFTER_WRITES;
+}
+
+/* What all streams of a kind have in common: their operations, and then their traits. */
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*shutdown)(uvr_stream *stream);
-  void (*watch)(uvr_stream *stream);       /* may be NULL */
-  void (*cancel_read)(uvr_stream *stream); /* may be NULL */
-  void (*close)(uvr_stream *stream);
+  void (*watch)(uvr_stream *stream); /* may be NULL */
+  void (*close)(uvr_stream *stream, uvr_close_how how);
   void (*hurry)(uvr_stream *stream);       /* may be NULL */
   bool (*is_lost)(uvr_stream *stream);     /* may be NULL */
   size_t (*unwritten)(uvr_stream *stream); /* may be NULL */
+
+  bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
+  bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
 } uvr_stream_ops;
 
 struct uvr_stream {
@@ -57,12 +78,8 @@ struct uvr_stream {
   uvr_context *context;
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
-  bool can_mark_end; /* shutdown can be called although can_half_close is false: not every reader knows the mark */
   bool keeps_messages;
   bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
-  bool closes_gently;  /* set by the user: what was written is to arrive, even if the peer still sends */
-  bool cut;            /* the same: what was written is not all: the peer is to see that, where its kind can show it */
-  bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
 
   uvr_buffer *unread; /* comes before what is read next */
   bool end_unread;    /* and then this end of input */
@@ -112,8 +129,8 @@ static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t
   stream->ops->write(stream, data, length);
 }
 
-/* Half-close: tells the peer, after all that was written, that nothing more will come. Only where can_half_close
- * says so, once, and with no write under way. */
+/* Half-close: after everything that was written, the peer sees the end of its input. Only where the stream has
+ * can_half_close or uvr_stream_can_mark_end, only once, and with no write under way. */
 static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdown, void *user)
 {
   stream->on_shutdown = on_shutdown;
@@ -121,10 +138,20 @@ static inline void uvr_stream_shutdown(uvr_stream *stream, uvr_done_cb on_shutdo
   stream->ops->shutdown(stream);
 }
 
+static inline bool uvr_stream_can_mark_end(const uvr_stream *stream)
+{
+  return stream->ops->can_mark_end;
+}
+
+static inline bool uvr_stream_watches_any_time(const uvr_stream *stream)
+{
+  return stream->ops->watches_any_time;
+}
+
 /* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
  * breaks the rules meanwhile. A named pipe, or on Unix a socket, can tell after its end of input, and may only then be
- * asked; standard output can at any time (watches_any_time); other streams never do. Unlike the others, this callback
- * never comes before the function returns. */
+ * asked; standard output can at any time (uvr_stream_watches_any_time); other streams never do. Unlike the others, this
+ * callback never comes before the function returns. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;
@@ -146,26 +173,17 @@ static inline size_t uvr_stream_unwritten(uvr_stream *stream)
   return stream->ops->unwritten != NULL ? stream->ops->unwritten(stream) : 0;
 }
 
-/* Asks a read or a watch that is under way to end soon: its callback comes as ever, never before this returns, with
- * what came meanwhile or else with UVR_FAILED and UV_ECANCELED. Nothing is lost by it. Only where the stream offers it.
- */
-static inline void uvr_stream_cancel_read(uvr_stream *stream)
-{
-  stream->ops->cancel_read(stream);
-}
-
-/* Closes both directions, abandons what is under way, frees the stream, then calls back. With closes_gently that may
- * take a while. */
-static inline void uvr_stream_close(uvr_stream *stream, uvr_close_cb on_close, void *user)
+/* Closes both directions, frees the stream, then calls back. */
+static inline void uvr_stream_close(uvr_stream *stream, uvr_close_how how, uvr_close_cb on_close, void *user)
 {
   stream->on_close = on_close;
   stream->close_user = user;
   uvr_buffer_put(&stream->context->buffers, stream->unread);
   stream->unread = NULL;
-  stream->ops->close(stream);
+  stream->ops->close(stream, how);
 }
 
-/* Ends a gentle close soon. Only until on_close. */
+/* Ends a gentle close soon. Only before on_close. */
 static inline void uvr_stream_hurry(uvr_stream *stream)
 {
   if (stream->ops->hurry != NULL) {

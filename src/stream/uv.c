@@ -328,12 +328,12 @@ static bool reset_gently(stream_uv *s)
   return true;
 }
 
-static void stream_close(uvr_stream *stream)
+static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  s->resets = stream->cut && s->written && s->handle->type == UV_TCP && uv_is_writable(s->handle);
-  s->gentle = stream->closes_gently && (s->resets ? reset_gently(s) : close_gently(s));
+  s->resets = uvr_close_is_cut(how) && s->written && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->gentle = uvr_close_is_gentle(how) && (s->resets ? reset_gently(s) : close_gently(s));
   if (!s->gentle) {
     close_now(s);
   }

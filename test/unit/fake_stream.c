@@ -12,6 +12,7 @@
 
 typedef struct fake_stream {
   uvr_stream base;
+  uvr_npipe_ops ops;
   fake *fake;
   char name[32];
 } fake_stream;
@@ -347,9 +348,10 @@ static void stream_cancel_read(uvr_stream *stream)
   update_idle(f);
 }
 
-static void stream_close(uvr_stream *stream)
+static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   fake *f = fake_of(stream);
+  (void)how;
   RULE(f, !f->closing);
   f->closing = true;
   f->read.active = false;
@@ -360,18 +362,19 @@ static void stream_close(uvr_stream *stream)
   update_idle(f);
 }
 
-static const uvr_stream_ops ops = {.read = stream_read,
-                                   .write = stream_write,
-                                   .shutdown = stream_shutdown,
-                                   .watch = stream_watch,
-                                   .close = stream_close};
-
-static const uvr_stream_ops npipe_ops = {.read = stream_read,
-                                         .write = stream_write,
-                                         .shutdown = stream_shutdown,
-                                         .watch = stream_watch,
-                                         .cancel_read = stream_cancel_read,
-                                         .close = stream_close};
+/* A script has traits of its own. */
+static void set_ops(fake_stream *s, const fake_script *script)
+{
+  s->ops = (uvr_npipe_ops){.stream = {.read = stream_read,
+                                      .write = stream_write,
+                                      .shutdown = stream_shutdown,
+                                      .watch = stream_watch,
+                                      .close = stream_close,
+                                      .watches_any_time = !script->npipe,
+                                      .can_mark_end = script->can_mark_end},
+                           .cancel_read = script->npipe ? stream_cancel_read : NULL};
+  s->base.ops = &s->ops.stream;
+}
 
 fake *fake_new(rig *r, const char *name, unsigned seed, const fake_script *script)
 {
@@ -397,14 +400,12 @@ fake *fake_new_in(rig *r, uvr_context *context, const char *name, unsigned seed,
   f->handles = 2;
   s->fake = f;
   (void)strncpy(s->name, name, sizeof(s->name) - 1);
-  s->base.ops = script->npipe ? &npipe_ops : &ops;
+  set_ops(s, script);
   s->base.context = context;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
-  s->base.can_mark_end = script->can_mark_end;
   s->base.keeps_messages = script->keeps_messages;
   s->base.ends_when_lost = script->ends_when_lost;
-  s->base.watches_any_time = !script->npipe;
   return f;
 }
 
@@ -453,7 +454,7 @@ static void on_fake_closed(void *user)
 void fake_close(fake *f)
 {
   bool closed = false;
-  uvr_stream_close(f->stream, on_fake_closed, &closed);
+  uvr_stream_close(f->stream, UVR_CLOSE_NOW, on_fake_closed, &closed);
   assert_false(closed);
   assert_true(rig_run_until(f->rig, &closed));
 }

@@ -4,7 +4,7 @@
 #define FAKE_STREAM_H
 
 #include "rig.h"
-#include "stream/stream.h"
+#include "stream/npipe.h"
 
 #define FAKE_NEVER UINT_MAX
 

@@ -106,7 +106,7 @@ static void bench_clear(bench *b)
   }
   if (b->stream != NULL) {
     bool closed = false;
-    uvr_stream_close(b->stream, on_closed, &closed);
+    uvr_stream_close(b->stream, UVR_CLOSE_NOW, on_closed, &closed);
     assert_true(rig_run_until(&b->r, &closed));
   }
   peer_close(&b->server);

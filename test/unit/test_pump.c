@@ -50,8 +50,8 @@ static void on_closed(void *user)
 
 static void close_both(bench *b)
 {
-  uvr_stream_close(b->source->stream, on_closed, b);
-  uvr_stream_close(b->sink->stream, on_closed, b);
+  uvr_stream_close(b->source->stream, UVR_CLOSE_NOW, on_closed, b);
+  uvr_stream_close(b->sink->stream, UVR_CLOSE_NOW, on_closed, b);
 }
 
 static void on_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)

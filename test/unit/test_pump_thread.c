@@ -171,9 +171,10 @@ static void on_timer_closed(uv_handle_t *handle)
   b->base.on_close(b->base.close_user);
 }
 
-static void stream_close(uvr_stream *stream)
+static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   blocker *b = (blocker *)stream;
+  (void)how;
   uv_mutex_lock(&b->mutex);
   b->closed_inside = b->inside_read || b->inside_write;
   b->misused = b->misused || b->closed;
@@ -292,8 +293,8 @@ static void bench_clear(bench *b)
     rig_run_ms(&b->r, 1);
     uvr_pump_stop(&b->pump);
   }
-  uvr_stream_close(&b->source.base, on_closed, &b->closes);
-  uvr_stream_close(&b->sink.base, on_closed, &b->closes);
+  uvr_stream_close(&b->source.base, UVR_CLOSE_NOW, on_closed, &b->closes);
+  uvr_stream_close(&b->sink.base, UVR_CLOSE_NOW, on_closed, &b->closes);
   rig_run(&b->r);
   assert_int_equal(b->closes, 2);
   assert_true(uvr_pump_clear(&b->pump));

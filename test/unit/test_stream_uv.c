@@ -148,13 +148,18 @@ static void pair_init(pair *p, uv_handle_type type)
   pair_connect(p);
 }
 
-static void close_end(end *e)
+static void close_end_how(end *e, uvr_close_how how)
 {
   if (!e->closing) {
     e->closing = true;
-    uvr_stream_close(e->stream, on_closed_flag, &e->closed);
+    uvr_stream_close(e->stream, how, on_closed_flag, &e->closed);
     assert_false(e->closed);
   }
+}
+
+static void close_end(end *e)
+{
+  close_end_how(e, UVR_CLOSE_NOW);
 }
 
 static void pair_clear(pair *p)
@@ -316,9 +321,8 @@ static void test_close_gently(void **state)
     write_all(&p.a, 100000); /* nobody reads it */
     write_all(&p.b, 100000);
     rig_turns(&p.r, 10);
-    p.b.stream->closes_gently = true;
     uint64_t begun = uv_hrtime();
-    close_end(&p.b);
+    close_end_how(&p.b, UVR_CLOSE_GENTLY);
     rig_turns(&p.r, 10);
     write_all(&p.a, 1000); /* and still sends */
     read_all(&p.a, UINT64_MAX);
@@ -346,9 +350,7 @@ static void test_close_cut(void **state)
         write_all(&p.b, 100000);
       }
       rig_turns(&p.r, 10);
-      p.b.stream->cut = true;
-      p.b.stream->closes_gently = gently;
-      close_end(&p.b);
+      close_end_how(&p.b, gently ? UVR_CLOSE_CUT_AFTER_WRITES : UVR_CLOSE_CUT);
       rig_turns(&p.r, 10);
       read_all(&p.a, UINT64_MAX);
       if (!written) {
@@ -649,7 +651,7 @@ static void test_close_unconnected(void **state)
     uvr_stream *stream = NULL;
     assert_int_equal(uvr_stream_uv_new(&r.context, types[i], "x", &stream), 0);
     bool closed = false;
-    uvr_stream_close(stream, on_closed_flag, &closed);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, on_closed_flag, &closed);
     assert_true(rig_run_until(&r, &closed));
     r.fail_at = r.allocations + 1;
     assert_int_equal(uvr_stream_uv_new(&r.context, types[i], "x", &stream), UV_ENOMEM);

@@ -114,8 +114,7 @@ static void close_stream(watched *w, bool gently)
 {
   w->closing = true;
   w->calling = true;
-  w->stream->closes_gently = gently;
-  uvr_stream_close(w->stream, on_closed, w);
+  uvr_stream_close(w->stream, gently ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW, on_closed, w);
   w->calling = false;
 }
 

@@ -114,7 +114,7 @@ static void on_closed(void *user)
 static void close_stream(bench *b)
 {
   b->closing = true;
-  uvr_stream_close(b->stream, on_closed, b);
+  uvr_stream_close(b->stream, UVR_CLOSE_NOW, on_closed, b);
   assert_false(b->closed);
 }
 
@@ -668,7 +668,7 @@ static void on_failed_closed(void *user)
 static void close_failed(bench *b)
 {
   if (b->stream != NULL) {
-    uvr_stream_close(b->stream, on_failed_closed, NULL);
+    uvr_stream_close(b->stream, UVR_CLOSE_NOW, on_failed_closed, NULL);
   }
   rig_run(&b->r);
 }

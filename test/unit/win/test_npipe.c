@@ -90,7 +90,7 @@ static void on_closed(void *user)
 static void begin_close(bench *b)
 {
   b->closing = true;
-  uvr_stream_close(b->stream, on_closed, b);
+  uvr_stream_close(b->stream, UVR_CLOSE_NOW, on_closed, b);
   assert_false(b->closed);
 }
 
@@ -618,7 +618,7 @@ static void test_watch(void **state)
 static void cancel(bench *b)
 {
   assert_true(b->reading);
-  uvr_stream_cancel_read(b->stream);
+  uvr_npipe_cancel_read(b->stream);
   assert_true(b->reading); /* the callback never comes before it returns */
 }
 
@@ -742,7 +742,7 @@ static void end_then_end_again(server *s)
 static void cancel_watch(bench *b)
 {
   b->lost = false;
-  uvr_stream_cancel_read(b->stream);
+  uvr_npipe_cancel_read(b->stream);
   assert_false(b->lost);
   assert_true(rig_run_until(&b->r, &b->lost));
 }
@@ -1092,7 +1092,7 @@ static void dial_clear(dialling *d)
   assert_true(rig_run_until(&d->r, &d->closed));
   if (d->stream != NULL) {
     bool closed = false;
-    uvr_stream_close(d->stream, on_dial_closed, &closed);
+    uvr_stream_close(d->stream, UVR_CLOSE_NOW, on_dial_closed, &closed);
     assert_true(rig_run_until(&d->r, &closed));
   }
   rig_clear(&d->r);

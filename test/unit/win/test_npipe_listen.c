@@ -282,7 +282,7 @@ static void on_end_closed(void *user)
 static void end_clear(end *e)
 {
   if (e->stream != NULL) {
-    uvr_stream_close(e->stream, on_end_closed, e);
+    uvr_stream_close(e->stream, UVR_CLOSE_NOW, on_end_closed, e);
     assert_true(rig_run_until(e->r, &e->closed));
   }
   uvr_buffer_put(&e->r->context.buffers, e->outgoing);
