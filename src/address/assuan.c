@@ -56,7 +56,7 @@ static bool starts_with(const input *in, const char *word)
   return in->size >= length && memcmp(in->next, word, length) == 0;
 }
 
-static bool take(input *in, const char *word)
+static bool accept_word(input *in, const char *word)
 {
   if (!starts_with(in, word)) {
     return false;
@@ -65,8 +65,8 @@ static bool take(input *in, const char *word)
   return true;
 }
 
-/* Takes a port. What is wrong, or NULL. */
-static const char *take_port(input *in, uint16_t *port)
+/* Parses a port. Returns what is wrong, or NULL. */
+static const char *parse_port(input *in, uint16_t *port)
 {
   uint32_t value = 0;
   size_t digits = 0;
@@ -96,7 +96,7 @@ static const char *parse_plain(input in, uvr_assuan *out)
   if (strchr("\n\r\t +-0123456789", first) == NULL || first == '\0') {
     return NO_SOCKET_FILE;
   }
-  const char *fault = take_port(&in, &out->port);
+  const char *fault = parse_port(&in, &out->port);
   if (fault != NULL) {
     return fault;
   }
@@ -106,7 +106,7 @@ static const char *parse_plain(input in, uvr_assuan *out)
   if (in.size == 0) {
     return "ends behind its port, without the nonce: " RESTART;
   }
-  if (!take(&in, "\n")) {
+  if (!accept_word(&in, "\n")) {
     return "has something other than a port in its first line: " RESTART;
   }
   if (in.size != UVR_ASSUAN_NONCE_SIZE) {
@@ -129,8 +129,8 @@ static int hex_digit(unsigned char c)
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Takes eight hexadecimal digits and stores their value in little-endian order. */
-static bool take_word(input *in, unsigned char *bytes)
+/* Parses eight hexadecimal digits and stores their value in little-endian order. */
+static bool parse_word(input *in, unsigned char *bytes)
 {
   uint32_t word = 0;
   for (size_t i = 0; i < 8; i++) {
@@ -149,18 +149,18 @@ static bool take_word(input *in, unsigned char *bytes)
 static const char *parse_cygwin(input in, uvr_assuan *out)
 {
   out->cygwin = true;
-  const char *fault = take_port(&in, &out->port);
+  const char *fault = parse_port(&in, &out->port);
   if (fault != NULL) {
     return fault;
   }
   if (starts_with(&in, " d ")) {
     return "stands for a datagram socket, but only stream sockets can be relayed: choose another";
   }
-  if (!take(&in, " s ")) {
+  if (!accept_word(&in, " s ")) {
     return "lacks the s of a stream socket behind its port: " RESTART;
   }
   for (size_t i = 0; i < 4; i++) {
-    if ((i > 0 && !take(&in, "-")) || !take_word(&in, out->nonce + 4 * i)) {
+    if ((i > 0 && !accept_word(&in, "-")) || !parse_word(&in, out->nonce + 4 * i)) {
       return "has no nonce of four groups of eight hexadecimal digits: " RESTART;
     }
   }
@@ -180,7 +180,7 @@ static const char *parse(input in, uvr_assuan *out)
   if (in.size > UVR_ASSUAN_FILE_MAX) {
     return "is too large for a libassuan socket file: gpgconf --list-dirs shows where they are";
   }
-  return take(&in, CYGWIN) ? parse_cygwin(in, out) : parse_plain(in, out);
+  return accept_word(&in, CYGWIN) ? parse_cygwin(in, out) : parse_plain(in, out);
 }
 
 int uvr_assuan_parse(const char *path, const void *data, size_t size, uvr_assuan *out, uvrelay_error_t *error)

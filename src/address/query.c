@@ -1,5 +1,5 @@
 /* Options by name: a table of them, a parser for each kind of value, and the query of an address, which is cut into
- * them. What is wrong is told with the option's name and with what may be written instead. */
+ * them. An error names the option and says what may be written instead. */
 #include "address/query.h"
 
 #include <stdio.h>
@@ -28,23 +28,23 @@ typedef enum option_id {
 
 static const struct {
   const char *name;
-  uvrelay_side_t side;   /* in whose query it may stand; UVRELAY_SIDE_NONE: in both */
-  uvr_address_kind kind; /* what the address must be; UVR_ADDRESS_NONE: anything */
-  bool each;             /* each side may have its own */
-  const char *values;
-  const char *where; /* for the message */
+  uvrelay_side_t side;     /* in whose query it may stand; UVRELAY_SIDE_NONE: in both */
+  uvr_address_trait trait; /* what the address must have; 0: nothing */
+  bool each;               /* each side may have its own */
+  const char *values;      /* what the value may be, for the message */
+  const char *where;       /* where it may stand, for the message */
 } table[OPTION_COUNT] = {
-    [OPTION_TIMEOUT] = {"timeout", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
-    [OPTION_LINGER] = {"linger", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
-    [OPTION_IDLE] = {"idle", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, DURATION, NULL},
-    [OPTION_MAX] = {"max", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, false, "a number from 1 to 1000000", NULL},
-    [OPTION_PERM] = {"perm", UVRELAY_LEFT, UVR_ADDRESS_UNIX, false, "an octal number up to 0777, such as 0600",
-                     "where a unix: socket is listened on"},
-    [OPTION_MODE] = {"mode", UVRELAY_LEFT, UVR_ADDRESS_NPIPE, false, "byte or message",
+    [OPTION_TIMEOUT] = {"timeout", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
+    [OPTION_LINGER] = {"linger", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
+    [OPTION_IDLE] = {"idle", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
+    [OPTION_MAX] = {"max", UVRELAY_SIDE_NONE, 0, false, "a number from 1 to 1000000", NULL},
+    [OPTION_PERM] = {"perm", UVRELAY_LEFT, UVR_ADDRESS_HAS_PERMISSIONS, false,
+                     "an octal number up to 0777, such as 0600", "where a unix: socket is listened on"},
+    [OPTION_MODE] = {"mode", UVRELAY_LEFT, UVR_ADDRESS_HAS_MODE, false, "byte or message",
                      "where a named pipe is listened on, as a target's is for its server to say"},
-    [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_NPIPE, false, UVR_IMPERSONATION_LEVELS,
-                              "where the target is a named pipe"},
-    [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, UVR_ADDRESS_NONE, true, "auto, marker or none", NULL},
+    [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_HAS_IMPERSONATION, false,
+                              UVR_IMPERSONATION_LEVELS, "where the target is a named pipe"},
+    [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, 0, true, "auto, marker or none", NULL},
 };
 
 bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level)
@@ -141,7 +141,7 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
                          uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  uvrelay_route_options_t changed = {.size = options->size}; /* nothing is half-written */
+  uvrelay_route_options_t changed = {.size = options->size}; /* on an error, *options stays as it is */
   size_t known = options->size < sizeof(changed) ? options->size : sizeof(changed);
   if (known < sizeof(known)) {
     return refuse_size(error);
@@ -159,7 +159,7 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s has the bad value %s: write %s", name,
                          uvr_quote(quoted, value), table[id].values);
   }
-  for (size_t i = known; i < sizeof(changed); i++) { /* what the caller's struct does not have */
+  for (size_t i = known; i < sizeof(changed); i++) { /* members that the caller's struct does not have */
     if (((const unsigned char *)&changed)[i] != 0) {
       return refuse_size(error);
     }
@@ -168,15 +168,15 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
   return 0;
 }
 
-/* Whether the option, which is right by itself, makes sense with this address, and stands for the first time. */
-static int check(option_id id, uvrelay_side_t side, const char *value, const uvr_address *address, unsigned *given,
-                 uvrelay_error_t *error)
+/* Checks that the option, whose value is good, suits this address and is given for the first time. */
+static int check_option(option_id id, uvrelay_side_t side, const char *value, const uvr_address *address,
+                        unsigned *given, uvrelay_error_t *error)
 {
-  if (table[id].kind != UVR_ADDRESS_NONE && table[id].kind != address->kind) {
+  if (table[id].trait != 0 && !uvr_address_has(address, table[id].trait)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s cannot have the option %s, which stands only %s",
                          address->canonical, table[id].name, table[id].where);
   }
-  if (id == OPTION_EOF && strcmp(value, "marker") == 0 && address->kind != UVR_ADDRESS_NPIPE) {
+  if (id == OPTION_EOF && strcmp(value, "marker") == 0 && !uvr_address_has(address, UVR_ADDRESS_HAS_END_MARKER)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
                          "%s cannot have the option eof=marker, which is for named pipes", address->canonical);
   }
@@ -189,9 +189,9 @@ static int check(option_id id, uvrelay_side_t side, const char *value, const uvr
   return 0;
 }
 
-/* Takes NAME=VALUE, of `length` bytes. */
-static int take(const char *text, size_t length, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
-                const uvr_address *address, uvrelay_error_t *error)
+/* Parses NAME=VALUE, of `length` bytes, and sets the option. */
+static int parse_option(const char *text, size_t length, uvrelay_side_t side, uvrelay_route_options_t *options,
+                        unsigned *given, const uvr_address *address, uvrelay_error_t *error)
 {
   char copy[NAME_SIZE + VALUE_SIZE];
   if (length >= sizeof(copy)) {
@@ -213,7 +213,7 @@ static int take(const char *text, size_t length, uvrelay_side_t side, uvrelay_ro
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, reason.code, "the address %s: %s", address->canonical,
                          reason.text);
   }
-  return check(find(copy), side, value, address, given, error);
+  return check_option(find(copy), side, value, address, given, error);
 }
 
 int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
@@ -226,7 +226,7 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
   bool device_path = text != NULL && strspn(plain, "/\\") == 2 && plain[2] == '?'; /* \\?\pipe\NAME */
   size_t device = device_path ? (size_t)(plain - text) + 3 : 0;
   size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
-  bool too_long = length >= sizeof(address); /* which the parser then says */
+  bool too_long = length >= sizeof(address); /* the parser refuses it with its own message */
   if (length > 0 && !too_long) {
     memcpy(address, text, length);
   }
@@ -236,7 +236,7 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
   const char *next = text == NULL || text[length] == '\0' ? NULL : text + length + 1;
   while (code == 0 && next != NULL) {
     size_t option = strcspn(next, "&");
-    code = take(next, option, side, options, given, out, error);
+    code = parse_option(next, option, side, options, given, out, error);
     next = next[option] == '&' ? next + option + 1 : NULL;
   }
   return code;

@@ -1,0 +1,130 @@
+/* The form of a named pipe, see form.h: //./pipe/NAME, //HOST/pipe/NAME, npipe:////./pipe/NAME, npipe:NAME. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "address/form.h"
+#include "base/text.h"
+
+/* Why Windows would open no pipe of this name, or something else in its place; NULL if it would open the pipe. Windows
+ * treats "." and ".." as directories, which could lead out of //./pipe/ to a drive, and drops a dot at the end of a
+ * part.
+ */
+static const char *pipe_name_fault(const char *name)
+{
+  if (strpbrk(name, "*?\"<>") != NULL) {
+    return "has a wildcard in the pipe's name, one of * ? \" < >";
+  }
+  size_t part = 0;
+  for (size_t i = 0;; i++) {
+    if (uvr_is_slash(name[i]) || name[i] == '\0') {
+      if (i > part && name[i - 1] == '.') {
+        return "has a part that ends in a dot in the pipe's name, which Windows would drop";
+      }
+      if (name[i] == '\0') {
+        break;
+      }
+      part = i + 1;
+    }
+  }
+  char last = name[strlen(name) - 1];
+  if (uvr_is_slash(last)) {
+    return "ends in a slash, which no pipe's name does";
+  }
+  return last == ' ' ? "ends in a blank, which Windows would drop" : NULL;
+}
+
+/* The pipe `name` on `host`, "." being this computer. `text` is the whole address. */
+static int set_pipe(const char *text, const char *host, size_t host_length, const char *name, uvr_address *out,
+                    uvrelay_error_t *error)
+{
+  if (*name == '\0') {
+    return uvr_address_refuse(text, error, "names no pipe: write //./pipe/NAME");
+  }
+  const char *fault = pipe_name_fault(name);
+  if (fault != NULL) {
+    return uvr_address_refuse(text, error, "%s: write //./pipe/NAME with the name that its server gave it", fault);
+  }
+
+  int head = snprintf(out->path, sizeof(out->path), "\\\\%.*s\\pipe\\", (int)host_length, host);
+  size_t used = (size_t)head;
+  for (; *name != '\0' && used < sizeof(out->path) - 1; name++) {
+    if (!uvr_is_slash(*name)) {
+      out->path[used++] = *name;
+    } else if (out->path[used - 1] != '\\') {
+      out->path[used++] = '\\';
+    }
+  }
+  out->path[used] = '\0';
+  size_t units = uvr_utf16_units(out->path);
+  /* A name that did not fit into out->path has more units than are allowed, even at four bytes for two units. */
+  if (*name != '\0' || units > UVR_ADDRESS_NPIPE_MAX) {
+    return uvr_address_refuse(text, error, "is too long for a pipe: Windows takes %d characters, //./pipe/ included",
+                              UVR_ADDRESS_NPIPE_MAX);
+  }
+  for (size_t i = 0; i <= used; i++) {
+    out->canonical[i] = out->path[i];
+    if (out->path[i] == '\\') {
+      out->canonical[i] = '/';
+    }
+  }
+  if (host_length != 1 || *host != '.') {
+    memcpy(out->host, host, host_length);
+  }
+  return 0;
+}
+
+/* A pipe's full name, which begins with two slashes; `name` points into `text`, the whole address. */
+static int parse_pipe_path(const char *text, const char *name, uvr_address *out, uvrelay_error_t *error)
+{
+  const char *host = name + strspn(name, UVR_SLASHES);
+  size_t host_length = strcspn(host, UVR_SLASHES);
+  const char *pipe = host + host_length + strspn(host + host_length, UVR_SLASHES);
+  bool here = host_length == 1 && (*host == '.' || *host == '?');
+  if (!uvr_begins(pipe, "pipe") || (pipe[4] != '\0' && !uvr_is_slash(pipe[4]))) {
+    return uvr_address_refuse(text, error, "is no pipe's name: write //./pipe/NAME or //HOST/pipe/NAME");
+  }
+  if (host - name != 2) {
+    return uvr_address_refuse(text, error, "begins with %d slashes instead of two: write //./pipe/NAME",
+                              (int)(host - name));
+  }
+  if (!here) {
+    const char *fault = uvr_host_fault(host, host_length);
+    if (fault != NULL) {
+      return uvr_address_refuse(text, error, "%s: write //HOST/pipe/NAME", fault);
+    }
+  }
+  pipe += strlen("pipe");
+  pipe += strspn(pipe, UVR_SLASHES);
+  return set_pipe(text, here ? "." : host, host_length, pipe, out, error);
+}
+
+/* npipe:////./pipe/NAME or npipe:NAME */
+static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
+{
+  (void)flags;
+  size_t slashes = strspn(rest, UVR_SLASHES);
+  if (slashes == 0) {
+    return set_pipe(text, ".", 1, rest, out, error);
+  }
+  if (slashes != 4) {
+    return uvr_address_refuse(text, error, "has %u slashes after npipe: instead of four: write npipe:////./pipe/NAME",
+                              (unsigned)slashes);
+  }
+  return parse_pipe_path(text, rest + 2, out, error);
+}
+
+/* //./pipe/NAME */
+static int parse_bare(const char *text, uvr_address *out, uvrelay_error_t *error)
+{
+  return uvr_is_slash(text[0]) && uvr_is_slash(text[1]) ? parse_pipe_path(text, text, out, error) : UVR_NOT_THIS_FORM;
+}
+
+const uvr_address_form uvr_npipe_form = {
+    .kind = UVR_ADDRESS_NPIPE,
+    .scheme = "npipe:",
+    .example = "//./pipe/NAME for a named pipe",
+    .traits = UVR_ADDRESS_HAS_MODE | UVR_ADDRESS_HAS_IMPERSONATION | UVR_ADDRESS_HAS_END_MARKER,
+    .parse = parse,
+    .parse_bare = parse_bare,
+};

@@ -1,0 +1,40 @@
+/* The form of a Unix socket, see form.h: unix:///PATH. */
+#include <stdio.h>
+#include <string.h>
+
+#include "address/form.h"
+
+/* A question mark is part of the path: query.c has cut the options off before. */
+static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
+{
+  (void)flags;
+  if (strncmp(rest, "///", 3) != 0) {
+    return uvr_address_refuse(text, error,
+                              "has no absolute path after unix://: write unix:///PATH, with three slashes");
+  }
+  const char *path = rest + 2;
+  size_t length = strlen(path);
+  if (path[strspn(path, "/")] == '\0') {
+    return uvr_address_refuse(text, error, "names no socket: write unix:///PATH");
+  }
+  if (path[length - 1] == '/') {
+    return uvr_address_refuse(text, error,
+                              "ends in a slash, so it names a directory: write the path of the socket in it");
+  }
+  if (length > UVR_ADDRESS_UNIX_MAX) {
+    return uvr_address_refuse(
+        text, error, "has a path of %u bytes, but a Unix socket's has at most %d: link to it from a shorter one",
+        (unsigned)length, UVR_ADDRESS_UNIX_MAX);
+  }
+  memcpy(out->path, path, length + 1);
+  (void)snprintf(out->canonical, sizeof(out->canonical), "unix://%s", path);
+  return 0;
+}
+
+const uvr_address_form uvr_unix_form = {
+    .kind = UVR_ADDRESS_UNIX,
+    .scheme = "unix:",
+    .example = "unix:///PATH",
+    .traits = UVR_ADDRESS_HAS_PERMISSIONS,
+    .parse = parse,
+};
