@@ -25,11 +25,11 @@ int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_alloca
   *context = (uvr_context){
       .loop = loop, .memory = *memory, .log = *log, .message_size = MESSAGE_SIZE, .patience = usual_patience};
   uvr_buffer_pool_init(&context->buffers, &context->memory);
-  return uvr_os_init(context);
+  return uvr_os_new_events(&context->memory, &context->events);
 }
 
 void uvr_context_clear(uvr_context *context)
 {
-  uvr_os_clear(context);
+  uvr_os_free_events(context->events);
   uvr_buffer_pool_clear(&context->buffers);
 }

@@ -4,24 +4,21 @@
 
 #include <stdbool.h>
 
-#include "address/address.h"
-#include "base/context.h"
+#include <uv.h>
 
-/* Makes and frees what context.h says only one system has. */
-int uvr_os_init(uvr_context *context);
-void uvr_os_clear(uvr_context *context);
+#include "base/memory.h"
+
+struct uvr_event_pool; /* event_pool_win.h */
+
+/* Makes the pool of events that Windows' streams share; on Unix *events becomes NULL. Returns 0 or UV_ENOMEM. */
+int uvr_os_new_events(const uvrelay_allocator_t *memory, struct uvr_event_pool **events);
+void uvr_os_free_events(struct uvr_event_pool *events);
 
 /* Whether this system has named pipes. */
 bool uvr_os_has_npipes(void);
 
 /* Whether a uv_pipe_t can be half-closed and still be read from. */
 bool uvr_os_pipes_half_close(void);
-
-/* NULL when this system can dial the address; else why not, and what could be done: a sentence's text. */
-const char *uvr_os_lacks(const uvr_address *address);
-
-/* The same for listening. */
-const char *uvr_os_lacks_listener(uvr_address_kind kind);
 
 /* Whether the peer of a socket is gone, which libuv shows no more once its end of input was read: 1 or 0; an error code
  * where that cannot be asked. */

@@ -1,4 +1,4 @@
-/* Unix's side of system.h. */
+/* Unix's side of os.h. */
 #include "base/os.h"
 
 #include <fcntl.h>
@@ -7,15 +7,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int uvr_os_init(uvr_context *context)
+int uvr_os_new_events(const uvrelay_allocator_t *memory, struct uvr_event_pool **events)
 {
-  (void)context;
+  (void)memory;
+  *events = NULL;
   return 0;
 }
 
-void uvr_os_clear(uvr_context *context)
+void uvr_os_free_events(struct uvr_event_pool *events)
 {
-  (void)context;
+  (void)events;
 }
 
 bool uvr_os_has_npipes(void)
@@ -26,21 +27,6 @@ bool uvr_os_has_npipes(void)
 bool uvr_os_pipes_half_close(void)
 {
   return true;
-}
-
-const char *uvr_os_lacks(const uvr_address *address)
-{
-  return address->kind == UVR_ADDRESS_NPIPE
-             ? "named pipes exist on Windows only; run uvrelay.exe there (in WSL it can be started from Linux)"
-         : uvr_address_is_windows_file(address) ? "its path is one of Windows; run uvrelay.exe there"
-                                                : NULL;
-}
-
-const char *uvr_os_lacks_listener(uvr_address_kind kind)
-{
-  return kind == UVR_ADDRESS_ASSUAN  ? "a libassuan socket file is made by its own server"
-         : kind == UVR_ADDRESS_NPIPE ? "named pipes exist on Windows only; run uvrelay.exe there"
-                                     : NULL;
 }
 
 int uvr_os_is_hung_up(const uv_stream_t *stream)

@@ -1,18 +1,17 @@
-/* Windows' side of system.h. */
+/* Windows' side of os.h. */
 #include "base/os.h"
 
 #include "base/event_pool_win.h"
 
-int uvr_os_init(uvr_context *context)
+int uvr_os_new_events(const uvrelay_allocator_t *memory, struct uvr_event_pool **events)
 {
-  context->events = uvr_event_pool_new(&context->memory);
-  return context->events == NULL ? UV_ENOMEM : 0;
+  *events = uvr_event_pool_new(memory);
+  return *events == NULL ? UV_ENOMEM : 0;
 }
 
-void uvr_os_clear(uvr_context *context)
+void uvr_os_free_events(struct uvr_event_pool *events)
 {
-  uvr_event_pool_free(context->events);
-  context->events = NULL;
+  uvr_event_pool_free(events);
 }
 
 bool uvr_os_has_npipes(void)
@@ -23,22 +22,6 @@ bool uvr_os_has_npipes(void)
 bool uvr_os_pipes_half_close(void)
 {
   return false; /* uv_shutdown closes the whole pipe there, soon after */
-}
-
-const char *uvr_os_lacks(const uvr_address *address)
-{
-  return address->kind == UVR_ADDRESS_UNIX
-             ? "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port"
-             : NULL;
-}
-
-const char *uvr_os_lacks_listener(uvr_address_kind kind)
-{
-  return kind == UVR_ADDRESS_ASSUAN ? "a libassuan socket file is made by its own server"
-         : kind == UVR_ADDRESS_UNIX
-             ? "uvrelay for Windows does not listen on Unix sockets; name a pipe or a tcp:// port"
-         : kind == UVR_ADDRESS_FD ? "Windows passes no sockets on; name a pipe or a tcp:// port"
-                                  : NULL;
 }
 
 /* Not WSAPoll, which tells a half-closed connection and a lost one alike. A peer that has closed both directions shows

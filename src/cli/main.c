@@ -8,6 +8,7 @@
 #include "cli/input/options.h"
 #include "cli/os/console.h"
 #include "cli/os/slim_start.h"
+#include "endpoint/dial.h"
 #include "relay/pair.h"
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
@@ -16,6 +17,7 @@
 typedef struct program {
   uvr_options options;
   uv_loop_t loop;
+  uvr_pair *pair; /* NULL: it has ended */
   int status;
 } program;
 
@@ -47,26 +49,41 @@ static void on_end(void *user, const uvrelay_result_t *result)
     say_error(&result->error, &p->options);
     p->status = 1;
   }
+  p->pair = NULL;
   uv_stop(&p->loop);
+}
+
+static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+{
+  program *p = user;
+  if (p->pair == NULL) {
+    return; /* the process ends */
+  }
+  if (stream != NULL) {
+    uvr_pair_connect(p->pair, stream);
+  } else {
+    uvr_pair_fail(p->pair, error);
+  }
 }
 
 static int start(program *p, uvr_context *context, const uvr_address *address, uvrelay_error_t *error)
 {
   uvr_stream *stdio;
-  uvr_pair *session;
   const uvr_pair_options options = {
       .end_after_left = p->options.end_at_input_end,
       .end_after_right = p->options.end_at_target_end,
       /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
-      .eof_to_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE,
-      .dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
-               .timeout_ms = p->options.timeout_ms,
-               .level = p->options.impersonation}};
+      .eof_to_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE};
+  const uvr_dial_options dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
+                                 .timeout_ms = p->options.timeout_ms,
+                                 .connect = {.level = p->options.impersonation}};
   const uvr_pair_events events = {.on_end = on_end, .user = p};
   int code = uvr_stream_stdio_new(context, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
-  if (code == 0 && uvr_pair_start(context, stdio, address, &options, &events, &session) != 0) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
+  if (code == 0 && (uvr_pair_start(context, stdio, NULL, &options, &events, &p->pair) != 0 ||
+                    uvr_dial_start(context, address, &dial, on_dialled, p) == NULL)) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
   }
+  uvr_log_line(&context->log, "connecting to %s", address->canonical);
   return code;
 }
 

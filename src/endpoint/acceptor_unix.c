@@ -4,37 +4,36 @@
  * ours wait in the kernel until there are, for their targets, too.
  *
  * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
+#include "endpoint/acceptor_unix.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/os.h"
-#include "endpoint/listen.h"
-#include "endpoint/passed_socket_unix.h"
-#include "endpoint/socket_file_unix.h"
+#include "endpoint/ip.h"
 #include "stream/uv.h"
 
-enum { BACKLOG = 4096, SPARE_DESCRIPTORS = 6 };
+enum { SPARE_DESCRIPTORS = 6 };
 
-struct uvr_socket_listener {
+typedef struct acceptor_unix {
+  uvr_acceptor base;
   uvr_context *context;
   const char *client_name;
-  uvr_socket_client_cb on_client;
+  uvr_client_cb on_client;
   void *user;
-  uvr_close_cb on_close;
-  void *close_user;
+  uvr_close_cb on_closed;
+  void *closed_user;
   uv_poll_t poll;
   int fd;
   int accepted;        /* a client for whom there was no memory yet, or -1 */
   uv_handle_type type; /* of its clients */
   bool polling;
   uvr_socket_file file;
-  unsigned children; /* to be closed */
-};
+  uvr_closing closing;
+} acceptor_unix;
 
-static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
+int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code)
 {
   return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,
                               uv_strerror(code), code == UV_EADDRINUSE ? ": choose another port" : "");
@@ -44,20 +43,21 @@ static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-  uvr_socket_listener *listener = poll->data;
+  acceptor_unix *self = poll->data;
   (void)status; /* an error shows at the next accept */
   (void)events;
-  listener->on_client(listener->user, NULL);
+  self->on_client(self->user, NULL);
 }
 
-void uvr_socket_pause(uvr_socket_listener *listener, bool pause)
+static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 {
-  if (listener->polling == pause) {
-    listener->polling = !pause;
+  acceptor_unix *self = (acceptor_unix *)acceptor;
+  if (self->polling == pause) {
+    self->polling = !pause;
     if (pause) {
-      (void)uv_poll_stop(&listener->poll);
+      (void)uv_poll_stop(&self->poll);
     } else {
-      (void)uv_poll_start(&listener->poll, UV_READABLE, on_readable);
+      (void)uv_poll_start(&self->poll, UV_READABLE, on_readable);
     }
   }
 }
@@ -77,55 +77,44 @@ static bool has_spare(const uv_loop_t *loop)
   return enough;
 }
 
-static void on_child_closed(void *user)
-{
-  uvr_socket_listener *listener = user;
-  if (--listener->children == 0) {
-    uvr_close_cb on_close = listener->on_close;
-    void *close_user = listener->close_user;
-    uvr_free(&listener->context->memory, listener);
-    on_close(close_user);
-  }
-}
-
-static int make_stream(uvr_socket_listener *listener, int fd, uvr_stream **out)
+static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
 {
   uvr_stream *stream;
-  int code = uvr_stream_uv_new(listener->context, listener->type, listener->client_name, &stream);
+  int code = uvr_stream_uv_new(self->context, self->type, self->client_name, &stream);
   if (code != 0) {
-    listener->accepted = fd;
+    self->accepted = fd;
     return code;
   }
   uv_stream_t *handle = uvr_stream_uv_handle(stream);
-  code = listener->type == UV_TCP ? uv_tcp_open((uv_tcp_t *)handle, fd) : uv_pipe_open((uv_pipe_t *)handle, fd);
+  code = self->type == UV_TCP ? uv_tcp_open((uv_tcp_t *)handle, fd) : uv_pipe_open((uv_pipe_t *)handle, fd);
   if (code != 0) {
     (void)close(fd);
-    listener->children++;
-    uvr_stream_close(stream, UVR_CLOSE_NOW, on_child_closed, listener);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->closing), &self->closing);
     return code;
   }
-  if (listener->type == UV_TCP) {
+  if (self->type == UV_TCP) {
     uvr_stream_uv_tune_tcp((uv_tcp_t *)handle);
   }
   *out = stream;
   return 0;
 }
 
-int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_error_t *error)
+static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
-  int fd = listener->accepted;
+  acceptor_unix *self = (acceptor_unix *)acceptor;
+  int fd = self->accepted;
   int code = UV_EMFILE;
-  listener->accepted = -1;
+  self->accepted = -1;
   if (fd >= 0) {
-    code = make_stream(listener, fd, out);
-  } else if (has_spare(listener->context->loop)) {
+    code = make_stream(self, fd, out);
+  } else if (has_spare(self->context->loop)) {
     do {
-      fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    code = fd < 0 ? -errno : make_stream(listener, fd, out);
+    code = fd < 0 ? -errno : make_stream(self, fd, out);
   }
   if (code != 0 && code != UV_EAGAIN) {
-    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", listener->client_name,
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", self->client_name,
                                uv_strerror(code));
   }
   return code;
@@ -133,26 +122,68 @@ int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_err
 
 /* Closing. */
 
-static void on_poll_closed(uv_handle_t *handle)
+static void on_all_closed(void *user)
 {
-  on_child_closed(handle->data);
+  acceptor_unix *self = user;
+  uvr_close_cb on_closed = self->on_closed;
+  void *closed_user = self->closed_user;
+  uvr_free(&self->context->memory, self);
+  on_closed(closed_user);
 }
 
-void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void *user)
+static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user)
 {
-  listener->on_close = on_close;
-  listener->close_user = user;
-  uvr_socket_file_remove(&listener->file);
-  uv_close((uv_handle_t *)&listener->poll, on_poll_closed);
-  (void)close(listener->fd);
-  if (listener->accepted >= 0) {
-    (void)close(listener->accepted);
+  acceptor_unix *self = (acceptor_unix *)acceptor;
+  self->on_closed = on_closed;
+  self->closed_user = user;
+  uvr_socket_file_remove(&self->file);
+  uvr_closing_begin(&self->closing, on_all_closed, self);
+  uvr_closing_handle(&self->closing, (uv_handle_t *)&self->poll);
+  uvr_closing_end(&self->closing);
+  (void)close(self->fd);
+  if (self->accepted >= 0) {
+    (void)close(self->accepted);
   }
 }
 
 /* Starting. */
 
-static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_error_t *error)
+static const uvr_acceptor_ops ops = {.accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
+
+int uvr_acceptor_unix(const uvr_listen_request *request, int fd, uv_handle_type type, uvr_socket_file *file,
+                      uvr_acceptor **out, uvrelay_error_t *error)
+{
+  acceptor_unix *self = uvr_alloc(&request->context->memory, sizeof(*self));
+  int code = self == NULL ? UV_ENOMEM : uv_poll_init(request->context->loop, &self->poll, fd);
+  if (code != 0) {
+    if (file != NULL) {
+      uvr_socket_file_remove(file);
+    }
+    (void)close(fd);
+    uvr_free(&request->context->memory, self);
+    return self == NULL ? uvr_error_set(error, UVRELAY_PHASE_LISTEN, code, "there is no memory to listen on %s",
+                                        request->address->canonical)
+                        : uvr_acceptor_fail(error, request->address, code);
+  }
+  self->base.ops = &ops;
+  self->context = request->context;
+  self->client_name = request->client_name;
+  self->on_client = request->on_client;
+  self->user = request->user;
+  self->fd = fd;
+  self->accepted = -1;
+  self->type = type;
+  if (file != NULL) {
+    self->file = *file;
+  }
+  self->poll.data = self;
+  pause_accepting(&self->base, false);
+  *out = &self->base;
+  return 0;
+}
+
+int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
+                     uvrelay_error_t *error)
 {
   struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
   socklen_t length = ip->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
@@ -160,88 +191,16 @@ static int open_tcp(uvr_address *address, const struct sockaddr *ip, uvrelay_err
   int on = 1;
   int fd = socket(ip->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) {
-    return fail(error, address, -errno);
+    return uvr_acceptor_fail(error, request->address, -errno);
   }
   bool ipv6 = ip->sa_family == AF_INET6; /* and nothing else, as on Windows */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
       (ipv6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) || bind(fd, ip, length) != 0 ||
-      listen(fd, BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
-    int code = fail(error, address, -errno);
+      listen(fd, UVR_ACCEPTOR_BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {
+    int code = uvr_acceptor_fail(error, request->address, -errno);
     (void)close(fd);
     return code;
   }
-  uvr_address_set_port(address, uvr_listen_port((const struct sockaddr *)&bound));
-  return fd;
-}
-
-/* Its number stays taken but leads nowhere, so that no other route gets it, nor another socket by it. */
-static int take_passed(int fd, const uvr_address *address, uvrelay_error_t *error)
-{
-  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
-  int own = nowhere < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  int code = own < 0 || dup3(nowhere, fd, O_CLOEXEC) < 0 ? fail(error, address, -errno) : own;
-  if (nowhere >= 0) {
-    (void)close(nowhere);
-  }
-  if (code < 0 && own >= 0) {
-    (void)close(own);
-  }
-  return code;
-}
-
-static int open_passed(const uvr_address *address, bool allow_remote, uv_handle_type *type, uvrelay_error_t *error)
-{
-  int family = AF_UNIX;
-  struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
-  socklen_t length = sizeof(name);
-  int fd = uvr_passed_socket(address, &family, error);
-  if (fd < 0) {
-    return fd;
-  }
-  *type = family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP;
-  if (family != AF_UNIX && !allow_remote &&
-      (getsockname(fd, (struct sockaddr *)&name, &length) != 0 ||
-       !uvr_listen_is_loopback((const struct sockaddr *)&name))) {
-    return uvr_listen_refuse_remote(address->canonical, error);
-  }
-  return take_passed(fd, address, error);
-}
-
-int uvr_listen_socket(uvr_context *context, uvr_address *address, const struct sockaddr *ip,
-                      const uvr_listen_options *options, const char *client_name, uvr_socket_client_cb on_client,
-                      void *user, uvr_socket_listener **out, uvrelay_error_t *error)
-{
-  uvr_socket_listener *listener = uvr_alloc(&context->memory, sizeof(*listener));
-  if (listener == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
-                         address->canonical);
-  }
-  listener->context = context;
-  listener->client_name = client_name;
-  listener->on_client = on_client;
-  listener->user = user;
-  listener->children = 1;
-  listener->accepted = -1;
-  listener->type = address->kind == UVR_ADDRESS_TCP ? UV_TCP : UV_NAMED_PIPE;
-  int fd = address->kind == UVR_ADDRESS_TCP ? open_tcp(address, ip, error)
-           : address->kind == UVR_ADDRESS_UNIX
-               ? uvr_socket_file_listen(address, options->permissions, &listener->file, error)
-               : open_passed(address, options->allow_remote, &listener->type, error);
-  if (fd < 0) {
-    uvr_free(&context->memory, listener);
-    return fd;
-  }
-  listener->fd = fd;
-  int code = uv_poll_init(context->loop, &listener->poll, fd);
-  if (code != 0) {
-    code = fail(error, address, code);
-    uvr_socket_file_remove(&listener->file);
-    (void)close(fd);
-    uvr_free(&context->memory, listener);
-    return code;
-  }
-  listener->poll.data = listener;
-  uvr_socket_pause(listener, false);
-  *out = listener;
-  return 0;
+  uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));
+  return uvr_acceptor_unix(request, fd, UV_TCP, NULL, out, error);
 }

@@ -1,21 +1,23 @@
-/* TCP ports that listen, on Windows: libuv's, whose clients wait in it until they are taken. */
-#include "endpoint/listen.h"
+/* TCP ports that listen, on Windows: libuv's, whose clients wait in it until they are accepted. */
+#include "endpoint/acceptor.h"
+#include "endpoint/ip.h"
 #include "stream/uv.h"
 
 enum { BACKLOG = 4096 };
 
-struct uvr_socket_listener {
+typedef struct acceptor_tcp {
+  uvr_acceptor base;
   uvr_context *context;
   const char *client_name;
-  uvr_socket_client_cb on_client;
+  uvr_client_cb on_client;
   void *user;
-  uvr_close_cb on_close;
-  void *close_user;
+  uvr_close_cb on_closed;
+  void *closed_user;
   uv_tcp_t tcp;
-  size_t waiting; /* clients that libuv has told of */
+  size_t waiting; /* clients that libuv has announced */
   bool paused;
-  unsigned children; /* to be closed */
-};
+  uvr_closing closing;
+} acceptor_tcp;
 
 static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
 {
@@ -25,112 +27,106 @@ static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
 
 static void on_connection(uv_stream_t *server, int status)
 {
-  uvr_socket_listener *listener = server->data;
+  acceptor_tcp *self = server->data;
   if (status != 0) { /* libuv has given up listening */
     uvrelay_error_t error;
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "cannot wait for %s any more: %s",
-                               listener->client_name, uv_strerror(status));
-    listener->on_client(listener->user, &error);
+                               self->client_name, uv_strerror(status));
+    self->on_client(self->user, &error);
     return;
   }
-  listener->waiting++;
-  if (!listener->paused) {
-    listener->on_client(listener->user, NULL);
+  self->waiting++;
+  if (!self->paused) {
+    self->on_client(self->user, NULL);
   }
 }
 
-/* Those that wait meanwhile the owner takes when it resumes. */
-void uvr_socket_pause(uvr_socket_listener *listener, bool pause)
+/* Those that wait meanwhile the owner accepts when it resumes. */
+static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 {
-  listener->paused = pause;
+  ((acceptor_tcp *)acceptor)->paused = pause;
 }
 
-static void on_child_closed(void *user)
+static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
-  uvr_socket_listener *listener = user;
-  if (--listener->children == 0) {
-    uvr_close_cb on_close = listener->on_close;
-    void *close_user = listener->close_user;
-    uvr_free(&listener->context->memory, listener);
-    on_close(close_user);
-  }
-}
-
-int uvr_socket_take(uvr_socket_listener *listener, uvr_stream **out, uvrelay_error_t *error)
-{
-  while (listener->waiting > 0) {
+  acceptor_tcp *self = (acceptor_tcp *)acceptor;
+  while (self->waiting > 0) {
     uvr_stream *stream;
-    int code = uvr_stream_uv_new(listener->context, UV_TCP, listener->client_name, &stream);
+    int code = uvr_stream_uv_new(self->context, UV_TCP, self->client_name, &stream);
     if (code != 0) {
-      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", listener->client_name,
+      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", self->client_name,
                                   uv_strerror(code));
     }
-    listener->waiting--;
+    self->waiting--;
     uv_tcp_t *client = (uv_tcp_t *)uvr_stream_uv_handle(stream);
-    if (uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)client) == 0) {
+    if (uv_accept((uv_stream_t *)&self->tcp, (uv_stream_t *)client) == 0) {
       uvr_stream_uv_tune_tcp(client);
       *out = stream;
       return 0;
     }
-    listener->children++; /* this one is gone */
-    uvr_stream_close(stream, UVR_CLOSE_NOW, on_child_closed, listener);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->closing), &self->closing); /* this client is gone */
   }
   return UV_EAGAIN;
 }
 
-static void on_tcp_closed(uv_handle_t *handle)
+static void on_all_closed(void *user)
 {
-  on_child_closed(handle->data);
+  acceptor_tcp *self = user;
+  uvr_close_cb on_closed = self->on_closed;
+  void *closed_user = self->closed_user;
+  uvr_free(&self->context->memory, self);
+  if (on_closed != NULL) {
+    on_closed(closed_user);
+  }
 }
 
-void uvr_socket_close(uvr_socket_listener *listener, uvr_close_cb on_close, void *user)
+static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user)
 {
-  listener->on_close = on_close;
-  listener->close_user = user;
-  uv_close((uv_handle_t *)&listener->tcp, on_tcp_closed);
+  acceptor_tcp *self = (acceptor_tcp *)acceptor;
+  self->on_closed = on_closed;
+  self->closed_user = user;
+  uvr_closing_begin(&self->closing, on_all_closed, self);
+  uvr_closing_handle(&self->closing, (uv_handle_t *)&self->tcp);
+  uvr_closing_end(&self->closing);
 }
 
-static void ignore_close(void *user)
-{
-  (void)user;
-}
+static const uvr_acceptor_ops ops = {.accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
 
-int uvr_listen_socket(uvr_context *context, uvr_address *address, const struct sockaddr *ip,
-                      const uvr_listen_options *options, const char *client_name, uvr_socket_client_cb on_client,
-                      void *user, uvr_socket_listener **out, uvrelay_error_t *error)
+int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
+                     uvrelay_error_t *error)
 {
   struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
   int length = sizeof(bound);
-  (void)options;
-  uvr_socket_listener *listener = uvr_alloc(&context->memory, sizeof(*listener));
-  if (listener == NULL) {
+  uvr_context *context = request->context;
+  acceptor_tcp *self = uvr_alloc(&context->memory, sizeof(*self));
+  if (self == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
-                         address->canonical);
+                         request->address->canonical);
   }
-  listener->context = context;
-  listener->client_name = client_name;
-  listener->on_client = on_client;
-  listener->user = user;
-  listener->children = 1;
-  int code = uv_tcp_init_ex(context->loop, &listener->tcp, ip->sa_family);
+  self->base.ops = &ops;
+  self->context = context;
+  self->client_name = request->client_name;
+  self->on_client = request->on_client;
+  self->user = request->user;
+  int code = uv_tcp_init_ex(context->loop, &self->tcp, ip->sa_family);
   if (code != 0) {
-    uvr_free(&context->memory, listener);
-    return fail(error, address, code);
+    uvr_free(&context->memory, self);
+    return fail(error, request->address, code);
   }
-  listener->tcp.data = listener;
-  (void)uv_tcp_simultaneous_accepts(&listener->tcp, 0); /* of several libuv would take the last one first */
-  code = uv_tcp_bind(&listener->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+  self->tcp.data = self;
+  (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* of several libuv would take the last one first */
+  code = uv_tcp_bind(&self->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
   if (code == 0) {
-    code = uv_listen((uv_stream_t *)&listener->tcp, BACKLOG, on_connection);
+    code = uv_listen((uv_stream_t *)&self->tcp, BACKLOG, on_connection);
   }
   if (code == 0) {
-    code = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&bound, &length);
+    code = uv_tcp_getsockname(&self->tcp, (struct sockaddr *)&bound, &length);
   }
   if (code != 0) {
-    uvr_socket_close(listener, ignore_close, NULL);
-    return fail(error, address, code);
+    close_acceptor(&self->base, NULL, NULL);
+    return fail(error, request->address, code);
   }
-  uvr_address_set_port(address, uvr_listen_port((const struct sockaddr *)&bound));
-  *out = listener;
+  uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));
+  *out = &self->base;
   return 0;
 }

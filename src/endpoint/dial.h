@@ -4,22 +4,14 @@
 
 #include <stdint.h>
 
-#include "address/address.h"
-#include "stream/npipe.h"
-#include "stream/stream.h"
-#include "uvrelay.h"
+#include "endpoint/attempt.h"
 
 typedef struct uvr_dial_options {
-  unsigned retry;                /* bits of uvrelay_retry_t */
-  uint32_t retry_first_ms;       /* to the second attempt; doubled for each one after; 0: 10 */
-  uint32_t retry_last_ms;        /* but never longer than this; 0: 200 */
-  uint64_t timeout_ms;           /* for everything together; 0: none */
-  uvrelay_impersonation_t level; /* for named pipes */
-  int spare_fd;                  /* for the connection: uvr_os_open_spare_fd. The dial releases it. */
-  /* For an address whose `via` says that a mux is to be used: that mux, and what its far end has to do. */
-  uvrelay_mux_t *via;
-  uvrelay_eof_t eof;
-  uint64_t linger_ms; /* 0: never */
+  unsigned retry;              /* bits of uvrelay_retry_t */
+  uint32_t retry_first_ms;     /* to the second attempt; doubled for each one after; 0: 10 */
+  uint32_t retry_last_ms;      /* but never longer than this; 0: 200 */
+  uint64_t timeout_ms;         /* for everything together; 0: none */
+  uvr_connect_options connect; /* its spare_fd belongs to the dial */
 } uvr_dial_options;
 
 typedef struct uvr_dial uvr_dial;
@@ -32,7 +24,7 @@ typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvrelay_error_
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user);
 
-/* Ends the dial, whether it has had its result or not, and frees it. on_close comes once, later, last. */
-void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_close, void *user);
+/* Ends the dial, whether it has had its result or not, and frees it. on_closed comes once, later, last. */
+void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user);
 
 #endif

@@ -26,7 +26,7 @@ int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, c
 
 /* Makes a stream of `context`, on the same loop, of the client that has waited longest; the stream may outlive the
  * listener. Returns 0, or *error and UV_EAGAIN when none waits, or UV_ENOMEM, and then the client still waits. */
-int uvr_npipe_take(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error);
+int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error);
 
 /* Closes it, with the clients that nobody has taken. on_close comes once, later, last. */
 void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user);

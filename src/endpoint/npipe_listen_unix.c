@@ -14,7 +14,7 @@ int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, c
                        "%s cannot be listened on: named pipes exist on Windows only", name);
 }
 
-int uvr_npipe_take(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
+int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
 {
   (void)listener;
   (void)context;

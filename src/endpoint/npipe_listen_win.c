@@ -136,7 +136,7 @@ static void on_connect(uvr_iocp_op *op, DWORD error, DWORD bytes)
   }
 }
 
-int uvr_npipe_take(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
+int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
 {
   slot *s = listener->first;
   if (s == NULL) {

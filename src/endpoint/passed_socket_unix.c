@@ -2,15 +2,23 @@
  * and LISTEN_FDNAMES has their names, between colons. */
 #include "endpoint/passed_socket_unix.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <uv.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "endpoint/acceptor_unix.h"
+#include "endpoint/ip.h"
+#include "endpoint/kind.h"
 
 enum { FIRST = 3, MOST = 4096 };
 
@@ -84,3 +92,57 @@ int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *
                                               "cannot listen on %s: descriptor %d is no listening stream socket",
                                               address->canonical, fd);
 }
+
+/* The descriptor's number stays in use but leads nowhere, so that no other route gets it, nor another socket by it. */
+static int adopt(int fd, const uvr_address *address, uvrelay_error_t *error)
+{
+  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int own = nowhere < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  int code = own < 0 || dup3(nowhere, fd, O_CLOEXEC) < 0 ? uvr_acceptor_fail(error, address, -errno) : own;
+  if (nowhere >= 0) {
+    (void)close(nowhere);
+  }
+  if (code < 0 && own >= 0) {
+    (void)close(own);
+  }
+  return code;
+}
+
+typedef union socket_name {
+  struct sockaddr any;
+  struct sockaddr_un path;
+  struct sockaddr_storage ip;
+} socket_name;
+
+/* The address that the socket was bound to, as far as it has a form of ours. */
+static void find_place(const socket_name *name, socklen_t length, uvr_address *place)
+{
+  if (name->any.sa_family != AF_UNIX) {
+    uvr_ip_to_address(&name->any, place);
+  } else if (length > offsetof(struct sockaddr_un, sun_path) && name->path.sun_path[0] == '/') {
+    place->kind = UVR_ADDRESS_UNIX;
+    (void)snprintf(place->path, sizeof(place->path), "%.*s", (int)sizeof(name->path.sun_path), name->path.sun_path);
+  }
+}
+
+static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
+{
+  int family = AF_UNIX;
+  socket_name name = {.any = {.sa_family = AF_UNSPEC}};
+  socklen_t length = sizeof(name);
+  int fd = uvr_passed_socket(request->address, &family, error);
+  if (fd < 0) {
+    return fd;
+  }
+  bool named = getsockname(fd, &name.any, &length) == 0;
+  if (family != AF_UNIX && !request->options->allow_remote && (!named || !uvr_ip_is_loopback(&name.any))) {
+    return uvr_ip_refuse_remote(request->address->canonical, error);
+  }
+  if (named) {
+    find_place(&name, length, request->place);
+  }
+  fd = adopt(fd, request->address, error);
+  return fd < 0 ? fd : uvr_acceptor_unix(request, fd, family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP, NULL, out, error);
+}
+
+const uvr_kind uvr_fd_kind = {.no_target = "fd:// is only for listening", .listen = fd_listen};

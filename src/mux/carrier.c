@@ -1,23 +1,22 @@
-/* What carries a mux: one stream, from the endpoint that it was given as to its end.
+/* What carries a mux: one stream, from its greeting to its end.
  *
- * Happy path: the endpoint becomes a stream, our greeting goes out with the first frames of yamux behind it, the other
- * end's greeting comes, and the carrier is up. From then on all that comes goes to the yamux session, and whenever that
- * has something to send and nothing is being written, one write takes as much as fits. The near end pings.
+ * Happy path: the stream comes, our greeting goes out with the first frames of yamux behind it, the other end's
+ * greeting comes, and the carrier is up. From then on all that comes goes to the yamux session, and whenever that has
+ * something to send and nothing is being written, one write takes as much as fits. The near end pings.
  *
- * Ways to fail: the endpoint cannot be opened; the greeting does not come, or is another one; reading or writing ends
- * or fails; the rules of yamux are broken, of which the other end is told before all ends; nothing comes for too long.
- * Everything goes through uvr_mux_carrier_end, once: the session is killed, which resets its streams, the stream is
- * closed, and the mux tells. The last stream that lets go frees it. */
+ * Ways to fail: the greeting does not come, or is another one; reading or writing ends or fails; the rules of yamux are
+ * broken, which the other end is told before everything ends; nothing comes for too long; whoever opens the stream
+ * fails. Everything goes through uvr_mux_carrier_end, once: the session is killed, which resets its streams, the stream
+ * is closed, and the owner is told. The last stream that lets go frees the carrier. */
+#include "mux/carrier.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "mux/greeting.h"
-#include "mux/stream.h"
 
 /* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
 #define OUT_SIZE ((size_t)33 * 1024)
-
-enum { WAIT_MS = 1 };
 
 typedef enum carrier_state {
   CARRIER_OPENING,
@@ -29,16 +28,15 @@ typedef enum carrier_state {
 } carrier_state;
 
 struct uvr_mux_carrier {
-  uvrelay_mux_t *mux;
+  uvr_mux_carrier_config config;
   carrier_state state;
-  uvr_side side;
-  uvr_dial *dial;
   uvr_stream *stream;
   uvr_yamux yamux;
   unsigned holds; /* by streams */
-  unsigned children;
-  uv_timer_t timer; /* opening, the greeting, pings, last words */
-  uv_idle_t idle;   /* output waits: brings flush at the loop's next turn, so that what comes together goes together */
+  uvr_closing closing;
+  size_t connections; /* open over it */
+  uv_timer_t timer;   /* the greeting, pings, last words */
+  uv_idle_t idle; /* output waits: brings flush at the loop's next turn, so that what comes together goes together */
   uvr_mux_greeting greeting;
   uvr_buffer *in; /* has come; of which so much was taken */
   size_t in_used;
@@ -52,8 +50,8 @@ struct uvr_mux_carrier {
   uint32_t pings;
   uvrelay_mux_down_t how;
   uvrelay_error_t error;
-  size_t cut; /* streams that were open at the end */
-  bool told;
+  size_t cut; /* connections that were open at the end */
+  bool down_delivered;
   char out[OUT_SIZE];
 };
 
@@ -64,53 +62,21 @@ static void flush(uvr_mux_carrier *c);
 
 static void maybe_free(uvr_mux_carrier *c)
 {
-  if (c->state == CARRIER_CLOSED && c->told && c->holds == 0) {
-    uvrelay_mux_t *mux = c->mux;
+  if (c->state == CARRIER_CLOSED && c->down_delivered && c->holds == 0) {
+    void (*on_freed)(void *) = c->config.on_freed;
+    void *user = c->config.user;
     uvr_yamux_clear(&c->yamux);
-    uvr_free(&mux->relay->context.memory, c);
-    uvr_mux_unref(mux);
+    uvr_free(&c->config.context->memory, c);
+    on_freed(user);
   }
 }
 
-static void on_idle_closed(uv_handle_t *handle)
+static void on_all_closed(void *user)
 {
-  uvr_mux_carrier *c = handle->data;
+  uvr_mux_carrier *c = user;
   c->state = CARRIER_CLOSED;
+  c->config.on_closed(c->config.opener);
   maybe_free(c);
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-  uvr_mux_carrier *c = handle->data;
-  uv_close((uv_handle_t *)&c->idle, on_idle_closed);
-}
-
-static void on_released(void *user)
-{
-  uvr_mux_carrier *c = user;
-  const uvr_context *context = &c->mux->relay->context;
-  uvr_side_clear(&context->memory, &c->side);
-  uvr_mux_unref(c->side.endpoint.via);
-  uv_close((uv_handle_t *)&c->timer, on_timer_closed);
-}
-
-static void on_child_closed(void *user)
-{
-  uvr_mux_carrier *c = user;
-  if (--c->children == 0 && !uvr_side_release(&c->side, on_released, c)) {
-    on_released(c);
-  }
-}
-
-/* Those that are connected. */
-static size_t count_connections(const uvr_mux_carrier *c)
-{
-  size_t count = 0;
-  for (const uvr_yamux_stream *s = c->yamux.all; s != NULL; s = s->next) {
-    const uvr_mux_stream *stream = s->user;
-    count += stream->line == NULL && !stream->closing ? 1U : 0U;
-  }
-  return count;
 }
 
 void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
@@ -118,30 +84,27 @@ void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrel
   if (c->state >= CARRIER_ENDING) {
     return;
   }
-  if (c->state != CARRIER_LAST_WORDS) { /* which told why already */
+  if (c->state != CARRIER_LAST_WORDS) { /* which has set them already */
     c->how = how;
     c->error = *error;
   }
   c->state = CARRIER_ENDING;
-  c->cut = count_connections(c);
+  c->cut = c->connections;
   c->reading = false;
   (void)uv_timer_stop(&c->timer);
   (void)uv_idle_stop(&c->idle);
   uvr_yamux_kill(&c->yamux);
-  c->children = 1;
-  if (c->dial != NULL) {
-    c->children++;
-    uvr_dial_close(c->dial, on_child_closed, c);
-  }
+  uvr_closing_begin(&c->closing, on_all_closed, c);
+  uvr_closing_handle(&c->closing, (uv_handle_t *)&c->timer);
+  uvr_closing_handle(&c->closing, (uv_handle_t *)&c->idle);
   if (c->stream != NULL) {
-    c->children++;
     uvr_buffer_put(&c->stream->context->buffers, c->in);
     c->in = NULL;
-    uvr_stream_close(c->stream, UVR_CLOSE_NOW, on_child_closed, c);
+    uvr_stream_close(c->stream, UVR_CLOSE_NOW, uvr_closing_add(&c->closing), &c->closing);
   }
-  c->children += uvr_side_close(&c->side, on_child_closed, c) ? 1U : 0U;
-  on_child_closed(c);
-  uvr_mux_wake(c->mux);
+  c->config.on_end(c->config.opener, &c->closing);
+  uvr_closing_end(&c->closing);
+  c->config.on_change(c->config.user);
 }
 
 static void end_with(uvr_mux_carrier *c, uvrelay_mux_down_t how, int code, const char *text)
@@ -153,7 +116,7 @@ static void end_with(uvr_mux_carrier *c, uvrelay_mux_down_t how, int code, const
 
 static const char *other_end(const uvr_mux_carrier *c)
 {
-  return c->mux->role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
+  return c->config.role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
 }
 
 /* It opens no streams any more, and there are none. */
@@ -191,24 +154,22 @@ static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
   (void)snprintf(c->error.text, sizeof(c->error.text), "%s broke the rules of yamux: %.300s", other_end(c),
                  error->text);
   c->state = CARRIER_LAST_WORDS;
-  (void)uv_timer_start(&c->timer, on_last_words_timer, c->mux->relay->context.patience.last_words_ms, 0);
+  (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
   flush(c);
 }
 
-bool uvr_mux_carrier_tell(uvr_mux_carrier *c, uvrelay_mux_event_t *event)
+bool uvr_mux_carrier_pop_down_event(uvr_mux_carrier *c, uvrelay_mux_event_t *event)
 {
-  if (c->state < CARRIER_ENDING || c->told) {
+  if (c->state < CARRIER_ENDING || c->down_delivered) {
     return false;
   }
-  *event =
-      (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut, .error = &c->mux->why};
-  c->mux->why = c->error;
+  *event = (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut, .error = &c->error};
   return true;
 }
 
-void uvr_mux_carrier_told(uvr_mux_carrier *c)
+void uvr_mux_carrier_down_delivered(uvr_mux_carrier *c)
 {
-  c->told = true;
+  c->down_delivered = true;
   maybe_free(c);
 }
 
@@ -244,7 +205,7 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
     /* What it has said before it went is read first, and its end: that tells more. */
     c->lost = true;
     c->error = *error;
-    (void)uv_timer_start(&c->timer, on_last_words_timer, c->mux->relay->context.patience.last_words_ms, 0);
+    (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
     return;
   }
   if (outcome != UVR_DONE) {
@@ -282,13 +243,13 @@ static void on_ping_timer(uv_timer_t *timer);
 
 static void wait_to_ping(uvr_mux_carrier *c)
 {
-  const uvrelay_mux_options_t *options = &c->mux->options;
+  const uvr_mux_carrier_config *options = &c->config;
   c->pinging = false;
   c->overdue = false;
   if (!c->lost) {
     (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
   }
-  if (c->mux->role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->lost) {
+  if (c->config.role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->lost) {
     (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
   }
 }
@@ -298,15 +259,15 @@ static void on_ping_timer(uv_timer_t *timer)
   uvr_mux_carrier *c = timer->data;
   if (!c->pinging) {
     c->pinging = true;
-    (void)uv_timer_start(timer, on_ping_timer, c->mux->options.ping_timeout_ms, 0);
+    (void)uv_timer_start(timer, on_ping_timer, c->config.ping_timeout_ms, 0);
     uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
   } else if (!c->overdue) { /* where this process, or the machine, was stopped, the answer may be there and unread */
     c->overdue = true;
-    (void)uv_timer_start(timer, on_ping_timer, c->mux->relay->context.patience.overdue_ms, 0);
+    (void)uv_timer_start(timer, on_ping_timer, c->config.context->patience.overdue_ms, 0);
   } else {
     char text[96];
     (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),
-                   (double)c->mux->options.ping_timeout_ms / 1000);
+                   (double)c->config.ping_timeout_ms / 1000);
     end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
   }
 }
@@ -334,10 +295,8 @@ static bool take_greeting(uvr_mux_carrier *c)
 
 static void greet_back(uvr_mux_carrier *c)
 {
-  c->mux->why.code = 0;
   wait_to_ping(c);
-  uvr_mux_wake(c->mux);
-  uvr_mux_emit(c->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_UP});
+  c->config.on_up(c->config.user);
 }
 
 static void take_end(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -376,7 +335,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
 static bool take(uvr_mux_carrier *c)
 {
   uvrelay_error_t error;
-  if (c->mux->detaching || c->mux->closing) {
+  if (c->config.is_unwanted(c->config.user)) {
     return false;
   }
   if (c->state == CARRIER_GREETING) {
@@ -438,7 +397,7 @@ static void on_output(void *user)
 static uvr_yamux_stream *on_open(void *user)
 {
   uvr_mux_carrier *c = user;
-  return c->mux->role == UVRELAY_MUX_FAR ? uvr_mux_far_open(c, c->mux) : NULL;
+  return c->config.on_open(c->config.user);
 }
 
 static void on_go_away(void *user, uvr_yamux_code code)
@@ -457,13 +416,13 @@ static void on_go_away(void *user, uvr_yamux_code code)
 static void on_room(void *user)
 {
   uvr_mux_carrier *c = user;
-  uvr_mux_wake(c->mux);
+  c->config.on_change(c->config.user);
 }
 
 static uint64_t now(void *user)
 {
   const uvr_mux_carrier *c = user;
-  return uv_now(c->mux->relay->context.loop);
+  return uv_now(c->config.context->loop);
 }
 
 /* Opening. */
@@ -473,15 +432,15 @@ static void on_greeting_timer(uv_timer_t *timer)
   uvr_mux_carrier *c = timer->data;
   char text[96];
   (void)snprintf(text, sizeof(text), "%s did not say within %g s what it speaks", other_end(c),
-                 (double)c->mux->options.greeting_ms / 1000);
+                 (double)c->config.greeting_ms / 1000);
   end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
 }
 
-static void use_stream(uvr_mux_carrier *c, uvr_stream *stream)
+void uvr_mux_carrier_use(uvr_mux_carrier *c, uvr_stream *stream)
 {
   c->stream = stream;
   c->state = CARRIER_GREETING;
-  (void)uv_timer_start(&c->timer, on_greeting_timer, c->mux->options.greeting_ms, 0);
+  (void)uv_timer_start(&c->timer, on_greeting_timer, c->config.greeting_ms, 0);
   size_t length = sizeof(UVR_MUX_GREETING) - 1;
   memcpy(c->out, UVR_MUX_GREETING, length);
   length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
@@ -492,86 +451,44 @@ static void use_stream(uvr_mux_carrier *c, uvr_stream *stream)
   }
 }
 
-static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+int uvr_mux_carrier_new(const uvr_mux_carrier_config *config, uvr_mux_carrier **out)
 {
-  uvr_mux_carrier *c = user;
-  if (stream == NULL) {
-    uvr_mux_carrier_end(c, UVRELAY_MUX_DOWN_EARLY, error);
-  } else {
-    use_stream(c, stream); /* the dial is closed at the end */
-  }
-}
-
-static void dial(uvr_mux_carrier *c)
-{
-  const uvr_dial_options options = {.timeout_ms = c->mux->options.greeting_ms, .via = c->side.endpoint.via};
-  c->dial = uvr_dial_start(&c->mux->relay->context, c->side.address, &options, on_dialled, c);
-  if (c->dial == NULL) {
-    end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_ENOMEM, "there is no memory to connect to the other end");
-  }
-}
-
-static void on_open_timer(uv_timer_t *timer)
-{
-  uvr_mux_carrier *c = timer->data;
-  uvrelay_error_t error;
-  switch (uvr_side_open(&c->mux->relay->context, &c->side, &error)) {
-  case UVR_SIDE_OPEN: {
-    uvr_stream *stream = c->side.stream;
-    c->side.stream = NULL;
-    use_stream(c, stream);
-    break;
-  }
-  case UVR_SIDE_ADDRESS:
-    dial(c);
-    break;
-  case UVR_SIDE_WAITS:
-    (void)uv_timer_start(timer, on_open_timer, WAIT_MS, 0);
-    break;
-  case UVR_SIDE_FAILED:
-    uvr_mux_carrier_end(c, UVRELAY_MUX_DOWN_EARLY, &error);
-    break;
-  }
-}
-
-int uvr_mux_carrier_start(uvrelay_mux_t *mux, const uvr_side *side)
-{
-  uvr_context *context = &mux->relay->context;
+  uvr_context *context = config->context;
   uvr_mux_carrier *c = uvr_alloc(&context->memory, sizeof(*c));
   if (c == NULL) {
     return UV_ENOMEM;
   }
-  const uvr_yamux_config config = {.client = mux->role == UVRELAY_MUX_NEAR,
-                                   .window_total = mux->options.window_total,
-                                   .buffers = &mux->relay->mux_context.buffers,
-                                   .now = now,
-                                   .events = {.on_output = on_output,
-                                              .on_open = on_open,
-                                              .on_go_away = on_go_away,
-                                              .on_room = on_room,
-                                              .on_readable = uvr_mux_stream_readable,
-                                              .on_written = uvr_mux_stream_written},
-                                   .user = c};
-  c->mux = mux;
-  int code = uvr_yamux_init(&c->yamux, &config);
+  const uvr_yamux_config yamux = {.client = config->role == UVRELAY_MUX_NEAR,
+                                  .window_total = config->window_total,
+                                  .buffers = config->buffers,
+                                  .now = now,
+                                  .events = {.on_output = on_output,
+                                             .on_open = on_open,
+                                             .on_go_away = on_go_away,
+                                             .on_room = on_room,
+                                             .on_readable = config->on_readable,
+                                             .on_written = config->on_written},
+                                  .user = c};
+  int code = uvr_yamux_init(&c->yamux, &yamux);
   if (code != 0) {
     uvr_free(&context->memory, c);
     return code;
   }
-  c->side = *side;
-  uvr_side_begin(&c->side);
-  uvr_mux_ref(side->endpoint.via);
+  c->config = *config;
   (void)uv_timer_init(context->loop, &c->timer);
   (void)uv_idle_init(context->loop, &c->idle);
   c->timer.data = c;
   c->idle.data = c;
-  uvr_mux_ref(mux);
-  mux->carrier = c;
-  (void)uv_timer_start(&c->timer, on_open_timer, 0, 0);
+  *out = c;
   return 0;
 }
 
 /* Questions. */
+
+void *uvr_mux_carrier_opener(const uvr_mux_carrier *c)
+{
+  return c->state < CARRIER_ENDING ? c->config.opener : NULL;
+}
 
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
 {
@@ -588,7 +505,7 @@ const uvrelay_error_t *uvr_mux_carrier_fault(const uvr_mux_carrier *c)
   return c->state >= CARRIER_ENDING ? &c->error : NULL;
 }
 
-bool uvr_mux_carrier_uses_stream(const uvr_mux_carrier *c, const uv_stream_t *stream)
+void uvr_mux_carrier_count(uvr_mux_carrier *c, bool open)
 {
-  return c->state < CARRIER_ENDING && uvr_side_is_stream(&c->side, stream);
+  c->connections += open ? 1U : (size_t)-1;
 }

@@ -1,85 +1,78 @@
 /* The far end of a mux: making the connections that the near end asks for.
  *
  * Each stream that comes is a request. Its first line is read, the address in it is parsed and, if it is allowed,
- * dialled; the answer is written, and stream and target become a session of the relay.
+ * dialled; the answer is written, and the mux's owner relays between stream and target.
  *
  * Ways to fail: a line that is no request, an address that is wrong, not allowed, or cannot be reached, too many
  * streams, no memory: the answer says so, and the stream is closed. The stream is reset meanwhile: the dial is
  * abandoned. */
+#include "mux/far.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "address/query.h"
 #include "base/text.h"
+#include "endpoint/dial.h"
+#include "endpoint/reach.h"
 #include "mux/stream.h"
 
-/* One request, until its session is over. */
+/* One request, until the owner relays it. */
 typedef struct request {
-  uvrelay_mux_t *mux;
-  uvr_mux_stream *stream; /* until the session has it */
-  uvr_stream *target;     /* the same */
+  uvr_mux *mux;
+  uvr_mux_stream *stream; /* NULL: the owner has it */
+  uvr_stream *target;
   uvr_dial *dial;
   uvr_address address;
   uvrelay_route_options_t options;
   char answer[UVRELAY_ERROR_TEXT_SIZE + 64];
-  uvrelay_session_t *session;
-  bool dial_closing;
-  bool closing;
-  unsigned children; /* that close */
+  bool over; /* it is being closed */
+  uvr_closing closing;
 } request;
 
 /* Ending. */
 
-static void free_request(request *r)
+static void on_all_closed(void *user)
 {
-  uvrelay_mux_t *mux = r->mux;
-  uvr_free(&mux->relay->context.memory, r);
+  request *r = user;
+  uvr_mux *mux = r->mux;
+  uvr_free(&mux->context->memory, r);
   uvr_mux_unref(mux);
 }
 
-static void on_child_closed(void *user)
+/* Closes what it has. */
+static void end(request *r, uvr_close_how how)
 {
-  request *r = user;
-  if (--r->children == 0) {
-    free_request(r);
-  }
-}
-
-/* Closes what it has: not once there is a session. */
-static void end_how(request *r, uvr_close_how how)
-{
-  if (r->closing) {
+  if (r->over) {
     return;
   }
-  r->closing = true;
-  r->children = 1U + (r->dial_closing ? 1U : 0U);
+  r->over = true;
+  uvr_closing_begin(&r->closing, on_all_closed, r);
   if (r->dial != NULL) {
-    r->children++;
-    uvr_dial_close(r->dial, on_child_closed, r);
+    uvr_dial_close(r->dial, uvr_closing_add(&r->closing), &r->closing);
   }
   if (r->target != NULL) {
-    r->children++;
-    uvr_stream_close(r->target, UVR_CLOSE_NOW, on_child_closed, r);
+    uvr_stream_close(r->target, UVR_CLOSE_NOW, uvr_closing_add(&r->closing), &r->closing);
   }
-  uvr_stream_close(&r->stream->base, how, on_child_closed, r);
-}
-
-static void end(request *r)
-{
-  end_how(r, UVR_CLOSE_NOW);
+  if (r->stream != NULL) {
+    uvr_stream_close(&r->stream->base, how, uvr_closing_add(&r->closing), &r->closing);
+  }
+  uvr_closing_end(&r->closing);
 }
 
 static void on_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
-  request *r = user;
   (void)outcome;
   (void)error;
-  if (r->session == NULL) { /* which finds out by itself */
-    end(r);
-  }
+  end(user, UVR_CLOSE_NOW);
 }
 
 /* Answering. */
+
+static bool may_connect(const uvr_mux *mux)
+{
+  return mux->events.may_connect(mux->events.user);
+}
 
 static int refuse_stopped(uvrelay_error_t *error)
 {
@@ -90,89 +83,56 @@ static void on_refusal_written(void *user, uvr_outcome outcome, const uvrelay_er
 {
   (void)outcome;
   (void)error;
-  end(user);
-}
-
-static void emit(request *r, uvrelay_mux_event_t event)
-{
-  event.address = r->address.kind != UVR_ADDRESS_NONE ? r->address.canonical : "a bad request";
-  event.session = r->session;
-  uvr_mux_emit(r->mux, event);
+  end(user, UVR_CLOSE_NOW);
 }
 
 static void refuse(request *r, const uvrelay_error_t *error)
 {
+  const char *address = r->address.kind != UVR_ADDRESS_NONE ? r->address.canonical : "a bad request";
   (void)snprintf(r->answer, sizeof(r->answer), "ERR %s %s\n", uv_err_name(error->code), error->text);
-  emit(r, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_REFUSED, .error = error});
+  uvr_mux_emit(r->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_REFUSED, .address = address, .error = error});
   uvr_stream_write(&r->stream->base, r->answer, strlen(r->answer), on_refusal_written, r);
 }
 
-static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *result, void *user)
-{
-  request *r = user;
-  (void)session;
-  emit(r, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_CLOSED, .result = result});
-  free_request(r);
-}
-
+/* The near end was told that it is connected: from here on a failure is a cut. */
 static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   request *r = user;
+  uvr_mux *mux = r->mux;
+  const uvr_mux_session_options options = {
+      .linger_ms = r->options.linger_ms, .idle_ms = r->options.idle_ms, .eof_to_target = r->options.eof_to_target};
   (void)error;
-  if (outcome != UVR_DONE || r->closing) {
-    end(r);
+  if (outcome != UVR_DONE || r->over) {
+    end(r, UVR_CLOSE_NOW);
     return;
   }
-  if (r->mux->relay->stopped) {
-    end_how(r, UVR_CLOSE_CUT); /* it was told that it is connected */
-    return;
+  uvr_mux_stream_unwatch(r->stream);
+  if (may_connect(mux) &&
+      mux->events.start(mux->events.user, &r->stream->base, r->target, r->address.canonical, &options)) {
+    r->stream = NULL;
+    r->target = NULL;
   }
-  uvr_pair_options options;
-  const uvrelay_session_options_t given = {.size = sizeof(given),
-                                           .linger_ms = r->options.linger_ms,
-                                           .idle_ms = r->options.idle_ms,
-                                           .eof_to_right = r->options.eof_to_target};
-  (void)uvr_pair_options_of(&given, &options);
-  options.left_is_client = true;
-  uvrelay_t *relay = r->mux->relay;
-  r->session =
-      uvr_relay_start_pair(relay, &relay->mux_context, &r->stream->base, r->target, &options, on_session_done, r);
-  if (r->session == NULL) {
-    end_how(r, UVR_CLOSE_CUT);
-    return;
-  }
-  emit(r, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_OPENED});
-}
-
-static void on_dial_closed(void *user)
-{
-  request *r = user;
-  r->dial_closing = false;
-  if (r->closing) {
-    on_child_closed(r);
-  } else {
-    uvr_stream_write(&r->stream->base, "OK\n", 3, on_agreed, r);
-  }
+  end(r, UVR_CLOSE_CUT);
 }
 
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   request *r = user;
-  if (stream == NULL) {
-    refuse(r, error); /* which closes the dial, too, in the end */
-    return;
-  }
   uvr_dial *dial = r->dial;
-  r->target = stream;
-  if (r->mux->relay->stopped) {
-    uvrelay_error_t stopped;
-    (void)refuse_stopped(&stopped);
-    refuse(r, &stopped);
-    return;
-  }
+  uvr_close_cb on_dial_closed = uvr_closing_add(&r->closing);
+  uvrelay_error_t stopped;
   r->dial = NULL;
-  r->dial_closing = true;
-  uvr_dial_close(dial, on_dial_closed, r);
+  r->target = stream;
+  if (stream != NULL && !may_connect(r->mux)) {
+    (void)refuse_stopped(&stopped);
+    error = &stopped;
+  }
+  if (error != NULL) {
+    refuse(r, error);
+  } else {
+    uvr_stream_write(&r->stream->base, "OK\n", 3, on_agreed, r);
+  }
+  uvr_dial_close(dial, on_dial_closed, &r->closing); /* last, as the error is its */
 }
 
 /* Reading a request. */
@@ -189,7 +149,7 @@ static bool leads_out(const char *path)
   return false;
 }
 
-static int check_allowed(const uvrelay_mux_t *mux, const uvr_address *address, uvrelay_error_t *error)
+static int check_allowed(const uvr_mux *mux, const uvr_address *address, uvrelay_error_t *error)
 {
   char list[256] = "";
   size_t used = 0;
@@ -227,12 +187,12 @@ static int check(request *r, int code, uvrelay_error_t *error)
   r->options.size = sizeof(r->options);
   code = uvr_route_address(line + sizeof(verb) - 1, UVRELAY_RIGHT, &r->options, &given, &r->address, error);
   if (code == 0) {
-    code = uvr_relay_choose_via(r->mux->relay, &r->address, NULL, error);
+    code = uvr_choose_via(&r->address, NULL, error);
   }
   if (code == 0) {
     code = check_allowed(r->mux, &r->address, error);
   }
-  if (code == 0 && r->mux->relay->stopped) {
+  if (code == 0 && !may_connect(r->mux)) {
     code = refuse_stopped(error);
   }
   const uvr_yamux *session = uvr_mux_carrier_session(r->stream->carrier);
@@ -247,17 +207,16 @@ static void on_request(uvr_mux_stream *stream, int code)
   request *r = stream->result_user;
   uvrelay_error_t error;
   if (code != 0 && code != UV_EMSGSIZE && code != UV_EPROTO) {
-    end(r);
+    end(r, UVR_CLOSE_NOW);
     return;
   }
   code = check(r, code, &error);
   if (code == 0) {
-    uvr_context *context = &r->mux->relay->mux_context;
+    uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
-    const uvr_dial_options options = {.level = r->options.impersonation, .timeout_ms = timeout};
-    uvr_free(&context->memory, stream->line);
-    stream->line = NULL;
-    uvr_stream_watch(&stream->base, on_lost, r); /* until the session watches it */
+    const uvr_dial_options options = {.timeout_ms = timeout, .connect = {.level = r->options.impersonation}};
+    uvr_mux_stream_connected(stream);
+    uvr_stream_watch(&stream->base, on_lost, r); /* until it is relayed */
     r->dial = uvr_dial_start(context, &r->address, &options, on_dialled, r);
     if (r->dial != NULL) {
       return;
@@ -267,9 +226,9 @@ static void on_request(uvr_mux_stream *stream, int code)
   refuse(r, &error);
 }
 
-uvr_yamux_stream *uvr_mux_far_open(uvr_mux_carrier *carrier, uvrelay_mux_t *mux)
+uvr_yamux_stream *uvr_mux_far_open(uvr_mux *mux)
 {
-  const uvrelay_allocator_t *memory = &mux->relay->context.memory;
+  const uvrelay_allocator_t *memory = &mux->context->memory;
   request *r = uvr_alloc(memory, sizeof(*r));
   char *line = r == NULL ? NULL : uvr_alloc(memory, UVR_MUX_LINE_MAX + 1);
   uvr_mux_stream *stream = line == NULL ? NULL : uvr_mux_stream_new(mux, "the near end");
@@ -283,7 +242,7 @@ uvr_yamux_stream *uvr_mux_far_open(uvr_mux_carrier *carrier, uvrelay_mux_t *mux)
   uvr_mux_ref(mux);
   stream->line = line;
   stream->result_user = r;
-  uvr_mux_stream_use(stream, carrier);
+  uvr_mux_stream_use(stream, mux->carrier);
   uvr_mux_stream_read_line(stream, on_request);
   return &stream->yamux;
 }

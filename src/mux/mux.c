@@ -1,73 +1,49 @@
-/* The public mux: its options, its carriers one after another, its events, its end.
+/* The mux: see mux.h.
  *
- * What must not happen from within a call comes in the turn, a timer of 0 ms: a carrier's end is told, streams that
- * wait are opened, a carrier is asked for. The mux stays until its owner has closed it and nothing refers to it: no
- * route, no session, no stream, no carrier. */
+ * What must not happen from within a call comes in the wakeup, a timer of 0 ms: a carrier's end is delivered, streams
+ * that wait are opened, a carrier is asked for. The mux stays until its owner has closed it and nothing refers to it:
+ * no route, no session, no stream, no carrier. */
 #include "mux/mux.h"
 
-#include <string.h>
+#include "mux/far.h"
+#include "mux/near.h"
+#include "mux/stream.h"
 
-#include "base/abi.h"
-#include "base/os.h"
+/* What the carrier says. */
 
-#define WINDOW_TOTAL     ((uint64_t)64 * 1024 * 1024)
-#define WINDOW_TOTAL_MIN ((uint64_t)128 * 1024)
-
-enum { PING_MS = 30000, PING_TIMEOUT_MS = 10000, GREETING_MS = 30000 };
-
-void uvr_mux_emit(uvrelay_mux_t *mux, uvrelay_mux_event_t event)
+static void on_carrier_up(void *user)
 {
-  if (mux->options.event_cb != NULL) {
-    mux->options.event_cb(mux, &event, mux->options.user);
-  }
+  uvr_mux *mux = user;
+  mux->why.code = 0;
+  uvr_mux_wake(mux);
+  uvr_mux_emit(mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_UP});
 }
 
-/* The end. */
-
-static void free_mux(uvrelay_mux_t *mux)
+static void on_carrier_change(void *user)
 {
-  const uvrelay_allocator_t *memory = &mux->relay->context.memory;
-  for (size_t i = 0; mux->allow != NULL && i < mux->options.allow_count; i++) {
-    uvr_free(memory, mux->allow[i]);
-  }
-  uvr_free(memory, mux->allow);
-  uvr_free(memory, mux);
+  uvr_mux_wake(user);
 }
 
-static void on_wakeup_closed(uv_handle_t *handle)
+static bool is_carrier_unwanted(void *user)
 {
-  uvrelay_mux_t *mux = handle->data;
-  uvrelay_t *relay = mux->relay;
-  *mux->link = mux->next;
-  if (mux->next != NULL) {
-    mux->next->link = mux->link;
-  }
-  if (mux->close_cb != NULL) {
-    mux->close_cb(mux, mux->close_user);
-  }
-  free_mux(mux);
-  if (relay->stopped) {
-    uvr_relay_wake(relay);
-  }
+  const uvr_mux *mux = user;
+  return mux->detaching || mux->closing;
 }
 
-void uvr_mux_ref(uvrelay_mux_t *mux)
+static uvr_yamux_stream *on_stream_opened(void *user)
 {
-  if (mux != NULL) {
-    mux->references++;
-  }
+  uvr_mux *mux = user;
+  return mux->role == UVRELAY_MUX_FAR ? uvr_mux_far_open(mux) : NULL;
 }
 
-void uvr_mux_unref(uvrelay_mux_t *mux)
+static void on_carrier_freed(void *user)
 {
-  if (mux != NULL && --mux->references == 0) {
-    uv_close((uv_handle_t *)&mux->wakeup, on_wakeup_closed);
-  }
+  uvr_mux_unref(user);
 }
 
-/* The turn. */
+/* The wakeup. */
 
-static void end_carrier(uvrelay_mux_t *mux)
+static void end_carrier(uvr_mux *mux)
 {
   uvrelay_error_t error;
   if (mux->carrier != NULL) {
@@ -76,189 +52,85 @@ static void end_carrier(uvrelay_mux_t *mux)
   }
 }
 
-static void tell_end(uvrelay_mux_t *mux)
+static void deliver_down(uvr_mux *mux)
 {
   uvr_mux_carrier *carrier = mux->carrier;
   uvrelay_mux_event_t event;
-  if (carrier != NULL && uvr_mux_carrier_tell(carrier, &event)) {
+  if (carrier != NULL && uvr_mux_carrier_pop_down_event(carrier, &event)) {
     mux->carrier = NULL;
     mux->needed = false;
+    mux->why = *event.error;
+    event.error = &mux->why;
     uvr_mux_emit(mux, event);
-    uvr_mux_carrier_told(carrier);
+    uvr_mux_carrier_down_delivered(carrier);
   }
 }
 
 static void on_wakeup(uv_timer_t *timer)
 {
-  uvrelay_mux_t *mux = timer->data;
+  uvr_mux *mux = timer->data;
   uvr_mux_ref(mux);
   if (mux->detaching || mux->closing) {
     mux->detaching = false;
     end_carrier(mux);
   }
-  tell_end(mux);
+  deliver_down(mux);
   uvr_mux_near_open_waiting(mux);
-  if (mux->waiting != NULL && mux->carrier == NULL && !mux->needed && !mux->closing) {
+  if (!uvr_list_is_empty(&mux->waiting) && mux->carrier == NULL && !mux->needed && !mux->closing) {
     mux->needed = true;
     uvr_mux_emit(mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_NEEDED});
   }
   uvr_mux_unref(mux);
 }
 
-void uvr_mux_wake(uvrelay_mux_t *mux)
+void uvr_mux_init(uvr_mux *mux)
 {
-  if (!uv_is_closing((uv_handle_t *)&mux->wakeup)) {
-    (void)uv_timer_start(&mux->wakeup, on_wakeup, 0, 0);
-  }
+  mux->via.ops = &uvr_mux_near_ops;
+  uvr_list_init(&mux->waiting);
+  mux->references = 1;
+  (void)uv_timer_init(mux->context->loop, &mux->wakeup);
+  mux->wakeup.data = mux;
+  mux->on_wakeup = on_wakeup;
 }
 
-/* The public functions. */
-
-int uvrelay_mux_attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier)
+int uvr_mux_attach(uvr_mux *mux, void *opener, void (*on_end)(void *opener, uvr_closing *closing),
+                   void (*on_closed)(void *opener), uvr_mux_carrier **out)
 {
-  uvrelay_t *relay = mux->relay;
-  uvr_side side = {.stream = NULL};
-  if (mux->closing) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the mux is being closed");
-  }
-  if (mux->carrier != NULL) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the mux has a carrier");
-  }
-  int code = uvr_side_take(relay, &side, carrier, "the carrier");
+  const uvr_mux_carrier_config config = {.context = mux->context,
+                                         .buffers = &mux->streams->buffers,
+                                         .role = mux->role,
+                                         .window_total = mux->options.window_total,
+                                         .ping_ms = mux->options.ping_ms,
+                                         .ping_timeout_ms = mux->options.ping_timeout_ms,
+                                         .greeting_ms = mux->options.greeting_ms,
+                                         .on_up = on_carrier_up,
+                                         .on_change = on_carrier_change,
+                                         .is_unwanted = is_carrier_unwanted,
+                                         .on_open = on_stream_opened,
+                                         .on_readable = uvr_mux_stream_readable,
+                                         .on_written = uvr_mux_stream_written,
+                                         .on_freed = on_carrier_freed,
+                                         .user = mux,
+                                         .on_end = on_end,
+                                         .on_closed = on_closed,
+                                         .opener = opener};
+  int code = uvr_mux_carrier_new(&config, &mux->carrier);
   if (code == 0) {
-    code = uvr_mux_carrier_start(mux, &side);
-  }
-  if (code == UV_ENOMEM) {
-    (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a carrier");
-  }
-  if (code != 0) {
-    uvr_side_give_back(relay, &side);
+    uvr_mux_ref(mux);
+    *out = mux->carrier;
   }
   return code;
 }
 
-void uvrelay_mux_detach(uvrelay_mux_t *mux)
+void uvr_mux_detach(uvr_mux *mux)
 {
   mux->detaching = mux->carrier != NULL;
   uvr_mux_wake(mux);
 }
 
-void uvrelay_mux_explain(uvrelay_mux_t *mux, const uvrelay_error_t *why)
+void uvr_mux_close(uvr_mux *mux)
 {
-  mux->why = *why;
-}
-
-void uvrelay_mux_close(uvrelay_mux_t *mux, uvrelay_mux_cb cb, void *user)
-{
-  bool was_closing = mux->closing; /* by the relay's close */
   mux->closing = true;
-  mux->close_cb = cb;
-  mux->close_user = user;
-  if (!was_closing) {
-    uvr_mux_wake(mux);
-    uvr_mux_unref(mux);
-  }
-}
-
-void uvr_muxes_end(uvrelay_t *relay)
-{
-  for (uvrelay_mux_t *next, *mux = relay->muxes; mux != NULL; mux = next) {
-    next = mux->next;
-    if (!mux->closing) {
-      uvrelay_mux_close(mux, NULL, NULL);
-    }
-  }
-}
-
-/* Making. */
-
-static int copy_patterns(uvrelay_mux_t *mux, const uvrelay_mux_options_t *options)
-{
-  const uvrelay_allocator_t *memory = &mux->relay->context.memory;
-  mux->options.allow_count = 0;
-  mux->allow = uvr_alloc(memory, (options->allow_count + 1) * sizeof(*mux->allow));
-  for (size_t i = 0; mux->allow != NULL && i < options->allow_count; i++) {
-    size_t size = strlen(options->allow[i]) + 1;
-    mux->allow[i] = uvr_alloc(memory, size);
-    if (mux->allow[i] == NULL) {
-      return UV_ENOMEM;
-    }
-    memcpy(mux->allow[i], options->allow[i], size);
-    mux->options.allow_count++;
-  }
-  return mux->allow == NULL ? UV_ENOMEM : 0;
-}
-
-static int check_options(uvrelay_mux_options_t *options)
-{
-  options->window_total = options->window_total == 0 ? WINDOW_TOTAL : options->window_total;
-  options->ping_ms = options->ping_ms == 0 ? PING_MS : options->ping_ms;
-  options->ping_timeout_ms = options->ping_timeout_ms == 0 ? PING_TIMEOUT_MS : options->ping_timeout_ms;
-  options->greeting_ms = options->greeting_ms == 0 ? GREETING_MS : options->greeting_ms;
-  return options->window_total < WINDOW_TOTAL_MIN || (options->allow_count > 0 && options->allow == NULL) ? UV_EINVAL
-                                                                                                          : 0;
-}
-
-int uvrelay_mux_new(uvrelay_mux_t **out, uvrelay_t *relay, uvrelay_mux_role_t role,
-                    const uvrelay_mux_options_t *options)
-{
-  uvrelay_mux_options_t own;
-  *out = NULL;
-  if (relay->stopped) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
-  }
-  if (uvr_abi_copy(&own, sizeof(own), options) != 0 || check_options(&own) != 0 || (unsigned)role > UVRELAY_MUX_FAR) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "an option of the mux is out of its range");
-  }
-  uvrelay_mux_t *mux = uvr_alloc(&relay->context.memory, sizeof(*mux));
-  if (mux != NULL) {
-    mux->relay = relay;
-    mux->role = role;
-    mux->options = own;
-    if (copy_patterns(mux, &own) != 0) {
-      free_mux(mux);
-      mux = NULL;
-    }
-  }
-  if (mux == NULL) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a mux");
-  }
-  mux->options.allow = NULL;
-  mux->waiting_end = &mux->waiting;
-  mux->references = 1;
-  (void)uv_timer_init(relay->context.loop, &mux->wakeup);
-  mux->wakeup.data = mux;
-  mux->next = relay->muxes;
-  mux->link = &relay->muxes;
-  if (mux->next != NULL) {
-    mux->next->link = &mux->next;
-  }
-  relay->muxes = mux;
-  *out = mux;
-  return 0;
-}
-
-/* What goes through one. */
-
-int uvr_relay_choose_via(const uvrelay_t *relay, uvr_address *target, const uvrelay_mux_t *via, uvrelay_error_t *error)
-{
-  const char *lacks = target->via ? NULL : uvr_os_lacks(target);
-  if (!target->via && lacks != NULL && via != NULL) {
-    uvr_address_set_via(target);
-  }
-  if (target->via && strchr(target->canonical, '?') != NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot connect to %s: to a far end a ? begins options", target->canonical);
-  }
-  if (target->via) {
-    return via == NULL ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP,
-                                       "cannot connect to %s: there is no far end to do it", target->canonical)
-           : via->relay != relay || via->role != UVRELAY_MUX_NEAR || via->closing
-               ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                               "cannot connect to %s: `via` is no open near end of the same relay", target->canonical)
-               : 0;
-  }
-  return lacks == NULL ? 0
-                       : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: %s",
-                                       target->canonical, lacks);
+  uvr_mux_wake(mux);
+  uvr_mux_unref(mux);
 }

@@ -6,10 +6,13 @@
  *
  * Ways to fail: what the far end says; an answer that is none; a reset instead of an answer; the mux is being closed.
  */
+#include "mux/near.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "address/address.h"
 #include "base/text.h"
 #include "mux/stream.h"
 
@@ -17,47 +20,14 @@ enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
 
 static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
 {
-  uvr_free(&s->base.context->memory, s->line);
-  s->line = NULL;
-  s->request = NULL;
+  if (error == NULL) {
+    uvr_mux_stream_connected(s);
+  } else {
+    uvr_free(&s->base.context->memory, s->line);
+    s->line = NULL;
+    s->request = NULL;
+  }
   s->on_result(s->result_user, error);
-}
-
-/* The list of those that wait. */
-
-static void wait_last(uvr_mux_stream *s)
-{
-  uvrelay_mux_t *mux = s->mux;
-  s->next = NULL;
-  s->link = mux->waiting_end;
-  *mux->waiting_end = s;
-  mux->waiting_end = &s->next;
-}
-
-static void wait_first(uvr_mux_stream *s)
-{
-  uvrelay_mux_t *mux = s->mux;
-  s->next = mux->waiting;
-  s->link = &mux->waiting;
-  if (s->next != NULL) {
-    s->next->link = &s->next;
-  } else {
-    mux->waiting_end = &s->next;
-  }
-  mux->waiting = s;
-}
-
-static uvr_mux_stream *take_first(uvrelay_mux_t *mux)
-{
-  uvr_mux_stream *s = mux->waiting;
-  mux->waiting = s->next;
-  if (s->next != NULL) {
-    s->next->link = &mux->waiting;
-  } else {
-    mux->waiting_end = &mux->waiting;
-  }
-  s->link = NULL;
-  return s;
 }
 
 /* The answer. */
@@ -120,7 +90,7 @@ static void fail(uvr_mux_stream *s, int code)
   uvrelay_error_t error;
   if (uvr_mux_carrier_fault(s->carrier) != NULL) {
     uvr_mux_stream_leave(s);
-    wait_first(s);
+    uvr_list_prepend(&s->mux->waiting, &s->waiting);
     uvr_mux_wake(s->mux);
     return;
   }
@@ -158,20 +128,23 @@ static void ask(uvr_mux_stream *s)
   uvr_stream_write(&s->base, s->request, strlen(s->request), on_asked, s);
 }
 
-void uvr_mux_near_open_waiting(uvrelay_mux_t *mux)
+void uvr_mux_near_open_waiting(uvr_mux *mux)
 {
-  while (mux->waiting != NULL) {
+  uvr_list_node *first;
+  while ((first = uvr_list_first(&mux->waiting)) != NULL) {
+    uvr_mux_stream *s = UVR_LISTED(first, uvr_mux_stream, waiting);
     if (mux->closing) {
       uvrelay_error_t error;
       (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "the mux is closed");
-      report(take_first(mux), &error);
+      uvr_list_remove(first);
+      report(s, &error);
       continue;
     }
     if (mux->carrier == NULL || !uvr_mux_carrier_is_up(mux->carrier) ||
-        !uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &mux->waiting->yamux, mux->waiting)) {
+        !uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &s->yamux, s)) {
       return;
     }
-    uvr_mux_stream *s = take_first(mux);
+    uvr_list_remove(first);
     uvr_mux_stream_use(s, mux->carrier);
     ask(s);
   }
@@ -180,7 +153,7 @@ void uvr_mux_near_open_waiting(uvrelay_mux_t *mux)
 /* The request. */
 
 /* Writes it, with the options that the far end's own are not. A canonical address and all of these fit. */
-static void write_request(const uvr_mux_target *target, char request[UVR_MUX_LINE_MAX + 1])
+static void write_request(const uvr_via_target *target, char request[UVR_MUX_LINE_MAX + 1])
 {
   static const char *const levels[] = {"anonymous", "identification", "impersonation", "delegation"};
   const char *address = target->address->canonical + strlen("via:");
@@ -204,10 +177,15 @@ static void write_request(const uvr_mux_target *target, char request[UVR_MUX_LIN
   }
 }
 
-int uvr_mux_connect(uvrelay_mux_t *mux, const uvr_mux_target *target, uvr_mux_connect_cb on_result, void *user,
-                    uvr_stream **out)
+static uvr_mux *mux_of(const uvr_via *via)
 {
-  const uvrelay_allocator_t *memory = &mux->relay->context.memory;
+  return (uvr_mux *)via;
+}
+
+static int near_connect(uvr_via *via, const uvr_via_target *target, uvr_via_cb on_result, void *user, uvr_stream **out)
+{
+  uvr_mux *mux = mux_of(via);
+  const uvrelay_allocator_t *memory = &mux->context->memory;
   char *lines = uvr_alloc(memory, (size_t)2 * (UVR_MUX_LINE_MAX + 1));
   uvr_mux_stream *s = lines == NULL ? NULL : uvr_mux_stream_new(mux, target->address->canonical);
   if (s == NULL) {
@@ -219,8 +197,25 @@ int uvr_mux_connect(uvrelay_mux_t *mux, const uvr_mux_target *target, uvr_mux_co
   write_request(target, s->request);
   s->on_result = on_result;
   s->result_user = user;
-  wait_last(s);
+  uvr_list_append(&mux->waiting, &s->waiting);
   uvr_mux_wake(mux);
   *out = &s->base;
   return 0;
 }
+
+static const uvrelay_error_t *near_why(const uvr_via *via)
+{
+  return &((const uvr_mux *)via)->why;
+}
+
+static void near_ref(uvr_via *via)
+{
+  uvr_mux_ref(mux_of(via));
+}
+
+static void near_unref(uvr_via *via)
+{
+  uvr_mux_unref(mux_of(via));
+}
+
+const uvr_via_ops uvr_mux_near_ops = {.connect = near_connect, .why = near_why, .ref = near_ref, .unref = near_unref};

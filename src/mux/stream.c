@@ -41,7 +41,7 @@ static uvr_outcome reset_outcome(const uvr_mux_stream *s, uvrelay_phase_t phase,
 static void on_timer_closed(uv_handle_t *handle)
 {
   uvr_mux_stream *s = handle->data;
-  uvrelay_mux_t *mux = s->mux;
+  uvr_mux *mux = s->mux;
   const uvrelay_allocator_t *memory = &s->base.context->memory;
   uvr_close_cb on_close = s->base.on_close;
   void *user = s->base.close_user;
@@ -97,14 +97,12 @@ static void mux_close(uvr_stream *stream, uvr_close_how how)
   s->reading = false;
   s->watching = false;
   (void)uv_timer_stop(&s->timer);
-  if (s->link != NULL) { /* it waits */
-    *s->link = s->next;
-    if (s->next != NULL) {
-      s->next->link = s->link;
-    } else {
-      s->mux->waiting_end = s->link;
-    }
-    s->link = NULL;
+  if (uvr_list_has(&s->waiting)) {
+    uvr_list_remove(&s->waiting);
+  }
+  if (s->counted) {
+    s->counted = false;
+    uvr_mux_carrier_count(s->carrier, false);
   }
   if (s->carrier == NULL || cut || uvr_yamux_is_reset(&s->yamux)) {
     finish(s);
@@ -180,6 +178,11 @@ static void mux_watch(uvr_stream *stream)
   if (uvr_yamux_is_reset(&s->yamux)) {
     (void)uv_timer_start(&s->timer, on_watched, 0, 0);
   }
+}
+
+void uvr_mux_stream_unwatch(uvr_mux_stream *stream)
+{
+  stream->watching = false;
 }
 
 static bool mux_is_lost(uvr_stream *stream)
@@ -303,9 +306,9 @@ static const uvr_stream_ops ops = {.read = mux_read,
                                    .is_lost = mux_is_lost,
                                    .unwritten = mux_unwritten};
 
-uvr_mux_stream *uvr_mux_stream_new(uvrelay_mux_t *mux, const char *name)
+uvr_mux_stream *uvr_mux_stream_new(uvr_mux *mux, const char *name)
 {
-  uvr_context *context = &mux->relay->mux_context;
+  uvr_context *context = mux->streams;
   size_t size = strlen(name) + 1;
   uvr_mux_stream *s = uvr_alloc(&context->memory, sizeof(*s) + size);
   if (s != NULL) {
@@ -327,6 +330,15 @@ void uvr_mux_stream_use(uvr_mux_stream *stream, uvr_mux_carrier *carrier)
   stream->carrier = carrier;
   stream->yamux.user = stream;
   uvr_mux_carrier_hold(carrier);
+}
+
+void uvr_mux_stream_connected(uvr_mux_stream *stream)
+{
+  uvr_free(&stream->base.context->memory, stream->line);
+  stream->line = NULL;
+  stream->request = NULL;
+  stream->counted = true;
+  uvr_mux_carrier_count(stream->carrier, true);
 }
 
 void uvr_mux_stream_leave(uvr_mux_stream *stream)

@@ -215,7 +215,7 @@ int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npip
                                     .retry_first_ms = o->retry_first_ms,
                                     .retry_last_ms = o->retry_last_ms,
                                     .timeout_ms = o->timeout_ms,
-                                    .level = o->impersonation};
+                                    .connect = {.level = o->impersonation}};
   npipe->connect_cb = cb;
   npipe->dial = uvr_dial_start(&npipe->context, &address, &options, on_dialled, npipe);
   if (npipe->dial == NULL) {
@@ -270,7 +270,7 @@ int uvrelay_npipe_accept(uvrelay_npipe_t *server, uvrelay_npipe_t *client)
     return UV_EBUSY;
   }
   uvr_stream *stream;
-  int code = uvr_npipe_take(server->listener, &client->context, &stream, &server->error);
+  int code = uvr_npipe_accept(server->listener, &client->context, &stream, &server->error);
   if (code == 0) {
     uvr_npipe_adopt(client, stream);
   }

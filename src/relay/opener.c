@@ -1,22 +1,22 @@
-/* The sides of sessions and muxes: see side.h.
+/* From an endpoint to a stream: see opener.h.
  *
- * Ways to fail: an endpoint that cannot be used is refused when it is taken, and stays its owner's; standard
- * descriptors that cannot be opened are closed, and the side has failed. */
+ * Ways to fail: an endpoint that cannot be used is refused when it is to be adopted, and stays its owner's; standard
+ * descriptors that cannot be opened are closed, and opening has failed. */
 #include "relay/opener.h"
 
 #include "base/abi.h"
 #include "base/os.h"
 #include "npipe/handle.h"
-#include "relay/relay.h"
+#include "relay/through_mux.h"
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
 #include "stream/uv.h"
 
 /* Taking. */
 
-bool uvr_side_is_stream(const uvr_side *side, const uv_stream_t *stream)
+bool uvr_opener_is_stream(const uvr_opener *opener, const uv_stream_t *stream)
 {
-  return side->endpoint.type == UVRELAY_STREAM && side->endpoint.stream == stream;
+  return opener->endpoint.type == UVRELAY_STREAM && opener->endpoint.stream == stream;
 }
 
 /* libuv calls a TCP handle readable and writable while it is still connecting. */
@@ -49,34 +49,36 @@ static int check_stream(uvrelay_t *relay, const uv_stream_t *stream)
   return 0;
 }
 
-/* An address of the far end's is told apart by its text, or by what this system cannot do. */
-static int check_address(uvrelay_t *relay, uvr_side *side)
+/* Whether it goes through the far end shows in its text, or by what this system cannot do. */
+static int check_address(uvrelay_t *relay, uvr_opener *opener)
 {
-  side->address = uvr_alloc(&relay->context.memory, sizeof(*side->address));
-  if (side->address == NULL) {
+  uvr_address *address = uvr_alloc(&relay->context.memory, sizeof(*address));
+  if (address == NULL) {
     return UV_ENOMEM;
   }
-  int code = uvr_address_parse(side->endpoint.address, UVR_ADDRESS_VIA, side->address, &relay->error);
-  bool may_go_via = side->address->via || side->endpoint.via != NULL;
+  opener->own_address = address;
+  opener->address = address;
+  int code = uvr_address_parse(opener->endpoint.address, UVR_ADDRESS_VIA, address, &relay->error);
+  bool may_go_via = address->via || opener->endpoint.via != NULL;
   return code != 0 || !may_go_via ? code
-                                  : uvr_relay_choose_via(relay, side->address, side->endpoint.via, &relay->error);
+                                  : uvr_choose_mux(relay, address, opener->endpoint.via, &opener->via, &relay->error);
 }
 
-int uvr_side_take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *given, const char *name)
+int uvr_opener_adopt(uvrelay_t *relay, uvr_opener *opener, const uvrelay_endpoint_t *given, const char *name)
 {
-  int code = uvr_abi_copy(&side->endpoint, sizeof(side->endpoint), given);
+  int code = uvr_abi_copy(&opener->endpoint, sizeof(opener->endpoint), given);
   if (code != 0) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "%s has no valid size", name);
   }
-  const uvrelay_endpoint_t *endpoint = &side->endpoint;
+  const uvrelay_endpoint_t *endpoint = &opener->endpoint;
   switch (endpoint->type) {
   case UVRELAY_ADDRESS:
-    return check_address(relay, side);
+    return check_address(relay, opener);
   case UVRELAY_STREAM:
     code = check_stream(relay, endpoint->stream);
     return code != 0
                ? code
-               : uvr_stream_uv_adopt(&relay->context, endpoint->stream, endpoint->stream_closed, name, &side->stream);
+               : uvr_stream_uv_adopt(&relay->context, endpoint->stream, endpoint->stream_closed, name, &opener->stream);
   case UVRELAY_NPIPE:
     code = endpoint->npipe != NULL ? uvr_npipe_check_gift(endpoint->npipe, relay->context.loop) : UV_EINVAL;
     return code == 0 ? 0
@@ -92,19 +94,20 @@ int uvr_side_take(uvrelay_t *relay, uvr_side *side, const uvrelay_endpoint_t *gi
                        (int)endpoint->type);
 }
 
-void uvr_side_give_back(uvrelay_t *relay, uvr_side *side)
+void uvr_opener_give_back(uvrelay_t *relay, uvr_opener *opener)
 {
-  if (side->stream != NULL) {
-    uvr_stream_uv_give_back(side->stream);
+  if (opener->stream != NULL) {
+    uvr_stream_uv_give_back(opener->stream);
   }
-  uvr_side_clear(&relay->context.memory, side);
+  uvr_opener_forget_address(&relay->context.memory, opener);
 }
 
-void uvr_side_begin(uvr_side *side)
+void uvr_opener_begin(uvr_opener *opener)
 {
-  if (side->endpoint.type == UVRELAY_NPIPE) {
-    uvr_npipe_give(side->endpoint.npipe);
+  if (opener->endpoint.type == UVRELAY_NPIPE) {
+    uvr_npipe_give(opener->endpoint.npipe);
   }
+  uvr_via_ref(opener->via);
 }
 
 /* Opening. */
@@ -116,61 +119,67 @@ static uv_file take_fd(uv_file fd)
   return fd >= 0 && fd <= 2 ? uvr_stdio_take(fd) : fd;
 }
 
-static uvr_side_state open_stdio(uvr_context *context, uvr_side *side, uvrelay_error_t *error)
+static uvr_opening open_stdio(uvr_context *context, uvr_opener *opener, uvrelay_error_t *error)
 {
-  uv_file input = take_fd(side->endpoint.input);
-  uv_file output = take_fd(side->endpoint.output);
-  side->endpoint.input = -1; /* they are closed even if this fails */
-  side->endpoint.output = -1;
-  return uvr_stream_stdio_new(context, input, output, &side->stream, error) == 0 ? UVR_SIDE_OPEN : UVR_SIDE_FAILED;
+  uv_file input = take_fd(opener->endpoint.input);
+  uv_file output = take_fd(opener->endpoint.output);
+  opener->endpoint.input = -1; /* they are closed even if this fails */
+  opener->endpoint.output = -1;
+  return uvr_stream_stdio_new(context, input, output, &opener->stream, error) == 0 ? UVR_OPENING_DONE
+                                                                                   : UVR_OPENING_FAILED;
 }
 
-uvr_side_state uvr_side_open(uvr_context *context, uvr_side *side, uvrelay_error_t *error)
+uvr_opening uvr_opener_open(uvr_context *context, uvr_opener *opener, uvrelay_error_t *error)
 {
-  if (side->stream != NULL) {
-    return UVR_SIDE_OPEN;
+  if (opener->stream != NULL) {
+    return UVR_OPENING_DONE;
   }
-  switch (side->endpoint.type) {
+  switch (opener->endpoint.type) {
   case UVRELAY_NPIPE:
-    side->stream = uvr_npipe_take_stream(side->endpoint.npipe);
-    return side->stream != NULL ? UVR_SIDE_OPEN : UVR_SIDE_WAITS;
+    opener->stream = uvr_npipe_take_stream(opener->endpoint.npipe);
+    return opener->stream != NULL ? UVR_OPENING_DONE : UVR_OPENING_WAITS;
   case UVRELAY_STDIO:
-    return open_stdio(context, side, error);
+    return open_stdio(context, opener, error);
   case UVRELAY_ADDRESS:
   case UVRELAY_STREAM: /* has it from the start */
     break;
   }
-  return UVR_SIDE_ADDRESS;
+  return UVR_OPENING_ADDRESS;
 }
 
 /* Closing. */
 
-bool uvr_side_close(uvr_side *side, uvr_close_cb on_close, void *user)
+void uvr_opener_forget_address(const uvrelay_allocator_t *memory, uvr_opener *opener)
 {
-  uvr_stream *stream = side->stream;
-  side->stream = NULL;
+  uvr_free(memory, opener->own_address);
+  opener->own_address = NULL;
+  opener->address = NULL;
+}
+
+void uvr_opener_close(uvr_opener *opener, uvr_closing *closing)
+{
+  uvr_stream *stream = opener->stream;
+  opener->stream = NULL;
   if (stream != NULL) {
-    uvr_stream_close(stream, UVR_CLOSE_NOW, on_close, user);
-  } else if (side->endpoint.type == UVRELAY_STDIO) {
-    uvr_stream_stdio_discard(take_fd(side->endpoint.input), take_fd(side->endpoint.output));
-    side->endpoint.input = -1;
-    side->endpoint.output = -1;
+    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(closing), closing);
+  } else if (opener->endpoint.type == UVRELAY_STDIO) {
+    uvr_stream_stdio_discard(take_fd(opener->endpoint.input), take_fd(opener->endpoint.output));
+    opener->endpoint.input = -1;
+    opener->endpoint.output = -1;
   }
-  return stream != NULL;
 }
 
 /* A named pipe's handle is the last of it to go, as its stream works with the handle's memory. */
-bool uvr_side_release(uvr_side *side, uvr_close_cb on_close, void *user)
+void uvr_opener_release(uvr_opener *opener, uvr_closing *closing)
 {
-  if (side->endpoint.type != UVRELAY_NPIPE) {
-    return false;
+  if (opener->endpoint.type == UVRELAY_NPIPE) {
+    uvr_npipe_release(opener->endpoint.npipe, opener->endpoint.npipe_closed, uvr_closing_add(closing), closing);
   }
-  uvr_npipe_release(side->endpoint.npipe, side->endpoint.npipe_closed, on_close, user);
-  return true;
 }
 
-void uvr_side_clear(const uvrelay_allocator_t *memory, uvr_side *side)
+void uvr_opener_clear(const uvrelay_allocator_t *memory, uvr_opener *opener)
 {
-  uvr_free(memory, side->address);
-  side->address = NULL;
+  uvr_opener_forget_address(memory, opener);
+  uvr_via_unref(opener->via);
+  opener->via = NULL;
 }

@@ -1,8 +1,9 @@
-/* One relay: a pair of streams, the right one dialled, and a pump for each direction. */
+/* A pair of streams that are relayed to each other: a flow for each direction. The right stream may come later than the
+ * left one, as it may still have to be connected. */
 #ifndef UVR_RELAY_PAIR_H
 #define UVR_RELAY_PAIR_H
 
-#include "endpoint/dial.h"
+#include "stream/stream.h"
 #include "uvrelay.h"
 
 typedef struct uvr_pair uvr_pair;
@@ -17,23 +18,25 @@ typedef struct uvr_pair_options {
   bool left_is_client; /* the left side is a client: its connection's reset is no failure */
   uvrelay_eof_t eof_to_left;
   uvrelay_eof_t eof_to_right;
-  uvr_dial_options dial;
 } uvr_pair_options;
 
 typedef struct uvr_pair_events {
-  void (*on_end)(void *user, const uvrelay_result_t *result); /* once, when all is decided and being closed */
-  void (*on_close)(void *user);                               /* once, last: nothing of the pair is left */
+  /* Once, when everything is decided and being closed. The result lasts as long as the call. */
+  void (*on_end)(void *user, const uvrelay_result_t *result);
+  void (*on_close)(void *user); /* once, last: nothing of the pair is left; may be NULL */
   void *user;
 } uvr_pair_events;
 
-/* Dials `address` and relays between it and `left`, which belongs to the pair then. Returns 0; or UV_ENOMEM, and
- * nothing has happened. */
-int uvr_pair_start(uvr_context *context, uvr_stream *left, const uvr_address *address, const uvr_pair_options *options,
+/* Relays between two streams, which belong to the pair then. `right` NULL: it is being connected, and the pair waits
+ * for uvr_pair_connect or uvr_pair_fail. Returns 0; or UV_ENOMEM, and nothing has happened. */
+int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, const uvr_pair_options *options,
                    const uvr_pair_events *events, uvr_pair **out);
 
-/* The same with a right side that is connected already, and belongs to the pair as well. */
-int uvr_pair_start_connected(uvr_context *context, uvr_stream *left, uvr_stream *right, const uvr_pair_options *options,
-                             const uvr_pair_events *events, uvr_pair **out);
+/* The right stream is connected, and belongs to the pair. Not after on_end. */
+void uvr_pair_connect(uvr_pair *pair, uvr_stream *right);
+
+/* The right stream cannot be connected: ends the pair. */
+void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error);
 
 /* Bytes written to each side so far. Not after on_close. */
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left);

@@ -30,11 +30,37 @@ static void report(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *erro
   pump->on_end(pump, end, error);
 }
 
-static void fail_source(uvr_pump *pump, int code, const char *what)
+/* Keeps why the source has ended until what it gave is written. Most pumps never need the memory for that. */
+static void end_source(uvr_pump *pump, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   pump->source_ended = true;
-  pump->source_outcome = UVR_FAILED;
-  (void)uvr_error_set_system(&pump->source_error, UVRELAY_PHASE_READ, code, 0, "%s %s", pump->source->name, what);
+  pump->source_outcome = outcome;
+  if (error != NULL) {
+    pump->source_code = error->code;
+    pump->source_error = uvr_alloc(pump->buffers->memory, sizeof(*pump->source_error));
+    if (pump->source_error != NULL) {
+      *pump->source_error = *error;
+    }
+  }
+}
+
+static void report_source(uvr_pump *pump)
+{
+  uvrelay_error_t plain;
+  const uvrelay_error_t *error = pump->source_error;
+  if (error == NULL) {
+    (void)uvr_error_set_system(&plain, UVRELAY_PHASE_READ, pump->source_code, 0, "reading from %s failed: %s",
+                               pump->source->name, uv_strerror(pump->source_code));
+    error = &plain;
+  }
+  report(pump, source_ends[pump->source_outcome], error);
+}
+
+static void fail_source(uvr_pump *pump, int code, const char *what)
+{
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_READ, code, 0, "%s %s", pump->source->name, what);
+  end_source(pump, UVR_FAILED, &error);
 }
 
 /* Makes room for `more` bytes of the message. */
@@ -93,11 +119,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   } else if (pump->message != NULL && outcome != UVR_FAILED) {
     fail_source(pump, UV_EPROTO, "ended in the middle of a message");
   } else {
-    pump->source_ended = true;
-    pump->source_outcome = outcome;
-    if (error != NULL) {
-      pump->source_error = *error;
-    }
+    end_source(pump, outcome, error);
   }
   run(pump);
 }
@@ -140,7 +162,7 @@ static void run(uvr_pump *pump)
   }
   pump->running = false;
   if (!pump->stopped && pump->source_ended && pump->ready == NULL && pump->writing == NULL) {
-    report(pump, source_ends[pump->source_outcome], &pump->source_error);
+    report_source(pump);
   } else if (!pump->stopped && pump->on_full != NULL && uvr_pump_is_full(pump)) {
     pump->on_full(pump);
   }
@@ -210,10 +232,12 @@ bool uvr_pump_clear(uvr_pump *pump)
   }
   pump->job = NULL;
   if (pump->buffers != NULL) {
+    uvr_free(pump->buffers->memory, pump->source_error);
     uvr_buffer_put(pump->buffers, pump->message);
     uvr_buffer_put(pump->buffers, pump->ready);
     uvr_buffer_put(pump->buffers, pump->writing);
   }
+  pump->source_error = NULL;
   pump->message = NULL;
   pump->ready = NULL;
   pump->writing = NULL;

@@ -37,8 +37,9 @@ struct uvr_pump {
   bool stopped; /* has reported, or was told to stop */
   bool running; /* inside `run`: callbacks that come early leave the next step to it */
   uvr_outcome source_outcome;
-  uvrelay_error_t source_error;
-  struct uvr_pump_thread *job; /* pump_job.c; NULL: not on a thread */
+  int source_code;
+  uvrelay_error_t *source_error; /* NULL: none, or there was no memory for it */
+  struct uvr_pump_thread *job;   /* pump_job.c; NULL: not on a thread */
 };
 
 /* Begins to move bytes, on a thread of the pool where context->threads and both streams allow it, else on the loop.

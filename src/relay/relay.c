@@ -1,23 +1,27 @@
-/* The public relay: the list of its sessions, its counters, its options, stopping and closing. A session's own way,
- * from two endpoints to a running pair of pumps and to its end, is in session.c.
+/* The public relay: the list of its parts, its counters, its options, stopping and closing.
  *
- * No callback comes from within a call: stopping and closing begin in the turn, a timer of 0 ms, so that they may be
- * asked for anywhere, even by the log. Closing cancels every session and ends every route and mux; when the last is
- * over the timers are closed, and the close callback comes from the last of them. */
+ * No callback comes from within a call: stopping and closing begin in the wakeup, a timer of 0 ms, so that they may be
+ * asked for anywhere, even by the log. Closing ends every part; when the last one is gone the timers are closed, and
+ * the close callback comes from the last of them. */
 #include "relay/relay.h"
 
 #include <string.h>
 
 #include "base/abi.h"
-#include "mux/mux.h"
+#include "yamux/yamux.h"
 
 #define MESSAGE_MAX ((size_t)1024 * 1024 * 1024)
 
+static uvr_part *part_of(uvr_list_node *node)
+{
+  return UVR_LISTED(node, uvr_part, node);
+}
+
 /* Closing and stopping. */
 
-static void on_wakeup_closed(uv_handle_t *handle)
+static void on_timers_closed(void *user)
 {
-  uvrelay_t *relay = handle->data;
+  uvrelay_t *relay = user;
   uvrelay_allocator_t memory = relay->context.memory;
   uvr_buffer_pool_clear(&relay->mux_context.buffers);
   uvr_context_clear(&relay->context);
@@ -27,41 +31,59 @@ static void on_wakeup_closed(uv_handle_t *handle)
   uvr_free(&memory, relay);
 }
 
-static void on_deadline_closed(uv_handle_t *handle)
+static void close_timers(uvrelay_t *relay)
 {
-  uvrelay_t *relay = handle->data;
-  uv_close((uv_handle_t *)&relay->wakeup, on_wakeup_closed);
+  relay->closed = true;
+  uvr_closing_begin(&relay->closing, on_timers_closed, relay);
+  uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->wakeup);
+  uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->deadline);
+  uvr_closing_end(&relay->closing);
 }
 
-static void cancel_all(uvrelay_t *relay)
+static bool has_others(const uvrelay_t *relay)
 {
-  for (uvrelay_session_t *session = relay->sessions; session != NULL; session = session->next) {
-    uvrelay_session_cancel(session);
+  uvr_list_node *n = uvr_list_first(&relay->parts);
+  while (n != NULL && part_of(n)->ops->ends_last) {
+    n = uvr_list_next(&relay->parts, n);
   }
+  return n != NULL;
+}
+
+static void end_parts(uvrelay_t *relay)
+{
+  bool last = !has_others(relay);
+  for (uvr_list_node *next, *n = uvr_list_first(&relay->parts); n != NULL; n = next) {
+    uvr_part *part = part_of(n);
+    next = uvr_list_next(&relay->parts, n);
+    if (last || !part->ops->ends_last) {
+      part->ops->end(part, relay->state);
+    }
+  }
+}
+
+static bool is_busy(const uvrelay_t *relay)
+{
+  uvr_list_node *n = uvr_list_first(&relay->parts);
+  if (relay->state == UVR_RELAY_CLOSING) {
+    return n != NULL;
+  }
+  while (n != NULL && !part_of(n)->ops->is_busy(part_of(n))) {
+    n = uvr_list_next(&relay->parts, n);
+  }
+  return n != NULL;
 }
 
 static void on_wakeup(uv_timer_t *timer)
 {
   uvrelay_t *relay = timer->data;
-  if (relay->stopped) {
-    uvr_routes_end(relay, relay->closing);
-  }
-  if (relay->cancel) {
-    cancel_all(relay);
-  }
-  if (relay->closing && relay->sessions == NULL) { /* those over a mux are to end by their cancel */
-    uvr_muxes_end(relay);
-  }
-  if (relay->sessions != NULL ||
-      (relay->closing ? relay->routes != NULL || relay->muxes != NULL : uvr_routes_listen(relay))) {
-    return; /* the last one's end makes the turn come again */
+  end_parts(relay);
+  if (is_busy(relay)) {
+    return; /* the last one's end brings the next wakeup */
   }
   (void)uv_timer_stop(&relay->deadline);
-  if (relay->closing) {
-    if (!uv_is_closing((uv_handle_t *)&relay->deadline)) {
-      uv_close((uv_handle_t *)&relay->deadline, on_deadline_closed);
-    }
-  } else if (relay->stopped && relay->stop_cb != NULL) {
+  if (relay->state == UVR_RELAY_CLOSING) {
+    close_timers(relay);
+  } else if (relay->stop_cb != NULL) {
     uvrelay_cb stop_cb = relay->stop_cb;
     relay->stop_cb = NULL;
     stop_cb(relay);
@@ -70,24 +92,25 @@ static void on_wakeup(uv_timer_t *timer)
 
 void uvr_relay_wake(uvrelay_t *relay)
 {
-  (void)uv_timer_start(&relay->wakeup, on_wakeup, 0, 0);
+  if (relay->state != UVR_RELAY_OPEN && !relay->closed) {
+    (void)uv_timer_start(&relay->wakeup, on_wakeup, 0, 0);
+  }
 }
 
 static void on_deadline(uv_timer_t *timer)
 {
   uvrelay_t *relay = timer->data;
-  relay->cancel = true;
+  relay->state = relay->state == UVR_RELAY_DRAINING ? UVR_RELAY_CANCELLING : relay->state;
   on_wakeup(&relay->wakeup);
 }
 
 int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb)
 {
-  if (relay->stopped) {
+  if (relay->state != UVR_RELAY_OPEN) {
     return UV_EALREADY;
   }
-  relay->stopped = true;
+  relay->state = timeout_ms == 0 ? UVR_RELAY_CANCELLING : UVR_RELAY_DRAINING;
   relay->stop_cb = cb;
-  relay->cancel = timeout_ms == 0;
   if (timeout_ms > 0 && timeout_ms < UINT64_MAX) {
     (void)uv_timer_start(&relay->deadline, on_deadline, timeout_ms, 0);
     uv_unref((uv_handle_t *)&relay->deadline); /* the sessions keep the loop alive */
@@ -98,55 +121,29 @@ int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb)
 
 void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb)
 {
-  relay->stopped = true;
-  relay->closing = true;
-  relay->cancel = true;
+  relay->state = UVR_RELAY_CLOSING;
   relay->close_cb = cb;
   uvr_relay_wake(relay);
 }
 
-/* The list of sessions. */
+/* Parts. */
 
-void uvr_relay_add(uvrelay_t *relay, uvrelay_session_t *session)
+void uvr_relay_add(uvrelay_t *relay, uvr_part *part, const uvr_part_ops *ops)
 {
-  session->next = relay->sessions;
-  if (session->next != NULL) {
-    session->next->previous = session;
-  }
-  relay->sessions = session;
-  relay->counters.active++;
-  relay->counters.started++;
+  part->ops = ops;
+  uvr_list_prepend(&relay->parts, &part->node);
 }
 
-void uvr_relay_remove(uvrelay_t *relay, uvrelay_session_t *session)
+void uvr_relay_remove(uvr_part *part)
 {
-  if (session->next != NULL) {
-    session->next->previous = session->previous;
-  }
-  if (session->previous != NULL) {
-    session->previous->next = session->next;
-  } else {
-    relay->sessions = session->next;
-  }
-  relay->counters.active--;
-  relay->counters.failed += session->result.reason == UVRELAY_REASON_FAILED ? 1U : 0U;
-  relay->counters.to_right += session->result.to_right;
-  relay->counters.to_left += session->result.to_left;
-  if (relay->sessions == NULL && relay->stopped) {
-    uvr_relay_wake(relay);
-  }
+  uvr_list_remove(&part->node);
 }
 
-/* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
 bool uvr_relay_uses_stream(const uvrelay_t *relay, const uv_stream_t *stream)
 {
-  for (const uvrelay_session_t *s = relay->sessions; s != NULL; s = s->next) {
-    if (!s->ending && (uvr_side_is_stream(&s->left, stream) || uvr_side_is_stream(&s->right, stream))) {
-      return true;
-    }
-  }
-  for (const uvrelay_mux_t *mux = relay->muxes; mux != NULL; mux = mux->next) {
-    if (mux->carrier != NULL && uvr_mux_carrier_uses_stream(mux->carrier, stream)) {
+  for (uvr_list_node *n = uvr_list_first(&relay->parts); n != NULL; n = uvr_list_next(&relay->parts, n)) {
+    const uvr_part *part = part_of(n);
+    if (part->ops->uses_stream != NULL && part->ops->uses_stream(part, stream)) {
       return true;
     }
   }
@@ -186,6 +183,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   relay->mux_context = relay->context;
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
   relay->mux_context.buffers.large = UVR_YAMUX_FRAME_MAX;
+  uvr_list_init(&relay->parts);
   (void)uv_timer_init(loop, &relay->wakeup); /* which cannot fail */
   (void)uv_timer_init(loop, &relay->deadline);
   relay->wakeup.data = relay;
@@ -199,10 +197,12 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
 void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out, size_t size)
 {
   uvrelay_counters_t counters = relay->counters;
-  for (const uvrelay_session_t *session = relay->sessions; session != NULL; session = session->next) {
-    uint64_t to_right;
-    uint64_t to_left;
-    uvrelay_session_bytes(session, &to_right, &to_left);
+  for (uvr_list_node *n = uvr_list_first(&relay->parts); n != NULL; n = uvr_list_next(&relay->parts, n)) {
+    uint64_t to_right = 0;
+    uint64_t to_left = 0;
+    if (part_of(n)->ops->bytes != NULL) {
+      part_of(n)->ops->bytes(part_of(n), &to_right, &to_left);
+    }
     counters.to_right += to_right;
     counters.to_left += to_left;
   }

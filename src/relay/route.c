@@ -3,46 +3,46 @@
  * Happy path: the listener gives a stream, a session takes it to the target, and when that is over it is counted. With
  * `max` sessions open the listener pauses until one is over.
  *
- * Ways to fail: adding: an address or option is wrong, or the system refuses to listen: nothing remains. A session
- * fails: that is counted, told and kept as the last error. The listener has trouble (no descriptors), which passes, or
- * fails, which does not; what is open stays so.
+ * Ways to fail: adding: an address or option is wrong, a client would be relayed in a ring, or the system refuses to
+ * listen: nothing remains. A session fails: that is counted, told and kept as the last error. The listener has trouble
+ * (no descriptors), which passes, or fails, which does not; what is open stays so.
  *
  * Ending: the listener is closed first, then what is open ends by itself or is cancelled at the deadline, then the
- * timer is closed and the route is gone. No callback comes from within a call: all of it begins in the turn. */
+ * timer is closed and the route is gone. No callback comes from within a call: all of it begins in the wakeup. */
 #include <string.h>
 
 #include "address/query.h"
 #include "base/abi.h"
-#include "base/os.h"
-#include "base/text.h"
 #include "endpoint/listen.h"
-#include "mux/mux.h"
-#include "relay/relay.h"
+#include "endpoint/reach.h"
+#include "relay/session.h"
+#include "relay/through_mux.h"
 
 enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600 };
 
 /* A session of a route. */
 typedef struct client {
   uvrelay_route_t *route;
-  struct client *next;
-  struct client *previous;
+  uvr_list_node node;
   uint64_t number;
   uvrelay_session_t *session;
 } client;
 
 struct uvrelay_route_s {
+  uvr_part part;
   uvrelay_t *relay;
-  uvrelay_route_t *next;
-  uvrelay_route_t *previous;
   uvr_address listen;
+  uvr_address place; /* where that is: what its clients connect to */
   uvr_address target;
+  uvr_via *via;               /* what the target goes through, or NULL */
+  uvrelay_route_t *looked_up; /* the route whose listener the target's name led to last, or NULL */
   uvrelay_route_options_t options;
-  uvr_pair_options session_options;
+  uvr_session_options session_options;
   uvr_listener *listener; /* NULL: no longer */
   bool listener_closing;
   bool full;         /* and told */
   uint64_t was_full; /* loop time, ms */
-  client *clients;
+  uvr_list clients;
   unsigned refused;                  /* streams for which there was no memory, being closed */
   uvrelay_route_counters_t counters; /* but for the bytes of open sessions */
   uvrelay_error_t error;
@@ -54,6 +54,7 @@ struct uvrelay_route_s {
 };
 
 static void on_wakeup(uv_timer_t *timer);
+static void forget_route(const uvrelay_route_t *gone);
 
 static void later(uvrelay_route_t *route, uint64_t ms)
 {
@@ -75,25 +76,14 @@ static void emit(uvrelay_route_t *route, uvrelay_event_t event)
 
 static void add_client(uvrelay_route_t *route, client *c)
 {
-  c->next = route->clients;
-  if (c->next != NULL) {
-    c->next->previous = c;
-  }
-  route->clients = c;
+  uvr_list_prepend(&route->clients, &c->node);
   route->counters.open++;
   c->number = ++route->counters.total;
 }
 
 static void remove_client(uvrelay_route_t *route, client *c)
 {
-  if (c->next != NULL) {
-    c->next->previous = c->previous;
-  }
-  if (c->previous != NULL) {
-    c->previous->next = c->next;
-  } else {
-    route->clients = c->next;
-  }
+  uvr_list_remove(&c->node);
   route->counters.open--;
 }
 
@@ -162,7 +152,7 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
 /* What goes over a mux is held in smaller buffers. */
 static uvr_context *context_of(uvrelay_route_t *route)
 {
-  return route->target.via ? &route->relay->mux_context : &route->relay->context;
+  return route->via != NULL ? &route->relay->mux_context : &route->relay->context;
 }
 
 static void on_client(void *user, uvr_stream *stream)
@@ -172,8 +162,8 @@ static void on_client(void *user, uvr_stream *stream)
   client *c = uvr_alloc(&relay->context.memory, sizeof(*c));
   if (c != NULL) {
     c->route = route;
-    c->session = uvr_relay_start_client(relay, context_of(route), stream, &route->target, route->options.via,
-                                        &route->session_options, on_session_done, c);
+    c->session = uvr_session_start_client(relay, context_of(route), stream, &route->target, route->via,
+                                          &route->session_options, on_session_done, c);
   }
   if (c == NULL || c->session == NULL) {
     uvr_free(&relay->context.memory, c);
@@ -238,22 +228,14 @@ static void on_wakeup_closed(uv_handle_t *handle)
 {
   uvrelay_route_t *route = handle->data;
   uvrelay_t *relay = route->relay;
-  if (route->next != NULL) {
-    route->next->previous = route->previous;
-  }
-  if (route->previous != NULL) {
-    route->previous->next = route->next;
-  } else {
-    relay->routes = route->next;
-  }
+  forget_route(route);
+  uvr_relay_remove(&route->part);
   if (route->remove_cb != NULL) {
     route->remove_cb(route, route->remove_user);
   }
-  uvr_mux_unref(route->options.via);
+  uvr_via_unref(route->via);
   uvr_free(&relay->context.memory, route);
-  if (relay->stopped) {
-    uvr_relay_wake(relay);
-  }
+  uvr_relay_wake(relay);
 }
 
 static void on_wakeup(uv_timer_t *timer)
@@ -265,7 +247,7 @@ static void on_wakeup(uv_timer_t *timer)
   }
   close_listener(route);
   uint64_t now = uv_now(route->relay->context.loop);
-  if (route->listener == NULL && route->clients == NULL && route->refused == 0) {
+  if (route->listener == NULL && uvr_list_is_empty(&route->clients) && route->refused == 0) {
     if (!uv_is_closing((uv_handle_t *)timer)) {
       uv_close((uv_handle_t *)timer, on_wakeup_closed);
     }
@@ -274,8 +256,8 @@ static void on_wakeup(uv_timer_t *timer)
       later(route, route->deadline - now);
     }
   } else {
-    for (client *c = route->clients; c != NULL; c = c->next) {
-      uvrelay_session_cancel(c->session);
+    for (uvr_list_node *n = uvr_list_first(&route->clients); n != NULL; n = uvr_list_next(&route->clients, n)) {
+      uvrelay_session_cancel(UVR_LISTED(n, client, node)->session);
     }
   }
 }
@@ -297,46 +279,66 @@ void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_r
   begin_removal(route, timeout_ms);
 }
 
-void uvr_routes_end(uvrelay_t *relay, bool remove)
+/* As a part of its relay. */
+
+static uvrelay_route_t *route_of(const uvr_part *part)
 {
-  for (uvrelay_route_t *route = relay->routes; route != NULL; route = route->next) {
-    close_listener(route);
-    if (remove) {
-      begin_removal(route, 0);
-    }
+  return UVR_LISTED(part, uvrelay_route_t, part);
+}
+
+static void part_end(uvr_part *part, uvr_relay_state state)
+{
+  uvrelay_route_t *route = route_of(part);
+  close_listener(route);
+  if (state == UVR_RELAY_CLOSING) {
+    begin_removal(route, 0);
   }
 }
 
-bool uvr_routes_listen(const uvrelay_t *relay)
+static bool part_is_busy(const uvr_part *part)
 {
-  const uvrelay_route_t *route = relay->routes;
-  while (route != NULL && route->listener == NULL) {
-    route = route->next;
-  }
-  return route != NULL;
+  return route_of(part)->listener != NULL;
 }
 
-/* Adding. */
+static const uvr_part_ops part_ops = {.end = part_end, .is_busy = part_is_busy};
 
-static const char *host_of(const uvr_address *address)
+/* Rings: routes that lead to each other. */
+
+static uvrelay_route_t *next_route(const uvrelay_t *relay, const uvrelay_route_t *after)
 {
-  return uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
+  uvr_list_node *n = after == NULL ? uvr_list_first(&relay->parts) : uvr_list_next(&relay->parts, &after->part.node);
+  while (n != NULL && UVR_LISTED(n, uvr_part, node)->ops != &part_ops) {
+    n = uvr_list_next(&relay->parts, n);
+  }
+  return n == NULL ? NULL : route_of(UVR_LISTED(n, uvr_part, node));
 }
 
-/* Whether a client would be relayed to the listener that it comes from, and again, and again. */
-static bool is_own_target(const uvr_address *target, const uvr_address *listen)
+/* No route leads to this one any more. */
+static void forget_route(const uvrelay_route_t *gone)
 {
-  if (target->kind != listen->kind || target->via) {
-    return false;
+  for (uvrelay_route_t *r = next_route(gone->relay, NULL); r != NULL; r = next_route(gone->relay, r)) {
+    r->looked_up = r->looked_up == gone ? NULL : r->looked_up;
   }
-  switch (target->kind) {
-  case UVR_ADDRESS_TCP:
-    return target->port == listen->port && uvr_is_same_word(host_of(target), host_of(listen));
-  case UVR_ADDRESS_NPIPE:
-    return target->host[0] == '\0' && uvr_is_same_word(target->path, listen->path);
-  default:
-    return strcmp(target->path, listen->path) == 0;
+}
+
+/* The route that a connection to this place would arrive at, or NULL. */
+static uvrelay_route_t *route_at(const uvrelay_t *relay, const uvr_address *place)
+{
+  uvrelay_route_t *r = next_route(relay, NULL);
+  while (r != NULL && (!is_listening(r) || !uvr_is_same_place(place, &r->place))) {
+    r = next_route(relay, r);
   }
+  return r;
+}
+
+/* Follows the targets, from a route on, to the route that leads to `place`; NULL: none does. */
+static const uvrelay_route_t *find_way(const uvrelay_t *relay, const uvrelay_route_t *from, const uvr_address *place)
+{
+  while (from != NULL && !uvr_is_same_place(&from->target, place)) { /* it ends: rings are refused */
+    const uvrelay_route_t *next = route_at(relay, &from->target);
+    from = next != NULL ? next : from->looked_up;
+  }
+  return from;
 }
 
 static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
@@ -344,14 +346,34 @@ static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
 }
 
-static int check_target(const uvrelay_t *relay, uvr_address *target, const uvrelay_mux_t *via,
-                        const uvr_address *listen, uvrelay_error_t *error)
+/* Refuses a route whose clients, once they arrive at `place`, would come back to it, and again, and again. */
+static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uvrelay_error_t *error)
 {
-  if (is_own_target(target, listen)) {
-    return refuse_own_target(target, error);
+  const uvrelay_route_t *next = route_at(route->relay, place);
+  const uvrelay_route_t *back = next == route ? route : find_way(route->relay, next, &route->place);
+  if (back == NULL) {
+    return 0;
   }
-  return uvr_relay_choose_via(relay, target, via, error);
+  return back == route
+             ? refuse_own_target(&route->target, error)
+             : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                             "a client of %.100s=%.100s would be relayed in a ring, as %.100s=%.100s leads back there",
+                             route->listen.canonical, route->target.canonical, back->listen.canonical,
+                             back->target.canonical);
 }
+
+/* The same for an address that a name or a socket file has led to. */
+static int check_looked_up(void *user, const uvr_address *place, uvrelay_error_t *error)
+{
+  uvrelay_route_t *route = user;
+  int code = check_ring(route, place, error);
+  if (code == 0) {
+    route->looked_up = route_at(route->relay, place);
+  }
+  return code;
+}
+
+/* Adding. */
 
 static int check_options(uvrelay_route_options_t *options, uvrelay_error_t *error)
 {
@@ -379,8 +401,11 @@ static int read_route(uvrelay_route_t *route, const char *listen, const char *ta
   if (code == 0) {
     code = uvr_route_address(target, UVRELAY_RIGHT, own, &given, &route->target, error);
   }
+  if (code == 0 && uvr_is_same_place(&route->target, &route->listen)) {
+    code = refuse_own_target(&route->target, error);
+  }
   if (code == 0) {
-    code = check_target(route->relay, &route->target, own->via, &route->listen, error);
+    code = uvr_choose_mux(route->relay, &route->target, own->via, &route->via, error);
   }
   return code != 0 ? code : check_options(own, error);
 }
@@ -398,8 +423,9 @@ static void set_session_options(uvrelay_route_t *route)
       .eof_to_right = own->eof_to_target,
       .idle_ms = own->idle_ms,
   };
-  (void)uvr_pair_options_of(&options, &route->session_options);
-  route->session_options.left_is_client = true;
+  (void)uvr_session_options_of(&options, &route->session_options);
+  route->session_options.dial.connect.check = check_looked_up;
+  route->session_options.dial.connect.check_user = route;
 }
 
 static int start(uvrelay_t *relay, uvrelay_route_t *route)
@@ -412,13 +438,14 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                                     .on_relief = on_relief,
                                     .on_fail = on_listener_failed,
                                     .user = route};
-  return uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &relay->error);
+  return uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &route->place,
+                    &relay->error);
 }
 
 int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
                       uvrelay_route_t **out)
 {
-  if (relay->stopped) {
+  if (!uvr_relay_is_open(relay)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
   uvrelay_route_t *route = uvr_alloc(&relay->context.memory, sizeof(*route));
@@ -426,6 +453,7 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a route");
   }
   route->relay = relay;
+  uvr_list_init(&route->clients);
   int code = read_route(route, listen, target, options, &relay->error);
   if (code == 0) {
     set_session_options(route);
@@ -435,17 +463,14 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
     uvr_free(&relay->context.memory, route);
     return code;
   }
-  uvr_mux_ref(route->options.via);
+  uvr_via_ref(route->via);
   (void)uv_timer_init(relay->context.loop, &route->wakeup);
   route->wakeup.data = route;
-  route->next = relay->routes;
-  if (route->next != NULL) {
-    route->next->previous = route;
-  }
-  relay->routes = route;
-  if (is_own_target(&route->target, &route->listen)) { /* by the port that was chosen */
+  uvr_relay_add(relay, &route->part, &part_ops);
+  code = route->via != NULL ? 0 : check_ring(route, &route->target, &relay->error);
+  if (code != 0) {
     begin_removal(route, 0);
-    return refuse_own_target(&route->target, &relay->error);
+    return code;
   }
   if (out != NULL) {
     *out = route;
@@ -468,10 +493,10 @@ const char *uvrelay_route_get_target(const uvrelay_route_t *route)
 void uvrelay_route_get_counters(const uvrelay_route_t *route, uvrelay_route_counters_t *out, size_t size)
 {
   uvrelay_route_counters_t counters = route->counters;
-  for (const client *c = route->clients; c != NULL; c = c->next) {
+  for (uvr_list_node *n = uvr_list_first(&route->clients); n != NULL; n = uvr_list_next(&route->clients, n)) {
     uint64_t to_right;
     uint64_t to_left;
-    uvrelay_session_bytes(c->session, &to_right, &to_left);
+    uvrelay_session_bytes(UVR_LISTED(n, client, node)->session, &to_right, &to_left);
     counters.to_target += to_right;
     counters.to_client += to_left;
   }

@@ -1,17 +1,43 @@
-/* A session of the public relay: from two endpoints to a running pair of pumps (session.c), and to its end.
+/* A session of the public relay: from two endpoints to a running pair, and to its end.
  *
- * Happy path: uvrelay_start looks at everything that can be wrong and takes the endpoints; the rest happens in turns of
- * the loop: a left address is dialled, the other endpoints become streams, the pair is started, which dials a right
- * address itself. When the pair has closed, so is everything, and the done callback comes.
+ * Happy path: uvrelay_start checks everything that can be wrong and adopts the endpoints; the rest happens in wakeups:
+ * a left address is dialled, the other endpoints become streams, the pair is started, and a right address is dialled
+ * for it. Each dial is closed as soon as it has connected. When the pair has closed, so is everything, and the done
+ * callback comes.
  *
  * Ways to fail before there is a pair: the left dial, no memory, standard descriptors that cannot be opened, a
  * cancel. All go through end(), which closes what is there on each side, whatever it has become by then. */
+#include "relay/session.h"
+
 #include "base/abi.h"
 #include "base/os.h"
-#include "mux/mux.h"
-#include "relay/relay.h"
 
 enum { LINGER_MS = 1000, IDLE_RETRY_MS = 1 };
+
+typedef enum session_state {
+  SESSION_OPENING,  /* there is no pair yet */
+  SESSION_RELAYING, /* there is one */
+  SESSION_ENDING
+} session_state;
+
+struct uvrelay_session_s {
+  uvr_part part;
+  uvrelay_t *relay;
+  uvr_context *context; /* the relay's, or its mux_context */
+  uvr_opener left;
+  uvr_opener right;
+  uvr_session_options options;
+  uvrelay_done_cb cb;
+  void *user;
+  uv_timer_t wakeup; /* brings the next step */
+  uvr_dial *dial;    /* of the left or of the right side, if that is an address */
+  uvr_pair *pair;
+  session_state state;
+  bool cancelled;
+  uint64_t started; /* loop time, ms */
+  uvr_closing closing;
+  uvrelay_result_t result;
+};
 
 static void on_wakeup(uv_timer_t *timer);
 
@@ -20,62 +46,66 @@ static void later(uvrelay_session_t *s, uint64_t ms)
   (void)uv_timer_start(&s->wakeup, on_wakeup, ms, 0);
 }
 
-/* Ending. */
+/* Ending: first what the endpoints have become, then the endpoints, then the wakeup. */
 
-static void on_wakeup_closed(uv_handle_t *handle)
+static void on_wakeup_closed(void *user)
 {
-  uvrelay_session_t *s = handle->data;
+  uvrelay_session_t *s = user;
   uvrelay_t *relay = s->relay;
-  uvr_os_close_spare_fd(&s->options.dial.spare_fd);
+  uvr_os_close_spare_fd(&s->options.dial.connect.spare_fd);
   s->result.duration_ms = uv_now(relay->context.loop) - s->started;
-  uvr_relay_remove(relay, s);
+  uvr_relay_remove(&s->part);
+  relay->counters.active--;
+  relay->counters.failed += s->result.reason == UVRELAY_REASON_FAILED ? 1U : 0U;
+  relay->counters.to_right += s->result.to_right;
+  relay->counters.to_left += s->result.to_left;
+  if (relay->counters.active == 0) {
+    uvr_relay_wake(relay);
+  }
   if (s->cb != NULL) {
     s->cb(s, &s->result, s->user);
   }
-  uvr_mux_unref(s->left.endpoint.via);
-  uvr_mux_unref(s->right.endpoint.via);
-  uvr_side_clear(&relay->context.memory, &s->left);
-  uvr_side_clear(&relay->context.memory, &s->right);
+  uvr_opener_clear(&relay->context.memory, &s->left);
+  uvr_opener_clear(&relay->context.memory, &s->right);
   uvr_free(&relay->context.memory, s);
 }
 
-static void on_child_closed(void *user)
+static void on_released(void *user)
 {
   uvrelay_session_t *s = user;
-  if (--s->children == 0) {
-    uv_close((uv_handle_t *)&s->wakeup, on_wakeup_closed);
+  uvr_closing_begin(&s->closing, on_wakeup_closed, s);
+  uvr_closing_handle(&s->closing, (uv_handle_t *)&s->wakeup);
+  uvr_closing_end(&s->closing);
+}
+
+static void on_streams_closed(void *user)
+{
+  uvrelay_session_t *s = user;
+  uvr_closing_begin(&s->closing, on_released, s);
+  uvr_opener_release(&s->left, &s->closing);
+  uvr_opener_release(&s->right, &s->closing);
+  uvr_closing_end(&s->closing);
+}
+
+static void close_dial(uvrelay_session_t *s)
+{
+  if (s->dial != NULL) {
+    uvr_dial *dial = s->dial;
+    s->dial = NULL;
+    uvr_dial_close(dial, uvr_closing_add(&s->closing), &s->closing);
   }
 }
 
-static void release_both(uvrelay_session_t *s)
-{
-  s->children = 1; /* keeps the end away until both have been looked at */
-  s->children += uvr_side_release(&s->left, on_child_closed, s) ? 1U : 0U;
-  s->children += uvr_side_release(&s->right, on_child_closed, s) ? 1U : 0U;
-  on_child_closed(s);
-}
-
-static void on_stream_closed(void *user)
-{
-  uvrelay_session_t *s = user;
-  if (--s->children == 0) {
-    release_both(s);
-  }
-}
-
-/* Ends it where there is no pair of pumps. The result is filled in. */
+/* Ends it where there is no pair. The result is filled in. */
 static void end(uvrelay_session_t *s)
 {
-  s->ending = true;
+  s->state = SESSION_ENDING;
   (void)uv_timer_stop(&s->wakeup);
-  if (s->dial != NULL) {
-    s->children++;
-    uvr_dial_close(s->dial, on_stream_closed, s);
-    s->dial = NULL;
-  }
-  s->children += uvr_side_close(&s->left, on_stream_closed, s) ? 1U : 0U;
-  s->children += uvr_side_close(&s->right, on_stream_closed, s) ? 1U : 0U;
-  on_stream_closed(s);
+  uvr_closing_begin(&s->closing, on_streams_closed, s);
+  close_dial(s);
+  uvr_opener_close(&s->left, &s->closing);
+  uvr_opener_close(&s->right, &s->closing);
+  uvr_closing_end(&s->closing);
 }
 
 static void fail(uvrelay_session_t *s, uvrelay_side_t side, const uvrelay_error_t *error)
@@ -95,8 +125,8 @@ static void fail_memory(uvrelay_session_t *s)
 
 static void cancel(uvrelay_session_t *s)
 {
-  if (s->session != NULL) {
-    uvr_pair_cancel(s->session);
+  if (s->pair != NULL) {
+    uvr_pair_cancel(s->pair);
     return;
   }
   s->result.reason = UVRELAY_REASON_STOPPED;
@@ -104,40 +134,74 @@ static void cancel(uvrelay_session_t *s)
   end(s);
 }
 
-/* The pair of pumps. */
+/* The pair. */
 
 static void on_pair_end(void *user, const uvrelay_result_t *result)
 {
   uvrelay_session_t *s = user;
   s->result = *result;
-  s->ending = true;
-  if (!s->cancelled) { /* else the turn is to hurry the closing */
+  s->state = SESSION_ENDING;
+  if (!s->cancelled) { /* else the wakeup is to hurry the closing */
     (void)uv_timer_stop(&s->wakeup);
   }
+  uvr_closing_begin(&s->closing, on_streams_closed, s);
+  close_dial(s);
 }
 
 static void on_pair_closed(void *user)
 {
   uvrelay_session_t *s = user;
-  s->session = NULL;
-  on_stream_closed(s);
+  s->pair = NULL;
+  uvr_closing_end(&s->closing);
+}
+
+static void on_right_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+{
+  uvrelay_session_t *s = user;
+  uvr_dial *dial = s->dial;
+  uvr_close_cb on_dial_closed = uvr_closing_add(&s->closing);
+  s->dial = NULL;
+  if (stream == NULL) {
+    uvr_pair_fail(s->pair, error);
+  } else {
+    uvr_opener_forget_address(&s->relay->context.memory, &s->right);
+    uvr_pair_connect(s->pair, stream);
+  }
+  uvr_dial_close(dial, on_dial_closed, &s->closing); /* last, as the error is its */
+}
+
+static uvr_dial *dial_right(uvrelay_session_t *s)
+{
+  uvr_dial_options options = s->options.dial;
+  options.connect.via = s->right.via;
+  options.connect.eof = s->options.pair.eof_to_right;
+  options.connect.linger_ms = s->options.pair.linger_ms;
+  uvr_dial *dial = uvr_dial_start(s->context, s->right.address, &options, on_right_dialled, s);
+  if (dial != NULL) {
+    s->options.dial.connect.spare_fd = 0; /* the dial has it */
+  }
+  return dial;
 }
 
 static void start_pair(uvrelay_session_t *s)
 {
   const uvr_pair_events events = {.on_end = on_pair_end, .on_close = on_pair_closed, .user = s};
-  uvr_context *context = s->context;
   uvr_stream *left = s->left.stream;
   uvr_stream *right = s->right.stream;
-  int code = right != NULL ? uvr_pair_start_connected(context, left, right, &s->options, &events, &s->session)
-                           : uvr_pair_start(context, left, s->right.address, &s->options, &events, &s->session);
-  if (code != 0) {
+  if (right == NULL) {
+    s->dial = dial_right(s);
+  }
+  s->state = SESSION_RELAYING;
+  if ((right == NULL && s->dial == NULL) ||
+      uvr_pair_start(s->context, left, right, &s->options.pair, &events, &s->pair) != 0) {
     fail_memory(s);
     return;
   }
-  s->options.dial.spare_fd = 0; /* the pair has it */
   s->left.stream = NULL;
   s->right.stream = NULL;
+  if (right == NULL) {
+    uvr_log_line(&s->context->log, "connecting to %s", s->right.address->canonical);
+  }
 }
 
 /* Making streams of the endpoints. */
@@ -150,9 +214,8 @@ static void on_left_dialled(void *user, uvr_stream *stream, const uvrelay_error_
     return;
   }
   s->left.stream = stream;
-  s->children++;
-  uvr_dial_close(s->dial, on_stream_closed, s);
-  s->dial = NULL;
+  uvr_opener_forget_address(&s->relay->context.memory, &s->left);
+  close_dial(s);
   later(s, 0);
 }
 
@@ -160,8 +223,9 @@ static bool dial_left(uvrelay_session_t *s)
 {
   if (s->dial == NULL) {
     uvr_dial_options options = s->options.dial;
-    options.via = s->left.endpoint.via;
-    options.eof = s->options.eof_to_left;
+    options.connect.via = s->left.via;
+    options.connect.eof = s->options.pair.eof_to_left;
+    options.connect.linger_ms = s->options.pair.linger_ms;
     s->dial = uvr_dial_start(s->context, s->left.address, &options, on_left_dialled, s);
     if (s->dial == NULL) {
       fail_memory(s);
@@ -171,18 +235,18 @@ static bool dial_left(uvrelay_session_t *s)
 }
 
 /* True once the side has its stream, or is the right one and an address. */
-static bool prepare(uvrelay_session_t *s, uvr_side *side, uvrelay_side_t which)
+static bool prepare(uvrelay_session_t *s, uvr_opener *opener, uvrelay_side_t which)
 {
   uvrelay_error_t error;
-  switch (uvr_side_open(s->context, side, &error)) {
-  case UVR_SIDE_OPEN:
+  switch (uvr_opener_open(s->context, opener, &error)) {
+  case UVR_OPENING_DONE:
     return true;
-  case UVR_SIDE_ADDRESS:
+  case UVR_OPENING_ADDRESS:
     return which == UVRELAY_RIGHT || dial_left(s);
-  case UVR_SIDE_WAITS:
+  case UVR_OPENING_WAITS:
     later(s, IDLE_RETRY_MS);
     return false;
-  case UVR_SIDE_FAILED:
+  case UVR_OPENING_FAILED:
     break;
   }
   fail(s, which, &error);
@@ -192,24 +256,53 @@ static bool prepare(uvrelay_session_t *s, uvr_side *side, uvrelay_side_t which)
 static void on_wakeup(uv_timer_t *timer)
 {
   uvrelay_session_t *s = timer->data;
-  if (s->cancelled && (!s->ending || s->session != NULL)) {
+  if (s->cancelled && (s->state != SESSION_ENDING || s->pair != NULL)) {
     cancel(s);
-  } else if (s->ending) {
-    return;
-  } else if (prepare(s, &s->left, UVRELAY_LEFT) && prepare(s, &s->right, UVRELAY_RIGHT)) {
+  } else if (s->state == SESSION_OPENING && prepare(s, &s->left, UVRELAY_LEFT) &&
+             prepare(s, &s->right, UVRELAY_RIGHT)) {
     start_pair(s);
   }
 }
 
-/* Starting. */
+/* As a part of its relay. */
 
-static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
+static uvrelay_session_t *session_of(const uvr_part *part)
 {
-  return left->type == right->type && ((left->type == UVRELAY_STREAM && left->stream == right->stream) ||
-                                       (left->type == UVRELAY_NPIPE && left->npipe == right->npipe));
+  return UVR_LISTED(part, uvrelay_session_t, part);
 }
 
-int uvr_pair_options_of(const uvrelay_session_options_t *options, uvr_pair_options *out)
+static void part_end(uvr_part *part, uvr_relay_state state)
+{
+  if (state >= UVR_RELAY_CANCELLING && !session_of(part)->cancelled) {
+    uvrelay_session_cancel(session_of(part));
+  }
+}
+
+static bool part_is_busy(const uvr_part *part)
+{
+  (void)part;
+  return true;
+}
+
+static void part_bytes(const uvr_part *part, uint64_t *to_right, uint64_t *to_left)
+{
+  uvrelay_session_bytes(session_of(part), to_right, to_left);
+}
+
+/* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
+static bool part_uses_stream(const uvr_part *part, const uv_stream_t *stream)
+{
+  const uvrelay_session_t *s = session_of(part);
+  return s->state != SESSION_ENDING &&
+         (uvr_opener_is_stream(&s->left, stream) || uvr_opener_is_stream(&s->right, stream));
+}
+
+static const uvr_part_ops part_ops = {
+    .end = part_end, .is_busy = part_is_busy, .bytes = part_bytes, .uses_stream = part_uses_stream};
+
+/* Starting. */
+
+int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out)
 {
   uvrelay_session_options_t own;
   if (uvr_abi_copy(&own, sizeof(own), options) != 0 || own.retry > UVRELAY_RETRY_ALL ||
@@ -218,72 +311,78 @@ int uvr_pair_options_of(const uvrelay_session_options_t *options, uvr_pair_optio
     return UV_EINVAL;
   }
   uint64_t linger = own.linger_ms == 0 ? LINGER_MS : own.linger_ms;
-  *out = (uvr_pair_options){.end_after_left = own.end_after_left != 0,
-                            .end_after_right = own.end_after_right != 0,
-                            .eof_to_left = own.eof_to_left,
-                            .eof_to_right = own.eof_to_right,
-                            .linger_ms = linger == UINT64_MAX ? 0 : linger,
-                            .idle_ms = own.idle_ms,
-                            .dial = {.retry = own.retry,
-                                     .retry_first_ms = own.retry_first_ms,
-                                     .retry_last_ms = own.retry_last_ms,
-                                     .timeout_ms = own.timeout_ms,
-                                     .level = own.impersonation}};
+  *out = (uvr_session_options){.pair = {.end_after_left = own.end_after_left != 0,
+                                        .end_after_right = own.end_after_right != 0,
+                                        .eof_to_left = own.eof_to_left,
+                                        .eof_to_right = own.eof_to_right,
+                                        .linger_ms = linger == UINT64_MAX ? 0 : linger,
+                                        .idle_ms = own.idle_ms},
+                               .dial = {.retry = own.retry,
+                                        .retry_first_ms = own.retry_first_ms,
+                                        .retry_last_ms = own.retry_last_ms,
+                                        .timeout_ms = own.timeout_ms,
+                                        .connect = {.level = own.impersonation}}};
   return 0;
 }
 
-static void begin(uvrelay_session_t *s, uvrelay_t *relay, uvr_context *context, const uvr_pair_options *options,
+static void begin(uvrelay_session_t *s, uvrelay_t *relay, uvr_context *context, const uvr_session_options *options,
                   uvrelay_done_cb cb, void *user)
 {
   s->relay = relay;
   s->context = context;
   s->options = *options;
-  s->options.dial.via = s->right.endpoint.via;
-  s->options.dial.eof = options->eof_to_right;
-  s->options.dial.linger_ms = options->linger_ms;
-  uvr_mux_ref(s->left.endpoint.via);
-  uvr_mux_ref(s->right.endpoint.via);
   s->cb = cb;
   s->user = user;
-  s->children = 1;
   s->started = uv_now(relay->context.loop);
-  uvr_side_begin(&s->left);
-  uvr_side_begin(&s->right);
-  (void)uv_timer_init(s->relay->context.loop, &s->wakeup);
+  uvr_opener_begin(&s->left);
+  uvr_opener_begin(&s->right);
+  (void)uv_timer_init(relay->context.loop, &s->wakeup);
   s->wakeup.data = s;
-  uvr_relay_add(s->relay, s);
+  uvr_relay_add(relay, &s->part, &part_ops);
+  relay->counters.active++;
+  relay->counters.started++;
   later(s, 0);
+}
+
+static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
+{
+  return left->type == right->type && ((left->type == UVRELAY_STREAM && left->stream == right->stream) ||
+                                       (left->type == UVRELAY_NPIPE && left->npipe == right->npipe));
+}
+
+static int adopt_both(uvrelay_t *relay, uvrelay_session_t *s, const uvrelay_endpoint_t *left,
+                      const uvrelay_endpoint_t *right)
+{
+  int code = uvr_opener_adopt(relay, &s->left, left, "the left stream");
+  if (code == 0) {
+    code = uvr_opener_adopt(relay, &s->right, right, "the right stream");
+  }
+  if (code == 0 && is_same(&s->left.endpoint, &s->right.endpoint)) {
+    code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "both sides are the same");
+  }
+  return code;
 }
 
 int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right,
                   const uvrelay_session_options_t *options, uvrelay_done_cb cb, void *user, uvrelay_session_t **out)
 {
-  uvr_pair_options own;
-  if (relay->stopped) {
+  uvr_session_options own;
+  if (!uvr_relay_is_open(relay)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
-  int code = uvr_pair_options_of(options, &own);
+  int code = uvr_session_options_of(options, &own);
   if (code != 0) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "an option of the session is out of its range");
   }
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
-  code = UV_ENOMEM;
-  if (s != NULL) {
-    code = uvr_side_take(relay, &s->left, left, "the left stream");
-    if (code == 0) {
-      code = uvr_side_take(relay, &s->right, right, "the right stream");
-    }
-    if (code == 0 && is_same(&s->left.endpoint, &s->right.endpoint)) {
-      code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "both sides are the same");
-    }
-  }
+  code = s == NULL ? UV_ENOMEM : adopt_both(relay, s, left, right);
   if (code != 0) {
     if (code == UV_ENOMEM) {
       (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a session");
     }
     if (s != NULL) {
-      uvr_side_give_back(relay, &s->right);
-      uvr_side_give_back(relay, &s->left);
+      uvr_opener_give_back(relay, &s->right);
+      uvr_opener_give_back(relay, &s->left);
     }
     uvr_free(&relay->context.memory, s);
     return code;
@@ -295,29 +394,28 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
   return 0;
 }
 
-uvrelay_session_t *uvr_relay_start_client(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
-                                          const uvr_address *target, uvrelay_mux_t *via,
-                                          const uvr_pair_options *options, uvrelay_done_cb cb, void *user)
+uvrelay_session_t *uvr_session_start_client(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
+                                            const uvr_address *target, uvr_via *via, const uvr_session_options *options,
+                                            uvrelay_done_cb cb, void *user)
 {
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
-  uvr_address *address = s == NULL ? NULL : uvr_alloc(&relay->context.memory, sizeof(*address));
-  if (address == NULL) {
-    uvr_free(&relay->context.memory, s);
+  if (s == NULL) {
     return NULL;
   }
-  *address = *target;
   s->left.endpoint.type = UVRELAY_STREAM;
   s->left.stream = client;
   s->right.endpoint.type = UVRELAY_ADDRESS;
-  s->right.endpoint.via = via;
-  s->right.address = address;
+  s->right.address = target;
+  s->right.via = via;
   begin(s, relay, context, options, cb, user);
-  s->options.dial.spare_fd = target->via ? 0 : uvr_os_open_spare_fd(relay->context.loop);
+  s->options.pair.left_is_client = true;
+  s->options.dial.connect.spare_fd = target->via ? 0 : uvr_os_open_spare_fd(relay->context.loop);
   return s;
 }
 
-uvrelay_session_t *uvr_relay_start_pair(uvrelay_t *relay, uvr_context *context, uvr_stream *client, uvr_stream *target,
-                                        const uvr_pair_options *options, uvrelay_done_cb cb, void *user)
+uvrelay_session_t *uvr_session_start_pair(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
+                                          uvr_stream *target, const uvr_session_options *options, uvrelay_done_cb cb,
+                                          void *user)
 {
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
   if (s != NULL) {
@@ -326,6 +424,7 @@ uvrelay_session_t *uvr_relay_start_pair(uvrelay_t *relay, uvr_context *context, 
     s->right.endpoint.type = UVRELAY_STREAM;
     s->right.stream = target;
     begin(s, relay, context, options, cb, user);
+    s->options.pair.left_is_client = true;
   }
   return s;
 }
@@ -333,7 +432,7 @@ uvrelay_session_t *uvr_relay_start_pair(uvrelay_t *relay, uvr_context *context, 
 void uvrelay_session_cancel(uvrelay_session_t *session)
 {
   session->cancelled = true;
-  if (!session->ending || session->session != NULL) {
+  if (session->state != SESSION_ENDING || session->pair != NULL) {
     later(session, 0);
   }
 }
@@ -342,8 +441,8 @@ void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right,
 {
   uint64_t right = session->result.to_right;
   uint64_t left = session->result.to_left;
-  if (session->session != NULL) {
-    uvr_pair_bytes(session->session, &right, &left);
+  if (session->pair != NULL) {
+    uvr_pair_bytes(session->pair, &right, &left);
   }
   if (to_right != NULL) {
     *to_right = right;

@@ -1,6 +1,6 @@
-/* The session, over scripted streams: every way to end, each of them with several timings, cancelled after every turn
+/* The pair, over scripted streams: every way to end, each of them with several timings, cancelled after every turn
  * of the loop, and with every allocation failing in turn. Whatever happens, on_end comes once, then on_close once,
- * last, and nothing is left. Dialled sessions are tried with a real server. */
+ * last, and nothing is left. Pairs whose right side is dialled are tried with a real server. */
 #include <inttypes.h>
 #include <limits.h>
 #include <setjmp.h>
@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "endpoint/dial.h"
 #include "fake_stream.h"
 #include "relay/pair.h"
 #include "tcp_peer.h"
@@ -553,6 +554,8 @@ typedef struct bench {
   fake *left;
   fake *right;
   uvr_pair *session;
+  uvr_dial *dial; /* of the right side */
+  uvr_closing closing;
   uvrelay_result_t result;
   unsigned ends;
   unsigned closes;
@@ -606,7 +609,7 @@ static void bench_init(bench *b, const scenario *s, const timing *t)
 static int start(bench *b, const scenario *s)
 {
   uvr_pair_events events = events_of(b);
-  return uvr_pair_start_connected(&b->r.context, b->left->stream, b->right->stream, &s->options, &events, &b->session);
+  return uvr_pair_start(&b->r.context, b->left->stream, b->right->stream, &s->options, &events, &b->session);
 }
 
 static void bench_clear(bench *b)
@@ -761,8 +764,8 @@ static void on_end_again(void *user, const uvrelay_result_t *result)
   on_end(b, result);
   if (b->next != NULL) {
     uvr_pair_events events = {.on_end = on_end_again, .on_close = on_close, .user = b->next};
-    assert_int_equal(uvr_pair_start_connected(&b->r.context, b->next->left->stream, b->next->right->stream,
-                                              &(uvr_pair_options){0}, &events, &b->next->session),
+    assert_int_equal(uvr_pair_start(&b->r.context, b->next->left->stream, b->next->right->stream,
+                                    &(uvr_pair_options){0}, &events, &b->next->session),
                      0);
   }
 }
@@ -785,12 +788,12 @@ static void test_start_from_on_end(void **state)
   uvr_context *context = &all[0].r.context;
   uvr_pair_events events = {.on_end = on_end_again, .on_close = on_close, .user = &all[0]};
   all[1].next = NULL;
-  assert_int_equal(uvr_pair_start_connected(context, all[0].left->stream, all[0].right->stream, &(uvr_pair_options){0},
-                                            &events, &all[0].session),
+  assert_int_equal(uvr_pair_start(context, all[0].left->stream, all[0].right->stream, &(uvr_pair_options){0}, &events,
+                                  &all[0].session),
                    0);
   events.user = &all[2];
-  assert_int_equal(uvr_pair_start_connected(context, all[2].left->stream, all[2].right->stream, &(uvr_pair_options){0},
-                                            &events, &all[2].session),
+  assert_int_equal(uvr_pair_start(context, all[2].left->stream, all[2].right->stream, &(uvr_pair_options){0}, &events,
+                                  &all[2].session),
                    0);
   rig_run(&all[0].r);
   for (unsigned i = 0; i < 3; i++) {
@@ -813,15 +816,15 @@ static void test_no_events(void **state)
     }
     bench b;
     bench_init(&b, &scenarios[i], &timings[0]);
-    assert_int_equal(uvr_pair_start_connected(&b.r.context, b.left->stream, b.right->stream, &scenarios[i].options,
-                                              &(uvr_pair_events){0}, &b.session),
+    assert_int_equal(uvr_pair_start(&b.r.context, b.left->stream, b.right->stream, &scenarios[i].options,
+                                    &(uvr_pair_events){0}, &b.session),
                      0);
     rig_run(&b.r);
     bench_clear(&b);
   }
 }
 
-/* Dialled sessions, to a real server that echoes. */
+/* Pairs whose right side is dialled, to a real server that echoes. */
 
 static uvr_address tcp_address(unsigned port)
 {
@@ -834,15 +837,68 @@ static uvr_address tcp_address(unsigned port)
 
 static const fake_script dialling_left = {
     .reads = (const fake_step[]){{.size = 5000}, {.size = 65536, .turns = 3}, {.outcome = UVR_END_OF_INPUT}}};
-static const uvr_pair_options dialling_options = {.linger_ms = 0};
+
+static void on_all_closed(void *user)
+{
+  on_close(user);
+}
+
+static void close_dial(bench *b)
+{
+  if (b->dial != NULL) {
+    uvr_dial *dial = b->dial;
+    b->dial = NULL;
+    uvr_dial_close(dial, uvr_closing_add(&b->closing), &b->closing);
+  }
+}
+
+static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
+{
+  bench *b = user;
+  uvr_dial *dial = b->dial;
+  uvr_close_cb on_dial_closed = uvr_closing_add(&b->closing);
+  b->dial = NULL;
+  if (stream != NULL) {
+    uvr_pair_connect(b->session, stream);
+  } else {
+    uvr_pair_fail(b->session, error);
+  }
+  uvr_dial_close(dial, on_dial_closed, &b->closing);
+}
+
+static void on_dialled_end(void *user, const uvrelay_result_t *result)
+{
+  bench *b = user;
+  on_end(b, result);
+  uvr_closing_begin(&b->closing, on_all_closed, b);
+  close_dial(b);
+}
+
+static void on_dialled_close(void *user)
+{
+  uvr_closing_end(&((bench *)user)->closing);
+}
+
+/* Starts a pair of b->left and what is dialled. */
+static int dial_pair(bench *b, const uvr_address *address, const uvr_dial_options *options)
+{
+  const uvr_pair_events events = {.on_end = on_dialled_end, .on_close = on_dialled_close, .user = b};
+  int code = uvr_pair_start(&b->r.context, b->left->stream, NULL, &(uvr_pair_options){0}, &events, &b->session);
+  if (code == 0) {
+    b->dial = uvr_dial_start(&b->r.context, address, options, on_dialled, b);
+    if (b->dial == NULL) {
+      uvr_pair_fail(b->session, &(uvrelay_error_t){.code = UV_ENOMEM});
+    }
+  }
+  return code;
+}
 
 static int start_dialled(bench *b, const uvr_address *address, const fake_script *left)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
   b->left = fake_new(&b->r, "left", 1, left);
-  uvr_pair_events events = events_of(b);
-  return uvr_pair_start(&b->r.context, b->left->stream, address, &dialling_options, &events, &b->session);
+  return dial_pair(b, address, &(uvr_dial_options){0});
 }
 
 static void test_dialled(void **state)
@@ -903,8 +959,7 @@ static void test_dialled_no_memory(void **state)
     uvr_address address = tcp_address(server.port);
     b.left = fake_new(&b.r, "left", 1, &dialling_left);
     b.r.fail_at = b.r.allocations + n;
-    uvr_pair_events events = events_of(&b);
-    int code = uvr_pair_start(&b.r.context, b.left->stream, &address, &dialling_options, &events, &b.session);
+    int code = dial_pair(&b, &address, &(uvr_dial_options){0});
     if (code == 0) {
       assert_true(rig_run_until(&b.r, &b.closed));
       if (b.r.failed) {
@@ -951,10 +1006,8 @@ static void test_lost_while_dialling(void **state)
     rig_init(&b.r);
     fake_script left = {.ends_when_lost = i == 0, .lost = {.outcome = UVR_GONE, .turns = 5}};
     b.left = fake_new(&b.r, "left", 1, &left);
-    uvr_pair_options options = {.dial = {.retry = UVRELAY_RETRY_ALL}}; /* for ever */
-    uvr_pair_events events = events_of(&b);
     uint64_t before = uv_hrtime();
-    assert_int_equal(uvr_pair_start(&b.r.context, b.left->stream, &address, &options, &events, &b.session), 0);
+    assert_int_equal(dial_pair(&b, &address, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}), 0); /* for ever */
     assert_true(rig_run_until(&b.r, &b.closed));
     assert_int_equal(b.result.error.code, 0);
     assert_in_range((uv_hrtime() - before) / 1000000, i == 0 ? 0 : GRACE_MS * 9 / 10, 3 * GRACE_MS);

@@ -467,8 +467,7 @@ static void relay_init(relay *s)
 static void relay_start(relay *s, const uvr_pair_options *options)
 {
   uvr_pair_events events = {.on_end = on_session_end, .on_close = on_session_close, .user = s};
-  assert_int_equal(
-      uvr_pair_start_connected(&s->r.context, &s->left.base, &s->right.base, options, &events, &s->session), 0);
+  assert_int_equal(uvr_pair_start(&s->r.context, &s->left.base, &s->right.base, options, &events, &s->session), 0);
 }
 
 static void relay_clear(relay *s)

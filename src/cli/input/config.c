@@ -12,8 +12,8 @@
 
 #include "address/query.h"
 #include "base/error.h"
-#include "base/os.h"
 #include "base/text.h"
+#include "endpoint/reach.h"
 
 #define BLANKS  " \t"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -313,7 +313,7 @@ int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error)
       code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
     }
     if (code == 0) {
-      route->needs_far_end = target.via || uvr_os_lacks(&target) != NULL;
+      route->needs_far_end = target.via || uvr_why_no_target(&target) != NULL;
       place->column = route->place.column;
       code = check_twice(self, i, error);
     }

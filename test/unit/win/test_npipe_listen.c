@@ -249,7 +249,7 @@ static int try_take(bench *b, end *e)
 {
   *e = (end){.r = &b->r, .in = 2, .out = 1};
   b->inside = true;
-  int code = uvr_npipe_take(b->listener, &b->r.context, &e->stream, &e->error);
+  int code = uvr_npipe_accept(b->listener, &b->r.context, &e->stream, &e->error);
   b->inside = false;
   return code;
 }
@@ -1079,7 +1079,7 @@ static void test_outlives_the_listener(void **state)
   assert_int_equal(uvr_context_init(&other, &b.r.loop, &b.r.context.memory, &b.r.context.log), 0);
   assert_int_equal(try_open(&b, &client), 0);
   assert_true(rig_run_until(&b.r, &b.told));
-  assert_int_equal(uvr_npipe_take(b.listener, &other, &s.stream, NULL), 0);
+  assert_int_equal(uvr_npipe_accept(b.listener, &other, &s.stream, NULL), 0);
   assert_ptr_equal(s.stream->context, &other);
   begin_close(&b);
   assert_true(rig_run_until(&b.r, &b.closed));

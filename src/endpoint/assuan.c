@@ -1,0 +1,146 @@
+/* libassuan (GnuPG) socket files as a kind of endpoint: a target only, as such a file is made by its own server.
+ *
+ * Connecting: the file is read on the thread pool, the port in it is connected to, and the handshake proves that we
+ * have read the file.
+ *
+ * Ways to fail: the file cannot be read or is none; nobody listens on its port; the server breaks off the handshake.
+ *
+ * The file holds a secret, which is wiped when the attempt is freed. */
+#include <string.h>
+
+#include "address/assuan.h"
+#include "base/os.h"
+#include "endpoint/assuan_file.h"
+#include "endpoint/assuan_handshake.h"
+#include "endpoint/kind.h"
+#include "endpoint/tcp.h"
+
+typedef struct assuan_attempt {
+  uvr_attempt base;
+  uv_work_t work;
+  bool working;
+  uvr_assuan file;
+  int code; /* of reading it, and why */
+  uvrelay_error_t error;
+  uv_timer_t timer;
+  uvr_handshake handshake;
+} assuan_attempt;
+
+static void on_handshake(void *user, uvr_buffer *rest, const uvrelay_error_t *error)
+{
+  assuan_attempt *self = user;
+  if (error != NULL) {
+    self->base.error = *error;
+    uvr_attempt_fail(&self->base);
+    return;
+  }
+  if (rest != NULL) {
+    uvr_stream_unread(self->base.stream, rest);
+  }
+  uvr_attempt_succeed(&self->base);
+}
+
+static void fail(assuan_attempt *self, int code)
+{
+  uvr_attempt *attempt = &self->base;
+  if (code == UV_ECONNREFUSED) {
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0,
+                               "nobody listens on port %u of this computer, where the socket file %s points",
+                               (unsigned)self->file.port, attempt->address->path);
+    uvr_attempt_fail(attempt);
+  } else if (code == UV_ELOOP) {
+    uvr_attempt_fail(attempt);
+  } else {
+    uvr_attempt_fail_with(attempt, code);
+  }
+}
+
+static void on_connected(uv_connect_t *request, int code)
+{
+  uvr_attempt *attempt = uvr_attempt_of_request(request, code);
+  assuan_attempt *self = (assuan_attempt *)attempt;
+  if (attempt != NULL && code == 0) {
+    uvr_handshake_start(&self->handshake, attempt->stream, &self->timer, &self->file, on_handshake, self);
+  } else if (attempt != NULL) {
+    fail(self, code);
+  }
+}
+
+static void use_file(assuan_attempt *self)
+{
+  struct sockaddr_in ip;
+  self->base.progressed = true;
+  (void)uv_ip4_addr("127.0.0.1", self->file.port, &ip);
+  int code = uvr_tcp_connect_to(&self->base, (const struct sockaddr *)&ip, on_connected);
+  if (code != 0) {
+    fail(self, code);
+  }
+}
+
+static void work(uv_work_t *request)
+{
+  assuan_attempt *self = request->data;
+  self->code = uvr_assuan_read_file(self->base.address->path, &self->file, &self->error);
+}
+
+static void after_work(uv_work_t *request, int cancelled)
+{
+  assuan_attempt *self = request->data;
+  bool over = self->base.over || cancelled != 0;
+  self->working = false;
+  uvr_closing_done(&self->base.closing); /* which frees the attempt where this was the last to wait for */
+  if (over) {
+    return;
+  }
+  if (self->code != 0) {
+    self->base.error = self->error;
+    uvr_attempt_fail(&self->base);
+  } else {
+    use_file(self);
+  }
+}
+
+static void assuan_connect(uvr_attempt *attempt)
+{
+  assuan_attempt *self = (assuan_attempt *)attempt;
+  (void)uv_timer_init(attempt->context->loop, &self->timer);
+  self->timer.data = &self->handshake;
+  self->work.data = self;
+  int code = uv_queue_work(attempt->context->loop, &self->work, work, after_work);
+  if (code != 0) {
+    fail(self, code);
+    return;
+  }
+  self->working = true;
+  (void)uvr_closing_add(&attempt->closing);
+}
+
+static void assuan_close(uvr_attempt *attempt)
+{
+  assuan_attempt *self = (assuan_attempt *)attempt;
+  uvr_closing_handle(&attempt->closing, (uv_handle_t *)&self->timer);
+  if (self->working) {
+    (void)uv_cancel((uv_req_t *)&self->work);
+  }
+}
+
+static void assuan_clear(uvr_attempt *attempt)
+{
+  assuan_attempt *self = (assuan_attempt *)attempt;
+  uvr_handshake_stop(&self->handshake);
+  uvr_assuan_wipe(&self->file, sizeof(self->file));
+}
+
+static const uvr_connector connector = {
+    .size = sizeof(assuan_attempt), .connect = assuan_connect, .close = assuan_close, .clear = assuan_clear};
+
+static const char *why_no_target(const uvr_address *address)
+{
+  return uvr_address_is_windows_file(address) && !uvr_os_has_npipes()
+             ? "its path is one of Windows; run uvrelay.exe there"
+             : NULL;
+}
+
+const uvr_kind uvr_assuan_kind = {.connector = &connector,
+                                  .no_listener = "a libassuan socket file is made by its own server",
+                                  .why_no_target = why_no_target};

@@ -1,0 +1,111 @@
+/* IP addresses: see ip.h. */
+#include "endpoint/ip.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* An IPv4 address is the last four bytes, behind 12 bytes of which the last two are 0xff. */
+typedef struct ip_bytes {
+  unsigned char all[16];
+} ip_bytes;
+
+static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static ip_bytes bytes_of(const struct sockaddr *address)
+{
+  ip_bytes bytes;
+  if (address->sa_family == AF_INET) {
+    memcpy(bytes.all, mapped, sizeof(mapped));
+    memcpy(bytes.all + 12, &((const struct sockaddr_in *)address)->sin_addr, 4);
+  } else {
+    memcpy(bytes.all, &((const struct sockaddr_in6 *)address)->sin6_addr, 16);
+  }
+  return bytes;
+}
+
+static bool is_ipv4(const ip_bytes *bytes)
+{
+  return memcmp(bytes->all, mapped, sizeof(mapped)) == 0;
+}
+
+static bool is_loopback(const ip_bytes *bytes)
+{
+  static const unsigned char one[16] = {[15] = 1};
+  return is_ipv4(bytes) ? bytes->all[12] == 127 : memcmp(bytes->all, one, sizeof(one)) == 0;
+}
+
+/* 0.0.0.0 or [::] */
+static bool is_wildcard(const ip_bytes *bytes)
+{
+  static const unsigned char zeros[16] = {0};
+  size_t from = is_ipv4(bytes) ? 12 : 0;
+  return memcmp(bytes->all + from, zeros, sizeof(zeros) - from) == 0;
+}
+
+/* Whether an interface of this computer has it. */
+static bool is_own(const ip_bytes *bytes)
+{
+  uv_interface_address_t *interfaces;
+  int count;
+  bool own = false;
+  if (uv_interface_addresses(&interfaces, &count) != 0) {
+    return false;
+  }
+  for (int i = 0; i < count && !own; i++) {
+    ip_bytes other = bytes_of((const struct sockaddr *)&interfaces[i].address);
+    own = memcmp(bytes->all, other.all, sizeof(other.all)) == 0;
+  }
+  uv_free_interface_addresses(interfaces, count);
+  return own;
+}
+
+bool uvr_ip_is_loopback(const struct sockaddr *address)
+{
+  ip_bytes bytes = bytes_of(address);
+  return is_loopback(&bytes);
+}
+
+uint16_t uvr_ip_port(const struct sockaddr *address)
+{
+  return ntohs(address->sa_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
+                                             : ((const struct sockaddr_in6 *)address)->sin6_port);
+}
+
+bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener)
+{
+  ip_bytes to = bytes_of(target);
+  ip_bytes at = bytes_of(listener);
+  if (is_ipv4(&to) != is_ipv4(&at)) {
+    return false; /* a listener on IPv6 takes nothing else */
+  }
+  if (is_wildcard(&to)) { /* systems that connect to it take the loopback address */
+    return is_wildcard(&at) || is_loopback(&at);
+  }
+  return is_wildcard(&at) ? is_loopback(&to) || is_own(&to) : memcmp(to.all, at.all, sizeof(to.all)) == 0;
+}
+
+bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out)
+{
+  const char *host = uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
+  memset(out, 0, sizeof(*out));
+  return uv_ip4_addr(host, address->port, (struct sockaddr_in *)out) == 0 ||
+         (strchr(host, '%') == NULL && uv_ip6_addr(host, address->port, (struct sockaddr_in6 *)out) == 0);
+}
+
+void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out)
+{
+  memset(out, 0, sizeof(*out));
+  out->kind = UVR_ADDRESS_TCP;
+  (void)uv_ip_name(ip, out->host, sizeof(out->host));
+  uvr_address_set_port(out, uvr_ip_port(ip));
+}
+
+int uvr_ip_refuse_remote(const char *name, uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
+                       "%s could be reached from other computers, and whoever reaches it may use the target: listen on "
+                       "127.0.0.1 or [::1], or allow it (--allow-remote)",
+                       name);
+}

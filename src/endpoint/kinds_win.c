@@ -1,0 +1,22 @@
+/* The kinds of endpoints on Windows. */
+#include "endpoint/kind.h"
+
+static const uvr_kind unix_elsewhere = {
+    .no_target =
+        "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port",
+    .no_listener = "uvrelay for Windows does not listen on Unix sockets; name a pipe or a tcp:// port"};
+
+static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",
+                                      .no_listener = "Windows passes no sockets on; name a pipe or a tcp:// port"};
+
+static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};
+
+static const uvr_kind *const kinds[] = {
+    [UVR_ADDRESS_NONE] = &none,        [UVR_ADDRESS_NPIPE] = &uvr_npipe_kind,   [UVR_ADDRESS_UNIX] = &unix_elsewhere,
+    [UVR_ADDRESS_TCP] = &uvr_tcp_kind, [UVR_ADDRESS_ASSUAN] = &uvr_assuan_kind, [UVR_ADDRESS_FD] = &fd_elsewhere,
+};
+
+const uvr_kind *uvr_kind_of(const uvr_address *address)
+{
+  return kinds[address->kind];
+}

@@ -1,0 +1,186 @@
+/* TCP as a kind of endpoint.
+ *
+ * Connecting: an IP address at once; a name is looked up on the thread pool, and its addresses are tried in turn.
+ *
+ * Ways to fail: the name is not found; no address takes the connection, and the last one's error is told; an address
+ * leads back to the route's own listener, which a name does not show before. */
+#include "endpoint/tcp.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "endpoint/ip.h"
+#include "endpoint/kind.h"
+#include "stream/uv.h"
+
+typedef struct tcp_attempt {
+  uvr_attempt base;
+  uv_getaddrinfo_t look_up;
+  bool looking_up;
+  struct addrinfo *addresses;
+  struct addrinfo *next;
+} tcp_attempt;
+
+static void connect_next(tcp_attempt *self);
+
+/* Connecting. */
+
+/* One address did not work. */
+static void fail_address(tcp_attempt *self, int code)
+{
+  if (self->next != NULL) {
+    uvr_attempt_drop_stream(&self->base);
+    connect_next(self);
+  } else if (code == UV_ELOOP) {
+    uvr_attempt_fail(&self->base);
+  } else {
+    uvr_attempt_fail_with(&self->base, code);
+  }
+}
+
+static void on_connected(uv_connect_t *request, int code)
+{
+  uvr_attempt *attempt = uvr_attempt_of_request(request, code);
+  if (attempt == NULL) {
+    return;
+  }
+  if (code == 0) {
+    uvr_attempt_succeed(attempt);
+  } else {
+    fail_address((tcp_attempt *)attempt, code);
+  }
+}
+
+int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_connect_cb on_connected_to)
+{
+  const uvr_connect_options *options = attempt->options;
+  uvr_address place;
+  uvr_ip_to_address(ip, &place);
+  if (options->check != NULL && options->check(options->check_user, &place, &attempt->error) != 0) {
+    return UV_ELOOP;
+  }
+  int code = uvr_attempt_make_stream(attempt, UV_TCP);
+  if (code == 0) {
+    uv_tcp_t *tcp = (uv_tcp_t *)uvr_stream_uv_handle(attempt->stream);
+    code = uv_tcp_connect(&attempt->request, tcp, ip, on_connected_to);
+    uvr_stream_uv_tune_tcp(tcp);
+  }
+  return code;
+}
+
+static void connect_to(tcp_attempt *self, const struct sockaddr *ip)
+{
+  int code = uvr_tcp_connect_to(&self->base, ip, on_connected);
+  if (code != 0) {
+    fail_address(self, code);
+  }
+}
+
+static void connect_next(tcp_attempt *self)
+{
+  struct addrinfo *found = self->next;
+  self->next = found->ai_next;
+  connect_to(self, found->ai_addr);
+}
+
+static void on_looked_up(uv_getaddrinfo_t *request, int code, struct addrinfo *addresses)
+{
+  tcp_attempt *self = request->data;
+  bool over = self->base.over;
+  self->looking_up = false;
+  self->addresses = addresses;
+  uvr_closing_done(&self->base.closing); /* which frees the attempt where this was the last to wait for */
+  if (over) {
+    return;
+  }
+  if (code != 0) {
+    (void)uvr_error_set_system(&self->base.error, UVRELAY_PHASE_ADDRESS, code, 0, "cannot find the host of %s: %s",
+                               self->base.address->canonical, uv_strerror(code));
+    uvr_attempt_fail(&self->base);
+  } else {
+    self->next = addresses;
+    connect_next(self);
+  }
+}
+
+static void look_up(tcp_attempt *self)
+{
+  const uvr_address *address = self->base.address;
+  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
+  char port[8];
+  (void)snprintf(port, sizeof(port), "%u", (unsigned)address->port);
+  self->look_up.data = self;
+  int code = uv_getaddrinfo(self->base.context->loop, &self->look_up, on_looked_up, address->host, port, &hints);
+  if (code != 0) {
+    uvr_attempt_fail_with(&self->base, code);
+    return;
+  }
+  self->looking_up = true;
+  (void)uvr_closing_add(&self->base.closing);
+}
+
+static void tcp_connect(uvr_attempt *attempt)
+{
+  tcp_attempt *self = (tcp_attempt *)attempt;
+  struct sockaddr_storage ip;
+  if (!uvr_is_same_word(attempt->address->host, "localhost") && uvr_ip_of_address(attempt->address, &ip)) {
+    connect_to(self, (const struct sockaddr *)&ip);
+  } else {
+    look_up(self);
+  }
+}
+
+static void tcp_close(uvr_attempt *attempt)
+{
+  tcp_attempt *self = (tcp_attempt *)attempt;
+  if (self->looking_up) {
+    (void)uv_cancel((uv_req_t *)&self->look_up);
+  }
+}
+
+static void tcp_clear(uvr_attempt *attempt)
+{
+  uv_freeaddrinfo(((tcp_attempt *)attempt)->addresses);
+}
+
+static const uvr_connector connector = {
+    .size = sizeof(tcp_attempt), .connect = tcp_connect, .close = tcp_close, .clear = tcp_clear};
+
+/* Listening. */
+
+static int tcp_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
+{
+  struct sockaddr_storage ip;
+  const uvr_address *address = request->address;
+  if (!uvr_ip_of_address(address, &ip)) {
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
+                         "%s cannot be listened on: write an IPv4 address, an IPv6 address in brackets, or localhost",
+                         address->canonical);
+  }
+  if (!request->options->allow_remote && !uvr_ip_is_loopback((const struct sockaddr *)&ip)) {
+    return uvr_ip_refuse_remote(address->canonical, error);
+  }
+  return uvr_acceptor_tcp(request, (const struct sockaddr *)&ip, out, error);
+}
+
+/* A name is not looked up here: what it leads to is checked when it is connected to. */
+static bool tcp_same_place(const uvr_address *target, const uvr_address *listener)
+{
+  struct sockaddr_storage to;
+  struct sockaddr_storage at;
+  if (target->port != listener->port) {
+    return false;
+  }
+  if (!uvr_ip_of_address(target, &to) || !uvr_ip_of_address(listener, &at)) {
+    return uvr_is_same_word(target->host, listener->host);
+  }
+  if (uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at)) {
+    return true;
+  }
+  (void)uv_ip6_addr("::1", target->port, (struct sockaddr_in6 *)&to); /* localhost is this one, too */
+  return uvr_is_same_word(target->host, "localhost") &&
+         uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at);
+}
+
+const uvr_kind uvr_tcp_kind = {.connector = &connector, .listen = tcp_listen, .same_place = tcp_same_place};

@@ -1,0 +1,104 @@
+/* One direction of a pair as a small state machine; events of the pump change its state, and each change is checked
+ * and logged by set_state.
+ *
+ *   OPEN -> TELLING_END   the source has ended, after all its bytes were written
+ *   TELLING_END -> ENDED  the sink was told, cannot be told, or need not be told any more
+ *   any -> LOST           nobody takes anything any more
+ */
+#include "relay/flow.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+static void set_state(uvr_flow *flow, uvr_flow_state state)
+{
+  assert(state == UVR_FLOW_LOST || (state == UVR_FLOW_TELLING_END && flow->state == UVR_FLOW_OPEN) ||
+         (state == UVR_FLOW_ENDED && flow->state == UVR_FLOW_TELLING_END));
+  flow->state = state;
+  if (state == UVR_FLOW_TELLING_END) {
+    uvr_log_line(&flow->pump.source->context->log, "%s: end of input after %" PRIu64 " bytes", flow->pump.source->name,
+                 uvr_pump_bytes(&flow->pump));
+  }
+}
+
+static void on_told(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  uvr_flow *flow = user;
+  if (outcome == UVR_FAILED) {
+    flow->events->on_sink_failed(flow, error);
+  } else if (flow->state == UVR_FLOW_TELLING_END) {
+    if (flow->told != NULL) {
+      uvr_log_line(&flow->pump.sink->context->log, "%s: %s", flow->pump.sink->name,
+                   outcome == UVR_DONE ? flow->told : error->text);
+    }
+    set_state(flow, UVR_FLOW_ENDED);
+    flow->events->on_ended(flow, true);
+  }
+}
+
+void uvr_flow_pass_end(uvr_flow *flow)
+{
+  uvr_stream *sink = flow->pump.sink;
+  bool marks = flow->eof == UVRELAY_EOF_MARKER && sink->ops->can_mark_end;
+  if (flow->eof != UVRELAY_EOF_NONE && (sink->can_half_close || marks)) {
+    uvr_stream_shutdown(sink, on_told, flow);
+    return;
+  }
+  set_state(flow, UVR_FLOW_ENDED);
+  flow->events->on_ended(flow, false);
+}
+
+void uvr_flow_end(uvr_flow *flow)
+{
+  if (flow->state == UVR_FLOW_TELLING_END) {
+    set_state(flow, UVR_FLOW_ENDED);
+  }
+}
+
+void uvr_flow_lose(uvr_flow *flow)
+{
+  uvr_pump_stop(&flow->pump);
+  set_state(flow, UVR_FLOW_LOST);
+}
+
+static void on_pump_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *error)
+{
+  uvr_flow *flow = (uvr_flow *)pump;
+  switch (end) {
+  case UVR_PUMP_SOURCE_ENDED:
+    set_state(flow, UVR_FLOW_TELLING_END);
+    flow->events->on_source_end(flow);
+    break;
+  case UVR_PUMP_SOURCE_GONE:
+    flow->events->on_source_gone(flow, error);
+    break;
+  case UVR_PUMP_SOURCE_FAILED:
+    flow->events->on_source_failed(flow, error);
+    break;
+  case UVR_PUMP_SINK_GONE:
+    uvr_log_line(&pump->sink->context->log, "%s", error->text);
+    set_state(flow, UVR_FLOW_LOST);
+    flow->events->on_sink_gone(flow, error);
+    break;
+  case UVR_PUMP_SINK_FAILED:
+    flow->events->on_sink_failed(flow, error);
+    break;
+  }
+}
+
+static void on_pump_full(uvr_pump *pump)
+{
+  uvr_flow *flow = (uvr_flow *)pump;
+  flow->events->on_full(flow);
+}
+
+void uvr_flow_start(uvr_flow *flow, uvr_context *context, uvr_stream *source, uvr_stream *sink)
+{
+  uvr_pump_start(&flow->pump, context, source, sink, on_pump_end);
+  if (flow->events->on_full != NULL) {
+    flow->pump.on_full = on_pump_full;
+    if (uvr_pump_is_full(&flow->pump)) {
+      flow->events->on_full(flow);
+    }
+  }
+}
