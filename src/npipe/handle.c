@@ -1,19 +1,21 @@
-/* The public named pipe handle: from its making to its closing. Reading and writing are in read_write.c.
+/* The public named pipe handle: making, connecting, listening and closing. Reading is in reader.c, writing in writer.c.
  *
- * Happy path: made, connected by a dial, used through the stream that the dial gave, closed. Or made to listen; or
- * connected by taking a client of one that listens.
+ * Happy path: the handle is made, a dial connects it, it is used through the stream that the dial returned, and it is
+ * closed. Or it listens; or it is connected by accepting a client of a handle that listens. Or it is given to a relay,
+ * which detaches its stream and closes it.
  *
- * No callback comes from within a call: what is known at once waits for the turn, a timer of 0 ms. Closing begins
- * there, too, so that it may be asked for anywhere, even by the log. Whatever is there is closed, the last child's
- * close callback ends the requests that are left, and the close callback comes when the turn itself is closed. */
-#include "npipe/handle.h"
-
+ * Ways to fail: the dial or the listener reports an error, which the owner's callback gets. No callback comes from
+ * within a call: what is known at once waits for the wake-up, a timer of 0 ms.
+ *
+ * Closing begins with the wake-up, too, so that it may be asked for from anywhere, even from the log callback. The
+ * dial, the stream and the listener are closed; then the requests that are left are cancelled; the close callback comes
+ * when the wake-up timer itself is closed. */
 #include "base/abi.h"
-#include "base/os.h"
+#include "npipe/inside.h"
 #include "stream/npipe.h"
 
 #define BACKLOG_MAX 64U
-/* Of the system's memory, each way, for each client: what libuv and Docker take. */
+/* Bytes of the system's memory, each way, for each client: as much as libuv and Docker use. */
 #define LISTEN_BUFFER ((size_t)64 * 1024)
 
 /* Closing. */
@@ -34,12 +36,12 @@ static void on_wakeup_closed(uv_handle_t *handle)
   }
 }
 
-static void on_child_closed(void *user)
+/* Nothing is left but the wake-up timer. */
+static void on_children_closed(void *user)
 {
   uvrelay_npipe_t *np = user;
-  if (--np->children == 0 && np->closing) {
-    uvr_npipe_wake(np);
-  }
+  uvr_npipe_cancel_writes(np);
+  uv_close((uv_handle_t *)&np->wakeup, on_wakeup_closed);
 }
 
 static void close_dial(uvrelay_npipe_t *np)
@@ -47,62 +49,50 @@ static void close_dial(uvrelay_npipe_t *np)
   if (np->dial != NULL) {
     uvr_dial *dial = np->dial;
     np->dial = NULL;
-    np->children++;
-    uvr_dial_close(dial, on_child_closed, np);
+    uvr_dial_close(dial, uvr_closing_add(&np->closing), &np->closing);
   }
 }
 
 static void start_closing(uvrelay_npipe_t *np)
 {
-  np->closing_started = true;
+  np->state = UVR_NPIPE_CLOSING;
+  uvr_closing_begin(&np->closing, on_children_closed, np);
   close_dial(np);
   if (np->stream != NULL) {
-    np->children++;
-    uvr_stream_close(np->stream, UVR_CLOSE_NOW, on_child_closed, np);
+    uvr_stream_close(np->stream, UVR_CLOSE_NOW, uvr_closing_add(&np->closing), &np->closing);
     np->stream = NULL;
   }
   if (np->listener != NULL) {
-    np->children++;
-    uvr_npipe_listener_close(np->listener, on_child_closed, np);
+    uvr_npipe_listener_close(np->listener, uvr_closing_add(&np->closing), &np->closing);
     np->listener = NULL;
   }
+  uvr_closing_end(&np->closing);
 }
 
 static void on_wakeup(uv_timer_t *timer)
 {
   uvrelay_npipe_t *np = timer->data;
-  if (!np->closing) {
-    uvr_npipe_run_writes(np);
-    uvr_npipe_run_reads(np);
-    return;
-  }
-  if (!np->closing_started) {
+  if (np->state < UVR_NPIPE_CLOSE_ASKED) {
+    uvr_npipe_run_writer(np);
+    uvr_npipe_run_reader(np);
+  } else if (np->state == UVR_NPIPE_CLOSE_ASKED) {
     start_closing(np);
-  }
-  if (np->children == 0) {
-    uvr_npipe_cancel_writes(np);
-    uv_close((uv_handle_t *)timer, on_wakeup_closed);
-  }
-}
-
-void uvr_npipe_wake(uvrelay_npipe_t *npipe)
-{
-  if (!uv_is_closing((uv_handle_t *)&npipe->wakeup)) {
-    (void)uv_timer_start(&npipe->wakeup, on_wakeup, 0, 0);
   }
 }
 
 void uvrelay_npipe_close(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb)
 {
-  npipe->closing = true;
-  npipe->reading = false;
+  if (npipe->state < UVR_NPIPE_CLOSE_ASKED) {
+    npipe->state = UVR_NPIPE_CLOSE_ASKED;
+  }
   npipe->close_cb = cb;
+  uvrelay_npipe_read_stop(npipe);
   uvr_npipe_wake(npipe);
 }
 
 int uvrelay_npipe_is_closing(const uvrelay_npipe_t *npipe)
 {
-  return npipe->closing || npipe->given;
+  return npipe->state != UVR_NPIPE_OPEN;
 }
 
 /* Making. */
@@ -151,8 +141,8 @@ int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npip
   }
   np->options = own;
   np->wakeup.data = np;
-  uvr_npipe_requests_init(&np->queued);
-  uvr_npipe_requests_init(&np->done);
+  np->on_wakeup = on_wakeup;
+  uvr_npipe_init_writer(&np->writer);
   *out = np;
   return 0;
 }
@@ -161,10 +151,10 @@ int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npip
 
 static bool is_used(const uvrelay_npipe_t *np)
 {
-  return np->closing || np->given || np->dial != NULL || np->stream != NULL || np->listener != NULL;
+  return np->state != UVR_NPIPE_OPEN || np->dial != NULL || np->stream != NULL || np->listener != NULL;
 }
 
-/* Reads a pipe's name, and says whether the handle may be connected to it. */
+/* Parses a pipe's name and checks that the handle may be connected to it. Returns 0, or the code to return. */
 static int prepare(uvrelay_npipe_t *np, const char *name, uvr_address *address)
 {
   *address = (uvr_address){.kind = UVR_ADDRESS_NONE};
@@ -198,7 +188,7 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   } else {
     np->error = *error;
   }
-  if (!np->closing && np->connect_cb != NULL) {
+  if (np->state == UVR_NPIPE_OPEN && np->connect_cb != NULL) {
     np->connect_cb(np, stream != NULL ? 0 : np->error.code);
   }
 }
@@ -231,7 +221,7 @@ static void on_client(void *user, const uvrelay_error_t *error)
   if (error != NULL) {
     np->error = *error;
   }
-  if (!np->closing && np->connection_cb != NULL) {
+  if (np->state == UVR_NPIPE_OPEN && np->connection_cb != NULL) {
     np->connection_cb(np, error != NULL ? error->code : 0);
   }
 }
@@ -284,28 +274,28 @@ int uvr_npipe_check_gift(const uvrelay_npipe_t *npipe, const uv_loop_t *loop)
   if (npipe->context.loop != loop) {
     return UV_EINVAL;
   }
-  if (npipe->closing || npipe->given || npipe->queued.first != NULL || npipe->done.first != NULL) {
+  if (npipe->state != UVR_NPIPE_OPEN || !uvr_npipe_writer_is_idle(&npipe->writer)) {
     return UV_EBUSY;
   }
   if (npipe->stream == NULL) {
     return UV_ENOTCONN;
   }
-  if (npipe->shut || npipe->write_error != 0) {
+  if (npipe->writer.output != UVR_NPIPE_OUTPUT_OPEN) {
     return UV_EPIPE;
   }
-  return npipe->input_ended || npipe->read_over ? UV_EOF : 0;
+  return npipe->reader.input != UVR_NPIPE_INPUT_OPEN ? UV_EOF : 0;
 }
 
 void uvr_npipe_give(uvrelay_npipe_t *npipe)
 {
   uvrelay_npipe_read_stop(npipe);
-  npipe->given = true;
+  npipe->state = UVR_NPIPE_GIVEN;
 }
 
-uvr_stream *uvr_npipe_take_stream(uvrelay_npipe_t *npipe)
+uvr_stream *uvr_npipe_detach_stream(uvrelay_npipe_t *npipe)
 {
   uvr_stream *stream = npipe->stream;
-  if (npipe->read_pending) {
+  if (npipe->reader.op != UVR_NPIPE_READ_NONE) {
     return NULL;
   }
   npipe->stream = NULL;

@@ -136,7 +136,7 @@ uvr_opening uvr_opener_open(uvr_context *context, uvr_opener *opener, uvrelay_er
   }
   switch (opener->endpoint.type) {
   case UVRELAY_NPIPE:
-    opener->stream = uvr_npipe_take_stream(opener->endpoint.npipe);
+    opener->stream = uvr_npipe_detach_stream(opener->endpoint.npipe);
     return opener->stream != NULL ? UVR_OPENING_DONE : UVR_OPENING_WAITS;
   case UVRELAY_STDIO:
     return open_stdio(context, opener, error);

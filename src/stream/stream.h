@@ -119,6 +119,12 @@ static inline void uvr_stream_unread(uvr_stream *stream, uvr_buffer *buffer)
   stream->unread = buffer;
 }
 
+/* The same for an end of input: the next read delivers it. */
+static inline void uvr_stream_unread_end(uvr_stream *stream)
+{
+  stream->end_unread = true;
+}
+
 /* Writes all of the data, `length` bytes and at least one, which stays the caller's and must last until the callback.
  * Where messages are kept it is one message. */
 static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t length, uvr_done_cb on_write,

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/os.h"
+#include "npipe/inside.h"
 
 /* A write or shutdown whose callback is to come. */
 typedef struct record {
