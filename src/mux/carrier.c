@@ -379,7 +379,7 @@ static void run(uvr_mux_carrier *c)
     }
   }
   c->running = false;
-  if (c->yamux.turn_first != NULL || c->yamux.reply_count > 0) {
+  if (uvr_yamux_has_output(&c->yamux)) {
     flush(c);
   }
 }

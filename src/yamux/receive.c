@@ -1,7 +1,10 @@
-/* What yamux receives: bytes are cut into frames, and a frame's data goes to its stream piece by piece, as it comes.
+/* What yamux receives.
  *
- * Ways to fail: a frame that breaks the rules ends the session, with a go-away; no memory for what comes resets its
- * stream, and when all that is held reaches the total, the stream that holds most. */
+ * Happy path: the bytes are cut into frames. A frame's data goes to its stream piece by piece, as it arrives, and waits
+ * there to be read; its flags open, acknowledge, end or reset the stream. Pings are answered.
+ *
+ * Ways to fail: a frame that breaks the rules ends the session, with a go-away. Without memory for a stream's data that
+ * stream is reset; when the data that all streams hold reaches the total, the stream that holds most is. */
 #include <string.h>
 
 #include <uv.h>
@@ -15,8 +18,6 @@ static uint32_t get_number(const uint8_t *at)
   return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* Receiving. */
-
 static int refuse(uvr_yamux *self, uvrelay_error_t *error, const char *what)
 {
   (void)uvr_error_set(error, UVRELAY_PHASE_READ, UV_EPROTO, "%s", what);
@@ -26,17 +27,17 @@ static int refuse(uvr_yamux *self, uvrelay_error_t *error, const char *what)
 
 static void end_input(uvr_yamux_stream *s)
 {
-  if (!s->fin_received && !uvr_yamux_is_reset(s)) {
-    s->fin_received = true;
+  if (s->receive == UVR_YAMUX_RECEIVE_OPEN && !uvr_yamux_is_reset(s)) {
+    uvr_yamux_set_receive(s, UVR_YAMUX_RECEIVE_ENDED);
     s->session->config.events.on_readable(s);
   }
 }
 
 /* The stream that holds most, or NULL when none holds anything. */
-static uvr_yamux_stream *hungriest(const uvr_yamux *self)
+static uvr_yamux_stream *fullest(const uvr_yamux *self)
 {
   uvr_yamux_stream *most = NULL;
-  for (uvr_yamux_stream *s = self->all; s != NULL; s = s->next) {
+  for (uvr_yamux_stream *s = uvr_yamux_first(self); s != NULL; s = uvr_yamux_next(s)) {
     if (s->held > (most != NULL ? most->held : 0)) {
       most = s;
     }
@@ -44,7 +45,7 @@ static uvr_yamux_stream *hungriest(const uvr_yamux *self)
   return most;
 }
 
-/* Copies to the end of what the stream holds. False: there is no memory. */
+/* Appends a copy to the data that the stream holds. False: there is no memory. */
 static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
 {
   uvr_yamux *self = s->session;
@@ -75,18 +76,18 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
   return true;
 }
 
-/* A part of a frame's data. */
-static void take_data(uvr_yamux *self, const char *data, size_t length)
+/* A part of a frame's data has arrived. */
+static void receive_data(uvr_yamux *self, const char *data, size_t length)
 {
   self->data_left -= (uint32_t)length;
   uvr_yamux_stream *s = self->data_stream;
   if (s != NULL && !uvr_yamux_is_reset(s)) {
     uvr_yamux_stream *most;
-    while (self->held + length > self->config.window_total && (most = hungriest(self)) != NULL) {
+    while (self->held + length > self->config.window_total && (most = fullest(self)) != NULL) {
       uvr_yamux_drop_held(most);
       uvr_yamux_break(most);
     }
-    s = self->data_stream; /* it may have been that one */
+    s = self->data_stream; /* which may have been the fullest, and released by its owner */
     if (s != NULL && !uvr_yamux_is_reset(s)) {
       if (hold(s, data, length)) {
         self->config.events.on_readable(s);
@@ -104,24 +105,25 @@ static void take_data(uvr_yamux *self, const char *data, size_t length)
   }
 }
 
-static void use_hint(uvr_yamux *self, uint32_t value)
+/* A peer of our own kind says how much of each first window it lets us use. */
+static void apply_hint(uvr_yamux *self, uint32_t value)
 {
   uint32_t bytes = (value & 0xFFFFU) * 1024;
   if ((value & 0xFFFF0000U) != UVR_YAMUX_HINT || bytes == 0 || self->peer_hint != 0) {
     return;
   }
   self->peer_hint = bytes < UVR_YAMUX_WINDOW ? bytes : UVR_YAMUX_WINDOW;
-  for (uvr_yamux_stream *s = self->all; s != NULL; s = s->next) {
+  for (uvr_yamux_stream *s = uvr_yamux_first(self); s != NULL; s = uvr_yamux_next(s)) {
     s->send_window -= UVR_YAMUX_WINDOW - self->peer_hint;
     s->window = UVR_YAMUX_BASE; /* such a peer keeps to our hint, too */
-    if (!uvr_yamux_has_output(s)) {
+    if (!uvr_yamux_has_due(s)) {
       uvr_yamux_leave_turns(s);
     }
   }
 }
 
 /* The peer opens a stream. */
-static int take_syn(uvr_yamux *self, uint32_t id, uvrelay_error_t *error)
+static int accept_stream(uvr_yamux *self, uint32_t id, uvrelay_error_t *error)
 {
   bool odd = (id & 1U) != 0;
   if (odd == self->config.client) {
@@ -137,50 +139,41 @@ static int take_syn(uvr_yamux *self, uint32_t id, uvrelay_error_t *error)
   }
   uvr_yamux_add(self, s, id);
   s->acknowledged = true;
-  s->ack_due = true;
+  s->due |= UVR_YAMUX_ACK;
   uvr_yamux_wait_for_turn(s);
   return 0;
 }
 
-static void take_ack(uvr_yamux *self, uvr_yamux_stream *s)
+static void acknowledge(uvr_yamux *self, uvr_yamux_stream *s)
 {
-  if (!s->acknowledged && !s->syn_due) {
+  if (!s->acknowledged && (s->due & UVR_YAMUX_SYN) == 0) {
     s->acknowledged = true;
     self->unanswered--;
   }
 }
 
-static void take_reset(uvr_yamux_stream *s)
-{
-  if (!s->reset_received) {
-    s->reset_received = true;
-    uvr_yamux_leave_turns(s);
-    uvr_yamux_tell_reset(s);
-  }
-}
-
-/* A frame of a stream. */
-static int take_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, uint32_t id, uint32_t length,
-                             uvrelay_error_t *error)
+/* A frame that belongs to a stream. */
+static int handle_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, uint32_t id, uint32_t length,
+                               uvrelay_error_t *error)
 {
   if (id == 0) {
     return refuse(self, error, "a frame that needs the number of a stream has none");
   }
   if ((flags & UVR_YAMUX_SYN) != 0) {
-    int code = take_syn(self, id, error);
+    int code = accept_stream(self, id, error);
     if (code != 0) {
       return code;
     }
   }
   uvr_yamux_stream *s = uvr_yamux_find(self, id);
   if (s != NULL && (flags & UVR_YAMUX_ACK) != 0) {
-    take_ack(self, s);
+    acknowledge(self, s);
   }
   if (s != NULL && type == UVR_YAMUX_WINDOW_UPDATE) {
     s->send_window += length;
     uvr_yamux_wait_for_turn(s);
   } else if (type == UVR_YAMUX_DATA) {
-    if (s != NULL && length > 0 && s->fin_received) {
+    if (s != NULL && length > 0 && uvr_yamux_fin_received(s)) {
       return refuse(self, error, "it sent data behind the end of a stream");
     }
     if (s != NULL && s->receive_window < (int64_t)length) {
@@ -194,7 +187,7 @@ static int take_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, uin
     self->data_fin = (flags & UVR_YAMUX_FIN) != 0;
   }
   if (s != NULL && (flags & UVR_YAMUX_RST) != 0) {
-    take_reset(s);
+    uvr_yamux_lose(s);
   } else if (s != NULL && (flags & UVR_YAMUX_FIN) != 0 && self->data_left == 0) {
     self->data_stream = NULL;
     end_input(s);
@@ -202,7 +195,7 @@ static int take_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, uin
   return 0;
 }
 
-static int take_frame(uvr_yamux *self, uvrelay_error_t *error)
+static int handle_frame(uvr_yamux *self, uvrelay_error_t *error)
 {
   unsigned type = self->header[1];
   unsigned flags = (unsigned)self->header[2] << 8 | self->header[3];
@@ -214,10 +207,10 @@ static int take_frame(uvr_yamux *self, uvrelay_error_t *error)
   switch (type) {
   case UVR_YAMUX_DATA:
   case UVR_YAMUX_WINDOW_UPDATE:
-    return take_stream_frame(self, type, flags, id, length, error);
+    return handle_stream_frame(self, type, flags, id, length, error);
   case UVR_YAMUX_PING:
     if ((flags & UVR_YAMUX_SYN) != 0) {
-      use_hint(self, length);
+      apply_hint(self, length);
       uvr_yamux_reply(self, UVR_YAMUX_PING, UVR_YAMUX_ACK, 0, length);
     }
     return 0;
@@ -238,7 +231,7 @@ int64_t uvr_yamux_receive(uvr_yamux *self, const char *data, size_t length, uvre
     if (self->data_left > 0) {
       size_t piece = left < self->data_left ? left : self->data_left;
       piece = piece < UVR_YAMUX_FRAME_MAX ? piece : UVR_YAMUX_FRAME_MAX;
-      take_data(self, data + used, piece);
+      receive_data(self, data + used, piece);
       used += piece;
       continue;
     }
@@ -252,12 +245,12 @@ int64_t uvr_yamux_receive(uvr_yamux *self, const char *data, size_t length, uvre
     used += piece;
     if (self->header_length == UVR_YAMUX_HEADER) {
       self->header_length = 0;
-      int code = take_frame(self, error);
+      int code = handle_frame(self, error);
       if (code != 0) {
         return code;
       }
     }
   }
-  uvr_yamux_look_for_room(self);
+  uvr_yamux_offer_room(self);
   return (int64_t)used;
 }

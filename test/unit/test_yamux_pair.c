@@ -70,7 +70,7 @@ static void forget(pair *p, unsigned who)
   way *in = &p->ways[1 - who];
   ystream *s = out->from != NULL ? out->from : in->to;
   if (s != NULL) {
-    p->unseen = p->unseen || s->s.syn_due;
+    p->unseen = p->unseen || (s->s.due & Y_SYN) != 0;
     ystream_release(s);
   }
   out->from = NULL;
@@ -254,7 +254,7 @@ static void act(game *g, bool end)
   /* Both ended, or reset: its owner lets go at last. */
   if (in->to != NULL && ((in->ended && p->ways[who].finished && p->ways[who].piece == NULL) || p->reset[who])) {
     if (rig_random(r, 4) == 0 && (p->reset[who] || uvr_yamux_has_ended(&in->to->s))) {
-      p->cut = p->cut || p->ways[who].from->s.fin_due; /* before its end is in a frame */
+      p->cut = p->cut || (p->ways[who].from->s.due & Y_FIN) != 0; /* before its end is in a frame */
       forget(p, who);
     }
   }
