@@ -78,13 +78,16 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
                                  .timeout_ms = p->options.timeout_ms,
                                  .connect = {.level = p->options.impersonation}};
   const uvr_pair_events events = {.on_end = on_end, .user = p};
-  int code = uvr_stream_stdio_new(context, uvr_stdio_take(0), uvr_stdio_take(1), &stdio, error);
-  if (code == 0 && (uvr_pair_start(context, stdio, NULL, &options, &events, &p->pair) != 0 ||
-                    uvr_dial_start(context, address, &dial, on_dialled, p) == NULL)) {
+  int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
+  if (code != 0) {
+    return code;
+  }
+  if (uvr_pair_start(context, stdio, NULL, &options, &events, &p->pair) != 0 ||
+      uvr_dial_start(context, address, &dial, on_dialled, p) == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
   }
   uvr_log_line(&context->log, "connecting to %s", address->canonical);
-  return code;
+  return 0;
 }
 
 static int relay(program *p, const uvr_address *address)

@@ -158,7 +158,7 @@ static int start_mux(program *self)
                                          .user = self};
   int code = uvrelay_mux_new(&mux, self->relay, UVRELAY_MUX_FAR, &options);
   if (code == 0) {
-    const uvrelay_endpoint_t carrier = uvrelay_stdio(uvr_stdio_take(0), uvr_stdio_take(1));
+    const uvrelay_endpoint_t carrier = uvrelay_stdio(uvr_stdio_detach(0), uvr_stdio_detach(1));
     code = uvrelay_mux_attach(mux, &carrier);
   }
   return code;

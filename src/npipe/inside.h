@@ -24,7 +24,7 @@ typedef enum uvr_npipe_read_op {
   UVR_NPIPE_READ_CANCELLING
 } uvr_npipe_read_op;
 
-/* What the owner was told of the input. It only advances. */
+/* What the owner has received of the input. It only advances. */
 typedef enum uvr_npipe_input {
   UVR_NPIPE_INPUT_OPEN,
   UVR_NPIPE_INPUT_ENDED, /* END_OF_INPUT was delivered: GONE or ERROR may follow */
@@ -104,14 +104,14 @@ static inline int uvr_npipe_check_stream(const uvrelay_npipe_t *npipe)
 
 /* reader.c */
 
-/* Goes on reading while that is wanted. May call back. */
+/* Continues reading while the owner wants it. May call back. */
 void uvr_npipe_run_reader(uvrelay_npipe_t *npipe);
 
 /* writer.c */
 
 void uvr_npipe_init_writer(uvr_npipe_writer *writer);
 
-/* Goes on writing, and calls back for what is done. */
+/* Continues writing, and calls back for the requests that are done. */
 void uvr_npipe_run_writer(uvrelay_npipe_t *npipe);
 
 /* Ends all requests with UV_ECANCELED, and calls back. The stream must be closed. */

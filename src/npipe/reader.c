@@ -38,7 +38,7 @@ static bool finish_op(uvr_npipe_reader *reader, uvr_outcome outcome, const uvrel
   return cancelled;
 }
 
-/* Keeps for later what arrived although nobody wants it now. Other ends need not be kept: they come again. */
+/* Keeps for the next start what arrived after a stop. Other ends need not be kept: the next read gets them again. */
 static void keep(uvr_stream *stream, uvr_outcome outcome, uvr_buffer *buffer)
 {
   if (outcome == UVR_DONE) {

@@ -116,7 +116,7 @@ void uvr_opener_begin(uvr_opener *opener)
  */
 static uv_file take_fd(uv_file fd)
 {
-  return fd >= 0 && fd <= 2 ? uvr_stdio_take(fd) : fd;
+  return fd >= 0 && fd <= 2 ? uvr_stdio_detach(fd) : fd;
 }
 
 static uvr_opening open_stdio(uvr_context *context, uvr_opener *opener, uvrelay_error_t *error)

@@ -1,4 +1,4 @@
-/* Blocking calls on an overlapped file: each completes by an event of its own, whose low-order bit is set so that no
+/* Blocking calls on an overlapped file. Each waits for an event of its own, whose low-order bit is set so that no
  * packet goes to the loop's port. */
 #include "stream/blocking_op_win.h"
 
@@ -21,7 +21,7 @@ static bool begin(uvr_blocking_op *op)
   return true;
 }
 
-/* Waits for what the call that returned `ok` has started. */
+/* Waits for the operation whose call has returned `ok`. */
 static DWORD finish(uvr_blocking_op *op, BOOL ok, DWORD *bytes)
 {
   DWORD error = ok ? 0 : GetLastError();

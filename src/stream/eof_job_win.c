@@ -1,12 +1,13 @@
 /* The end-of-input job.
  *
- * FlushFileBuffers returns when the peer has read all that was written, so that the zero-byte message stands alone
- * even for a peer that reads in byte mode. It blocks, so it runs on a thread of the system's pool (libuv's four are
- * for short work). The zero-byte write carries an event of its own with the low-order bit set, so that its completion
- * does not go to the loop's port.
+ * Happy path: FlushFileBuffers returns when the peer has read everything that was written, so that the zero-byte
+ * message arrives alone even at a peer that reads in byte mode. It blocks, so it runs on a thread of the system's pool
+ * (libuv's four are for short work). Then the zero-byte message is written, with an event of its own whose low-order
+ * bit is set, so that its completion does not go to the loop's port.
  *
- * The loop may hurry or cancel it. A stage is left under the lock, so what is cancelled there is never another job's
- * work on the same thread. */
+ * Ways to fail: the pipe is gone; the peer does not read, and the loop hurries the job, which skips the rest of the
+ * flush; the loop cancels the job. Both interrupt the thread in a blocking call. The thread leaves each stage under the
+ * lock, so they never interrupt another job that the same thread runs afterwards. */
 #include "stream/eof_job_win.h"
 
 #include <stdint.h>
@@ -35,7 +36,7 @@ static DWORD flush(uvr_eof_job *job)
     error = FlushFileBuffers(job->file) ? 0 : GetLastError();
     leave(job);
   }
-  return error == ERROR_OPERATION_ABORTED ? 0 : error; /* hurried; if cancelled, the next stage is not entered */
+  return error == ERROR_OPERATION_ABORTED ? 0 : error; /* hurried; or cancelled: the next stage is not entered */
 }
 
 static DWORD write_nothing(uvr_eof_job *job)
@@ -70,7 +71,7 @@ static DWORD WINAPI run(void *argument)
     error = write_nothing(job);
   }
   job->error = error;
-  (void)uv_async_send(&job->done); /* from here on the job is the loop's */
+  (void)uv_async_send(&job->done); /* from here on the job belongs to the loop */
   return 0;
 }
 

@@ -30,21 +30,21 @@ struct uvr_eof_job {
   DWORD error;
 };
 
-/* It must be closed with uvr_eof_job_close. */
+/* Prepares a job, which must be closed with uvr_eof_job_close. */
 void uvr_eof_job_init(uvr_eof_job *job, uv_loop_t *loop, HANDLE file, uvr_event_pool *events, uvr_eof_job_cb on_done,
                       void *user);
 
-/* Starts the job, once; on_done comes later, from the loop. Returns 0 or a Windows code. */
+/* Starts the job, once. on_done comes from the loop, later. Returns 0 or a Windows code. */
 DWORD uvr_eof_job_start(uvr_eof_job *job);
 
-/* Stops waiting for the flush; the zero-byte message is written all the same. What is asked may come between two
- * steps of the thread and be missed: ask again while this returns true. */
+/* Stops waiting for the flush; the zero-byte message is written nevertheless. The thread may miss this between two
+ * steps: repeat it while it returns true. */
 bool uvr_eof_job_hurry(uvr_eof_job *job);
 
-/* Ends the job; to be asked again until on_done comes. */
+/* Ends the job. The thread may miss this: repeat it until on_done comes. */
 void uvr_eof_job_cancel(uvr_eof_job *job);
 
-/* Closes the handle inside; the job must not be running. */
+/* Closes the handle inside. The job must not be running. */
 void uvr_eof_job_close(uvr_eof_job *job, uv_close_cb on_close);
 
 #endif

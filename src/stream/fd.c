@@ -1,7 +1,9 @@
 /* Blocking descriptors as streams.
  *
- * A read or write is one uv_fs_t at the current position (offset -1); a short write is continued. A read of no bytes
- * is the end of input. Writing to a pipe without a reader is UVR_GONE; all else is an error. */
+ * Happy path: a read or a write is one uv_fs_t at the current position (offset -1); a short write is continued. A read
+ * of no bytes is the end of input.
+ *
+ * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. */
 #include "stream/fd.h"
 
 #include "stream/stdio_os.h"
@@ -14,7 +16,7 @@ typedef struct stream_fd {
   const char *source;   /* being written */
   size_t source_length;
   size_t written;
-  uv_async_t closed; /* brings the close callback from a later turn of the loop */
+  uv_async_t closed; /* never sent: its close callback comes later, from the loop */
   bool busy;
   bool closing;
   uv_mutex_t mutex;
@@ -74,7 +76,7 @@ static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvrelay_er
   if (result > 0) {
     return UVR_DONE;
   }
-  int code = result == 0 ? UV_EIO : (int)result; /* a device that takes nothing would be asked for ever */
+  int code = result == 0 ? UV_EIO : (int)result; /* a device that accepts nothing would be tried for ever */
   (void)uvr_error_set_system(error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));
   return code == UV_EPIPE || code == UV_EOF ? UVR_GONE : UVR_FAILED;

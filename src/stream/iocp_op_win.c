@@ -1,19 +1,19 @@
 /* Operations that complete through the loop's port.
  *
- * libuv takes each packet from its port for one of its own requests: it finds the request around the OVERLAPPED and
- * acts by the request's type. The request inside a uv_async_t means "call the async callback". So a file that is
- * attached to loop->iocp, and an operation whose OVERLAPPED is the one inside a uv_async_t, complete as a call of
- * that callback, on the loop's thread, with no thread or wait of our own.
+ * libuv treats each packet at its port as one of its own requests: it finds the request around the OVERLAPPED and acts
+ * by the request's type. The request inside a uv_async_t means "call the async callback". So an operation on a file
+ * that is attached to loop->iocp, with the OVERLAPPED that is inside a uv_async_t, completes as a call of that callback
+ * on the loop's thread, and needs no thread or wait of our own.
  *
- * This leans on fields that uv.h calls private (async_req, u.io.overlapped; iocp of the loop) and that libuv 1.x
- * keeps, as they are part of its binary interface; this file is the only one that names them. The rules that make it
- * safe: one operation at a time; the handle keeps the loop alive only meanwhile; and it is closed only when no packet
- * is on its way, as libuv would free it at once and the packet would then hit freed memory.
+ * This depends on fields that uv.h calls private (async_req, u.io.overlapped; the loop's iocp). libuv 1.x keeps them,
+ * as they are part of its binary interface, and no other file names them. Three rules make it safe: one operation at a
+ * time; the handle keeps the loop alive only while its operation is pending; and it is closed only when no packet is on
+ * its way, as libuv would free the handle at once and then handle the packet in freed memory.
  *
- * With FILE_SKIP_COMPLETION_PORT_ON_SUCCESS what succeeds at once is followed by no packet. Of ERROR_MORE_DATA at once
- * nobody says whether it is. So that result is delayed by a packet of our own behind it (`later`): the port is first
- * in, first out, so when ours is here the other, if there was one, has come and was ignored, and the OVERLAPPED is
- * free. */
+ * With FILE_SKIP_COMPLETION_PORT_ON_SUCCESS an operation that succeeds at once sends no packet. Whether one that
+ * returns ERROR_MORE_DATA at once sends one is documented nowhere. So that result is delayed until a packet of our own
+ * (`later`) arrives behind it: the port is first in, first out, so by then the other packet, if there was one, has
+ * arrived and was ignored, and the OVERLAPPED is free. */
 #include "stream/iocp_op_win.h"
 
 #include <string.h>
@@ -91,8 +91,8 @@ void uvr_iocp_op_issued(uvr_iocp_op *op, BOOL ok, bool defer)
     uv_ref((uv_handle_t *)&op->async);
     return;
   }
-  /* The result is here and no packet will come. The count of bytes is in the OVERLAPPED: what ReadFile stores is 0
-   * with ERROR_MORE_DATA. */
+  /* The result is known and no packet will come. The count of bytes is in the OVERLAPPED: with ERROR_MORE_DATA the one
+   * that ReadFile stores is 0. */
   DWORD bytes = error == 0 || error == ERROR_MORE_DATA ? (DWORD)OVERLAPPED_OF(op).InternalHigh : 0;
   if (!defer && error != ERROR_MORE_DATA) {
     op->on_done(op, error, bytes);

@@ -1,4 +1,9 @@
-/* Opening a named pipe: one CreateFile, as the specification of named pipes wants it, and what its failures mean. */
+/* Opening a named pipe.
+ *
+ * Happy path: one CreateFile, overlapped, with an impersonation level. Where that is denied, one more for fewer rights.
+ *
+ * Ways to fail: no such pipe, all instances busy, access denied, the computer not found, and others, each with a
+ * message of its own. */
 #include "stream/npipe.h"
 
 #include <windows.h>
@@ -41,9 +46,9 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
   }
   HANDLE opened = open_with(wide, GENERIC_READ | GENERIC_WRITE, level);
   if (opened == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED) {
-    /* MySQL lets ordinary users do no more than this. */
+    /* MySQL grants ordinary users only these rights. */
     opened = open_with(wide, FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, level);
-    /* Wine lets these rights pass on a one-way pipe, too, which then stays silent for ever. */
+    /* Wine grants these rights on a one-way pipe, too, where one direction would never carry anything. */
     if (opened != INVALID_HANDLE_VALUE && uvr_pipe_is_one_way(opened)) {
       (void)CloseHandle(opened);
       opened = INVALID_HANDLE_VALUE;

@@ -1,16 +1,14 @@
-/* A named pipe as a stream, either end: it comes from npipe_open.c or npipe_listen.c; here it is read, written,
- * half-closed and closed.
+/* A named pipe as a stream, the client's end or the server's: reading, writing, half-close and closing.
  *
- * Reads and writes are overlapped and complete through the loop's port. A message-type pipe is read in message mode,
- * as only there a zero-byte message can be seen; it is the end of input, and it is sent by the end-of-input job. A
- * byte-type pipe has no end of input but its closing.
+ * Happy path: reads and writes are overlapped and complete through the loop's port. A message-type pipe is read in
+ * message mode, as a zero-byte message can be seen only there. That message is the end of input; to send it is the work
+ * of the end-of-input job. A byte-type pipe has no end of input other than its closing. An idle pipe has a small buffer
+ * for its pending read, a busy one has large ones. Results that are available at once are handled at once, but only a
+ * bounded number of them before the loop handles other things.
  *
- * A read waits in a small buffer while the pipe is idle and uses a large one while it is busy. Results that are here
- * at once are handled at once, a bounded number of times before the loop gets its turn.
- *
- * Ways to end: 109 and 233, and 232 on writing, mean that the pipe is gone in an orderly way; all else is an error.
- * After the end of input a read stays pending to see the pipe go (watch): a peer that sends more then breaks the
- * rules, and there is nowhere to put it. Closing cancels what is pending and waits for its packets. */
+ * Ways to fail: the codes 109 and 233, and on writing 232, mean that the peer has closed the pipe in an orderly way;
+ * every other code is an error. After the end of input a watch keeps a read pending that fails when the pipe goes away;
+ * a peer that sends more by then breaks the rules. Closing cancels what is pending and waits for its packets. */
 #include "stream/npipe_win.h"
 
 #include <string.h>
@@ -19,7 +17,7 @@
 #include "stream/eof_job_win.h"
 #include "stream/iocp_op_win.h"
 
-enum { AT_ONCE_MAX = 16 }; /* results handled at once before the loop gets its turn */
+enum { AT_ONCE_MAX = 16 }; /* results handled at once before the loop handles other things */
 
 typedef struct npipe {
   uvr_stream base;
@@ -29,18 +27,18 @@ typedef struct npipe {
   uvr_iocp_op write_op;
   uvr_blocking_op blocking_read;
   uvr_blocking_op blocking_write;
-  uvr_eof_job end_job;
-  uv_timer_t end_timer; /* hurries or cancels end_job */
+  uvr_eof_job eof_job;
+  uv_timer_t eof_timer; /* hurries or cancels eof_job */
   uvr_buffer *incoming;
   size_t read_size;
   const char *outgoing;
   size_t outgoing_length;
   size_t written;
-  unsigned at_once; /* results handled since the loop's last turn */
+  unsigned at_once; /* results handled at once since one was left to the loop */
   bool watching;    /* the pending read is for uvr_stream_watch */
-  bool cancelled;   /* the pending read shall not be followed by another */
+  bool cancelled;   /* the pending read is not to be followed by another */
   bool closing;
-  unsigned handles; /* of libuv's, to be closed */
+  uvr_closing handles; /* of libuv, that are being closed */
   char name[];
 } npipe;
 
@@ -111,7 +109,7 @@ static void on_read(uvr_iocp_op *op, DWORD error, DWORD bytes)
   npipe *np = op->user;
   uvr_buffer *buffer = np->incoming;
   np->incoming = NULL;
-  /* A second end of input, or an empty write to a byte-type pipe: neither says anything. */
+  /* A second end of input, or an empty write to a byte-type pipe: neither means anything. */
   bool nothing = error == 0 && bytes == 0 && (np->watching || !np->message);
   bool data = (error == 0 && bytes > 0) || error == ERROR_MORE_DATA;
   if (nothing && np->cancelled) {
@@ -133,7 +131,7 @@ static void on_read(uvr_iocp_op *op, DWORD error, DWORD bytes)
   }
 }
 
-/* Whether a result that is here at once must wait for the loop. */
+/* Whether the next result, if it is available at once, must wait for the loop nevertheless. */
 static bool must_defer(npipe *np)
 {
   if (++np->at_once < AT_ONCE_MAX) {
@@ -170,8 +168,8 @@ static void npipe_watch(uvr_stream *stream)
   issue_read(np, true);
 }
 
-/* What is here already, or comes all the same, is delivered as ever: the system takes bytes out of the pipe only for a
- * read that succeeds. */
+/* Data that has arrived, or arrives nevertheless, is delivered as usual: the system removes bytes from the pipe only
+ * for a read that succeeds. */
 static void npipe_cancel_read(uvr_stream *stream)
 {
   npipe *np = (npipe *)stream;
@@ -230,7 +228,7 @@ static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay
   DWORD bytes = 0;
   do {
     code = uvr_blocking_op_read(&np->blocking_read, buffer->data, (DWORD)buffer->capacity, &bytes);
-  } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe says nothing */
+  } while (code == 0 && bytes == 0 && !np->message); /* an empty write to a byte-type pipe means nothing */
   if (code != 0 && code != ERROR_MORE_DATA) {
     return describe(np, UVRELAY_PHASE_READ, code, error);
   }
@@ -269,10 +267,10 @@ static const uvr_blocking_ops blocking = {
 
 /* Half-close. */
 
-static void on_end_job(uvr_eof_job *job, DWORD error)
+static void on_eof_job(uvr_eof_job *job, DWORD error)
 {
   npipe *np = job->user;
-  (void)uv_timer_stop(&np->end_timer);
+  (void)uv_timer_stop(&np->eof_timer);
   if (np->closing) {
     maybe_close(np);
   } else if (error == 0) {
@@ -284,12 +282,12 @@ static void on_end_job(uvr_eof_job *job, DWORD error)
   }
 }
 
-static void on_end_timer(uv_timer_t *timer)
+static void on_eof_timer(uv_timer_t *timer)
 {
   npipe *np = timer->data;
   if (np->closing) {
-    uvr_eof_job_cancel(&np->end_job);
-  } else if (!uvr_eof_job_hurry(&np->end_job)) {
+    uvr_eof_job_cancel(&np->eof_job);
+  } else if (!uvr_eof_job_hurry(&np->eof_job)) {
     (void)uv_timer_stop(timer);
   }
 }
@@ -297,57 +295,56 @@ static void on_end_timer(uv_timer_t *timer)
 static void npipe_shutdown(uvr_stream *stream)
 {
   npipe *np = (npipe *)stream;
-  DWORD error = uvr_eof_job_start(&np->end_job);
+  DWORD error = uvr_eof_job_start(&np->eof_job);
   if (error == 0) {
-    (void)uv_timer_start(&np->end_timer, on_end_timer, np->base.context->patience.flush_ms,
+    (void)uv_timer_start(&np->eof_timer, on_eof_timer, np->base.context->patience.flush_ms,
                          np->base.context->patience.thread_retry_ms);
   } else {
-    on_end_job(&np->end_job, error);
+    on_eof_job(&np->eof_job, error);
   }
 }
 
 /* Closing. */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void on_handles_closed(void *user)
 {
-  npipe *np = handle->data;
-  if (--np->handles > 0) {
-    return;
-  }
+  npipe *np = user;
   uvr_context *context = np->base.context;
   uvr_close_cb on_close = np->base.on_close;
-  void *user = np->base.close_user;
+  void *close_user = np->base.close_user;
   uvr_free(&context->memory, np);
-  on_close(user);
+  on_close(close_user);
 }
 
 static void on_op_closed(uv_handle_t *handle)
 {
   uvr_iocp_op *op = handle->data;
-  handle->data = op->user;
-  on_handle_closed(handle);
+  uvr_closing_done(&((npipe *)op->user)->handles);
 }
 
 static void on_job_closed(uv_handle_t *handle)
 {
   uvr_eof_job *job = handle->data;
-  handle->data = job->user;
-  on_handle_closed(handle);
+  uvr_closing_done(&((npipe *)job->user)->handles);
 }
 
 static void maybe_close(npipe *np)
 {
-  if (np->read_op.pending || np->write_op.pending || np->end_job.running) {
+  if (np->read_op.pending || np->write_op.pending || np->eof_job.running) {
     return;
   }
   (void)CloseHandle(np->file);
   uvr_blocking_op_clear(&np->blocking_read);
   uvr_blocking_op_clear(&np->blocking_write);
-  np->handles = 4;
+  uvr_closing_begin(&np->handles, on_handles_closed, np);
+  (void)uvr_closing_add(&np->handles);
   uvr_iocp_op_close(&np->read_op, on_op_closed);
+  (void)uvr_closing_add(&np->handles);
   uvr_iocp_op_close(&np->write_op, on_op_closed);
-  uvr_eof_job_close(&np->end_job, on_job_closed);
-  uv_close((uv_handle_t *)&np->end_timer, on_handle_closed);
+  (void)uvr_closing_add(&np->handles);
+  uvr_eof_job_close(&np->eof_job, on_job_closed);
+  uvr_closing_handle(&np->handles, (uv_handle_t *)&np->eof_timer);
+  uvr_closing_end(&np->handles);
 }
 
 static void npipe_close(uvr_stream *stream, uvr_close_how how)
@@ -357,9 +354,9 @@ static void npipe_close(uvr_stream *stream, uvr_close_how how)
   np->closing = true;
   uvr_iocp_op_cancel(&np->read_op);
   uvr_iocp_op_cancel(&np->write_op);
-  if (np->end_job.running) {
-    uvr_eof_job_cancel(&np->end_job);
-    (void)uv_timer_start(&np->end_timer, on_end_timer, np->base.context->patience.thread_retry_ms,
+  if (np->eof_job.running) {
+    uvr_eof_job_cancel(&np->eof_job);
+    (void)uv_timer_start(&np->eof_timer, on_eof_timer, np->base.context->patience.thread_retry_ms,
                          np->base.context->patience.thread_retry_ms);
   }
   maybe_close(np);
@@ -375,8 +372,8 @@ static const uvr_npipe_ops ops = {.stream = {.read = npipe_read,
                                              .can_mark_end = true},
                                   .cancel_read = npipe_cancel_read};
 
-/* Switches a message-type pipe to message mode. Where the server does not let us (its attributes may not be written)
- * the pipe is used in byte mode, in which a zero-byte message can't be seen. */
+/* Switches a message-type pipe to message mode and returns whether it is in that mode. A server may deny us the right
+ * to write the pipe's attributes; then the pipe is used in byte mode, where a zero-byte message cannot be seen. */
 static bool set_message_mode(HANDLE file)
 {
   DWORD flags = 0;
@@ -391,9 +388,9 @@ static void init_handles(npipe *np)
   bool skips_port = SetFileCompletionNotificationModes(np->file, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS);
   uvr_iocp_op_init(&np->read_op, loop, np->file, skips_port, on_read, np);
   uvr_iocp_op_init(&np->write_op, loop, np->file, skips_port, on_write, np);
-  uvr_eof_job_init(&np->end_job, loop, np->file, np->base.context->events, on_end_job, np);
-  (void)uv_timer_init(loop, &np->end_timer);
-  np->end_timer.data = np;
+  uvr_eof_job_init(&np->eof_job, loop, np->file, np->base.context->events, on_eof_job, np);
+  (void)uv_timer_init(loop, &np->eof_timer);
+  np->eof_timer.data = np;
 }
 
 uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message, const char *name)

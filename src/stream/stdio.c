@@ -1,11 +1,12 @@
 /* Standard input and output as one stream.
  *
- * Each of the two is a stream of the kind that its descriptor allows: libuv's where libuv can open it, blocking calls
- * on the thread pool otherwise. Half-close shuts a socket's output down and closes anything else. A reader of the
- * output that goes away is noticed while nothing is written, too, by looking from time to time; no system tells.
+ * Happy path: each of the two is a stream of the kind that its descriptor allows: libuv's where libuv can open it,
+ * otherwise one of blocking calls on the thread pool. Half-close shuts down a socket's output and closes any other.
  *
- * A socket whose peer is gone may still hold input, and that has an end: it is read first. With two separate pipes
- * the input may go on for ever, so a lost output is the end of all (ends_when_lost). */
+ * Ways to fail: an input whose writer leaves, in whatever way, has ended. That the reader of the output has left is
+ * noticed even while nothing is written, by looking from time to time, as no system reports it. A socket whose peer has
+ * left may still hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so
+ * losing the output ends everything (ends_when_lost). */
 #include "stream/stdio.h"
 
 #include "stream/fd.h"
@@ -34,7 +35,7 @@ static bool is_socket(uvr_stdio_kind kind)
   return kind == UVR_STDIO_SOCKET || kind == UVR_STDIO_TCP;
 }
 
-/* A writer that is gone, in whatever way, has ended the input; the output is another matter. */
+/* A writer that has left, in whatever way, has ended the input. The output may still be open. */
 static uvr_outcome input_outcome(uvr_outcome outcome, const uvrelay_error_t *error)
 {
   bool reset =
@@ -213,7 +214,7 @@ static int open_half(stream_stdio *s, half *h, const char *name)
     break;
   }
   s->open_halves += h->stream != NULL ? 1U : 0U;
-  if (code != 0 && h->kind != UVR_STDIO_NPIPE) { /* whose maker has closed it */
+  if (code != 0 && h->kind != UVR_STDIO_NPIPE) { /* uvr_npipe_stream has closed that */
     close_unused(h->fd);
   }
   return code;
@@ -238,11 +239,11 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   }
   s->base.ops = &ops;
   s->base.context = context;
-  s->base.name = "standard input"; /* what is said of the stream is said of its input */
+  s->base.name = "standard input"; /* its own messages are about the input */
   s->base.can_half_close = true;
   (void)uv_timer_init(context->loop, &s->look);
   s->look.data = s;
-  /* Both states before either is opened: the two may share one open file. */
+  /* Both states are read before either is opened, as the two may share one open file. */
   s->input = (half){.fd = input, .state = uvr_stdio_state(input)};
   s->output = (half){.fd = output, .state = uvr_stdio_state(output)};
   int code = open_half(s, &s->input, "standard input");

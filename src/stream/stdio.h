@@ -4,13 +4,13 @@
 
 #include "stream/stream.h"
 
-/* Closes two descriptors that became no stream; a closed one is allowed, and so is the same one twice. */
+/* Closes two descriptors of which no stream was made. They may be closed already, and they may be the same one. */
 void uvr_stream_stdio_discard(uv_file input, uv_file output);
 
-/* Takes both descriptors over, of whatever kind they are; a closed one is allowed. They are closed with the stream,
- * the output already by its half-close (on Unix libuv leaves descriptors 0, 1 and 2 open: pass copies). Returns 0, or
- * a negative code and *error: then *out is NULL and the descriptors are closed, or it is a stream that must be closed
- * and closes them. */
+/* Makes a stream of two descriptors of whatever kind, which belong to it from then on; either may be closed already.
+ * The output is closed by the half-close, the rest with the stream. On Unix libuv does not close the descriptors 0, 1
+ * and 2: pass copies. Returns 0, or a negative code and *error. Then *out is NULL and the descriptors are closed, or
+ * *out is a stream that must be closed, which closes them. */
 int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error);
 
 #endif

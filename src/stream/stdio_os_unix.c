@@ -1,4 +1,4 @@
-/* Standard descriptors on Unix: see stdio_system.h. */
+/* Standard descriptors on Unix: see stdio_os.h. */
 #include "stream/stdio_os.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   }
 }
 
-/* libuv makes what it opens non-blocking, which every process that shares the open file would feel. */
+/* libuv makes what it opens non-blocking, which affects every process that shares the open file. */
 int uvr_stdio_state(uv_file fd)
 {
   return fcntl(fd, F_GETFL);
@@ -62,7 +62,7 @@ void uvr_stdio_close(uv_file fd)
   (void)close(fd);
 }
 
-uv_file uvr_stdio_take(uv_file fd)
+uv_file uvr_stdio_detach(uv_file fd)
 {
   uv_file copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
   uv_file null = open("/dev/null", O_RDWR | O_CLOEXEC);

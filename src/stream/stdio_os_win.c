@@ -1,4 +1,4 @@
-/* Standard handles on Windows: see stdio_system.h. */
+/* Standard handles on Windows: see stdio_os.h. */
 #include "stream/stdio_os.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@ static HANDLE handle_of(uv_file fd)
 
 static bool is_open(HANDLE handle)
 {
-  /* -2 is what the C library says of a standard stream that the process was not given. */
+  /* The C library has -2 for a standard stream that the process was started without. */
   return handle != INVALID_HANDLE_VALUE && handle != NULL && handle != (HANDLE)(intptr_t)-2;
 }
 
@@ -27,7 +27,7 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   if (GetFileType(handle) != FILE_TYPE_PIPE || !uvr_file_is_overlapped(handle)) {
     return UVR_STDIO_BLOCKING;
   }
-  /* libuv reads in byte mode only. An end whose message mode may not be changed is read by our own stream. */
+  /* libuv reads in byte mode only. Our own stream reads an end whose message mode cannot be changed. */
   DWORD state = 0;
   DWORD byte_mode = PIPE_READMODE_BYTE;
   bool fixed = GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) &&
@@ -54,7 +54,7 @@ void uvr_stdio_set_blocking(uv_file fd)
 
 bool uvr_stdio_has_input(uv_file fd)
 {
-  (void)fd; /* no kind of ours is a socket on Windows */
+  (void)fd; /* on Windows none of the kinds is a socket */
   return false;
 }
 
@@ -68,7 +68,7 @@ void uvr_stdio_close(uv_file fd)
   (void)_close(fd);
 }
 
-uv_file uvr_stdio_take(uv_file fd)
+uv_file uvr_stdio_detach(uv_file fd)
 {
   int copy = _dup(fd);
   int null = _open("NUL", _O_RDWR | _O_BINARY);

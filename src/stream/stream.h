@@ -1,9 +1,9 @@
-/* The stream interface: all that a pump and a session know of a connection, whatever carries it.
+/* The stream interface: all that pumps and pairs know of a connection, of whatever kind it is.
  *
- * A stream is used by one owner, on the loop's thread. At most one read, one write and one shutdown are under way
- * at a time, each started by its function and finished by exactly one call of its callback, which may come before
- * the function returns. After uvr_stream_close no callback comes but `on_close`, once, last, and never before
- * uvr_stream_close has returned; until then the stream may still use the buffer of a write that was under way. */
+ * A stream has one owner and is used on the loop's thread. At most one read, one write and one shutdown are under way
+ * at a time. Each is started by its function and finished by exactly one call of its callback, which may come before
+ * the function returns. After uvr_stream_close the only callback is `on_close`, once, and never before uvr_stream_close
+ * has returned; until then the stream may still use the data of a write that was under way. */
 #ifndef UVR_STREAM_STREAM_H
 #define UVR_STREAM_STREAM_H
 
@@ -13,36 +13,37 @@
 
 /* How an operation finished. The three ends must not be confused. */
 typedef enum uvr_outcome {
-  UVR_DONE,         /* reading: bytes came; writing, shutting down: it is done */
+  UVR_DONE,         /* a read has data; a write or a shutdown is complete */
   UVR_END_OF_INPUT, /* reading only: the peer will send nothing more but still listens */
-  UVR_GONE,         /* the peer is gone, in an orderly way: nothing can be written any more */
-  UVR_FAILED        /* anything else: the error tells */
+  UVR_GONE,         /* the peer has left in an orderly way: nothing can be written any more */
+  UVR_FAILED        /* anything else: the error says what */
 } uvr_outcome;
 
 typedef struct uvr_stream uvr_stream;
 
-/* `buffer` is given with UVR_DONE only, holds at least one byte, and belongs to the callee. `error` is given with
- * UVR_GONE and UVR_FAILED, and lasts as long as the call. */
+/* `buffer` is set with UVR_DONE only, holds at least one byte, and belongs to the callee. `error` is set with UVR_GONE
+ * and UVR_FAILED, and is valid during the call. */
 typedef void (*uvr_read_cb)(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
 typedef void (*uvr_done_cb)(void *user, uvr_outcome outcome, const uvrelay_error_t *error);
 
-/* The same, by calls that block, for a pump that runs on a thread of the pool: a stream may offer them for each
- * direction. One thread a direction, and no other read or write of that direction meanwhile. The stops, from the loop's
- * thread, ask such a call to return soon; one that comes too early is missed, so they are repeated until it has. */
+/* Reading and writing by calls that block, for a pump on a thread. A stream may offer them for each direction. Only one
+ * thread may use a direction, and no other read or write of it may be under way. The loop's thread calls stop_read and
+ * stop_write to make such a call return soon; as a stop before the call has begun is missed, it must be repeated until
+ * the call has returned. */
 typedef struct uvr_blocking_ops {
   uvr_outcome (*read)(uvr_stream *stream, uvr_buffer *buffer,
                       uvrelay_error_t *error); /* UVR_DONE: buffer->length bytes */
   uvr_outcome (*write)(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error);
   void (*stop_read)(uvr_stream *stream);  /* may be NULL: it cannot be stopped */
-  void (*stop_write)(uvr_stream *stream); /* the same */
+  void (*stop_write)(uvr_stream *stream); /* may be NULL, likewise */
 } uvr_blocking_ops;
 
 /* How a stream is closed. Kinds that have no reset, or never lose what was written, treat some of these alike. */
 typedef enum uvr_close_how {
-  UVR_CLOSE_NOW,             /* what is under way is abandoned */
-  UVR_CLOSE_GENTLY,          /* what was written is to arrive, even if the peer still sends; that may take a while */
-  UVR_CLOSE_CUT,             /* what was written is not everything: the peer sees a reset */
-  UVR_CLOSE_CUT_AFTER_WRITES /* both: what was written is to arrive, and then the reset */
+  UVR_CLOSE_NOW,             /* abandon what is under way */
+  UVR_CLOSE_GENTLY,          /* let what was written arrive, even if the peer still sends; that may take a while */
+  UVR_CLOSE_CUT,             /* what was written is incomplete: close with a reset */
+  UVR_CLOSE_CUT_AFTER_WRITES /* let what was written arrive, then close with a reset */
 } uvr_close_how;
 
 static inline bool uvr_close_is_gentle(uvr_close_how how)
@@ -66,23 +67,23 @@ typedef struct uvr_stream_ops {
   bool (*is_lost)(uvr_stream *stream);     /* may be NULL */
   size_t (*unwritten)(uvr_stream *stream); /* may be NULL */
 
-  bool watches_any_time; /* uvr_stream_watch may be called before the end of input */
+  bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
   bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
 } uvr_stream_ops;
 
 struct uvr_stream {
   const uvr_stream_ops *ops;
   const uvr_blocking_ops *blocking;
-  bool reads_blocking; /* blocking->read may be used */
-  bool writes_blocking;
+  bool reads_blocking;  /* blocking->read may be used */
+  bool writes_blocking; /* blocking->write may be used */
   uvr_context *context;
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
   bool keeps_messages;
   bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
 
-  uvr_buffer *unread; /* comes before what is read next */
-  bool end_unread;    /* and then this end of input */
+  uvr_buffer *unread; /* the next read returns this */
+  bool end_unread;    /* and then the end of input */
   uvr_read_cb on_read;
   void *read_user;
   uvr_done_cb on_write;
@@ -95,7 +96,7 @@ struct uvr_stream {
   void *close_user;
 };
 
-/* Reads once: some bytes, or an end. */
+/* Reads once: the callback gets some bytes, or an end. */
 static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void *user)
 {
   stream->on_read = on_read;
@@ -112,21 +113,21 @@ static inline void uvr_stream_read(uvr_stream *stream, uvr_read_cb on_read, void
   }
 }
 
-/* Gives back bytes that were read too far: the next read delivers them. The buffer, not empty and of the stream's own
- * pool, belongs to the stream then. Only once, and with no read under way. */
+/* Puts back bytes that were read but not used: the next read returns them. The buffer, which must not be empty and must
+ * be from the stream's own pool, belongs to the stream again. Only one buffer, and only with no read under way. */
 static inline void uvr_stream_unread(uvr_stream *stream, uvr_buffer *buffer)
 {
   stream->unread = buffer;
 }
 
-/* The same for an end of input: the next read delivers it. */
+/* Puts back an end of input: the next read returns it. */
 static inline void uvr_stream_unread_end(uvr_stream *stream)
 {
   stream->end_unread = true;
 }
 
-/* Writes all of the data, `length` bytes and at least one, which stays the caller's and must last until the callback.
- * Where messages are kept it is one message. */
+/* Writes all of the data, at least one byte, which stays the caller's and must stay valid until the callback. If the
+ * stream keeps messages, the data is one message. */
 static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t length, uvr_done_cb on_write,
                                     void *user)
 {
@@ -154,10 +155,11 @@ static inline bool uvr_stream_watches_any_time(const uvr_stream *stream)
   return stream->ops->watches_any_time;
 }
 
-/* Asks to be told, once, when the peer is gone though nothing is read or written: UVR_GONE, or UVR_FAILED when it
- * breaks the rules meanwhile. A named pipe, or on Unix a socket, can tell after its end of input, and may only then be
- * asked; standard output can at any time (uvr_stream_watches_any_time); other streams never do. Unlike the others, this
- * callback never comes before the function returns. */
+/* Calls on_lost, once, when the peer leaves while nothing is read or written: with UVR_GONE, or with UVR_FAILED if the
+ * peer breaks the rules. Named pipes, and sockets on Unix, notice that only after their end of input and may only then
+ * be watched. Standard output notices it at any time (uvr_stream_watches_any_time); a stream of a mux does, too, but
+ * there a read also notices it. On other streams the callback never comes. It never comes before this function
+ * returns. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;
@@ -167,19 +169,19 @@ static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, voi
   }
 }
 
-/* Whether the peer is known to be gone, though nothing is read or watched. */
+/* Whether the stream can see now that the peer has left, without a read or a watch. */
 static inline bool uvr_stream_is_lost(uvr_stream *stream)
 {
   return stream->ops->is_lost != NULL && stream->ops->is_lost(stream);
 }
 
-/* How much of a write that is under way the system has not taken yet, in bytes, as far as that can be told. */
+/* How many bytes of a write that is under way the system has not accepted yet. 0 where that is unknown. */
 static inline size_t uvr_stream_unwritten(uvr_stream *stream)
 {
   return stream->ops->unwritten != NULL ? stream->ops->unwritten(stream) : 0;
 }
 
-/* Closes both directions, frees the stream, then calls back. */
+/* Closes both directions, frees the stream, and calls on_close, later. */
 static inline void uvr_stream_close(uvr_stream *stream, uvr_close_how how, uvr_close_cb on_close, void *user)
 {
   stream->on_close = on_close;
@@ -189,7 +191,7 @@ static inline void uvr_stream_close(uvr_stream *stream, uvr_close_how how, uvr_c
   stream->ops->close(stream, how);
 }
 
-/* Ends a gentle close soon. Only before on_close. */
+/* Ends a gentle close that is under way now. Not after on_close. */
 static inline void uvr_stream_hurry(uvr_stream *stream)
 {
   if (stream->ops->hurry != NULL) {

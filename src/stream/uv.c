@@ -1,13 +1,13 @@
 /* libuv's streams as ours.
  *
- * Reading: libuv reads until it is stopped; we ask for one read at a time. So reading stays on as long as each
- * callback asks for the next read, and is stopped when one does not. A buffer is taken when libuv asks for it.
- * Writing: what the system takes at once is written at once, the rest waits in one uv_write_t.
+ * Reading: libuv reads until it is stopped, we read once. So reading stays on as long as each callback starts the next
+ * read, and is stopped after one that does not. A buffer is allocated when libuv asks for it.
+ * Writing: what the system accepts at once is written at once; the rest waits in one uv_write_t.
+ * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, on TCP, by
+ * a reset that shows that what was written is incomplete, gently or not.
  *
- * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, where what
- * was written is not all and TCP can show that, by a reset, once what was written has left.
- *
- * Ways to fail: UV_EOF is the end of input; writing to a peer that is gone gives UV_EPIPE; all else is an error. */
+ * Ways to fail: UV_EOF is the end of input; writing to a peer that has left gives UV_EPIPE or the like, which is
+ * UVR_GONE; every other code is an error. */
 #include "stream/uv.h"
 
 #include <string.h>
@@ -28,25 +28,25 @@ typedef struct stream_uv {
   uv_close_cb former_close;
   uv_write_t write;
   uv_shutdown_t shutdown;
-  uv_timer_t timer;     /* of watching, then of closing gently */
+  uv_timer_t timer;     /* for watching, then for closing gently */
   uvr_buffer *incoming; /* lent to libuv */
-  bool read_wanted;     /* our user waits for on_read */
+  bool read_wanted;     /* our owner waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool input_ended;     /* or has failed */
   bool closing;
   bool gentle;
-  bool resets; /* its closing is to reset the connection */
+  bool resets; /* closing resets the connection */
   bool written;
-  uint64_t patience; /* loop time, ms */
+  uint64_t patience; /* until when a gentle close may last: loop time, ms */
   bool timer_open;
   char name[];
 } stream_uv;
 
-/* Of writing and shutting down. */
+/* The outcome of a write or a shutdown. */
 static uvr_outcome outcome_of(int code)
 {
   bool gone = code == UV_EPIPE || code == UV_EOF || code == UV_ENOTCONN || code == UV_ECONNRESET ||
-              code == UV_ECONNABORTED; /* which of them comes depends on when one looks */
+              code == UV_ECONNABORTED; /* which of them it is depends on timing */
   return gone ? UVR_GONE : UVR_FAILED;
 }
 
@@ -85,7 +85,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   (void)buf;
   s->incoming = NULL;
   if (count == 0) {
-    uvr_buffer_put(&s->base.context->buffers, buffer); /* not yet */
+    uvr_buffer_put(&s->base.context->buffers, buffer); /* nothing yet */
     return;
   }
   s->read_wanted = false;
@@ -96,7 +96,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
     uvr_buffer_put(&s->base.context->buffers, buffer);
     stop_reading(s);
     s->input_ended = true;
-    /* libuv takes a reset that comes right behind the last bytes for an end. */
+    /* libuv reports a reset that follows the last bytes closely as an end. */
     int reset = count == UV_EOF ? uvr_os_pending_error(handle) : (int)count;
     if (reset == 0) {
       s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
@@ -224,7 +224,7 @@ static void on_timer_closed(uv_handle_t *handle)
   close_handle(s);
 }
 
-/* May be called again. */
+/* May be called more than once. */
 static void close_now(stream_uv *s)
 {
   stop_reading(s);
@@ -245,7 +245,7 @@ static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repe
   (void)uv_timer_start(&s->timer, cb, ms, repeat);
 }
 
-/* Watching. After its end of input libuv no longer looks at a handle. */
+/* Watching. libuv no longer watches a handle after its end of input, so a timer looks at it. */
 
 static bool stream_is_lost(uvr_stream *stream)
 {
@@ -295,8 +295,8 @@ static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   }
 }
 
-/* A TCP socket that is closed while it holds input resets its connection, and what the peer has not yet received is
- * lost. So the end is sent, and what still comes is thrown away, until the peer ends too or patience does. */
+/* Closing a TCP socket that holds input resets the connection, and what the peer has not yet received is lost. So a FIN
+ * is sent, and what still arrives is discarded, until the peer ends too or the time is up. */
 static bool close_gently(stream_uv *s)
 {
   stop_reading(s);
@@ -311,7 +311,7 @@ static bool close_gently(stream_uv *s)
   return true;
 }
 
-/* A reset throws away what the system has not sent. */
+/* A reset discards what the system has not sent yet, so it waits for that, or until the time is up. */
 static void on_unsent_timer(uv_timer_t *timer)
 {
   stream_uv *s = timer->data;

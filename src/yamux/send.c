@@ -63,7 +63,7 @@ static size_t fill_data(uvr_yamux_stream *s, char *buffer, uint32_t piece)
   return UVR_YAMUX_HEADER + piece;
 }
 
-/* An end has a frame of its own: some readers act on the flags of a frame before they take its data. */
+/* An end has a frame of its own: some readers act on a frame's flags before they read its data. */
 static size_t fill_end(uvr_yamux_stream *s, char *buffer)
 {
   uvr_yamux_put_header(buffer, UVR_YAMUX_WINDOW_UPDATE, UVR_YAMUX_FIN, s->id, 0);

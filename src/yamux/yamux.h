@@ -135,7 +135,7 @@ struct uvr_yamux {
   uint8_t header[UVR_YAMUX_HEADER];
   unsigned header_length;
   uint32_t data_left;
-  uvr_yamux_stream *data_stream; /* whose data it is; NULL: nobody's, it is dropped */
+  uvr_yamux_stream *data_stream; /* whose data it is; NULL: of none, the data is dropped */
   bool data_fin;                 /* and then its input ends */
   uvr_yamux_stream *reported;    /* whose owner is being called because of its reset; NULL once it is released */
   uint32_t peer_hint;            /* bytes; 0: none */

@@ -736,7 +736,7 @@ static void test_take(void **state)
   assert_int_not_equal(dup2(ends[1], sample), -1);
   (void)close(ends[1]);
   int before = open_fds();
-  uv_file taken = uvr_stdio_take(sample);
+  uv_file taken = uvr_stdio_detach(sample);
   assert_int_not_equal(taken, sample);
   assert_true(taken > STDERR_FILENO);
   assert_int_equal(open_fds(), before + 1);
