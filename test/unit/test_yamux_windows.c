@@ -540,6 +540,46 @@ static void test_total_by_one_frame(void **state)
   rig_clear(&r);
 }
 
+/* A stream may be reset for want of room even after its peer has ended it: then the end cannot be read, and the reset
+ * is sent, unless both sides had ended the stream and it is released before its turn. */
+static void test_total_behind_end(void **state)
+{
+  (void)state;
+  for (unsigned both = 0; both < 2; both++) {
+    for (unsigned early = 0; early < 2; early++) {
+      rig r;
+      yend e;
+      uvr_buffer *buffer;
+      rig_init(&r);
+      assert_int_equal(yend_try_init(&e, &r, false, 128 * KIB), 0);
+      yend_expect(&e, Y_PING, Y_SYN, 0, UVR_YAMUX_HINT + UVR_YAMUX_BASE / KIB);
+      yend_feed_data(&e, Y_SYN | Y_FIN, 1, 0, 100000);
+      ystream *s = e.streams;
+      assert_true(uvr_yamux_has_ended(&s->s));
+      yend_feed(&e, Y_UPDATE, Y_SYN, 3, 0);
+      yend_expect(&e, Y_UPDATE, Y_ACK, 1, 0);
+      yend_expect(&e, Y_UPDATE, Y_ACK, 3, 0);
+      if (both) {
+        assert_true(uvr_yamux_finish(&s->s));
+        yend_expect(&e, Y_UPDATE, Y_FIN, 1, 0);
+      }
+      yend_feed_data(&e, 0, 3, 0, 60000);
+      assert_true(uvr_yamux_is_reset(&s->s));
+      assert_false(uvr_yamux_has_ended(&s->s));
+      assert_int_equal(uvr_yamux_read(&s->s, &buffer), UVR_YAMUX_RESET);
+      if (early) {
+        ystream_release(s);
+      }
+      if (!(both && early)) {
+        yend_expect(&e, Y_UPDATE, Y_RST, 1, 0);
+      }
+      yend_expect_nothing(&e);
+      yend_clear(&e);
+      rig_clear(&r);
+    }
+  }
+}
+
 /* What a session makes of these bytes, in pieces of whatever length: what it sends, and what its streams are told. */
 typedef struct outcome {
   char sent[4096];
@@ -652,6 +692,7 @@ int main(void)
       cmocka_unit_test(test_fill_sizes),
       cmocka_unit_test(test_total),
       cmocka_unit_test(test_total_by_one_frame),
+      cmocka_unit_test(test_total_behind_end),
       cmocka_unit_test(test_pieces),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
