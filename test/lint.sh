@@ -2,7 +2,8 @@
 # Usage: test/lint.sh
 #
 # What reads the code and doesn't run it: clang-format on all C files, clang-tidy on src/ as compiled for each
-# system, cppcheck. Needs the presets linux and windows to be configured (test/run.sh does that).
+# system, cppcheck, and the order of the rooms of src/, for which it builds the program for each system. Needs the
+# presets linux and windows to be configured (test/run.sh does that).
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -40,3 +41,12 @@ cppcheck_all() {
 }
 find src -name '*.c' -not -name '*_win.c' | cppcheck_all --platform=unix64 -D__linux__ -D__GNUC__
 find src -name '*.c' -not -name '*_unix.c' | cppcheck_all --platform=win64 -D_WIN32 -D__GNUC__
+
+say "stairs, the order of the rooms of src/"
+for preset in linux windows; do
+  cmake --build --preset "$preset" --target uvrelay >build/stairs.log || {
+    cat build/stairs.log >&2
+    exit 1
+  }
+done
+python3 test/stairs.py
