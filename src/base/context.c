@@ -1,4 +1,4 @@
-/* The environment: see context.h. */
+/* The context: see context.h. */
 #include "base/context.h"
 
 #include "base/os.h"

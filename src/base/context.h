@@ -1,4 +1,4 @@
-/* What every part of a relay works with: the owner's loop, memory and log, and what its streams share. */
+/* What every part of a relay uses: its owner's loop, memory and log, and what its streams share. */
 #ifndef UVR_BASE_CONTEXT_H
 #define UVR_BASE_CONTEXT_H
 
@@ -8,23 +8,23 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* How long the relay waits for others before it goes on, in milliseconds. Tests shorten these. */
+/* How long the library waits for others, in milliseconds. Tests shorten these times. */
 typedef struct uvr_patience {
-  unsigned last_writes_ms;  /* without progress: for what the left side sent before it was lost */
-  unsigned stall_ms;        /* the same, where the left side is a client and the target takes nothing at all */
-  unsigned stall_look_ms;   /* between two looks for a client that was lost meanwhile */
-  unsigned watch_ms;        /* between two looks whether a half-closed peer is still there */
-  unsigned close_ms;        /* for a peer to take the last bytes of a connection that is being closed */
-  unsigned unsent_look_ms;  /* between two looks whether it has */
+  unsigned last_writes_ms;  /* for what the left side sent before it was lost, while no byte of it is written */
+  unsigned stall_ms;        /* the same, where the left side is a client and the target accepts no byte at all */
+  unsigned stall_look_ms;   /* between two checks for a client that was lost in the meantime */
+  unsigned watch_ms;        /* between two checks whether a half-closed peer is still there */
+  unsigned close_ms;        /* for a peer to receive the last bytes of a connection that is being closed */
+  unsigned unsent_look_ms;  /* between two checks whether it has received them */
   unsigned last_words_ms;   /* for the other end of a mux to learn why its carrier is closed */
-  unsigned overdue_ms;      /* for the answer to a ping, after its time is up: this process may have been stopped */
-  unsigned accept_retry_ms; /* between two attempts to accept a client for whom there are no descriptors */
-  unsigned relief_ms;       /* without trouble, until accepting is said to go on */
+  unsigned overdue_ms;      /* for an overdue answer to a ping, as this process may have been suspended */
+  unsigned accept_retry_ms; /* between two attempts to accept a client when descriptors have run out */
+  unsigned relief_ms;       /* without a failure, before a route reports that it accepts again */
   unsigned credentials_ms;  /* for the credentials of a libassuan server that expects short ones */
-  unsigned flush_ms; /* for the reader of a named pipe to take what precedes the zero-byte message, which is then sent
-                        anyway */
+  unsigned flush_ms; /* for the reader of a named pipe to read what precedes the zero-byte message; when it is over, the
+                        message is sent anyway */
   unsigned thread_retry_ms; /* between two requests to a thread to leave a blocking call */
-  unsigned stdio_look_ms;   /* between two looks whether standard output has lost its reader */
+  unsigned stdio_look_ms;   /* between two checks whether standard output has lost its reader */
 } uvr_patience;
 
 struct uvr_event_pool; /* event_pool_win.h */
@@ -40,12 +40,12 @@ typedef struct uvr_context {
   struct uvr_event_pool *events; /* Windows only; else NULL */
 } uvr_context;
 
-/* Whoever makes it may then change the size of its large buffers, message_size (at first 16 MiB), patience and threads
- * (at first false). Must outlive all that uses it. Returns 0 or UV_ENOMEM. */
+/* Initialises a context, which must outlive everything that uses it. Its owner may then change the size of its large
+ * buffers, message_size (16 MiB at first), patience and threads (false at first). Returns 0 or UV_ENOMEM. */
 int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_allocator_t *memory,
                      const uvrelay_log_t *log);
 
-/* Frees what is shared. Only when every stream, dial and session made with it is closed. */
+/* Frees what is shared. Every stream, dial and session made with the context must be closed before. */
 void uvr_context_clear(uvr_context *context);
 
 #endif

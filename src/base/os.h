@@ -1,8 +1,9 @@
-/* The few things that each system does its own way: os_unix.c and os_win.c. */
+/* The few things that each system does in its own way: os_unix.c and os_win.c. */
 #ifndef UVR_BASE_OS_H
 #define UVR_BASE_OS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include <uv.h>
 
@@ -20,21 +21,21 @@ bool uvr_os_has_npipes(void);
 /* Whether a uv_pipe_t can be half-closed and still be read from. */
 bool uvr_os_pipes_half_close(void);
 
-/* Whether the peer of a socket is gone, which libuv shows no more once its end of input was read: 1 or 0; an error code
- * where that cannot be asked. */
+/* Whether the peer of a socket is gone, which libuv no longer shows after the end of input: 1 or 0, or an error code
+ * where the system cannot tell. */
 int uvr_os_is_hung_up(const uv_stream_t *stream);
 
-/* The error that a socket has met and not yet told, as a libuv code, or 0. It is told once. */
+/* The socket's pending error, as a libuv code, or 0. Asking clears it. */
 int uvr_os_pending_error(const uv_stream_t *stream);
 
-/* How many bytes that were written to a TCP connection its peer has not acknowledged; 0 where that cannot be told. */
+/* How many bytes written to a TCP connection its peer has not acknowledged yet; 0 where the system cannot tell. */
 size_t uvr_os_unsent(const uv_stream_t *stream);
 
-/* Keeps a descriptor of the process free until it is released, so that a connection to be made can have it. Returns
- * what uvr_os_close_spare_fd takes; 0 where none is to be had, or where they are never short. */
+/* Occupies a descriptor, so that closing it later leaves one for a connection when the process has no other. Returns
+ * what uvr_os_close_spare_fd needs; 0 where there is none left, or where the system never runs short of them. */
 int uvr_os_open_spare_fd(const uv_loop_t *loop);
 
-/* Releases it, if there is one, and sets it to 0. */
+/* Closes the spare descriptor, if there is one, and sets *spare_fd to 0. */
 void uvr_os_close_spare_fd(int *spare_fd);
 
 #endif

@@ -1,4 +1,4 @@
-/* Unix's side of os.h. */
+/* Unix's part of os.h. */
 #include "base/os.h"
 
 #include <fcntl.h>
@@ -41,20 +41,20 @@ int uvr_os_pending_error(const uv_stream_t *stream)
   int fd;
   int error = 0;
   socklen_t length = sizeof(error);
-  bool asked = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
-               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* not of a pipe that is no socket */
-  return asked ? uv_translate_sys_error(error) : 0;
+  bool known = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* fails for a pipe that is no socket */
+  return known ? uv_translate_sys_error(error) : 0;
 }
 
 size_t uvr_os_unsent(const uv_stream_t *stream)
 {
   int fd;
   int bytes = 0;
-  bool told = uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, TIOCOUTQ, &bytes) == 0;
-  return told && bytes > 0 ? (size_t)bytes : 0;
+  bool known = uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, TIOCOUTQ, &bytes) == 0;
+  return known && bytes > 0 ? (size_t)bytes : 0;
 }
 
-/* A copy of any descriptor will do. */
+/* Duplicates a descriptor that is always there: any would do. */
 int uvr_os_open_spare_fd(const uv_loop_t *loop)
 {
   return 1 + fcntl(uv_backend_fd(loop), F_DUPFD_CLOEXEC, 0);

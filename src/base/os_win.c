@@ -1,4 +1,4 @@
-/* Windows' side of os.h. */
+/* Windows' part of os.h. */
 #include "base/os.h"
 
 #include "base/event_pool_win.h"
@@ -21,11 +21,11 @@ bool uvr_os_has_npipes(void)
 
 bool uvr_os_pipes_half_close(void)
 {
-  return false; /* uv_shutdown closes the whole pipe there, soon after */
+  return false; /* uv_shutdown soon closes the whole pipe */
 }
 
-/* Not WSAPoll, which tells a half-closed connection and a lost one alike. A peer that has closed both directions shows
- * once something is sent to it, be it by keep-alive. */
+/* Sends no bytes and looks at the result. WSAPoll would not do: it reports a half-closed connection like a lost one. A
+ * peer that has closed both directions is noticed once something has been sent to it, which keep-alive does, too. */
 int uvr_os_is_hung_up(const uv_stream_t *stream)
 {
   uv_os_fd_t handle;
@@ -45,11 +45,11 @@ int uvr_os_is_hung_up(const uv_stream_t *stream)
 
 int uvr_os_pending_error(const uv_stream_t *stream)
 {
-  (void)stream; /* here each read has its own result */
+  (void)stream; /* on Windows each read reports its own error */
   return 0;
 }
 
-/* Windows tells it by SIO_TCP_INFO only, which came late and which Wine does not have. */
+/* Only SIO_TCP_INFO would tell, which old versions of Windows and Wine do not have. */
 size_t uvr_os_unsent(const uv_stream_t *stream)
 {
   (void)stream;

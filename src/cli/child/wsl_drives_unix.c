@@ -1,9 +1,9 @@
-/* Windows drives: see wsl_drives.h. A line of the mount table is of a drive when it looks like one of
- *   C:\134 /mnt/c drvfs ...                        (WSL 1; as C: too)
+/* Windows drives: see wsl_drives_unix.h. A line of the mount table mounts a drive when it looks like one of
+ *   C:\134 /mnt/c drvfs ...                        (WSL 1; C: is written as well)
  *   C:\134 /mnt/c 9p ...aname=drvfs;path=C:\;...   (WSL 2; the source may be another word)
- *   TAG /mnt/c virtiofs ...                        (the same; TAG is a link in /run/wsl/virtiofs to C:\)
+ *   TAG /mnt/c virtiofs ...                        (WSL 2; TAG is a link in /run/wsl/virtiofs to C:\)
  *
- * Ways to fail: there is no table, no memory, or a line is not understood: then no such drive is found. */
+ * Ways to fail: there is no table, no memory, or a line is not understood. The drive is then not found. */
 #include "cli/child/wsl_drives_unix.h"
 
 #include <ctype.h>
@@ -16,7 +16,7 @@
 
 #include "base/text.h"
 
-/* Undoes what the mount table does to blanks and backslashes: \ooo. */
+/* Decodes \ooo, as which the mount table writes blanks and backslashes. */
 static void unescape(char *text)
 {
   char *to = text;
@@ -45,8 +45,8 @@ static bool is_drive_c(const char *path)
          strchr("\\/", path[2]) != NULL;
 }
 
-/* Which Windows path is mounted, into `path`; empty: none of a drive. */
-static void mounted_path(const uvr_wsl *self, const char *source, const char *type, const char *options, char *path,
+/* Writes to `path` which Windows path is mounted, or nothing if that is no path of a drive. */
+static void mounted_path(const char *virtiofs, const char *source, const char *type, const char *options, char *path,
                          size_t size)
 {
   static const char shared[] = "aname=drvfs;path=";
@@ -54,7 +54,7 @@ static void mounted_path(const uvr_wsl *self, const char *source, const char *ty
   *path = '\0';
   if (strcmp(type, "virtiofs") == 0) {
     char link[PATH_MAX];
-    int needed = snprintf(link, sizeof(link), "%s/%s", self->virtiofs, source);
+    int needed = snprintf(link, sizeof(link), "%s/%s", virtiofs, source);
     bool fits = needed > 0 && (size_t)needed < sizeof(link) && strchr(source, '/') == NULL;
     ssize_t length = fits ? readlink(link, path, size - 1) : -1;
     path[length < 0 ? 0 : length] = '\0';
@@ -76,7 +76,7 @@ static bool is_within(const char *path, const char *directory)
   return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static void take_mount(const uvr_wsl *self, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
+static void parse_mount(const char *virtiofs, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
 {
   char path[PATH_MAX] = "";
   char *rest = NULL;
@@ -90,7 +90,7 @@ static void take_mount(const uvr_wsl *self, char *line, const char *asked, size_
   unescape(source);
   unescape(target);
   unescape(options);
-  mounted_path(self, source, type, options, path, sizeof(path));
+  mounted_path(virtiofs, source, type, options, path, sizeof(path));
   if (is_within(asked, target) && strlen(target) >= *longest) { /* a later mount hides an earlier one */
     *longest = strlen(target);
     drives->within = *path != '\0';
@@ -103,17 +103,17 @@ static void take_mount(const uvr_wsl *self, char *line, const char *asked, size_
   }
 }
 
-uvr_wsl_drives uvr_wsl_find_drives(const uvr_wsl *self, const char *asked)
+uvr_wsl_drives uvr_wsl_find_drives(const char *proc, const char *virtiofs, const char *asked)
 {
   uvr_wsl_drives drives = {.c = NULL};
   char name[PATH_MAX];
-  (void)snprintf(name, sizeof(name), "%s/mounts", self->proc);
+  (void)snprintf(name, sizeof(name), "%s/mounts", proc);
   FILE *file = fopen(name, "re");
   char *line = NULL;
   size_t size = 0;
   size_t longest = 0;
   while (file != NULL && getline(&line, &size, file) > 0) {
-    take_mount(self, line, asked, &longest, &drives);
+    parse_mount(virtiofs, line, asked, &longest, &drives);
   }
   free(line);
   if (file != NULL) {

@@ -1,19 +1,18 @@
-/* Which directories are Windows drives: WSL's part of the mount table. */
+/* Which directories are Windows drives, by the mount table of WSL. */
 #ifndef UVR_CLI_CHILD_WSL_DRIVES_UNIX_H
 #define UVR_CLI_CHILD_WSL_DRIVES_UNIX_H
 
 #include <stdbool.h>
 
-#include "cli/child/wsl.h"
-
 typedef struct uvr_wsl_drives {
   char *c;     /* where drive C is mounted, allocated; NULL: nowhere */
-  char *first; /* the same for the drive, or directory of a drive, that was mounted first */
-  bool within; /* the directory that was asked for is on one */
+  char *first; /* where the drive, or directory of a drive, that was mounted first is; allocated, or NULL */
+  bool within; /* `asked` is on a Windows drive */
 } uvr_wsl_drives;
 
-/* Reads the mount table. `asked` is a directory, absolute and free of links, or empty. */
-uvr_wsl_drives uvr_wsl_find_drives(const uvr_wsl *self, const char *asked);
+/* Reads the mount table, the file "mounts" in `proc`. `virtiofs` is the directory of links from virtiofs' tags to
+ * drives; `asked` is a directory, absolute and free of links, or empty. */
+uvr_wsl_drives uvr_wsl_find_drives(const char *proc, const char *virtiofs, const char *asked);
 
 void uvr_wsl_drives_clear(uvr_wsl_drives *drives);
 

@@ -116,7 +116,7 @@ static bool can_be_in(const char *directory)
 static char *choose_directory(const uvr_wsl *self, const char *file)
 {
   char *own = directory_of(file);
-  uvr_wsl_drives drives = uvr_wsl_find_drives(self, own == NULL ? "" : own);
+  uvr_wsl_drives drives = uvr_wsl_find_drives(self->proc, self->virtiofs, own == NULL ? "" : own);
   const char *choice = own != NULL && drives.within && can_be_in(own) ? own
                        : can_be_in(drives.c)                          ? drives.c
                        : can_be_in(drives.first)                      ? drives.first
@@ -169,7 +169,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   char quoted[UVR_QUOTED_SIZE];
   char where[UVR_QUOTED_SIZE];
   int code = UV_ENOENT;
-  uvr_wsl_drives drives = uvr_wsl_find_drives(self, "");
+  uvr_wsl_drives drives = uvr_wsl_find_drives(self->proc, self->virtiofs, "");
   char *directory = own_directory(self);
   char *beside = directory == NULL ? NULL : inside(directory, name);
   char *place = inside(drives.c != NULL ? drives.c : self->mount, UVR_WSL_PLACE);

@@ -184,7 +184,7 @@ static void test_mounts(void **state)
   assert_int_equal(symlink("C:\\", at("virtiofs/tag-c")), 0);
   for (size_t i = 0; i < COUNT(tables); i++) {
     put("proc/mounts", tables[i].table, 0600);
-    uvr_wsl_drives drives = uvr_wsl_find_drives(&fake.wsl, "/mnt/c/dir");
+    uvr_wsl_drives drives = uvr_wsl_find_drives(fake.wsl.proc, fake.wsl.virtiofs, "/mnt/c/dir");
     assert_int_equal(drives.c == NULL, tables[i].c == NULL);
     assert_int_equal(drives.first == NULL, tables[i].first == NULL);
     assert_string_equal(drives.c == NULL ? "" : drives.c, tables[i].c == NULL ? "" : tables[i].c);
@@ -193,7 +193,7 @@ static void test_mounts(void **state)
     uvr_wsl_drives_clear(&drives);
   }
   assert_int_equal(unlink(at("proc/mounts")), 0);
-  uvr_wsl_drives drives = uvr_wsl_find_drives(&fake.wsl, "/mnt/c");
+  uvr_wsl_drives drives = uvr_wsl_find_drives(fake.wsl.proc, fake.wsl.virtiofs, "/mnt/c");
   assert_true(drives.c == NULL && drives.first == NULL && !drives.within);
 }
 
