@@ -1,5 +1,5 @@
 /* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. `uvrelay serve`
- * and `uvrelay mux` are others: serve.c, mux.c. */
+ * is in serve.c, `uvrelay mux` in mux.c. */
 #include <stdio.h>
 #include <string.h>
 
@@ -72,8 +72,9 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
   const uvr_pair_options options = {
       .end_after_left = p->options.end_at_input_end,
       .end_after_right = p->options.end_at_target_end,
-      /* A pipe is half-closed when -s asks for it, as npiperelay does; sockets always, as their clients expect. */
-      .eof_to_right = p->options.send_end || address->kind != UVR_ADDRESS_NPIPE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE};
+      /* A pipe learns of the end of input only with -s, as with npiperelay; a socket always, as its server expects. */
+      .eof_to_right = p->options.send_end || !uvr_address_has(address, UVR_ADDRESS_HAS_END_MARKER) ? UVRELAY_EOF_AUTO
+                                                                                                   : UVRELAY_EOF_NONE};
   const uvr_dial_options dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
                                  .timeout_ms = p->options.timeout_ms,
                                  .connect = {.level = p->options.impersonation}};
@@ -105,15 +106,15 @@ static int relay(program *p, const uvr_address *address)
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
                                uv_strerror(code));
   } else {
-    context.threads = true; /* there is but one relay */
+    context.threads = true; /* there is only one relay in this process */
     code = start(p, &context, address, &error);
   }
   if (code != 0) {
     say_error(&error, &p->options);
     return 1;
   }
-  /* Until on_end stops it. What is still open then the system closes: a read of standard input on the thread pool may
-   * not end before its writer does. */
+  /* Runs until on_end stops it. The system then closes what is still open: a read of standard input on the thread pool
+   * may not end before its writer does. */
   (void)uv_run(&p->loop, UV_RUN_DEFAULT);
   return p->status;
 }

@@ -7,8 +7,8 @@
 
 #include "cli/cli.h"
 
-/* Opens what is missing of descriptors 0, 1 and 2, so that no socket gets one of these numbers: a missing input is
- * empty, a missing output cannot be written to. */
+/* Opens those of the descriptors 0, 1 and 2 that are closed, so that no socket gets one of these numbers. Standard
+ * input is then empty, and standard output cannot be written to. */
 static void open_missing(void)
 {
   int fd;
@@ -23,9 +23,9 @@ static void open_missing(void)
 int main(int argc, char **argv)
 {
   open_missing();
-  (void)setenv("UV_THREADPOOL_SIZE", "2", 1); /* standard input and output are all that blocks */
-  (void)signal(SIGPIPE, SIG_IGN);             /* a lost reader is an error of write, and handled there */
+  (void)setenv("UV_THREADPOOL_SIZE", "2", 1); /* only standard input and output block */
+  (void)signal(SIGPIPE, SIG_IGN);             /* a lost reader is handled as an error of write */
   int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);
-  _exit(status); /* no waiting for a thread that reads standard input */
+  _exit(status); /* does not wait for a thread that reads standard input */
 }

@@ -1,4 +1,4 @@
-/* The program's entry on Windows: arguments arrive in UTF-16 and go on in UTF-8. */
+/* The program's entry on Windows: converts the arguments from UTF-16 to UTF-8. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,7 +6,7 @@
 
 #include "cli/cli.h"
 
-/* MinGW's start-up code must not take a * in an argument for a file pattern. */
+/* Keeps MinGW's start-up code from treating a * in an argument as a file pattern. */
 int _dowildcard = 0;
 
 static char *to_utf8(const wchar_t *text)
@@ -30,10 +30,10 @@ int wmain(int argc, wchar_t **wide_argv)
   if (converted < argc) {
     (void)fputs("uvrelay: there is no memory for the arguments\n", stderr);
   } else {
-    /* Standard input and output are all that blocks: more threads would only take time and memory. */
+    /* Only standard input and output block: more threads would only cost time and memory. */
     (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
     status = uvr_cli_main(argc, argv);
   }
   (void)fflush(NULL);
-  ExitProcess((UINT)status); /* no waiting for a thread that reads standard input */
+  ExitProcess((UINT)status); /* does not wait for a thread that reads standard input */
 }

@@ -1,12 +1,12 @@
 /* The program `uvrelay mux [flags]`: the far end of `serve --via`, a thin client of the library.
  *
- * Standard input and output become the carrier of a mux, which makes each connection that is asked for. When the
- * carrier is down, for which the end of standard input is the usual reason, nobody is left to relay for: the relay is
- * closed at once, with all its connections, and the loop ends. A signal is the same. What has not closed after a second
- * is left to the end of the process.
+ * Standard input and output become the carrier of a mux, which connects to what the near end asks for. When the carrier
+ * is down, usually because standard input has ended, the relay and all its connections are closed at once, and the loop
+ * ends. A signal has the same effect. If closing takes longer than half a second, the process ends without waiting for
+ * it.
  *
- * The exit status is 2 for a wrong command line, 1 when the near end is alien, breaks the protocol or cannot be read or
- * written, else 0. */
+ * The exit status is 2 for a wrong command line; 1 if the near end is no uvrelay, breaks the protocol or cannot be read
+ * from or written to; 0 otherwise. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +27,7 @@
 
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
 
-/* The signals that it ends by, as far as the system has them. */
+/* The signals that end it, if the system has them. */
 static const int signal_numbers[] = {
     SIGINT,
     SIGTERM,
@@ -81,7 +81,7 @@ static void on_relay_closed(uvrelay_t *relay)
   uv_close((uv_handle_t *)&self->timer, NULL);
 }
 
-/* A read of standard input on the thread pool, say, cannot be cancelled. */
+/* Not everything can be cancelled: a read of standard input on the thread pool, for example. */
 static void on_patience(uv_timer_t *timer)
 {
   uv_stop(timer->loop);
@@ -102,7 +102,7 @@ static void on_signal(uv_signal_t *handle, int number)
   close_relay(handle->data);
 }
 
-/* Whether the near end is simply gone, wherever that was noticed, and not wrong. */
+/* Whether the near end has only gone away, however that was noticed, and made no mistake. */
 static bool is_end(const uvrelay_mux_event_t *event)
 {
   switch (event->error->code) {
@@ -187,7 +187,7 @@ static void run(program *self)
     close_relay(self);
   }
   (void)uv_run(&self->loop, UV_RUN_DEFAULT);
-  if (self->relay == NULL) { /* else on_patience has ended it, and so soon will the process */
+  if (self->relay == NULL) { /* if not, on_patience has stopped the loop, and the process ends soon */
     (void)uv_loop_close(&self->loop);
   }
 }
@@ -196,7 +196,8 @@ int uvr_cli_mux(int argc, char **argv)
 {
   uvrelay_error_t error;
   uvr_slim_start(true);
-  (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* for names, as with serve, and for standard input and output */
+  (void)uv_os_setenv("UV_THREADPOOL_SIZE",
+                     "4"); /* two of which may look up names; the others are for standard input and output */
   program *self = calloc(1, sizeof(*self));
   if (self == NULL) {
     (void)fputs("uvrelay: there is no memory\n", stderr);
@@ -222,7 +223,7 @@ int uvr_cli_mux(int argc, char **argv)
   }
   int status = self->status;
   if (!self->log.threaded && self->relay == NULL) {
-    free(self); /* else a thread that still waits has it until the process ends */
+    free(self); /* if not, a thread still uses it until the process ends */
   }
   return status;
 }

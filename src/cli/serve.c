@@ -1,12 +1,11 @@
 /* The program `uvrelay serve [flags] LISTEN=TARGET...`: a thin client of the library.
  *
- * All routes are read and checked; then each is listened on; then the loop runs. A signal stops the relay, which
- * drains, and closes it when that is done; a second one closes it at once. A start that fails, and the loss of every
- * listener, close it in the same way. With the relay the far end is closed, if a route needs one. When both are, the
- * signals' handles are closed, too, and the loop ends.
+ * It parses and checks all routes, listens on each of them, and runs the loop. A signal stops the relay, which drains
+ * its connections and is closed when that is done; a second signal closes it at once. It is closed in the same way when
+ * the start fails or when every listener is lost. The supervisor of the far end, if a route needs one, is closed
+ * together with the relay. When both are closed, the handles of the signals are closed, too, and the loop ends.
  *
- * The exit status is 2 for what is wrong in the command line or a file, 1 for what the system refuses, 0 after a
- * signal. */
+ * The exit status is 2 for an error in the command line or a file, 1 for a failure of the system, 0 after a signal. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -32,7 +31,7 @@
 
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
 
-/* The signals that it ends by, and the one that asks for the status, as far as the system has them. */
+/* The signals that end it and the one that asks for the status, if the system has them. */
 static const int signal_numbers[] = {
     SIGINT,   SIGTERM,
 #ifdef SIGHUP
@@ -48,7 +47,6 @@ static const int signal_numbers[] = {
 
 #define SIGNAL_COUNT (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
 
-/* A route that listens. */
 typedef struct served {
   uvrelay_route_t *route;
 } served;
@@ -57,15 +55,15 @@ typedef struct server {
   uvr_serve_options options;
   uvr_report report;
   uvr_log_writer log;
-  uvr_routes routes;      /* as they are wanted */
-  served *running;        /* as they are, once they listen */
-  uvr_report_route *told; /* room for a status */
+  uvr_config config;
+  served *served;         /* one for each route of the config */
+  uvr_report_route *rows; /* memory for the table of the status */
   uv_loop_t loop;
   uvrelay_t *relay;
-  uvr_command command; /* of the far end; no words: none is needed */
+  uvr_command command; /* of the far end; without words if none is needed */
   const char *command_line;
-  uvr_supervisor far_end;
-  bool has_far_end;
+  uvr_supervisor supervisor; /* of the far end */
+  bool supervised;           /* it was made and is not closed yet */
   uv_signal_t signals[SIGNAL_COUNT];
   uv_timer_t timer; /* of --status */
   size_t lost;      /* listeners that have failed */
@@ -85,7 +83,7 @@ static void write_log(void *user, const char *text, size_t length)
   uvr_log_writer_add(&self->log, text, length);
 }
 
-/* What was wrong at the start, with the exit status. */
+/* Reports why it cannot start, and sets the exit status. */
 static int refuse(server *self, int status, const uvr_place *place, const uvrelay_error_t *error)
 {
   uvr_report_error(&self->report, place, error);
@@ -104,7 +102,7 @@ static int no_memory(server *self)
 
 static void finish_close(server *self)
 {
-  if (self->relay == NULL && !self->has_far_end) {
+  if (self->relay == NULL && !self->supervised) {
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
       uv_close((uv_handle_t *)&self->signals[i], NULL);
     }
@@ -112,10 +110,10 @@ static void finish_close(server *self)
   }
 }
 
-static void on_far_end_closed(void *user)
+static void on_supervisor_closed(void *user)
 {
   server *self = user;
-  self->has_far_end = false;
+  self->supervised = false;
   finish_close(self);
 }
 
@@ -126,25 +124,25 @@ static void on_relay_closed(uvrelay_t *relay)
   finish_close(self);
 }
 
-/* A look-up of a name that is under way cannot be cancelled. */
+/* Not everything can be cancelled: the look-up of a name, for example. */
 static void on_patience(uv_timer_t *timer)
 {
   uv_stop(timer->loop);
 }
 
-/* Its routes are not to be looked at any more. */
+/* After this the routes must not be used any more. */
 static void close_relay(server *self)
 {
   if (self->closing) {
-    if (self->has_far_end) {
-      uvr_supervisor_kill(&self->far_end);
+    if (self->supervised) {
+      uvr_supervisor_kill(&self->supervisor);
     }
     return;
   }
   self->closing = true;
-  (void)uv_timer_start(&self->timer, on_patience, self->has_far_end ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
-  if (self->has_far_end) {
-    uvr_supervisor_close(&self->far_end, on_far_end_closed, self);
+  (void)uv_timer_start(&self->timer, on_patience, self->supervised ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
+  if (self->supervised) {
+    uvr_supervisor_close(&self->supervisor, on_supervisor_closed, self);
   }
   uvrelay_close(self->relay, on_relay_closed);
 }
@@ -170,20 +168,20 @@ static void stop(server *self)
 
 /* While it runs. */
 
-static uvr_report_route told_of(const uvrelay_route_t *route)
+static uvr_report_route row_of(const uvrelay_route_t *route)
 {
   return (uvr_report_route){.listen = uvrelay_route_get_listen(route), .target = uvrelay_route_get_target(route)};
 }
 
 static void say_status(server *self)
 {
-  for (size_t i = 0; i < self->routes.count; i++) {
-    const uvrelay_error_t *error = uvrelay_route_error(self->running[i].route);
-    self->told[i] = told_of(self->running[i].route);
-    self->told[i].error = error->code == 0 ? NULL : error->text;
-    uvrelay_route_get_counters(self->running[i].route, &self->told[i].counters, sizeof(self->told[i].counters));
+  for (size_t i = 0; i < self->config.count; i++) {
+    const uvrelay_error_t *error = uvrelay_route_error(self->served[i].route);
+    self->rows[i] = row_of(self->served[i].route);
+    self->rows[i].error = error->code == 0 ? NULL : error->text;
+    uvrelay_route_get_counters(self->served[i].route, &self->rows[i].counters, sizeof(self->rows[i].counters));
   }
-  uvr_report_status(&self->report, self->told, self->routes.count);
+  uvr_report_status(&self->report, self->rows, self->config.count);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -209,12 +207,12 @@ static void on_signal(uv_signal_t *handle, int number)
 static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void *user)
 {
   server *self = user;
-  uvr_report_route told = told_of(route);
-  uvr_report_event(&self->report, &told, event);
+  uvr_report_route row = row_of(route);
+  uvr_report_event(&self->report, &row, event);
   if (event->type == UVRELAY_EVENT_CLOSED && event->result->reason == UVRELAY_REASON_STOPPED) {
     self->cut++;
   }
-  if (event->type == UVRELAY_EVENT_FAILED && ++self->lost == self->routes.count && !self->stopping) {
+  if (event->type == UVRELAY_EVENT_FAILED && ++self->lost == self->config.count && !self->stopping) {
     self->status = 1; /* there is nothing left to serve */
     stop(self);
   }
@@ -222,7 +220,7 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
 
 /* The start. */
 
-static int take_config(server *self, const char *name)
+static int add_config_file(server *self, const char *name)
 {
   char quoted[UVR_QUOTED_SIZE];
   char *text = NULL;
@@ -235,51 +233,51 @@ static int take_config(server *self, const char *name)
                                uvr_quote(quoted, name), uv_strerror(code));
     return refuse(self, 2, NULL, &error);
   }
-  code = uvr_routes_add_config(&self->routes, name, text, length, &place, &error);
+  code = uvr_config_add_file(&self->config, name, text, length, &place, &error);
   free(text);
   return code == 0 ? 0 : refuse(self, 2, &place, &error);
 }
 
-/* Gathers the routes and their options. */
-static int take_routes(server *self)
+/* Parses and checks all routes with their options. */
+static int read_config(server *self)
 {
   uvr_place place = {.file = NULL};
   uvrelay_error_t error;
-  uvr_serve_options_apply(&self->options, &self->routes.options);
-  self->routes.options.event_cb = on_event;
-  self->routes.options.user = self;
+  uvr_serve_options_apply(&self->options, &self->config.options);
+  self->config.options.event_cb = on_event;
+  self->config.options.user = self;
   for (unsigned i = 0; i < self->options.config_count; i++) {
-    if (take_config(self, self->options.configs[i]) != 0) {
+    if (add_config_file(self, self->options.configs[i]) != 0) {
       return -1;
     }
   }
   for (int i = 0; i < self->options.route_count; i++) {
-    if (uvr_routes_add(&self->routes, self->options.routes[i], &error) != 0) {
+    if (uvr_config_add_route(&self->config, self->options.routes[i], &error) != 0) {
       return refuse(self, 2, NULL, &error);
     }
   }
-  if (uvr_routes_check(&self->routes, &place, &error) != 0) {
+  if (uvr_config_check(&self->config, &place, &error) != 0) {
     return refuse(self, 2, &place, &error);
   }
-  if (self->routes.count == 0) {
+  if (self->config.count == 0) {
     (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL, "no route is given: %s has none",
                         self->options.config_count == 1 ? "the file" : "no file");
     return refuse(self, 2, NULL, &error);
   }
-  self->running = calloc(self->routes.count, sizeof(*self->running));
-  self->told = calloc(self->routes.count, sizeof(*self->told));
-  return self->running == NULL || self->told == NULL ? no_memory(self) : 0;
+  self->served = calloc(self->config.count, sizeof(*self->served));
+  self->rows = calloc(self->config.count, sizeof(*self->rows));
+  return self->served == NULL || self->rows == NULL ? no_memory(self) : 0;
 }
 
-/* Finds the command of the far end, if one is wanted. */
-static int take_far_end(server *self)
+/* Finds the command of the far end, if one is needed. */
+static int find_far_command(server *self)
 {
   uvrelay_error_t error;
-  const uvr_wanted_route *first = uvr_routes_first_far(&self->routes);
+  const uvr_config_route *first = uvr_config_first_far(&self->config);
   if (self->options.via == NULL && !self->options.eager && first == NULL) {
     return 0;
   }
-  int status = uvr_via_find(self->options.via, first, &self->command, &self->command_line, &error);
+  int status = uvr_far_command_find(self->options.via, first, &self->command, &self->command_line, &error);
   return status == 0 ? 0
                      : refuse(self, status, self->options.via == NULL && first != NULL ? &first->place : NULL, &error);
 }
@@ -287,9 +285,9 @@ static int take_far_end(server *self)
 /* Listens on all routes. */
 static int listen_on_all(server *self)
 {
-  for (size_t i = 0; i < self->routes.count; i++) {
-    const uvr_wanted_route *wanted = &self->routes.list[i];
-    if (uvrelay_route_add(self->relay, wanted->text, wanted->target, &wanted->options, &self->running[i].route) != 0) {
+  for (size_t i = 0; i < self->config.count; i++) {
+    const uvr_config_route *wanted = &self->config.routes[i];
+    if (uvrelay_route_add(self->relay, wanted->listen, wanted->target, &wanted->options, &self->served[i].route) != 0) {
       const uvrelay_error_t *error = uvrelay_error(self->relay);
       bool usage = error->code == UV_EINVAL && error->phase == UVRELAY_PHASE_ADDRESS;
       return refuse(self, usage ? 2 : 1, &wanted->place, error);
@@ -298,23 +296,23 @@ static int listen_on_all(server *self)
   return 0;
 }
 
-/* What came from the far end so far, on all connections. */
+/* How many bytes all connections have received from the far end so far. */
 static uint64_t count_received(void *user)
 {
   const server *self = user;
   uint64_t sum = 0;
-  for (size_t i = 0; i < self->routes.count; i++) {
-    if (self->routes.list[i].needs_far_end) {
+  for (size_t i = 0; i < self->config.count; i++) {
+    if (self->config.routes[i].needs_far_end) {
       uvrelay_route_counters_t counters = {0};
-      uvrelay_route_get_counters(self->running[i].route, &counters, sizeof(counters));
+      uvrelay_route_get_counters(self->served[i].route, &counters, sizeof(counters));
       sum += counters.to_client;
     }
   }
   return sum;
 }
 
-/* Makes the far end, if there is a command for one, and lets all routes know it. */
-static int make_far_end(server *self)
+/* Makes the supervisor of the far end, if there is a command for it, and gives its mux to all routes. */
+static int make_supervisor(server *self)
 {
   const uvr_supervisor_options options = {.command = &self->command,
                                           .line = self->command_line,
@@ -325,13 +323,13 @@ static int make_far_end(server *self)
   if (self->command.argc == 0) {
     return 0;
   }
-  if (uvr_supervisor_init(&self->far_end, self->relay, &options) != 0) {
+  if (uvr_supervisor_init(&self->supervisor, self->relay, &options) != 0) {
     return refuse(self, 1, NULL, uvrelay_error(self->relay));
   }
-  (void)uv_os_setenv("WSL_UTF8", "1"); /* else wsl.exe speaks UTF-16 */
-  self->has_far_end = true;
-  for (size_t i = 0; i < self->routes.count; i++) {
-    self->routes.list[i].options.via = self->far_end.mux;
+  (void)uv_os_setenv("WSL_UTF8", "1"); /* without it wsl.exe writes UTF-16 */
+  self->supervised = true;
+  for (size_t i = 0; i < self->config.count; i++) {
+    self->config.routes[i].options.via = self->supervisor.mux;
   }
   return 0;
 }
@@ -339,14 +337,14 @@ static int make_far_end(server *self)
 static void say_ready(server *self)
 {
   uvrelay_error_t error;
-  for (size_t i = 0; i < self->routes.count; i++) {
-    uvr_report_route told = told_of(self->running[i].route);
-    uvr_report_listening(&self->report, &told);
+  for (size_t i = 0; i < self->config.count; i++) {
+    uvr_report_route row = row_of(self->served[i].route);
+    uvr_report_listening(&self->report, &row);
   }
-  uvr_log_writer_flush(&self->log, LOG_PATIENCE_MS); /* who hears that it is ready may look there for its ports */
+  uvr_log_writer_flush(&self->log, LOG_PATIENCE_MS); /* whoever is notified may look for the ports in the log */
   int code = uvr_notify("READY=1");
   if (code != 0) {
-    (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot tell the socket in NOTIFY_SOCKET: %s",
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot notify the socket in NOTIFY_SOCKET: %s",
                                uv_strerror(code));
     uvr_report_error(&self->report, NULL, &error);
   }
@@ -370,7 +368,7 @@ static int start_handles(server *self)
   return code;
 }
 
-/* Makes the relay, with its routes, or closes what was made of it; then runs until all is closed. */
+/* Makes the relay with its routes, or closes it again if that fails; then runs the loop until all is closed. */
 static void run(server *self)
 {
   uvrelay_error_t error;
@@ -381,7 +379,7 @@ static void run(server *self)
   }
   if (code == 0) {
     uvrelay_set_data(self->relay, self);
-    code = start_handles(self); /* before anything is listened on: what a signal interrupts is to be cleared away */
+    code = start_handles(self); /* before it listens: a signal must not leave socket files behind */
   }
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
@@ -389,16 +387,17 @@ static void run(server *self)
     (void)refuse(self, 1, NULL, &error);
     return;
   }
-  if (make_far_end(self) == 0 && listen_on_all(self) == 0) {
+  if (make_supervisor(self) == 0 && listen_on_all(self) == 0) {
     say_ready(self);
     if (self->options.eager) {
-      uvr_supervisor_start(&self->far_end);
+      uvr_supervisor_start(&self->supervisor);
     }
   } else {
     close_relay(self);
   }
   (void)uv_run(&self->loop, UV_RUN_DEFAULT);
-  if (self->relay == NULL && !self->has_far_end) { /* else on_patience has ended it, and so soon will the process */
+  if (self->relay == NULL &&
+      !self->supervised) { /* if not, on_patience has stopped the loop, and the process ends soon */
     (void)uv_loop_close(&self->loop);
   }
   if (self->stopping) {
@@ -409,24 +408,24 @@ static void run(server *self)
 static void serve(server *self)
 {
   uvr_process_raise_limits();
-  if (take_routes(self) == 0 && take_far_end(self) == 0) {
+  if (read_config(self) == 0 && find_far_command(self) == 0) {
     uvr_log_writer_start(&self->log, STANDARD_ERROR);
     run(self);
     uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);
   }
-  if (!self->has_far_end) {
+  if (!self->supervised) {
     uvr_command_clear(&self->command);
   }
-  uvr_routes_clear(&self->routes);
-  free(self->running);
-  free(self->told);
+  uvr_config_clear(&self->config);
+  free(self->served);
+  free(self->rows);
 }
 
 int uvr_cli_serve(int argc, char **argv)
 {
   uvrelay_error_t error;
   uvr_slim_start(true);
-  (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* for looking names up: half of them may be at that */
+  (void)uv_os_setenv("UV_THREADPOOL_SIZE", "4"); /* two of which may look up names */
   server *self = calloc(1, sizeof(*self));
   if (self == NULL) {
     (void)fputs("uvrelay: there is no memory\n", stderr);
@@ -436,7 +435,7 @@ int uvr_cli_serve(int argc, char **argv)
   self->report =
       (uvr_report){.json = self->options.json, .verbose = self->options.verbose, .write = write_log, .user = self};
   self->log.fd = STANDARD_ERROR;
-  self->routes.options.size = sizeof(self->routes.options);
+  self->config.options.size = sizeof(self->config.options);
   if (action == UVR_SERVE_SHOW_HELP) {
     (void)fputs(uvr_serve_usage(), stdout);
     self->status = fflush(stdout) == 0 ? 0 : 1;
@@ -446,8 +445,8 @@ int uvr_cli_serve(int argc, char **argv)
     serve(self);
   }
   int status = self->status;
-  if (!self->log.threaded && self->relay == NULL && !self->has_far_end) {
-    free(self); /* else a thread that still waits has it until the process ends */
+  if (!self->log.threaded && self->relay == NULL && !self->supervised) {
+    free(self); /* if not, a thread still uses it until the process ends */
   }
   return status;
 }

@@ -24,7 +24,7 @@ typedef struct heard {
 static void on_line(void *user, const char *line)
 {
   heard *self = user;
-  assert_true(strlen(line) <= UVR_LINES_MAX && line[0] != '\0');
+  assert_true(strlen(line) <= UVR_CHILD_LINES_MAX && line[0] != '\0');
   assert_true(strlen(self->text) + strlen(line) + 2 < sizeof(self->text));
   (void)strcat(self->text, line);
   (void)strcat(self->text, "|");
@@ -34,16 +34,16 @@ static void on_line(void *user, const char *line)
 static void assert_lines(const char *bytes, size_t length, size_t piece, const char *expected)
 {
   heard all = {.text = ""};
-  uvr_lines lines = {.on_line = on_line, .user = &all};
+  uvr_child_lines lines = {.on_line = on_line, .user = &all};
   for (size_t done = 0; done < length; done += piece) {
     size_t size = length - done < piece ? length - done : piece;
     char *copy = malloc(size);
     assert_non_null(copy);
     memcpy(copy, bytes + done, size);
-    uvr_lines_take(&lines, copy, size);
+    uvr_child_lines_add(&lines, copy, size);
     free(copy);
   }
-  uvr_lines_end(&lines);
+  uvr_child_lines_end(&lines);
   assert_string_equal(all.text, expected);
 }
 
@@ -94,14 +94,14 @@ static void test_long_lines(void **state)
       }
       memcpy(bytes + length, "\nnext\n", 6);
       heard all = {.text = ""};
-      uvr_lines lines = {.on_line = on_line, .user = &all};
-      uvr_lines_take(&lines, bytes, length + 6);
-      bool whole = kind == 4 ? length * 4 <= UVR_LINES_MAX : length <= UVR_LINES_MAX;
+      uvr_child_lines lines = {.on_line = on_line, .user = &all};
+      uvr_child_lines_add(&lines, bytes, length + 6);
+      bool whole = kind == 4 ? length * 4 <= UVR_CHILD_LINES_MAX : length <= UVR_CHILD_LINES_MAX;
       const char *rest = strstr(all.text, "|next|");
       assert_non_null(rest);
       size_t told = (size_t)(rest - all.text);
       assert_int_equal(whole, told == (kind == 4 ? length * 4 : length));
-      assert_true(whole || (told > UVR_LINES_MAX - 8 && memcmp(rest - 3, "...", 3) == 0));
+      assert_true(whole || (told > UVR_CHILD_LINES_MAX - 8 && memcmp(rest - 3, "...", 3) == 0));
       for (const char *next = all.text; *next != '\0';) {
         uint32_t point = 0;
         size_t one = uvr_utf8_next(next, &point);
@@ -136,7 +136,7 @@ static void test_escape(void **state)
   for (size_t i = 0; i < COUNT(cases); i++) {
     char *out = malloc(cases[i].size);
     assert_non_null(out);
-    assert_string_equal(uvr_lines_escape(out, cases[i].size, cases[i].text, cases[i].cut), cases[i].expected);
+    assert_string_equal(uvr_child_lines_escape(out, cases[i].size, cases[i].text, cases[i].cut), cases[i].expected);
     free(out);
   }
 }

@@ -19,7 +19,7 @@
 enum { WORDS_MAX = 6, RANDOM_RUNS = 20000 };
 
 /* Stands for the system's. */
-int uvr_program_find(const char *name, const char *path, char **file, uvrelay_error_t *error)
+int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)
 {
   *file = NULL;
   if (path == NULL || strcmp(name, "known") != 0) {

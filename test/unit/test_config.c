@@ -18,26 +18,26 @@
 #define A            "unix:///a"
 #define T            "tcp://127.0.0.1:1"
 
-static uvr_routes none(void)
+static uvr_config none(void)
 {
-  return (uvr_routes){.options.size = sizeof(uvrelay_route_options_t)};
+  return (uvr_config){.options.size = sizeof(uvrelay_route_options_t)};
 }
 
 /* Adds a file's text, of `length` bytes, from memory of just its size. */
-static int add_bytes(uvr_routes *routes, const char *text, size_t length, uvr_place *place, uvrelay_error_t *error)
+static int add_bytes(uvr_config *config, const char *text, size_t length, uvr_place *place, uvrelay_error_t *error)
 {
   char *copy = malloc(length + 1);
   assert_non_null(copy);
   memcpy(copy, text, length);
   copy[length] = '\0';
-  int code = uvr_routes_add_config(routes, "file", copy, length, place, error);
+  int code = uvr_config_add_file(config, "file", copy, length, place, error);
   free(copy);
   return code;
 }
 
-static int add_text(uvr_routes *routes, const char *text, uvr_place *place, uvrelay_error_t *error)
+static int add_text(uvr_config *config, const char *text, uvr_place *place, uvrelay_error_t *error)
 {
-  return add_bytes(routes, text, strlen(text), place, error);
+  return add_bytes(config, text, strlen(text), place, error);
 }
 
 static const struct split {
@@ -79,22 +79,22 @@ static void test_splits(void **state)
 {
   (void)state;
   for (size_t i = 0; i < COUNT(splits); i++) {
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvrelay_error_t error = {0};
-    int code = uvr_routes_add(&routes, splits[i].argument, &error);
+    int code = uvr_config_add_route(&config, splits[i].argument, &error);
     if (code != (splits[i].listen == NULL ? UV_EINVAL : 0)) {
       fail_msg("%s: %d, %s", splits[i].argument, code, error.text);
     }
     if (code == 0) {
-      assert_int_equal(routes.count, 1);
-      assert_string_equal(routes.list[0].text, splits[i].listen);
-      assert_string_equal(routes.list[0].target, splits[i].target);
-      assert_null(routes.list[0].place.file);
+      assert_int_equal(config.count, 1);
+      assert_string_equal(config.routes[0].listen, splits[i].listen);
+      assert_string_equal(config.routes[0].target, splits[i].target);
+      assert_null(config.routes[0].place.file);
     } else {
-      assert_int_equal(routes.count, 0);
+      assert_int_equal(config.count, 0);
       assert_non_null(strstr(error.text, strstr(error.text, "more than one") != NULL ? "each" : "LISTEN=TARGET"));
     }
-    uvr_routes_clear(&routes);
+    uvr_config_clear(&config);
   }
 }
 
@@ -121,25 +121,25 @@ static void test_files(void **state)
 {
   (void)state;
   for (size_t i = 0; i < COUNT(files); i++) {
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
-    if (add_text(&routes, files[i].text, &place, &error) != 0) {
+    if (add_text(&config, files[i].text, &place, &error) != 0) {
       fail_msg("case %u: %s", (unsigned)i, error.text);
     }
     size_t count = 0;
     for (; count < 3 && files[i].routes[count].listen != NULL; count++) {
-      assert_true(count < routes.count);
-      const uvr_wanted_route *route = &routes.list[count];
-      assert_string_equal(route->text, files[i].routes[count].listen);
+      assert_true(count < config.count);
+      const uvr_config_route *route = &config.routes[count];
+      assert_string_equal(route->listen, files[i].routes[count].listen);
       assert_string_equal(route->target, T);
       assert_string_equal(route->place.file, "file");
       assert_int_equal(route->place.line, files[i].routes[count].line);
       assert_int_equal(route->place.column, files[i].routes[count].column);
       assert_int_equal(route->target_column, files[i].routes[count].target_column);
     }
-    assert_int_equal(routes.count, count);
-    uvr_routes_clear(&routes);
+    assert_int_equal(config.count, count);
+    uvr_config_clear(&config);
   }
 }
 
@@ -172,10 +172,10 @@ static void test_wrong(void **state)
 {
   (void)state;
   for (size_t i = 0; i < COUNT(wrong); i++) {
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
-    assert_int_equal(add_text(&routes, wrong[i].text, &place, &error), UV_EINVAL);
+    assert_int_equal(add_text(&config, wrong[i].text, &place, &error), UV_EINVAL);
     assert_int_equal(error.code, UV_EINVAL);
     if (strstr(error.text, wrong[i].words) == NULL) {
       fail_msg("case %u: \"%s\" is not in: %s", (unsigned)i, wrong[i].words, error.text);
@@ -184,42 +184,42 @@ static void test_wrong(void **state)
     if (place.line != wrong[i].line || place.column != wrong[i].column) {
       fail_msg("case %u: %u:%u", (unsigned)i, place.line, place.column);
     }
-    uvr_routes_clear(&routes);
+    uvr_config_clear(&config);
   }
 }
 
 static void test_nul(void **state)
 {
   (void)state;
-  uvr_routes routes = none();
+  uvr_config config = none();
   uvr_place place;
   uvrelay_error_t error = {0};
-  assert_int_equal(add_bytes(&routes, "# x\0y", 5, &place, &error), UV_EINVAL);
+  assert_int_equal(add_bytes(&config, "# x\0y", 5, &place, &error), UV_EINVAL);
   assert_int_equal(place.column, 4);
   assert_non_null(strstr(error.text, "0x00"));
 }
 
-/* A file's options are for its routes, wherever they stand in it, and go before those of all. */
+/* A file's options apply to its routes, wherever they stand in it, and override those of all routes. */
 static void test_options(void **state)
 {
   (void)state;
-  uvr_routes routes = none();
+  uvr_config config = none();
   uvr_place place;
   uvrelay_error_t error = {0};
-  routes.options.max = 7;
-  routes.options.idle_ms = 8000;
-  assert_int_equal(uvr_routes_add(&routes, "unix:///1=" T, &error), 0);
-  assert_int_equal(add_text(&routes, "max = 3\nunix:///2=" T "\nmax=4 # four\nperm=0640\n", &place, &error), 0);
-  assert_int_equal(add_text(&routes, "unix:///3=" T "\n", &place, &error), 0);
-  assert_int_equal(routes.count, 3);
-  assert_int_equal(routes.list[0].options.max, 7);
-  assert_int_equal(routes.list[0].options.permissions, 0);
-  assert_int_equal(routes.list[1].options.max, 4);
-  assert_int_equal(routes.list[1].options.permissions, 0640);
-  assert_int_equal(routes.list[1].options.idle_ms, 8000);
-  assert_int_equal(routes.list[2].options.max, 7);
-  assert_int_equal(uvr_routes_check(&routes, &place, &error), 0);
-  uvr_routes_clear(&routes);
+  config.options.max = 7;
+  config.options.idle_ms = 8000;
+  assert_int_equal(uvr_config_add_route(&config, "unix:///1=" T, &error), 0);
+  assert_int_equal(add_text(&config, "max = 3\nunix:///2=" T "\nmax=4 # four\nperm=0640\n", &place, &error), 0);
+  assert_int_equal(add_text(&config, "unix:///3=" T "\n", &place, &error), 0);
+  assert_int_equal(config.count, 3);
+  assert_int_equal(config.routes[0].options.max, 7);
+  assert_int_equal(config.routes[0].options.permissions, 0);
+  assert_int_equal(config.routes[1].options.max, 4);
+  assert_int_equal(config.routes[1].options.permissions, 0640);
+  assert_int_equal(config.routes[1].options.idle_ms, 8000);
+  assert_int_equal(config.routes[2].options.max, 7);
+  assert_int_equal(uvr_config_check(&config, &place, &error), 0);
+  uvr_config_clear(&config);
 }
 
 /* Which targets need a far end: those that say so, and those that this system cannot reach. */
@@ -243,22 +243,22 @@ static void test_far(void **state)
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     char argument[200];
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
     (void)snprintf(argument, sizeof(argument), "tcp://127.0.0.1:0=%s", cases[i].target);
-    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=" T, &error), 0);
-    assert_int_equal(uvr_routes_add(&routes, argument, &error), 0);
-    assert_int_equal(uvr_routes_add(&routes, "tcp://127.0.0.1:0=via:" T, &error), 0);
-    assert_int_equal(uvr_routes_check(&routes, &place, &error), 0);
-    const uvr_wanted_route *first = uvr_routes_first_far(&routes);
-    if (first != &routes.list[cases[i].far_away ? 1 : 2]) {
+    assert_int_equal(uvr_config_add_route(&config, "tcp://127.0.0.1:0=" T, &error), 0);
+    assert_int_equal(uvr_config_add_route(&config, argument, &error), 0);
+    assert_int_equal(uvr_config_add_route(&config, "tcp://127.0.0.1:0=via:" T, &error), 0);
+    assert_int_equal(uvr_config_check(&config, &place, &error), 0);
+    const uvr_config_route *first = uvr_config_first_far(&config);
+    if (first != &config.routes[cases[i].far_away ? 1 : 2]) {
       fail_msg("%s", cases[i].target);
     }
-    routes.count = 1;
-    assert_null(uvr_routes_first_far(&routes));
-    routes.count = 3;
-    uvr_routes_clear(&routes);
+    config.count = 1;
+    assert_null(uvr_config_first_far(&config));
+    config.count = 3;
+    uvr_config_clear(&config);
   }
 }
 
@@ -291,18 +291,18 @@ static void test_checks(void **state)
 {
   (void)state;
   for (size_t i = 0; i < COUNT(checks); i++) {
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
-    assert_int_equal(uvr_routes_add(&routes, checks[i].first, &error), 0);
-    assert_int_equal(uvr_routes_add(&routes, checks[i].second, &error), 0);
-    int code = uvr_routes_check(&routes, &place, &error);
+    assert_int_equal(uvr_config_add_route(&config, checks[i].first, &error), 0);
+    assert_int_equal(uvr_config_add_route(&config, checks[i].second, &error), 0);
+    int code = uvr_config_check(&config, &place, &error);
     assert_null(place.file);
     if (code != (checks[i].words == NULL ? 0 : UV_EINVAL) ||
         (code != 0 && strstr(error.text, checks[i].words) == NULL)) {
       fail_msg("case %u: %d, %s", (unsigned)i, code, error.text);
     }
-    uvr_routes_clear(&routes);
+    uvr_config_clear(&config);
   }
 }
 
@@ -319,29 +319,29 @@ static void test_places_of_checks(void **state)
       {" " A "=" T "\n\n   " A "=" T, 3, 4},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
-    assert_int_equal(add_text(&routes, cases[i].text, &place, &error), 0);
-    assert_int_equal(uvr_routes_check(&routes, &place, &error), UV_EINVAL);
+    assert_int_equal(add_text(&config, cases[i].text, &place, &error), 0);
+    assert_int_equal(uvr_config_check(&config, &place, &error), UV_EINVAL);
     assert_string_equal(place.file, "file");
     assert_int_equal(place.line, cases[i].line);
     assert_int_equal(place.column, cases[i].column);
-    uvr_routes_clear(&routes);
+    uvr_config_clear(&config);
   }
 }
 
 static void test_twice_in_a_file(void **state)
 {
   (void)state;
-  uvr_routes routes = none();
+  uvr_config config = none();
   uvr_place place;
   uvrelay_error_t error = {0};
-  assert_int_equal(add_text(&routes, "\n" A "=" T, &place, &error), 0);
-  assert_int_equal(uvr_routes_add(&routes, A "=" T, &error), 0);
-  assert_int_equal(uvr_routes_check(&routes, &place, &error), UV_EINVAL);
+  assert_int_equal(add_text(&config, "\n" A "=" T, &place, &error), 0);
+  assert_int_equal(uvr_config_add_route(&config, A "=" T, &error), 0);
+  assert_int_equal(uvr_config_check(&config, &place, &error), UV_EINVAL);
   assert_non_null(strstr(error.text, "given twice, first in line 2 of file"));
-  uvr_routes_clear(&routes);
+  uvr_config_clear(&config);
 }
 
 static void test_random(void **state)
@@ -379,11 +379,11 @@ static void test_random(void **state)
       seed = seed * 1664525 + 1013904223;
       used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", pieces[(seed >> 16) % COUNT(pieces)]);
     } while (seed >> 28 != 0 && used < 250);
-    uvr_routes routes = none();
+    uvr_config config = none();
     uvr_place place;
     uvrelay_error_t error = {0};
-    int code = add_text(&routes, text, &place, &error);
-    code = code == 0 ? uvr_routes_check(&routes, &place, &error) : code;
+    int code = add_text(&config, text, &place, &error);
+    code = code == 0 ? uvr_config_check(&config, &place, &error) : code;
     good += code == 0;
     bad += code != 0;
     if (code != 0) {
@@ -391,7 +391,7 @@ static void test_random(void **state)
       assert_true(place.line >= 1 && place.column >= 1 && place.column <= used + 1);
       assert_true(error.text[0] != '\0');
     }
-    uvr_routes_clear(&routes);
+    uvr_config_clear(&config);
   }
   assert_true(good > 100 && bad > 1000);
 }

@@ -383,11 +383,11 @@ static void test_times(void **state)
       {4107542399, 0, "2100-02-28T23:59:59.000Z"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
-    uvr_line text = {.text = NULL};
-    uvr_line_time(&text, cases[i].seconds, cases[i].milliseconds);
+    uvr_text_line text = {.text = NULL};
+    uvr_text_line_time(&text, cases[i].seconds, cases[i].milliseconds);
     assert_int_equal(text.length, strlen(cases[i].text));
     assert_memory_equal(text.text, cases[i].text, text.length);
-    uvr_line_clear(&text);
+    uvr_text_line_clear(&text);
   }
 }
 

@@ -1,9 +1,9 @@
 /* A child: see child.h.
  *
- * Three pipes are made; the child's ends of them are libuv handles until it is started, as libuv gives a child a
- * console window on Windows that is given descriptors. When it has ended, and its standard error has, or 100 ms later,
- * that is told; then all handles are closed, and with the last one the memory is free. A start that fails is the same,
- * but nothing is told. */
+ * It makes three pipes. The child's ends of them are libuv handles until it is started: on Windows libuv would give it
+ * a console window if they were descriptors. When the child has exited and its standard error has ended, or 100 ms
+ * after its exit, on_exit is called; then all handles are closed, and the last one frees the memory. After a failed
+ * start the handles are closed in the same way, without on_exit. */
 #include "cli/child/child.h"
 
 #include <signal.h>
@@ -18,17 +18,17 @@ enum { ERROR_PATIENCE_MS = 100, READ_SIZE = 4096, HANDLES = 6 };
 
 struct uvr_child {
   uv_process_t process;
-  uv_pipe_t error;   /* its standard error, to be read */
-  uv_pipe_t ends[3]; /* its own ends */
-  uv_timer_t timer;  /* when it has ended: until its standard error does */
-  unsigned open;     /* handles that are not closed */
+  uv_pipe_t error;   /* our end of its standard error */
+  uv_pipe_t ends[3]; /* the child's ends of the three pipes */
+  uv_timer_t timer;  /* after its exit: until its standard error ends, too */
+  unsigned open;     /* handles that are not closed yet */
   bool error_ended;
   bool exited;
   int64_t status;
   int signal;
   void (*on_exit)(void *user, int64_t status, int signal);
   void *user;
-  uvr_lines lines;
+  uvr_child_lines lines;
   char bytes[READ_SIZE];
 };
 
@@ -46,7 +46,7 @@ static void close_handle(uvr_child *self, uv_handle_t *handle)
   uv_close(handle, on_closed);
 }
 
-/* All but the child's own ends. */
+/* Closes all handles but the child's ends of the pipes. */
 static void close_all(uvr_child *self)
 {
   close_handle(self, (uv_handle_t *)&self->process);
@@ -56,7 +56,7 @@ static void close_all(uvr_child *self)
 
 static void finish(uvr_child *self)
 {
-  uvr_lines_end(&self->lines);
+  uvr_child_lines_end(&self->lines);
   self->on_exit(self->user, self->status, self->signal);
   close_all(self);
 }
@@ -70,7 +70,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
 {
   uvr_child *self = process->data;
   self->exited = true;
-  (void)uvr_process_signal_group(process->pid, SIGKILL); /* what it has left in its group; daemons have their own */
+  (void)uvr_process_signal_group(process->pid, SIGKILL); /* the rest of its group; daemons have groups of their own */
   self->status = status;
   self->signal = signal;
   (void)uv_timer_start(&self->timer, on_timer, self->error_ended ? 0 : ERROR_PATIENCE_MS, 0);
@@ -87,7 +87,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 {
   uvr_child *self = stream->data;
   if (count > 0) {
-    uvr_lines_take(&self->lines, buf->base, (size_t)count);
+    uvr_child_lines_add(&self->lines, buf->base, (size_t)count);
   } else if (count < 0) {
     self->error_ended = true;
     (void)uv_read_stop(stream);
@@ -97,7 +97,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
   }
 }
 
-/* Makes a pipe, with the child's end in `end`; ours is *fd. `to_child`: we write. */
+/* Makes a pipe: the child's end is the handle `end`, ours is *fd. `to_child`: we write to it. */
 static int make_pipe(uvr_child *self, size_t end, bool to_child, uv_file *fd)
 {
   uv_file fds[2];
@@ -140,7 +140,7 @@ static int start(uvr_child *self, const uvr_child_options *options, uv_file fds[
   code = code != 0 ? code : make_pipe(self, 2, false, &fds[2]);
   if (code == 0) {
     code = uv_pipe_open(&self->error, fds[2]);
-    fds[2] = code == 0 ? -1 : fds[2]; /* it is the handle's */
+    fds[2] = code == 0 ? -1 : fds[2]; /* the handle owns it now */
   }
   code = code != 0 ? code : spawn(self, options);
   if (code == 0 && uv_read_start((uv_stream_t *)&self->error, on_alloc, on_read) != 0) {
@@ -163,7 +163,7 @@ static void init(uvr_child *self, uv_loop_t *loop, const uvr_child_options *opti
   self->process.loop = loop; /* uv_spawn sets it, too */
   self->on_exit = options->on_exit;
   self->user = options->user;
-  self->lines = (uvr_lines){.on_line = options->on_line, .user = options->user};
+  self->lines = (uvr_child_lines){.on_line = options->on_line, .user = options->user};
 }
 
 int uvr_child_start(uv_loop_t *loop, const uvr_child_options *options, uvr_child **out, uv_file *input, uv_file *output)
@@ -189,7 +189,7 @@ int uvr_child_start(uv_loop_t *loop, const uvr_child_options *options, uvr_child
       uvr_stdio_close(fds[i]);
     }
   }
-  if (self->process.type != UV_PROCESS) { /* uv_spawn was not called, or refused what it was given */
+  if (self->process.type != UV_PROCESS) { /* uv_spawn was not called, or refused its arguments */
     self->open--;
     close_handle(self, (uv_handle_t *)&self->error);
     close_handle(self, (uv_handle_t *)&self->timer);
@@ -204,7 +204,7 @@ int uvr_child_number(const uvr_child *self)
   return uv_process_get_pid(&self->process);
 }
 
-void uvr_child_end(uvr_child *self, int signal)
+void uvr_child_signal(uvr_child *self, int signal)
 {
   if (!self->exited && !uvr_process_signal_group(uvr_child_number(self), signal)) {
     (void)uv_process_kill(&self->process, signal);
@@ -213,6 +213,6 @@ void uvr_child_end(uvr_child *self, int signal)
 
 void uvr_child_close(uvr_child *self)
 {
-  uvr_child_end(self, SIGKILL);
+  uvr_child_signal(self, SIGKILL);
   close_all(self);
 }

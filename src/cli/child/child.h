@@ -1,5 +1,4 @@
-/* A child process whose standard input and output are somebody else's, and whose standard error is read line by line.
- */
+/* A child process. Its standard error is read line by line; its standard input and output are the caller's to use. */
 #ifndef UVR_CLI_CHILD_CHILD_H
 #define UVR_CLI_CHILD_CHILD_H
 
@@ -11,29 +10,32 @@ typedef struct uvr_child uvr_child;
 
 typedef struct uvr_child_options {
   const char *file;      /* absolute */
-  char **argv;           /* as for uv_spawn, as are: */
-  char **environment;    /* NULL: as it is */
-  const char *directory; /* NULL: the same */
-  /* A line of its standard error, see lines.h. */
+  char **argv;           /* as for uv_spawn */
+  char **environment;    /* as for uv_spawn; NULL: this process's own */
+  const char *directory; /* the current directory; NULL: this process's own */
+  /* Gets each line of its standard error, see child_lines.h. */
   void (*on_line)(void *user, const char *line);
-  /* It has ended: `signal` is 0, or the signal that has ended it. Once, last, unless it was closed before; the child is
-   * not to be used any more. Who holds its standard error open is not waited for longer than 100 ms. */
+  /* The child has exited; `signal` is 0, or the signal that has ended it. Called once, as the last callback, unless the
+   * child was closed before. The child must not be used after it. If another process keeps its standard error open,
+   * this comes 100 ms later. */
   void (*on_exit)(void *user, int64_t status, int signal);
   void *user;
 } uvr_child_options;
 
-/* Starts a process, on Unix as the leader of a session of its own; on Windows it has no window and ends with this one.
- * All is copied that is needed later. Returns 0, and descriptors to be closed by the caller: of what is written to the
- * child (`input`) and read from it (`output`), both non-blocking and not inherited; or a negative code. */
+/* Starts a process. On Unix it leads a session of its own; on Windows it has no window and ends with this process.
+ * Everything that is needed later is copied. Returns 0 and two descriptors that the caller must close, both
+ * non-blocking and not inherited: *input, to write to the child, and *output, to read from it. Or returns a negative
+ * code. */
 int uvr_child_start(uv_loop_t *loop, const uvr_child_options *options, uvr_child **out, uv_file *input,
                     uv_file *output);
 
+/* Its process number. */
 int uvr_child_number(const uvr_child *self);
 
-/* Asks it to end, or ends it: with all of its group, where it leads one. */
-void uvr_child_end(uvr_child *self, int signal);
+/* Sends the child a signal, and all of its group if it leads one. */
+void uvr_child_signal(uvr_child *self, int signal);
 
-/* Ends it, and calls back no more. The loop has handles of it for some turns. */
+/* Kills the child. No callback comes any more; its handles stay in the loop for a few turns. */
 void uvr_child_close(uvr_child *self);
 
 #endif

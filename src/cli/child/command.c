@@ -1,8 +1,7 @@
-/* Happy path: the words are cut out of the line into one block of memory, quotes left out; the program's file is then
- * asked of the system.
+/* Commands: see command.h. The words are copied from the line into one block of memory, without their quotes; then the
+ * system finds the program's file.
  *
- * Ways to fail: there is no word, a quote is not closed, a backslash has nothing behind it; there is no such program.
- */
+ * Ways to fail: there is no word, a quote is not closed, nothing follows a backslash; there is no such program. */
 #include "cli/child/command.h"
 
 #include <stddef.h>
@@ -22,8 +21,8 @@ static bool is_blank(char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-/* Takes one word at `*next`, which is no blank, to `*out`, with a NUL. */
-static int take_word(const char **next, char **out, bool backslash, uvrelay_error_t *error)
+/* Copies the word at *next, which is no blank, with a NUL to *out; moves both behind it. */
+static int copy_word(const char **next, char **out, bool backslash, uvrelay_error_t *error)
 {
   const char *in = *next;
   char *to = *out;
@@ -53,7 +52,8 @@ static int take_word(const char **next, char **out, bool backslash, uvrelay_erro
   return 0;
 }
 
-/* Makes room for words of so many bytes altogether, NULs included. Returns where they go, or NULL. */
+/* Allocates memory for this number of words, which have so many bytes altogether, NULs included. Returns where the
+ * bytes go, or NULL. */
 static char *make_room(uvr_command *self, size_t words, size_t bytes)
 {
   *self = (uvr_command){.argc = 0};
@@ -83,7 +83,7 @@ int uvr_command_split(uvr_command *self, const char *line, bool backslash, uvrel
       break;
     }
     self->argv[self->argc] = text;
-    code = take_word(&line, &text, backslash, error);
+    code = copy_word(&line, &text, backslash, error);
     self->argv[++self->argc] = NULL;
   }
   if (code == 0 && (self->argc == 0 || *first == '\0')) {
@@ -126,7 +126,7 @@ int uvr_command_find(uvr_command *self, const char *path, uvrelay_error_t *error
 {
   free(self->file);
   self->file = NULL;
-  return uvr_program_find(self->argv[0], path, &self->file, error);
+  return uvr_find_program(self->argv[0], path, &self->file, error);
 }
 
 void uvr_command_clear(uvr_command *self)

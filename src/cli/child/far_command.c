@@ -1,4 +1,4 @@
-/* The far end's command: see via.h. */
+/* The far end's command: see far_command.h. */
 #include "cli/child/far_command.h"
 
 #include <stddef.h>
@@ -16,7 +16,7 @@ static int find_given(const char *line, uvr_command *out, uvrelay_error_t *error
 {
   uvrelay_error_t why;
   char quoted[UVR_QUOTED_SIZE];
-  int code = uvr_command_split(out, line, uvr_program_backslash_quotes(), &why);
+  int code = uvr_command_split(out, line, uvr_backslash_quotes(), &why);
   if (code == UV_EINVAL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code, "bad value %s for --via: %s", uvr_quote(quoted, line),
                         why.text);
@@ -40,7 +40,7 @@ static int find_in_windows(const uvr_wsl *wsl, uvr_command *out, uvrelay_error_t
   return code == 0 ? 0 : 1;
 }
 
-static int refuse(const uvr_wanted_route *route, uvrelay_error_t *error)
+static int refuse(const uvr_config_route *route, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   if (route == NULL) {
@@ -58,15 +58,15 @@ static int refuse(const uvr_wanted_route *route, uvrelay_error_t *error)
   return 2;
 }
 
-int uvr_via_find(const char *line, const uvr_wanted_route *route, uvr_command *out, const char **told,
-                 uvrelay_error_t *error)
+int uvr_far_command_find(const char *line, const uvr_config_route *route, uvr_command *out, const char **shown,
+                         uvrelay_error_t *error)
 {
   uvr_wsl wsl;
-  *told = line;
+  *shown = line;
   if (line != NULL) {
     return find_given(line, out, error);
   }
-  *told = "uvrelay.exe mux";
+  *shown = "uvrelay.exe mux";
   uvr_wsl_init(&wsl);
   return uvr_wsl_is(&wsl) ? find_in_windows(&wsl, out, error) : refuse(route, error);
 }

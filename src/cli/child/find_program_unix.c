@@ -1,7 +1,5 @@
-/* Finding a program: see ../program.h.
- *
- * Happy path: the first file of that name that is executable. As with a shell, one that is not does not end the search;
- * only if there is no other it is told of. */
+/* Finding a program: see find_program.h. The result is the first file of that name that is executable. As with a shell,
+ * a file that is not executable does not end the search; it is only reported if there is no other. */
 #include "cli/child/find_program.h"
 
 #include <errno.h>
@@ -18,14 +16,14 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* What one place was found to have. */
-typedef struct uvr_program_found {
+/* What is at one path. */
+typedef struct candidate {
   int code;
-  bool there; /* there is something of that name */
+  bool exists;
   bool directory;
-} uvr_program_found;
+} candidate;
 
-/* Joins a directory (of `length` bytes; none: the current one) and a name, made absolute. NULL: there is no memory, or
+/* Joins a directory of `length` bytes (0: the current one) and a name to an absolute path. NULL: there is no memory, or
  * no current directory. */
 static char *join(const char *directory, size_t length, const char *name)
 {
@@ -44,15 +42,15 @@ static char *join(const char *directory, size_t length, const char *name)
   return path;
 }
 
-static uvr_program_found look_at(const char *path)
+static candidate look_at(const char *path)
 {
   struct stat status;
-  uvr_program_found found = {.code = 0};
+  candidate found = {.code = 0};
   if (stat(path, &status) != 0) {
     found.code = errno == ENOTDIR ? UV_ENOENT : -errno;
     return found;
   }
-  found.there = true;
+  found.exists = true;
   if (!S_ISREG(status.st_mode)) {
     found.directory = S_ISDIR(status.st_mode);
     found.code = UV_EACCES;
@@ -62,7 +60,7 @@ static uvr_program_found look_at(const char *path)
   return found;
 }
 
-static int refuse(const char *name, const char *path, uvr_program_found found, uvrelay_error_t *error)
+static int refuse(const char *name, const char *path, candidate found, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   char where[UVR_QUOTED_SIZE];
@@ -86,13 +84,13 @@ static int no_path(uvrelay_error_t *error)
   return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot look for a program: %s", uv_strerror(code));
 }
 
-static int find_there(const char *name, char **file, uvrelay_error_t *error)
+static int find_path(const char *name, char **file, uvrelay_error_t *error)
 {
   char *path = *name == '/' ? strdup(name) : join("", 0, name);
   if (path == NULL) {
     return no_path(error);
   }
-  uvr_program_found found = look_at(path);
+  candidate found = look_at(path);
   if (found.code == 0) {
     *file = path;
     return 0;
@@ -111,15 +109,15 @@ static int find_on_path(const char *name, const char *search, char **file, uvrel
     if (path == NULL && errno == ENOMEM) {
       return no_path(error);
     }
-    uvr_program_found found = {.code = UV_ENOENT};
-    if (path != NULL) { /* else a relative one, and there is no current directory */
+    candidate found = {.code = UV_ENOENT};
+    if (path != NULL) { /* NULL: `next` is relative, and there is no current directory */
       found = look_at(path);
     }
     if (found.code == 0) {
       *file = path;
       return 0;
     }
-    if (found.there && code == UV_ENOENT) {
+    if (found.exists && code == UV_ENOENT) {
       code = refuse(name, path, found, error);
     }
     free(path);
@@ -135,17 +133,17 @@ static int find_on_path(const char *name, const char *search, char **file, uvrel
                               uvr_quote(quoted, name), uvr_quote(where, search));
 }
 
-int uvr_program_find(const char *name, const char *path, char **file, uvrelay_error_t *error)
+int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)
 {
   *file = NULL;
   if (strchr(name, '/') != NULL) {
-    return find_there(name, file, error);
+    return find_path(name, file, error);
   }
   const char *search = path != NULL ? path : getenv("PATH");
   return find_on_path(name, search != NULL ? search : "/usr/local/bin:/usr/bin:/bin", file, error);
 }
 
-bool uvr_program_backslash_quotes(void)
+bool uvr_backslash_quotes(void)
 {
   return true;
 }

@@ -1,5 +1,5 @@
-/* Finding a program: see ../program.h. A name with a slash or a drive is looked at there, any other where the system
- * looks; both with ".exe" behind a name that has no extension. */
+/* Finding a program: see find_program.h. A name with a slash or a drive is a path; any other name is searched for where
+ * the system searches. Both are tried with ".exe" behind a name that has no extension. */
 #include "cli/child/find_program.h"
 
 #include <stdlib.h>
@@ -33,7 +33,7 @@ static char *to_utf8(const wchar_t *wide)
   return text;
 }
 
-/* The absolute path of a name that has a place, with `extension`, whether it is there or not. To be freed. */
+/* The absolute path of a file, with `extension` behind it. The file need not exist. To be freed. */
 static wchar_t *full_path(const wchar_t *name, const wchar_t *extension)
 {
   DWORD size = GetFullPathNameW(name, 0, NULL, NULL);
@@ -46,7 +46,7 @@ static wchar_t *full_path(const wchar_t *name, const wchar_t *extension)
   return path;
 }
 
-/* The file of a name that has none, as the system finds it. NULL: there is none. To be freed. */
+/* The file that the system finds by its name, or NULL. To be freed. */
 static wchar_t *search(const wchar_t *name, const wchar_t *path)
 {
   DWORD size = SearchPathW(path, name, L".exe", 0, NULL, NULL);
@@ -63,7 +63,7 @@ static bool is_there(const wchar_t *path)
   return path != NULL && GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
 }
 
-/* Takes wide_name's file; *placed: it was looked for in one place only. */
+/* The program's file, or NULL. Sets *placed if the name is a path, so that nothing was searched. */
 static wchar_t *find(const wchar_t *name, const wchar_t *path, bool *placed)
 {
   *placed = wcspbrk(name, L"/\\:") != NULL;
@@ -82,7 +82,7 @@ static wchar_t *find(const wchar_t *name, const wchar_t *path, bool *placed)
   return file;
 }
 
-int uvr_program_find(const char *name, const char *path, char **file, uvrelay_error_t *error)
+int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   bool placed = false;
@@ -118,7 +118,7 @@ int uvr_program_find(const char *name, const char *path, char **file, uvrelay_er
   return 0;
 }
 
-bool uvr_program_backslash_quotes(void)
+bool uvr_backslash_quotes(void)
 {
   return false;
 }

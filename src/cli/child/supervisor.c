@@ -1,13 +1,13 @@
-/* The far end: see far_end.h.
+/* The supervisor: see supervisor.h.
  *
- * When the mux needs a carrier, or at once, the process is started and its standard input and output are given to the
- * mux. The end of that has two halves, which come in either order: the process ends, and the mux is down. If the
- * process ends first, the mux has a moment to read what is left, then the carrier is taken away from it. If the mux is
- * down first, which has closed the standard input, the process has a second to end, is asked to end, and after one more
- * is killed. Only with both there is a sentence that says why; then it waits, and starts again. A failure to start is
- * the same without a process.
+ * When the mux needs a carrier, or when it is told to, the supervisor starts the process and gives its standard input
+ * and output to the mux. Its end has two halves, which come in either order: the process exits, and the mux goes down.
+ * If the process exits first, the mux has a moment to read what is left; then its carrier is detached. If the mux goes
+ * down first, which closes the process's standard input, the process has a second to exit; then it gets SIGTERM, and
+ * after one more second SIGKILL. Only when both halves have come is the reason known: it is reported, and the process
+ * is started again after a delay. A failure to start is handled like an exit.
  *
- * At the close the mux is the relay's to close, and only the process is waited for. */
+ * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
 
 #include <inttypes.h>
@@ -20,35 +20,35 @@
 #include "stream/stdio_os.h"
 
 enum {
-  LEFT_MS = 200,      /* for the mux to read what a process has left */
-  PATIENCE_MS = 1000, /* for a process to end */
+  DRAIN_MS = 200,     /* for the mux to read what an exited process has written */
+  PATIENCE_MS = 1000, /* for a process to exit */
   DELAY_FIRST_MS = 100,
   DELAY_LAST_MS = 5000,
-  SOUND_MS = 1000, /* who was up for so long was not started in vain */
-  SAY_AGAIN_MS = 60000
+  SOUND_MS = 1000, /* a mux that was up for so long resets the delay */
+  REPEAT_MS = 60000
 };
 
 #define SUBJECT "the far end "
 
 static void start(uvr_supervisor *self);
 
-/* What is told. */
+/* The reason why the far end is down. */
 
-/* Whether the sentence is to be told now: not if it was within a minute. An alien far end is the same whatever part of
- * what it says has come. */
+/* Whether the reason is to be reported: not if it was reported within the last minute. The reasons of an alien far end
+ * count as one, as they quote what it wrote. */
 static bool is_news(uvr_supervisor *self)
 {
   const char *text = self->down == UVRELAY_MUX_DOWN_ALIEN ? "alien" : self->error.text;
   uint64_t now = uv_now(self->timer.loop);
-  if (strcmp(self->said, text) == 0 && now - self->said_at < SAY_AGAIN_MS) {
+  if (strcmp(self->reported, text) == 0 && now - self->reported_at < REPEAT_MS) {
     return false;
   }
-  (void)snprintf(self->said, sizeof(self->said), "%s", text);
-  self->said_at = now;
+  (void)snprintf(self->reported, sizeof(self->reported), "%s", text);
+  self->reported_at = now;
   return true;
 }
 
-/* ": " and the last line of the standard error, if there was one. */
+/* Appends ": " and the last line of standard error, if there was one. */
 static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
 {
   size_t length = strlen(text);
@@ -57,13 +57,13 @@ static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
   }
 }
 
-/* Makes *error's text say how the process has ended. */
-static void tell_exit(const uvr_supervisor *self, uvrelay_error_t *error)
+/* Sets *error's text to how the process has exited. */
+static void describe_exit(const uvr_supervisor *self, uvrelay_error_t *error)
 {
   const char *when = self->up ? "" : " at once";
   if (self->signal != 0) {
     (void)snprintf(error->text, sizeof(error->text), "%s was ended%s by signal %d", self->name, when, self->signal);
-  } else if (self->status > UINT16_MAX || self->status < 0) { /* one of Windows' */
+  } else if (self->status > UINT16_MAX || self->status < 0) { /* a Windows error */
     (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status 0x%08" PRIx64, self->name, when,
                    (uint64_t)self->status & UINT32_MAX);
   } else {
@@ -73,8 +73,8 @@ static void tell_exit(const uvr_supervisor *self, uvrelay_error_t *error)
   add_last_line(self, error->text, sizeof(error->text));
 }
 
-/* Makes *error's text say what the mux does, of the command. */
-static void tell_mux(const uvr_supervisor *self, uvrelay_error_t *error)
+/* Sets *error's text to the mux's error, with the command as its subject. */
+static void describe_mux_error(const uvr_supervisor *self, uvrelay_error_t *error)
 {
   const char *text = self->error.text;
   bool subject = strncmp(text, SUBJECT, sizeof(SUBJECT) - 1) == 0;
@@ -82,7 +82,7 @@ static void tell_mux(const uvr_supervisor *self, uvrelay_error_t *error)
                       subject ? text + sizeof(SUBJECT) - 1 : text);
 }
 
-/* Whether a process that has ended by itself says more than the mux. */
+/* Whether the exit of the process says more than the error of the mux: if it has exited by itself. */
 static bool is_exit(const uvr_supervisor *self)
 {
   switch (self->down) {
@@ -91,18 +91,18 @@ static bool is_exit(const uvr_supervisor *self)
   case UVRELAY_MUX_DOWN_SILENT:
     return false;
   default:
-    return !self->asked && self->error.code != UV_EPROTO;
+    return !self->signalled && self->error.code != UV_EPROTO;
   }
 }
 
-/* Why it is down. `exited`: the process has ended, with this status. */
+/* Sets the reason why the far end is down. `exited`: the process has exited, and its status is known. */
 static void explain(uvr_supervisor *self, bool exited)
 {
   uvrelay_error_t error = self->error;
   if (exited && is_exit(self)) {
-    tell_exit(self, &error);
+    describe_exit(self, &error);
   } else {
-    tell_mux(self, &error);
+    describe_mux_error(self, &error);
   }
   error.code = error.code == 0 ? UV_ECONNRESET : error.code;
   error.phase = UVRELAY_PHASE_CONNECT;
@@ -115,7 +115,7 @@ static void explain(uvr_supervisor *self, bool exited)
 static void on_line(void *user, const char *line)
 {
   uvr_supervisor *self = user;
-  (void)uvr_lines_escape(self->last_line, sizeof(self->last_line), line, false);
+  (void)uvr_child_lines_escape(self->last_line, sizeof(self->last_line), line, false);
   uvr_report_far_end_says(self->options.report, line);
 }
 
@@ -133,8 +133,8 @@ static void set_timer(uvr_supervisor *self, uint64_t ms)
   (void)uv_timer_start(&self->timer, on_timer, ms, 0);
 }
 
-/* There is neither a process nor a carrier, and *error is the sentence: starts again later. */
-static void wait(uvr_supervisor *self)
+/* There is neither a process nor a carrier, and the reason is set: reports it and schedules the next start. */
+static void start_later(uvr_supervisor *self)
 {
   bool sound = self->options.count_received(self->options.user) > self->received ||
                (self->up && uv_now(self->timer.loop) - self->up_since >= SOUND_MS);
@@ -148,18 +148,18 @@ static void wait(uvr_supervisor *self)
   set_timer(self, self->delay_ms);
 }
 
-/* The process has ended, or is given up. */
-static void end(uvr_supervisor *self, bool exited)
+/* The process has exited, or is given up. */
+static void on_process_gone(uvr_supervisor *self, bool exited)
 {
   self->child = NULL;
   if (self->state == UVR_SUPERVISOR_CLOSING) {
     uv_close((uv_handle_t *)&self->timer, on_timer_closed);
   } else if (self->state == UVR_SUPERVISOR_ENDING) {
     explain(self, exited);
-    wait(self);
+    start_later(self);
   } else {
-    self->state = UVR_SUPERVISOR_LEFT;
-    set_timer(self, LEFT_MS);
+    self->state = UVR_SUPERVISOR_EXITED;
+    set_timer(self, DRAIN_MS);
   }
 }
 
@@ -168,19 +168,19 @@ static void on_exit(void *user, int64_t status, int signal)
   uvr_supervisor *self = user;
   self->status = status;
   self->signal = signal;
-  end(self, true);
+  on_process_gone(self, true);
 }
 
-/* Sends the process the next signal, and gives it some time. */
-static void press(uvr_supervisor *self)
+/* Sends the process the next signal and gives it some time to exit. */
+static void send_signal(uvr_supervisor *self)
 {
-  if (self->next_signal == 0) { /* not even killed */
+  if (self->next_signal == 0) { /* it has survived even SIGKILL */
     uvr_child_close(self->child);
-    end(self, false);
+    on_process_gone(self, false);
     return;
   }
-  uvr_child_end(self->child, self->next_signal);
-  self->asked = true;
+  uvr_child_signal(self->child, self->next_signal);
+  self->signalled = true;
   self->next_signal = self->next_signal == SIGTERM ? SIGKILL : 0;
   set_timer(self, PATIENCE_MS);
 }
@@ -192,12 +192,12 @@ static void on_timer(uv_timer_t *timer)
   case UVR_SUPERVISOR_WAITING:
     start(self);
     break;
-  case UVR_SUPERVISOR_LEFT:
+  case UVR_SUPERVISOR_EXITED:
     uvrelay_mux_detach(self->mux);
     break;
   case UVR_SUPERVISOR_ENDING:
   case UVR_SUPERVISOR_CLOSING:
-    press(self);
+    send_signal(self);
     break;
   case UVR_SUPERVISOR_IDLE:
   case UVR_SUPERVISOR_RUNNING:
@@ -206,7 +206,7 @@ static void on_timer(uv_timer_t *timer)
   }
 }
 
-/* Starts the process; on WSL with what is needed there. */
+/* Starts the process; on WSL with the directory and the environment that are needed there. */
 static int start_child(uvr_supervisor *self, uv_file *input, uv_file *output)
 {
   uvr_wsl_start with;
@@ -235,7 +235,7 @@ static void start(uvr_supervisor *self)
   uv_file input = -1;
   uv_file output = -1;
   self->received = self->options.count_received(self->options.user);
-  self->asked = false;
+  self->signalled = false;
   self->up = false;
   self->down = UVRELAY_MUX_DOWN_DETACHED;
   self->last_line[0] = '\0';
@@ -244,7 +244,7 @@ static void start(uvr_supervisor *self)
     (void)uvr_error_set_system(&self->error, UVRELAY_PHASE_CONNECT, code, 0, "%s cannot be started: %s", self->name,
                                uv_strerror(code));
     uvrelay_mux_explain(self->mux, &self->error);
-    wait(self);
+    start_later(self);
     return;
   }
   uvr_report_far_end_started(self->options.report, self->name, uvr_child_number(self->child));
@@ -256,7 +256,7 @@ static void start(uvr_supervisor *self)
     self->error = *uvrelay_error(self->relay);
     self->state = UVR_SUPERVISOR_ENDING;
     self->next_signal = SIGTERM;
-    press(self);
+    send_signal(self);
   }
 }
 
@@ -266,16 +266,16 @@ static void on_down(uvr_supervisor *self, const uvrelay_mux_event_t *event)
 {
   self->down = event->down;
   self->error = *event->error;
-  if (self->state == UVR_SUPERVISOR_LEFT) {
+  if (self->state == UVR_SUPERVISOR_EXITED) {
     self->state = UVR_SUPERVISOR_ENDING;
-    end(self, true);
+    on_process_gone(self, true);
   } else if (self->state == UVR_SUPERVISOR_RUNNING) {
     self->state = UVR_SUPERVISOR_ENDING;
     self->next_signal = SIGTERM;
     if (!is_exit(self)) {
-      uvrelay_error_t known = self->error;
-      explain(self, false); /* for those who don't wait until it has ended */
-      self->error = known;
+      uvrelay_error_t original = self->error;
+      explain(self, false); /* for connections that do not wait until the process has exited */
+      self->error = original;
     }
     set_timer(self, PATIENCE_MS);
   }
@@ -312,7 +312,7 @@ int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_superv
   const uvrelay_mux_options_t mux = {
       .size = sizeof(mux), .window_total = options->window_total, .event_cb = on_mux_event, .user = self};
   *self = (uvr_supervisor){.relay = relay, .options = *options};
-  (void)uvr_lines_escape(self->name, sizeof(self->name), options->line, false);
+  (void)uvr_child_lines_escape(self->name, sizeof(self->name), options->line, false);
   uvr_wsl_init(&self->wsl);
   int code = uvrelay_mux_new(&self->mux, relay, UVRELAY_MUX_NEAR, &mux);
   if (code == 0) {
@@ -335,7 +335,7 @@ void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), v
   self->user = user;
   self->state = UVR_SUPERVISOR_CLOSING;
   if (self->child == NULL) {
-    end(self, false);
+    on_process_gone(self, false);
     return;
   }
   self->next_signal = SIGKILL;
@@ -346,6 +346,6 @@ void uvr_supervisor_kill(uvr_supervisor *self)
 {
   if (self->state == UVR_SUPERVISOR_CLOSING && self->child != NULL) {
     self->next_signal = SIGKILL;
-    press(self);
+    send_signal(self);
   }
 }

@@ -1,5 +1,5 @@
-/* The far end of `serve --via`: a command, and the near end of the mux over its standard input and output. It is
- * started when it is needed and, from then on, again whenever it ends. */
+/* Supervises the far end of `serve --via`: a command, with the near end of a mux on its standard input and output. It
+ * starts the command when it is needed first, and from then on again whenever it ends. */
 #ifndef UVR_CLI_CHILD_SUPERVISOR_H
 #define UVR_CLI_CHILD_SUPERVISOR_H
 
@@ -16,67 +16,69 @@
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
-/* Bytes of a command line as it is told, with its NUL; a longer one is cut. */
+/* Size in bytes of a command line in messages, with its NUL; a longer one is cut. */
 #define UVR_SUPERVISOR_NAME_SIZE 256
 
 typedef enum uvr_supervisor_state {
-  UVR_SUPERVISOR_IDLE,    /* it was not needed so far */
+  UVR_SUPERVISOR_IDLE,    /* the far end has not been needed yet */
   UVR_SUPERVISOR_RUNNING, /* the process runs, and the mux uses it */
-  UVR_SUPERVISOR_LEFT,    /* the process has ended, and the mux has not noticed */
-  UVR_SUPERVISOR_ENDING,  /* the mux does not use it any more, and the process has not ended */
-  UVR_SUPERVISOR_WAITING, /* to be started again later */
-  UVR_SUPERVISOR_CLOSING, /* for good: until the process has ended */
+  UVR_SUPERVISOR_EXITED,  /* the process has exited, and the mux has not noticed yet */
+  UVR_SUPERVISOR_ENDING,  /* the mux is down, and the process has not exited yet */
+  UVR_SUPERVISOR_WAITING, /* both are gone; the process is started again later */
+  UVR_SUPERVISOR_CLOSING, /* being closed: waits until the process has exited */
   UVR_SUPERVISOR_CLOSED
 } uvr_supervisor_state;
 
 typedef struct uvr_supervisor_options {
-  const uvr_command *command; /* found; must outlive it, as must the report */
-  const char *line;           /* the command line, to be told; not needed afterwards */
+  const uvr_command *command; /* with its file; it and the report must outlive the supervisor */
+  const char *line;           /* the command line, for messages; copied */
   const uvr_report *report;
   uint64_t window_total;                  /* see uvrelay_mux_options_t */
-  uint64_t (*count_received)(void *user); /* bytes that have come through it so far, on all connections */
+  uint64_t (*count_received)(void *user); /* bytes that all connections have received so far */
   void *user;
 } uvr_supervisor_options;
 
-/* Its contents are its own. */
+/* Its members are private. */
 typedef struct uvr_supervisor {
   uvr_supervisor_state state;
   uvrelay_t *relay;
   uvrelay_mux_t *mux;
   uvr_supervisor_options options;
-  char name[UVR_SUPERVISOR_NAME_SIZE]; /* the command line, as it is told */
+  char name[UVR_SUPERVISOR_NAME_SIZE]; /* the command line, for messages */
   uvr_wsl wsl;
   uv_timer_t timer;
   uvr_child *child; /* NULL: there is no process */
-  int next_signal;  /* ENDING, CLOSING: what the process gets next; 0: it is given up */
-  bool up;          /* the mux is */
+  int next_signal;  /* ENDING, CLOSING: the next signal for the process; 0: the process is given up */
+  bool up;          /* the mux has come up since the last start */
   uint64_t up_since;
-  uint64_t received; /* what count_received gave when it was started */
-  bool asked;        /* the process was sent a signal */
+  uint64_t received; /* what count_received returned at the last start */
+  bool signalled;    /* the process was sent a signal */
   int64_t status;
   int signal;
   uvrelay_mux_down_t down;
-  uvrelay_error_t error; /* why it is down */
+  uvrelay_error_t error; /* why the far end is down */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
-  uint64_t delay_ms;                  /* before the next start */
-  char said[UVRELAY_ERROR_TEXT_SIZE]; /* the sentence that was told last, or "alien" */
-  char warned[UVRELAY_ERROR_TEXT_SIZE];
-  uint64_t said_at;
+  uint64_t delay_ms;                      /* before the next start */
+  char reported[UVRELAY_ERROR_TEXT_SIZE]; /* the last reason that was reported, or "alien" */
+  char warned[UVRELAY_ERROR_TEXT_SIZE];   /* the last warning */
+  uint64_t reported_at;
   void (*on_closed)(void *user);
   void *user;
 } uvr_supervisor;
 
-/* Makes it, with its mux. Returns 0, and it must be closed; or what uvrelay_mux_new() does. */
+/* Initialises the supervisor and makes its mux. Returns 0, after which it must be closed; or the error of
+ * uvrelay_mux_new(). */
 int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_supervisor_options *options);
 
-/* Starts it now, if it was not. */
+/* Starts the far end now, unless it was started before. */
 void uvr_supervisor_start(uvr_supervisor *self);
 
-/* To be called with uvrelay_close(), which closes the mux and with it the process's standard input. A process that has
- * not ended one second later is killed. on_closed comes once, later, and before the loop can end. */
+/* Closes the supervisor. Call uvrelay_close() at the same time: it closes the mux and with it the process's standard
+ * input. A process that has not exited one second later is killed. on_closed is called once, later, before the loop can
+ * end. */
 void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), void *user);
 
-/* When that was called: kills the process at once. */
+/* Kills the process at once. Only after uvr_supervisor_close(). */
 void uvr_supervisor_kill(uvr_supervisor *self);
 
 #endif

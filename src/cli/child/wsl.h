@@ -1,19 +1,18 @@
-/* What is special when the program runs in WSL and is to start a Windows program: wsl_unix.c; on Windows nothing of
- * it applies (wsl_win.c). Not part of the library.
+/* What the program needs to start a Windows program from WSL: wsl_unix.c. On Windows nothing of it applies: wsl_win.c.
  *
  *   uvr_wsl wsl;
  *   uvr_wsl_init(&wsl);
- *   without --via, where uvr_wsl_is(&wsl):
+ *   without --via, if uvr_wsl_is(&wsl):
  *     char *file = NULL;
- *     if (uvr_wsl_find_far_end(&wsl, &file, &error) == 0) {            else: exit 1
+ *     if (uvr_wsl_find_far_end(&wsl, &file, &error) == 0) {            not 0: exit 1
  *       uvr_command_make(&command, file, (const char *const[]){"uvrelay.exe", "mux", NULL}, &error);
  *     }
  *     free(file);
- *   at each start of the child, as the sockets come and go:
+ *   at each start of the child, as the sockets may change:
  *     uvr_wsl_start start;
- *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: a warning; start it all the same
- *     options.cwd = start.directory;                                   NULL: as it is
- *     options.env = start.environment;                                 NULL: as it is
+ *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: only a warning
+ *     options.cwd = start.directory;                                   NULL: unchanged
+ *     options.env = start.environment;                                 NULL: unchanged
  *     ... uv_spawn ...
  *     uvr_wsl_start_clear(&start);
  */
@@ -24,28 +23,29 @@
 
 #include "uvrelay/common.h"
 
-/* Where README.md tells to put uvrelay.exe, below the mount point of drive C: a directory in which only an
- * administrator of Windows can put anything, as what is found there is started. Usually /mnt/c/Program
- * Files/uvrelay/uvrelay.exe, in Windows' words C:\Program Files\uvrelay\uvrelay.exe. */
+/* Where README.md says to install uvrelay.exe, below the mount point of drive C: as it is started from there, only an
+ * administrator of Windows can write to the directory. Usually /mnt/c/Program Files/uvrelay/uvrelay.exe, which is
+ * C:\Program Files\uvrelay\uvrelay.exe on Windows. */
 #define UVR_WSL_PLACE "Program Files/uvrelay/uvrelay.exe"
 
-/* Where all is looked for. Texts are the caller's. */
+/* Where everything is searched for. Nothing of it is owned. */
 typedef struct uvr_wsl {
   const char *run;         /* the directory of the interop sockets */
   const char *virtiofs;    /* the directory of links from virtiofs' tags to drives */
   const char *proc;        /* the directory of processes */
-  const char *mount;       /* where drive C is, if `proc` does not tell */
-  const char *directory;   /* the program's own; NULL: that of the file that `proc` has as self/exe */
-  const char *path;        /* PATH; NULL: there is none */
-  const char *interop;     /* WSL_INTEROP; the same */
-  const char *distro_name; /* WSL_DISTRO_NAME; the same */
+  const char *mount;       /* where drive C is, unless the mount table shows it */
+  const char *directory;   /* the program's own; NULL: the directory of the file that self/exe in `proc` links to */
+  const char *path;        /* PATH; NULL: not set */
+  const char *interop;     /* WSL_INTEROP; NULL: not set */
+  const char *distro_name; /* WSL_DISTRO_NAME; NULL: not set */
   long process;            /* the number of this process */
 } uvr_wsl;
 
-/* The system that the program runs on. What is of the environment lasts until that is changed. */
+/* Sets all of it for the system that the program runs on. The values of the environment are valid until it is changed.
+ */
 void uvr_wsl_init(uvr_wsl *self);
 
-/* Whether it is WSL. */
+/* Whether the system is WSL. */
 bool uvr_wsl_is(const uvr_wsl *self);
 
 /* Finds uvrelay.exe: beside the program, on PATH, in UVR_WSL_PLACE. Returns 0 and *file, absolute and to be freed; or
@@ -53,21 +53,20 @@ bool uvr_wsl_is(const uvr_wsl *self);
  */
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
 
-/* What a program is to be started with. */
+/* How to start a program. */
 typedef struct uvr_wsl_start {
-  char *directory;    /* the current directory; NULL: as it is */
-  char **environment; /* all of it, ending in a NULL; NULL: as it is. To be used before the own one is changed. */
+  char *directory;    /* its current directory; NULL: that of this process */
+  char **environment; /* all of it, ending with a NULL; NULL: that of this process. Invalid once that is changed. */
 } uvr_wsl_start;
 
-/* Finds what the program of this file is to be started with: all as it is, unless this is WSL and the name ends in
- * ".exe" in any case. Then the current directory is one on a Windows drive, as others cost seconds; and WSL_INTEROP
- * leads to a socket at which somebody listens, if there is any. Never waits for anybody.
+/* Finds out how to start the program of this file. Nothing is changed unless this is WSL and the name ends in ".exe",
+ * in upper or lower case. Then the current directory is one on a Windows drive, because a start in any other takes
+ * seconds, and WSL_INTEROP is the path of a socket at which somebody listens, if there is one. Does not block.
  *
- * Returns 0; or *error (which may be NULL) and what is a warning only, as *start is valid and to be cleared in any
- * case:
- * - UV_ENOENT: nobody listens at any such socket; WSL_INTEROP is as it was
- * - UV_ENOTSUP: the kernel does not know what to do with Windows programs, as systemd may have made it forget that (a
- *   shell would be given the file, which exits with nonsense)
+ * Returns 0; or a warning in *error (which may be NULL), as *start is valid and must be cleared in any case:
+ * - UV_ENOENT: nobody listens at any such socket; WSL_INTEROP is unchanged
+ * - UV_ENOTSUP: the kernel cannot start Windows programs, as its handler for them is not registered (systemd may remove
+ *   it); it would give the file to a shell, which fails with a misleading message
  * - UV_ENOMEM */
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error);
 

@@ -1,15 +1,16 @@
-/* WSL: see ../wsl.h.
+/* WSL: see wsl.h.
  *
- * What it rests on: WSL's init listens on a Unix socket for each session that was started from Windows,
- * /run/WSL/N_interop with N the number of its own process, which is an ancestor of all of the session's; and on one
- * that outlives them, 1_interop, which may be a link. A Windows program is started by the kernel handing it to /init,
- * which asks the socket that WSL_INTEROP names. Services have no WSL_INTEROP; a program that outlives its session has
- * one that is dead.
+ * How it works: for each session that was started from Windows, WSL's init listens on a Unix socket,
+ * /run/WSL/N_interop. N is the number of its own process, which is an ancestor of all processes of the session. It also
+ * listens on 1_interop, which may be a link and outlives the sessions. To start a Windows program, the kernel hands it
+ * to /init, which sends a request to the socket that WSL_INTEROP names. Services have no WSL_INTEROP; that of a program
+ * that outlives its session names a socket where nobody listens.
  *
- * Everyone may put a socket there, and whoever is asked sees what the program is to do: only those of root and our own
- * are taken.
+ * Any user can create a socket there, and its owner sees the whole request. So only the sockets of root and of this
+ * user are used.
  *
- * Ways to fail: no uvrelay.exe; no socket that is alive; no drive, then the current directory stays as it is. */
+ * Ways to fail: there is no uvrelay.exe; nobody listens at any socket. Without a drive the current directory stays as
+ * it is. */
 #include "cli/child/wsl.h"
 
 #include <dirent.h>
@@ -68,7 +69,7 @@ static bool is_there(const char *directory, const char *name)
   return there;
 }
 
-/* Opens a file of `proc`, or returns NULL. */
+/* Opens a file in `proc`, or returns NULL. */
 static FILE *open_proc(const uvr_wsl *self, const char *name)
 {
   char *path = inside(self->proc, name);
@@ -95,7 +96,7 @@ bool uvr_wsl_is(const uvr_wsl *self)
 
 /* The current directory. */
 
-/* The directory of a file, links followed: to be freed, or NULL. */
+/* The directory of a file, after following links, or NULL. To be freed. */
 static char *directory_of(const char *file)
 {
   char *path = realpath(file, NULL);
@@ -112,7 +113,7 @@ static bool can_be_in(const char *directory)
   return directory != NULL && stat(directory, &status) == 0 && S_ISDIR(status.st_mode) && access(directory, X_OK) == 0;
 }
 
-/* A directory on a Windows drive for this program to be in: to be freed, or NULL. */
+/* A directory on a Windows drive to start the program in, or NULL. To be freed. */
 static char *choose_directory(const uvr_wsl *self, const char *file)
 {
   char *own = directory_of(file);
@@ -130,7 +131,7 @@ static char *choose_directory(const uvr_wsl *self, const char *file)
 
 /* The far end. */
 
-/* The program's own directory: to be freed, or NULL. */
+/* The directory of this program, or NULL. To be freed. */
 static char *own_directory(const uvr_wsl *self)
 {
   char path[PATH_MAX];
@@ -149,11 +150,12 @@ static char *own_directory(const uvr_wsl *self)
   return strdup(path);
 }
 
-/* Looks for it in one place; whether the search is over. Keeps why the first one that is there is not executable. */
-static bool look(const char *name, const char *path, char **file, int *code, uvrelay_error_t *error)
+/* Searches one place, and returns whether the search is over. Keeps the error of the first file that exists but cannot
+ * be executed. */
+static bool find_in(const char *name, const char *path, char **file, int *code, uvrelay_error_t *error)
 {
   uvrelay_error_t detail;
-  int found = name == NULL ? UV_ENOMEM : uvr_program_find(name, path, file, &detail);
+  int found = name == NULL ? UV_ENOMEM : uvr_find_program(name, path, file, &detail);
   if (found == UV_EACCES && *code == UV_ENOENT && error != NULL) {
     *error = detail;
   }
@@ -174,8 +176,9 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   char *beside = directory == NULL ? NULL : inside(directory, name);
   char *place = inside(drives.c != NULL ? drives.c : self->mount, UVR_WSL_PLACE);
   *file = NULL;
-  if (!look(beside, NULL, file, &code, error) && !(is_set(self->path) && look(name, self->path, file, &code, error)) &&
-      !look(place, NULL, file, &code, error) && code == UV_ENOENT) {
+  if (!find_in(beside, NULL, file, &code, error) &&
+      !(is_set(self->path) && find_in(name, self->path, file, &code, error)) &&
+      !find_in(place, NULL, file, &code, error) && code == UV_ENOENT) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
                                "cannot find %s: it is not beside this program (in %s), not on PATH, and there is no %s",
                                name, uvr_quote(quoted, directory == NULL ? "?" : directory),
@@ -190,7 +193,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
 
 /* Interop. */
 
-/* Whether somebody listens there; asks without waiting, and leaves at once. */
+/* Whether somebody listens at the socket. Does not block. */
 static bool is_live(const char *path)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -206,8 +209,8 @@ static bool is_live(const char *path)
   return live;
 }
 
-/* The socket of this process of WSL's, if it is alive and of one whom we trust: to be freed, or NULL. */
-static char *take_socket(const uvr_wsl *self, long process)
+/* The path of the socket of this process, if somebody listens there and its owner is trusted, or NULL. To be freed. */
+static char *usable_socket(const uvr_wsl *self, long process)
 {
   struct stat status;
   char *path = NULL;
@@ -221,7 +224,7 @@ static char *take_socket(const uvr_wsl *self, long process)
   return path;
 }
 
-/* The parent's number, or 0. */
+/* The number of the process's parent, or 0. */
 static long parent_of(const uvr_wsl *self, long process)
 {
   char name[32];
@@ -232,14 +235,14 @@ static long parent_of(const uvr_wsl *self, long process)
     text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
     (void)fclose(file);
   }
-  const char *next = strrchr(text, ')'); /* the name before it may have any character */
+  const char *next = strrchr(text, ')'); /* the name before it may contain any character */
   if (next == NULL || strlen(next) < 5) {
     return 0;
   }
-  return strtol(next + 4, NULL, 10); /* behind a blank, the state, a blank */
+  return strtol(next + 4, NULL, 10); /* after a blank, the state and a blank */
 }
 
-/* The process number of a socket's name, or 0 if it is none. */
+/* The process number in the name of a socket, or 0 if it has another name. */
 static long socket_process(const char *name)
 {
   char *end = NULL;
@@ -257,7 +260,7 @@ static int compare_down(const void *one, const void *other)
   return (a < b) - (a > b);
 }
 
-/* The live socket of the highest number: to be freed, or NULL. */
+/* The usable socket with the highest number, or NULL. To be freed. */
 static char *highest_socket(const uvr_wsl *self)
 {
   long numbers[SOCKETS_MAX];
@@ -274,7 +277,7 @@ static char *highest_socket(const uvr_wsl *self)
   qsort(numbers, count, sizeof(numbers[0]), compare_down);
   char *found = NULL;
   for (size_t i = 0; i < count && found == NULL; i++) {
-    found = take_socket(self, numbers[i]);
+    found = usable_socket(self, numbers[i]);
   }
   return found;
 }
@@ -284,13 +287,13 @@ static char *find_socket(const uvr_wsl *self)
   char *found = NULL;
   long process = self->process;
   for (int i = 0; i < ANCESTORS_MAX && found == NULL && (process = parent_of(self, process)) > 0; i++) {
-    found = take_socket(self, process);
+    found = usable_socket(self, process);
   }
-  found = found != NULL ? found : take_socket(self, 1);
+  found = found != NULL ? found : usable_socket(self, 1);
   return found != NULL ? found : highest_socket(self);
 }
 
-/* The environment with another WSL_INTEROP, in one block: to be freed, or NULL. Its other texts are not copied. */
+/* The environment with another WSL_INTEROP, in one block, or NULL. To be freed. Its other texts are not copied. */
 static char **make_environment(const char *interop)
 {
   static const char name[] = "WSL_INTEROP=";
@@ -340,9 +343,9 @@ static bool is_windows_program(const char *file)
   return length > 4 && strcasecmp(file + length - 4, ".exe") == 0;
 }
 
-/* Whether the kernel would hand this file to a shell, as no handler of Windows programs is registered. A table that
- * cannot be seen proves nothing. */
-static bool is_unknown(const uvr_wsl *self, const char *path)
+/* Whether the kernel would hand this file to a shell, because no handler for Windows programs is registered. False if
+ * the table of handlers is not mounted. */
+static bool lacks_handler(const uvr_wsl *self, const char *path)
 {
   char magic[2] = "";
   FILE *file = fopen(path, "re");
@@ -363,7 +366,7 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
   }
   start->directory = choose_directory(self, file);
   int code = choose_interop(self, start, error);
-  if (is_unknown(self, file)) {
+  if (lacks_handler(self, file)) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
                          "Windows programs can probably not be started: %s/sys/fs/binfmt_misc/WSLInterop is missing; "
                          "see [interop] in /etc/wsl.conf, and with systemd its service systemd-binfmt",

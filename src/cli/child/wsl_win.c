@@ -1,4 +1,4 @@
-/* Windows is not WSL: see ../wsl.h. */
+/* Windows is not WSL: see wsl.h. */
 #include "cli/child/wsl.h"
 
 #include <stddef.h>

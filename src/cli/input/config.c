@@ -1,8 +1,10 @@
-/* Routes as text: see routes.h.
+/* The configuration: see config.h.
  *
- * LISTEN=TARGET is split at the first "=" behind which a target begins, as the options behind LISTEN have some, too. A
- * line of a file that cannot be split so is an option, NAME=VALUE. A line is first checked as a whole (UTF-8, control
- * characters), then cut: its end, its comment, the blanks around it. What is wrong is told with its place. */
+ * LISTEN=TARGET is split at the first "=" that is followed by the beginning of a target, as the options of LISTEN
+ * contain
+ * "=" as well. A line of a file that cannot be split in this way is an option, NAME=VALUE. A line is first checked as a
+ * whole (UTF-8, control characters), then its comment and the blanks around it are removed. Each error comes with its
+ * place. */
 #include "cli/input/config.h"
 
 #include <stdlib.h>
@@ -19,29 +21,29 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define EXAMPLE "LISTEN=TARGET, such as tcp://127.0.0.1:8080=tcp://127.0.0.1:80"
 
-/* The parts of a line that have a meaning. */
-typedef struct cut_line {
+/* A line, split. */
+typedef struct split_line {
   char *left;  /* LISTEN, or an option's name */
-  char *right; /* TARGET or its value; or NULL: there is none */
-  bool route;
-  bool more; /* TARGET has a blank and another route behind it */
-} cut_line;
+  char *right; /* TARGET, or the option's value; NULL if there is no "=" */
+  bool is_route;
+  bool more; /* TARGET is followed by a blank and another route */
+} split_line;
 
-/* The file that is read. */
-typedef struct config {
-  uvr_routes *routes;
+/* The file that is parsed. */
+typedef struct file_parser {
+  uvr_config *config;
   uvrelay_route_options_t options;
-  uvr_place place; /* of what was looked at last */
-} config;
+  uvr_place place; /* the last place that was parsed */
+} file_parser;
 
-/* Whether a target begins here: SCHEME:, // or \\. */
+/* Whether `text` begins like a target: with SCHEME:, // or \\. */
 static bool is_target(const char *text)
 {
   size_t scheme = strspn(text, LETTERS) == 0 ? 0 : strspn(text, LETTERS "0123456789+.-");
   return (scheme > 0 && text[scheme] == ':') || strncmp(text, "//", 2) == 0 || strncmp(text, "\\\\", 2) == 0;
 }
 
-/* Ends the text, which ends at `end`, before the blanks there. */
+/* Cuts the blanks off that stand before `end`, where the text ends. */
 static void cut_blanks(const char *text, char *end)
 {
   while (end > text && strchr(BLANKS, end[-1]) != NULL) {
@@ -50,7 +52,7 @@ static void cut_blanks(const char *text, char *end)
   *end = '\0';
 }
 
-/* The first "=" behind which a target begins, or NULL. */
+/* The first "=" that is followed by a target, or NULL. */
 static char *splitting_sign(char *text)
 {
   char *sign = strchr(text, '=');
@@ -60,13 +62,13 @@ static char *splitting_sign(char *text)
   return sign;
 }
 
-/* Cuts at the "=" at which it is to be split. */
-static cut_line cut(char *text)
+/* Splits a line, in place. */
+static split_line split(char *text)
 {
-  cut_line line = {.left = text};
+  split_line line = {.left = text};
   char *sign = splitting_sign(text);
-  line.route = sign != NULL;
-  if (line.route) {
+  line.is_route = sign != NULL;
+  if (line.is_route) {
     char *target = sign + 1 + strspn(sign + 1, BLANKS);
     line.more = splitting_sign(target + strcspn(target, BLANKS)) != NULL;
   } else {
@@ -79,7 +81,7 @@ static cut_line cut(char *text)
   return line;
 }
 
-/* Which character of the line, whose text may have been cut before `at`, stands there. */
+/* The column of `at` in the line, counted in characters. There may be NULs before it. */
 static unsigned column_of(const char *line, const char *at)
 {
   unsigned column = 1;
@@ -89,23 +91,23 @@ static unsigned column_of(const char *line, const char *at)
   return column;
 }
 
-static int grow(uvr_routes *self, uvrelay_error_t *error)
+static int grow(uvr_config *self, uvrelay_error_t *error)
 {
   if (self->count < self->capacity) {
     return 0;
   }
   size_t capacity = self->capacity == 0 ? 8 : self->capacity * 2;
-  uvr_wanted_route *list = realloc(self->list, capacity * sizeof(*list));
-  if (list == NULL) {
+  uvr_config_route *routes = realloc(self->routes, capacity * sizeof(*routes));
+  if (routes == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
-  self->list = list;
+  self->routes = routes;
   self->capacity = capacity;
   return 0;
 }
 
-/* Takes a route whose LISTEN ends in a NUL; TARGET stands `target` bytes behind its beginning. */
-static int append(uvr_routes *self, const char *text, size_t target, uvr_place place, unsigned target_column,
+/* Appends a route. `text` is LISTEN with its NUL; TARGET begins `target` bytes behind the beginning of `text`. */
+static int append(uvr_config *self, const char *text, size_t target, uvr_place place, unsigned target_column,
                   uvrelay_error_t *error)
 {
   size_t size = target + strlen(text + target) + 1;
@@ -116,12 +118,15 @@ static int append(uvr_routes *self, const char *text, size_t target, uvr_place p
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
   memcpy(copy, text, size);
-  self->list[self->count++] = (uvr_wanted_route){
-      .text = copy, .target = copy + target, .place = place, .target_column = target_column, .options = self->options};
+  self->routes[self->count++] = (uvr_config_route){.listen = copy,
+                                                   .target = copy + target,
+                                                   .place = place,
+                                                   .target_column = target_column,
+                                                   .options = self->options};
   return 0;
 }
 
-int uvr_routes_add(uvr_routes *self, const char *argument, uvrelay_error_t *error)
+int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   size_t size = strlen(argument) + 1;
@@ -130,9 +135,9 @@ int uvr_routes_add(uvr_routes *self, const char *argument, uvrelay_error_t *erro
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
   memcpy(text, argument, size);
-  cut_line line = cut(text);
+  split_line line = split(text);
   int code = 0;
-  if (!line.route) {
+  if (!line.is_route) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write " EXAMPLE,
                          uvr_quote(quoted, argument));
   } else if (line.more) {
@@ -145,8 +150,8 @@ int uvr_routes_add(uvr_routes *self, const char *argument, uvrelay_error_t *erro
   return code;
 }
 
-/* The first byte of the line that is not fit for a text, or NULL; its error is set. */
-static const char *unfit(const char *line, const char *end, uvrelay_error_t *error)
+/* The first byte of the line that may not be in it, with *error set, or NULL. */
+static const char *find_bad_byte(const char *line, const char *end, uvrelay_error_t *error)
 {
   for (const char *next = line; next < end;) {
     uint32_t point = 0;
@@ -166,8 +171,8 @@ static const char *unfit(const char *line, const char *end, uvrelay_error_t *err
   return NULL;
 }
 
-/* Where a comment begins in the line, or its end. */
-static char *comment(char *line, char *end)
+/* Where the comment of the line begins; if there is none, where the line ends. */
+static char *find_comment(char *line, char *end)
 {
   for (char *next = line; next < end; next++) {
     if (*next == '#' && (next == line || strchr(BLANKS, next[-1]) != NULL)) {
@@ -182,28 +187,28 @@ static bool is_option_name(const char *text)
   return *text != '\0' && text[strspn(text, LETTERS "0123456789_-")] == '\0';
 }
 
-/* Takes one line, from its first byte on; `end` is behind its last one, without the line's end. */
-static int take_line(config *self, char *line, char *end, uvrelay_error_t *error)
+/* Parses one line, which ends before `end`. */
+static int parse_line(file_parser *self, char *line, char *end, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  const char *wrong = unfit(line, end, error);
+  const char *wrong = find_bad_byte(line, end, error);
   if (wrong != NULL) {
     self->place.column = column_of(line, wrong);
     return UV_EINVAL;
   }
-  cut_blanks(line, comment(line, end));
+  cut_blanks(line, find_comment(line, end));
   char *text = line + strspn(line, BLANKS);
   self->place.column = column_of(line, text);
   if (*text == '\0') {
     return 0;
   }
-  uvr_quote(quoted, text); /* before it is cut */
-  cut_line found = cut(text);
+  uvr_quote(quoted, text); /* before it is split */
+  split_line found = split(text);
   if (found.more) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is more than one route: write one a line", quoted);
   }
-  if (found.route) {
-    return append(self->routes, text, (size_t)(found.right - text), self->place, column_of(line, found.right), error);
+  if (found.is_route) {
+    return append(self->config, text, (size_t)(found.right - text), self->place, column_of(line, found.right), error);
   }
   if (found.right != NULL && is_option_name(found.left)) {
     return uvrelay_route_option(&self->options, UVRELAY_SIDE_NONE, found.left, found.right, error);
@@ -213,8 +218,7 @@ static int take_line(config *self, char *line, char *end, uvrelay_error_t *error
                        quoted);
 }
 
-/* Takes all lines of a text. */
-static int take_lines(config *self, char *text, char *end, uvrelay_error_t *error)
+static int parse_lines(file_parser *self, char *text, char *end, uvrelay_error_t *error)
 {
   int code = 0;
   while (code == 0 && text < end) {
@@ -225,46 +229,34 @@ static int take_lines(config *self, char *text, char *end, uvrelay_error_t *erro
       line_end--;
     }
     self->place.line++;
-    code = take_line(self, text, line_end, error);
+    code = parse_line(self, text, line_end, error);
     text = next;
   }
   return code;
 }
 
-int uvr_routes_add_config(uvr_routes *self, const char *file, char *text, size_t length, uvr_place *place,
-                          uvrelay_error_t *error)
+int uvr_config_add_file(uvr_config *self, const char *file, char *text, size_t length, uvr_place *place,
+                        uvrelay_error_t *error)
 {
   size_t first = self->count;
-  config state = {.routes = self, .options = self->options, .place = {.file = file}};
+  file_parser parser = {.config = self, .options = self->options, .place = {.file = file}};
   if (length >= 2 && (memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0)) {
     *place = (uvr_place){file, 1, 1};
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the file is in UTF-16: save it in UTF-8");
   }
   size_t mark = length >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-  int code = take_lines(&state, text + mark, text + length, error);
+  int code = parse_lines(&parser, text + mark, text + length, error);
   for (size_t i = first; i < self->count; i++) {
-    self->list[i].options = state.options; /* which may stand behind the routes, too */
+    self->routes[i].options = parser.options; /* which may follow the routes */
   }
-  *place = state.place;
+  *place = parser.place;
   return code;
 }
 
-static bool same_letters(const char *a, const char *b)
-{
-  for (; *a != '\0' && *b != '\0'; a++, b++) {
-    char x = *a >= 'A' && *a <= 'Z' ? (char)(*a - 'A' + 'a') : *a;
-    char y = *b >= 'A' && *b <= 'Z' ? (char)(*b - 'A' + 'a') : *b;
-    if (x != y) {
-      return false;
-    }
-  }
-  return *a == *b;
-}
-
-/* The library takes localhost for this, too. */
+/* The host that the library listens on: localhost is 127.0.0.1. */
 static const char *host_of(const uvr_address *address)
 {
-  return same_letters(address->host, "localhost") ? "127.0.0.1" : address->host;
+  return uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
 }
 
 static bool same_listener(const uvr_address *a, const uvr_address *b)
@@ -273,41 +265,41 @@ static bool same_listener(const uvr_address *a, const uvr_address *b)
     return false;
   }
   if (a->kind == UVR_ADDRESS_TCP) {
-    return a->port != 0 && a->port == b->port && same_letters(host_of(a), host_of(b));
+    return a->port != 0 && a->port == b->port && uvr_is_same_word(host_of(a), host_of(b));
   }
-  /* Windows makes no difference between a pipe's letters. */
-  return a->kind == UVR_ADDRESS_NPIPE ? same_letters(a->path, b->path) : strcmp(a->canonical, b->canonical) == 0;
+  /* Windows ignores the case of a pipe's name. */
+  return a->kind == UVR_ADDRESS_NPIPE ? uvr_is_same_word(a->path, b->path) : strcmp(a->canonical, b->canonical) == 0;
 }
 
-/* Checks that no route before the i-th listens there. */
-static int check_twice(const uvr_routes *self, size_t i, uvrelay_error_t *error)
+/* Checks that no route before the i-th one has the same listener. */
+static int check_twice(const uvr_config *self, size_t i, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   size_t first = 0;
-  while (first < i && !same_listener(&self->list[first].listener, &self->list[i].listener)) {
+  while (first < i && !same_listener(&self->routes[first].listener, &self->routes[i].listener)) {
     first++;
   }
   if (first == i) {
     return 0;
   }
-  uvr_quote(quoted, self->list[i].listener.canonical);
-  if (self->list[first].place.file == NULL) {
+  uvr_quote(quoted, self->routes[i].listener.canonical);
+  if (self->routes[first].place.file == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the listener %s is given twice", quoted);
   }
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
                        "the listener %s is given twice, first in line %u of %.100s", quoted,
-                       self->list[first].place.line, self->list[first].place.file);
+                       self->routes[first].place.line, self->routes[first].place.file);
 }
 
-int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error)
+int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
 {
   for (size_t i = 0; i < self->count; i++) {
-    uvr_wanted_route *route = &self->list[i];
+    uvr_config_route *route = &self->routes[i];
     uvrelay_route_options_t options = route->options;
     uvr_address target;
     unsigned given = 0;
     *place = route->place;
-    int code = uvr_route_address(route->text, UVRELAY_LEFT, &options, &given, &route->listener, error);
+    int code = uvr_route_address(route->listen, UVRELAY_LEFT, &options, &given, &route->listener, error);
     if (code == 0) {
       place->column = route->target_column;
       code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
@@ -324,21 +316,21 @@ int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error)
   return 0;
 }
 
-const uvr_wanted_route *uvr_routes_first_far(const uvr_routes *self)
+const uvr_config_route *uvr_config_first_far(const uvr_config *self)
 {
   for (size_t i = 0; i < self->count; i++) {
-    if (self->list[i].needs_far_end) {
-      return &self->list[i];
+    if (self->routes[i].needs_far_end) {
+      return &self->routes[i];
     }
   }
   return NULL;
 }
 
-void uvr_routes_clear(uvr_routes *self)
+void uvr_config_clear(uvr_config *self)
 {
   for (size_t i = 0; i < self->count; i++) {
-    free(self->list[i].text);
+    free(self->routes[i].listen);
   }
-  free(self->list);
-  *self = (uvr_routes){.list = NULL};
+  free(self->routes);
+  *self = (uvr_config){.routes = NULL};
 }

@@ -1,5 +1,5 @@
-/* The routes that serve is to have: LISTEN=TARGET from the command line, and from the lines of configuration files,
- * where options of the file's routes may stand as well. Pure but for its memory: it opens nothing. */
+/* The configuration of serve: its routes, LISTEN=TARGET, from the command line and from the lines of configuration
+ * files, which may also set options for all routes of the file. Pure except for its memory: it opens nothing. */
 #ifndef UVR_CLI_INPUT_CONFIG_H
 #define UVR_CLI_INPUT_CONFIG_H
 
@@ -9,47 +9,47 @@
 #include "address/address.h"
 #include "uvrelay.h"
 
-/* Where something stands. */
+/* A place in the input, for error messages. */
 typedef struct uvr_place {
   const char *file; /* NULL: the command line */
   unsigned line;    /* from 1 */
   unsigned column;  /* from 1, in characters */
 } uvr_place;
 
-/* A route. Its text is valid UTF-8 if it comes from a file, else as it was given. */
-typedef struct uvr_wanted_route {
-  char *text;         /* LISTEN, allocated; TARGET stands behind it */
-  const char *target; /* in `text` */
+/* A route. Its text is valid UTF-8 if it comes from a file; from the command line it is as the user gave it. */
+typedef struct uvr_config_route {
+  char *listen;       /* LISTEN with its options; allocated, as one block with `target` */
+  const char *target; /* TARGET with its options */
   uvr_place place;    /* of LISTEN */
   unsigned target_column;
-  uvrelay_route_options_t options; /* but for those that its addresses have */
-  uvr_address listener;            /* once it was checked, as is: */
-  bool needs_far_end;              /* its target can be reached through a far end only */
-} uvr_wanted_route;
+  uvrelay_route_options_t options; /* without the options that the two addresses have */
+  uvr_address listener;            /* set by uvr_config_check */
+  bool needs_far_end;              /* set by uvr_config_check: its target can only be reached through a far end */
+} uvr_config_route;
 
-/* To begin as all zero but for the options. */
-typedef struct uvr_routes {
-  uvr_wanted_route *list;
+/* Initialise it with zeros and the options. */
+typedef struct uvr_config {
+  uvr_config_route *routes;
   size_t count;
   size_t capacity;
-  uvrelay_route_options_t options; /* of all routes, before those of their file */
-} uvr_routes;
+  uvrelay_route_options_t options; /* of all routes; the options of a file override them */
+} uvr_config;
 
-/* Adds a route of the command line. Returns 0; or UV_EINVAL, UV_ENOMEM and *error. */
-int uvr_routes_add(uvr_routes *self, const char *argument, uvrelay_error_t *error);
+/* Adds a route from the command line. Returns 0; or UV_EINVAL, UV_ENOMEM and *error. */
+int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t *error);
 
-/* Adds the routes that a file's text has, all with the file's options. The text (`length` bytes, and a NUL behind them)
- * is changed. Returns 0; or UV_EINVAL, UV_ENOMEM, *error, and *place of what is wrong. */
-int uvr_routes_add_config(uvr_routes *self, const char *file, char *text, size_t length, uvr_place *place,
-                          uvrelay_error_t *error);
+/* Adds the routes of a file, all with the file's options. `text` is its contents, `length` bytes with a NUL behind
+ * them; it is modified. Returns 0; or UV_EINVAL or UV_ENOMEM, *error, and the *place of the error. */
+int uvr_config_add_file(uvr_config *self, const char *file, char *text, size_t length, uvr_place *place,
+                        uvrelay_error_t *error);
 
-/* When all routes are there: reads each address with its options, and looks for listeners that stand twice.
- * Returns 0; or UV_EINVAL, *error and *place. */
-int uvr_routes_check(uvr_routes *self, uvr_place *place, uvrelay_error_t *error);
+/* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener that is
+ * given twice. Returns 0; or UV_EINVAL, *error and *place. */
+int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error);
 
 /* The first route that needs a far end, or NULL. */
-const uvr_wanted_route *uvr_routes_first_far(const uvr_routes *self);
+const uvr_config_route *uvr_config_first_far(const uvr_config *self);
 
-void uvr_routes_clear(uvr_routes *self);
+void uvr_config_clear(uvr_config *self);
 
 #endif

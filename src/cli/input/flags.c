@@ -1,5 +1,5 @@
-/* Flags: see flags.h. They are taken as Go's flag package does, down to its corner cases ("-" is no flag, "--" ends
- * them, a flag's value may begin with a hyphen). The refusal of an unknown one says what was probably meant. */
+/* Flags: see flags.h. They are parsed as by Go's flag package, down to its corner cases: "-" is no flag, "--" ends the
+ * flags, a value may begin with a hyphen. The error of an unknown flag suggests what was probably meant. */
 #include "cli/input/flags.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #define REFUSE_FLAG(self, ...)                                                                                         \
   (uvr_error_set((self)->error, UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), UVR_FLAGS_WRONG)
 
-/* A flag's name as it was given, which ends at "=" or at the text's end. */
+/* The name of a flag as it was given, without a NUL at its end. */
 typedef struct word {
   const char *text;
   size_t length;
@@ -33,8 +33,8 @@ static char lower(char c)
   return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-/* How many letters must be changed, put in or left out to make `name` into `other`, in letters of either case; or
- * a large number if `name` is much longer than any flag. */
+/* How many letters must be changed, inserted or removed to turn `name` into `other`, ignoring case; or a large number
+ * if `name` is much longer than any flag. */
 static size_t distance(word name, const char *other)
 {
   enum { MAX = 20 };
@@ -60,8 +60,8 @@ static size_t distance(word name, const char *other)
   return row[name.length];
 }
 
-/* The flag that was probably meant, or NULL: one that begins alike, or that takes two changed letters at most. A
- * short one must be right but for its letters' case. */
+/* The flag that was probably meant, or NULL: one with the same beginning, or one that differs in two letters at most. A
+ * short flag must be the same except for case. */
 static const char *near_flag(const uvr_flags *self, word name)
 {
   const char *found = NULL;
@@ -84,7 +84,7 @@ static const char *near_flag(const uvr_flags *self, word name)
   return found;
 }
 
-/* Whether `name` is several flags of one letter written as one, as in -sv. */
+/* Whether `name` is several flags of one letter joined, as in -sv. */
 static bool is_joined(const uvr_flags *self, word name)
 {
   for (size_t i = 0; i < name.length; i++) {
@@ -123,8 +123,8 @@ static bool parse_bool(const char *text, bool *value)
   return false;
 }
 
-/* `value` is what stands behind "=", or NULL. */
-static uvr_flags_step take_known(uvr_flags *self, const uvr_flag *flag, const char *value, uvr_flag_taken *out)
+/* Parses the value of a known flag. `value` is the text behind "=", or NULL. */
+static uvr_flags_step parse_value(uvr_flags *self, const uvr_flag *flag, const char *value, uvr_parsed_flag *out)
 {
   out->id = flag->id;
   out->on = true;
@@ -140,12 +140,12 @@ static uvr_flags_step take_known(uvr_flags *self, const uvr_flag *flag, const ch
     return REFUSE_FLAG(self, "bad value in %s: write true or false, or the flag alone",
                        uvr_quote(quoted, self->argv[self->next - 1]));
   }
-  return UVR_FLAGS_TAKEN;
+  return UVR_FLAGS_FOUND;
 }
 
-uvr_flags_step uvr_flags_take(uvr_flags *self, uvr_flag_taken *out)
+uvr_flags_step uvr_flags_next(uvr_flags *self, uvr_parsed_flag *out)
 {
-  if (self->next >= self->argc || !uvr_flags_like(self->argv[self->next])) {
+  if (self->next >= self->argc || !uvr_looks_like_flag(self->argv[self->next])) {
     return UVR_FLAGS_LAST;
   }
   const char *argument = self->argv[self->next++];
@@ -163,10 +163,10 @@ uvr_flags_step uvr_flags_take(uvr_flags *self, uvr_flag_taken *out)
   if (flag == NULL) {
     return refuse_unknown(self, argument, name);
   }
-  return take_known(self, flag, text[name.length] == '=' ? text + name.length + 1 : NULL, out);
+  return parse_value(self, flag, text[name.length] == '=' ? text + name.length + 1 : NULL, out);
 }
 
-bool uvr_flags_like(const char *argument)
+bool uvr_looks_like_flag(const char *argument)
 {
   return argument[0] == '-' && argument[1] != '\0';
 }

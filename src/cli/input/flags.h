@@ -10,44 +10,44 @@
 typedef enum uvr_flag_kind {
   UVR_FLAG_SWITCH, /* -x, -x=true or -x=false */
   UVR_FLAG_VALUE,  /* -x=VALUE or -x VALUE */
-  UVR_FLAG_ALONE   /* -x; should it have a value, that is not looked at */
+  UVR_FLAG_ALONE   /* -x; a value is ignored */
 } uvr_flag_kind;
 
 typedef struct uvr_flag {
   const char *name;
   int id;
   uvr_flag_kind kind;
-  const char *form; /* UVR_FLAG_VALUE: how it is to be written, "--timeout=SECONDS" */
+  const char *form; /* UVR_FLAG_VALUE: how to write it, for messages: "--timeout=SECONDS" */
 } uvr_flag;
 
-/* The state of parsing. `next` begins as the first argument's number. */
+/* The state of parsing. `next` must be the index of the first argument at first. */
 typedef struct uvr_flags {
   const uvr_flag *table;
   size_t count;
-  const char *all; /* which flags there are, or how to learn that: ends the refusal of an unknown one */
+  const char *all; /* which flags there are, or how to list them: the end of the error of an unknown flag */
   int argc;
   char *const *argv;
   int next;
   uvrelay_error_t *error; /* may be NULL */
 } uvr_flags;
 
-/* A flag that was taken. */
-typedef struct uvr_flag_taken {
+/* A flag as it was given. */
+typedef struct uvr_parsed_flag {
   int id;
   bool on;           /* UVR_FLAG_SWITCH */
   const char *value; /* UVR_FLAG_VALUE: in argv */
-} uvr_flag_taken;
+} uvr_parsed_flag;
 
 typedef enum uvr_flags_step {
-  UVR_FLAGS_TAKEN, /* *out is filled in */
-  UVR_FLAGS_LAST,  /* there is no further flag: `next` is the first argument that is none */
+  UVR_FLAGS_FOUND, /* *out is the flag */
+  UVR_FLAGS_LAST,  /* there are no more flags: `next` is the index of the first other argument */
   UVR_FLAGS_WRONG  /* *error says why, with code UV_EINVAL */
 } uvr_flags_step;
 
-/* Takes the next flag, if there is one. */
-uvr_flags_step uvr_flags_take(uvr_flags *self, uvr_flag_taken *out);
+/* Parses the next flag, if there is one. */
+uvr_flags_step uvr_flags_next(uvr_flags *self, uvr_parsed_flag *out);
 
-/* Whether an argument behind the flags looks like one that stands in the wrong place. */
-bool uvr_flags_like(const char *argument);
+/* Whether an argument looks like a flag, which is an error behind the flags. */
+bool uvr_looks_like_flag(const char *argument);
 
 #endif

@@ -1,5 +1,5 @@
-/* The command line of mux: see mux_options.h. The last of several flags wins, but for --allow; the first that is wrong
- * ends the parsing. */
+/* The command line of mux: see mux_options.h. If a flag other than --allow is given more than once, the last one
+ * counts. The first error ends the parsing. */
 #include "cli/input/mux_options.h"
 
 #include <string.h>
@@ -25,8 +25,8 @@ static const uvr_flag mux_flags[] = {
 
 #define REFUSE_MUX(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
-/* A pattern that can match no address would refuse everything, to the surprise of who wrote it. */
-static bool keep_pattern(uvr_mux_options *out, const char *pattern, uvrelay_error_t *error)
+/* A pattern that cannot match any address is refused here, as it would silently allow nothing. */
+static bool add_pattern(uvr_mux_options *out, const char *pattern, uvrelay_error_t *error)
 {
   static const char *const never[] = {"npipe:", "via:", "\\\\"};
   char quoted[UVR_QUOTED_SIZE];
@@ -46,15 +46,15 @@ static bool keep_pattern(uvr_mux_options *out, const char *pattern, uvrelay_erro
   return true;
 }
 
-static bool keep_flag(uvr_mux_options *out, const uvr_flag_taken *taken, uvrelay_error_t *error)
+static bool set_option(uvr_mux_options *out, const uvr_parsed_flag *flag, uvrelay_error_t *error)
 {
-  switch (taken->id) {
+  switch (flag->id) {
   case MUX_ALLOW:
-    return keep_pattern(out, taken->value, error);
+    return add_pattern(out, flag->value, error);
   case MUX_WINDOW_TOTAL:
-    return uvr_window_parse(taken->value, &out->window_total, error);
+    return uvr_window_parse(flag->value, &out->window_total, error);
   default:
-    out->verbose = taken->on;
+    out->verbose = flag->on;
     return true;
   }
 }
@@ -68,15 +68,15 @@ uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_optio
                     .argv = argv,
                     .next = 1,
                     .error = error};
-  uvr_flag_taken taken;
+  uvr_parsed_flag flag;
   uvr_flags_step step;
   char quoted[UVR_QUOTED_SIZE];
   memset(out, 0, sizeof(*out));
-  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
-    if (taken.id == MUX_HELP) {
+  while ((step = uvr_flags_next(&self, &flag)) == UVR_FLAGS_FOUND) {
+    if (flag.id == MUX_HELP) {
       return UVR_MUX_SHOW_HELP;
     }
-    if (!keep_flag(out, &taken, error)) {
+    if (!set_option(out, &flag, error)) {
       return UVR_MUX_WRONG_USAGE;
     }
   }

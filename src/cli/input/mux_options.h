@@ -15,8 +15,8 @@
 /* All text is in argv. */
 typedef struct uvr_mux_options {
   bool verbose;                         /* -v */
-  uint64_t window_total;                /* --window-total, in bytes; 0: the library's own */
-  const char *allow[UVR_MUX_ALLOW_MAX]; /* --allow, in their order */
+  uint64_t window_total;                /* --window-total, in bytes; 0: the library's default */
+  const char *allow[UVR_MUX_ALLOW_MAX]; /* --allow, in the order given */
   size_t allow_count;                   /* 0: all is allowed */
 } uvr_mux_options;
 
@@ -26,8 +26,8 @@ typedef enum uvr_mux_action {
   UVR_MUX_WRONG_USAGE /* the error to standard error, exit 2 */
 } uvr_mux_action;
 
-/* Reads the command line, argv[0] ("mux") being skipped. With UVR_MUX_WRONG_USAGE, *error (which may be NULL) says what
- * is wrong, with code UV_EINVAL; else it is not touched. Help takes effect where it stands. */
+/* Parses the command line; argv[0], "mux", is skipped. With UVR_MUX_WRONG_USAGE *error (which may be NULL) says what is
+ * wrong, with code UV_EINVAL; otherwise it is not touched. --help takes effect at once. */
 uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_options *out, uvrelay_error_t *error);
 
 /* The usage: lines of at most 80 columns, the last one with its newline. */

@@ -1,4 +1,5 @@
-/* The command line: see options.h. The last of several flags wins; the first that is wrong ends the parsing. */
+/* The command line: see options.h. If a flag is given more than once, the last one counts. The first error ends the
+ * parsing. */
 #include "cli/input/options.h"
 
 #include <stddef.h>
@@ -52,7 +53,7 @@ static bool parse_timeout(const char *text, uint32_t *milliseconds)
   return good;
 }
 
-/* Where a flag that is on or off is kept; `version` for the one that is no option. */
+/* Where a switch is stored; --version, which is no option, is stored in *version. */
 static bool *switch_of(uvr_options *out, int id, bool *version)
 {
   switch (id) {
@@ -75,26 +76,26 @@ static bool *switch_of(uvr_options *out, int id, bool *version)
   }
 }
 
-/* Keeps what a flag says. */
-static bool keep(uvr_options *out, const uvr_flag_taken *taken, bool *version, uvrelay_error_t *error)
+/* Stores a flag. */
+static bool set_option(uvr_options *out, const uvr_parsed_flag *flag, bool *version, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  if (taken->id == FLAG_TIMEOUT) {
-    return parse_timeout(taken->value, &out->timeout_ms) ||
+  if (flag->id == FLAG_TIMEOUT) {
+    return parse_timeout(flag->value, &out->timeout_ms) ||
            REFUSE(error, "bad value %s for --timeout: write a number of seconds over 0 and up to %d, such as 2.5",
-                  uvr_quote(quoted, taken->value), UVR_OPTIONS_TIMEOUT_MAX_SECONDS);
+                  uvr_quote(quoted, flag->value), UVR_OPTIONS_TIMEOUT_MAX_SECONDS);
   }
-  if (taken->id == FLAG_IMPERSONATION) {
-    return uvr_impersonation_parse(taken->value, &out->impersonation) ||
+  if (flag->id == FLAG_IMPERSONATION) {
+    return uvr_impersonation_parse(flag->value, &out->impersonation) ||
            REFUSE(error, "bad value %s for --impersonation: write " UVR_IMPERSONATION_LEVELS,
-                  uvr_quote(quoted, taken->value));
+                  uvr_quote(quoted, flag->value));
   }
-  *switch_of(out, taken->id, version) = taken->on;
+  *switch_of(out, flag->id, version) = flag->on;
   return true;
 }
 
-/* Takes what is left as the one TARGET. */
-static bool take_target(const uvr_flags *self, uvr_options *out)
+/* The remaining argument is TARGET. */
+static bool parse_target(const uvr_flags *self, uvr_options *out)
 {
   char quoted[UVR_QUOTED_SIZE];
   int count = self->argc - self->next;
@@ -102,7 +103,7 @@ static bool take_target(const uvr_flags *self, uvr_options *out)
     return REFUSE(self->error, "TARGET is missing: write what to relay to, such as //./pipe/NAME");
   }
   for (int i = self->next + 1; i < self->argc; i++) {
-    if (uvr_flags_like(self->argv[i])) {
+    if (uvr_looks_like_flag(self->argv[i])) {
       return REFUSE(self->error, "%s stands behind TARGET: flags must stand before TARGET",
                     uvr_quote(quoted, self->argv[i]));
     }
@@ -125,15 +126,15 @@ uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *
                     .argv = argv,
                     .next = 1,
                     .error = error};
-  uvr_flag_taken taken;
+  uvr_parsed_flag flag;
   uvr_flags_step step;
   bool version = false;
   memset(out, 0, sizeof(*out));
-  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
-    if (taken.id == FLAG_HELP) {
+  while ((step = uvr_flags_next(&self, &flag)) == UVR_FLAGS_FOUND) {
+    if (flag.id == FLAG_HELP) {
       return UVR_OPTIONS_SHOW_HELP;
     }
-    if (!keep(out, &taken, &version, error)) {
+    if (!set_option(out, &flag, &version, error)) {
       return UVR_OPTIONS_WRONG_USAGE;
     }
   }
@@ -143,7 +144,7 @@ uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *
   if (version) {
     return UVR_OPTIONS_SHOW_VERSION;
   }
-  return take_target(&self, out) ? UVR_OPTIONS_RUN : UVR_OPTIONS_WRONG_USAGE;
+  return parse_target(&self, out) ? UVR_OPTIONS_RUN : UVR_OPTIONS_WRONG_USAGE;
 }
 
 const char *uvr_options_usage(void)

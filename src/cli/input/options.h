@@ -9,19 +9,19 @@
 #include "base/error.h"
 #include "stream/npipe.h"
 
-/* --timeout's upper limit: a day. */
+/* The upper limit of --timeout: a day. */
 #define UVR_OPTIONS_TIMEOUT_MAX_SECONDS 86400
 
 typedef struct uvr_options {
   bool retry;             /* -p: keep trying to connect */
-  bool send_end;          /* -s: pass on the end of standard input as a zero-byte message */
+  bool send_end;          /* -s: send a zero-byte message at the end of standard input */
   bool end_at_target_end; /* -ep */
   bool end_at_input_end;  /* -ei */
   bool assuan;            /* -a: TARGET is a libassuan socket file; parse it with UVR_ADDRESS_ASSUAN_PATH */
   bool hide_console;      /* -bg */
   bool verbose;           /* -v */
   uvrelay_impersonation_t impersonation;
-  uint32_t timeout_ms; /* for connecting; 0 when none was given */
+  uint32_t timeout_ms; /* for connecting; 0: not given */
   const char *target;  /* in argv; NULL unless the action is UVR_OPTIONS_RUN */
 } uvr_options;
 
@@ -32,10 +32,10 @@ typedef enum uvr_options_action {
   UVR_OPTIONS_WRONG_USAGE   /* the error and the usage to standard error, exit 2 */
 } uvr_options_action;
 
-/* Reads the command line, argv[0] (the program's name) being skipped. Parsing stops at the first argument that is
- * no flag, or after "--"; then exactly one TARGET must be left, which is not looked into. With
- * UVR_OPTIONS_WRONG_USAGE, *error (which may be NULL) says what is wrong, with code UV_EINVAL; else it is not
- * touched. -h and -help take effect where they stand, --version after all flags were found right. */
+/* Parses the command line; argv[0], the program's name, is skipped. Parsing stops at the first argument that is no
+ * flag, or after "--"; exactly one argument must then be left, TARGET, which is not checked. With
+ * UVR_OPTIONS_WRONG_USAGE *error (which may be NULL) says what is wrong, with code UV_EINVAL; otherwise it is not
+ * touched. -h and -help take effect at once, --version after all flags have been parsed. */
 uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *out, uvrelay_error_t *error);
 
 /* The usage: lines of at most 80 columns, the last one with its newline. */

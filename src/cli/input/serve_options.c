@@ -1,5 +1,5 @@
-/* The command line of serve: see serve_options.h. The last of several flags wins, but for --config; the first that is
- * wrong ends the parsing. What an option of a route may be is the library's to say. */
+/* The command line of serve: see serve_options.h. If a flag other than --config is given more than once, the last one
+ * counts. The first error ends the parsing. The library checks the options of routes. */
 #include "cli/input/serve_options.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@
 #define DEFAULT_DRAIN_MS 5000
 #define ROUTE_EXAMPLE    "LISTEN=TARGET, such as tcp://127.0.0.1:8080=tcp://127.0.0.1:80"
 
-/* Behind the names of routes' options. */
+/* The flags that are no options of routes; their numbers follow uvr_serve_name. */
 typedef enum serve_flag_id {
   SERVE_CONFIG = UVR_SERVE_NAMES,
   SERVE_ALLOW_REMOTE,
@@ -58,7 +58,7 @@ static const uvr_flag serve_flags[] = {
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
-static bool keep_seconds(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
+static bool parse_seconds(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   uint64_t value = 0;
@@ -70,7 +70,7 @@ static bool keep_seconds(const char *name, const char *text, bool zero, uint64_t
   return true;
 }
 
-static bool keep_config(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
+static bool add_config(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
 {
   if (*file == '\0') {
     return REFUSE_SERVE(error, "--config names no file: write --config=FILE, or --config=- for standard input");
@@ -82,46 +82,46 @@ static bool keep_config(uvr_serve_options *out, const char *file, uvrelay_error_
   return true;
 }
 
-/* An option of all routes, if the library takes it. */
-static bool keep_option(uvr_serve_options *out, int id, const char *value, uvrelay_error_t *error)
+/* Stores an option of all routes, if its value is good. */
+static bool set_route_option(uvr_serve_options *out, int id, const char *value, uvrelay_error_t *error)
 {
   uvrelay_route_options_t ignored = {.size = sizeof(ignored)};
   out->values[id] = value;
   return uvrelay_route_option(&ignored, UVRELAY_SIDE_NONE, serve_flags[id].name, value, error) == 0;
 }
 
-static bool keep_flag(uvr_serve_options *out, const uvr_flag_taken *taken, uvrelay_error_t *error)
+static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvrelay_error_t *error)
 {
-  switch (taken->id) {
+  switch (flag->id) {
   case SERVE_CONFIG:
-    return keep_config(out, taken->value, error);
+    return add_config(out, flag->value, error);
   case SERVE_ALLOW_REMOTE:
-    out->allow_remote = taken->on;
+    out->allow_remote = flag->on;
     return true;
   case SERVE_DRAIN:
-    return keep_seconds("drain", taken->value, true, &out->drain_ms, error);
+    return parse_seconds("drain", flag->value, true, &out->drain_ms, error);
   case SERVE_STATUS:
-    return keep_seconds("status", taken->value, false, &out->status_ms, error);
+    return parse_seconds("status", flag->value, false, &out->status_ms, error);
   case SERVE_VIA:
-    out->via = taken->value;
+    out->via = flag->value;
     return true;
   case SERVE_EAGER:
-    out->eager = taken->on;
+    out->eager = flag->on;
     return true;
   case SERVE_WINDOW_TOTAL:
-    return uvr_window_parse(taken->value, &out->window_total, error);
+    return uvr_window_parse(flag->value, &out->window_total, error);
   case SERVE_JSON:
-    out->json = taken->on;
+    out->json = flag->on;
     return true;
   case SERVE_VERBOSE:
-    out->verbose = taken->on;
+    out->verbose = flag->on;
     return true;
   default:
-    return keep_option(out, taken->id, taken->value, error);
+    return set_route_option(out, flag->id, flag->value, error);
   }
 }
 
-static bool take_routes(const uvr_flags *self, uvr_serve_options *out)
+static bool parse_routes(const uvr_flags *self, uvr_serve_options *out)
 {
   char quoted[UVR_QUOTED_SIZE];
   int count = self->argc - self->next;
@@ -129,7 +129,7 @@ static bool take_routes(const uvr_flags *self, uvr_serve_options *out)
     return REFUSE_SERVE(self->error, "no route is given: write " ROUTE_EXAMPLE ", or --config=FILE");
   }
   for (int i = self->next; i < self->argc; i++) {
-    if (uvr_flags_like(self->argv[i])) {
+    if (uvr_looks_like_flag(self->argv[i])) {
       return REFUSE_SERVE(self->error, "%s stands where a route is wanted: flags must stand before the routes",
                           uvr_quote(quoted, self->argv[i]));
     }
@@ -150,18 +150,18 @@ uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve
                     .argv = argv,
                     .next = 1,
                     .error = error};
-  uvr_flag_taken taken;
+  uvr_parsed_flag flag;
   uvr_flags_step step;
   *out = (uvr_serve_options){.drain_ms = DEFAULT_DRAIN_MS};
-  while ((step = uvr_flags_take(&self, &taken)) == UVR_FLAGS_TAKEN) {
-    if (taken.id == SERVE_HELP) {
+  while ((step = uvr_flags_next(&self, &flag)) == UVR_FLAGS_FOUND) {
+    if (flag.id == SERVE_HELP) {
       return UVR_SERVE_SHOW_HELP;
     }
-    if (!keep_flag(out, &taken, error)) {
+    if (!set_option(out, &flag, error)) {
       return UVR_SERVE_WRONG_USAGE;
     }
   }
-  return step == UVR_FLAGS_LAST && take_routes(&self, out) ? UVR_SERVE_RUN : UVR_SERVE_WRONG_USAGE;
+  return step == UVR_FLAGS_LAST && parse_routes(&self, out) ? UVR_SERVE_RUN : UVR_SERVE_WRONG_USAGE;
 }
 
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes)

@@ -29,16 +29,16 @@ typedef struct uvr_serve_options {
   bool verbose;                               /* -v */
   bool json;                                  /* --json */
   bool allow_remote;                          /* --allow-remote */
-  uint64_t drain_ms;                          /* --drain; 0: connections are cut at once */
-  uint64_t status_ms;                         /* --status; 0: only when asked */
-  const char *via;                            /* --via, a command line that was not looked into; NULL: none */
+  uint64_t drain_ms;                          /* --drain; 0: connections are closed at once */
+  uint64_t status_ms;                         /* --status; 0: only on SIGUSR1 */
+  const char *via;                            /* --via, a command line that is not parsed here; NULL: not given */
   bool eager;                                 /* --eager */
-  uint64_t window_total;                      /* --window-total, in bytes; 0: the library's own */
-  const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each NULL or found good */
-  const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in their order */
+  uint64_t window_total;                      /* --window-total, in bytes; 0: the library's default */
+  const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each a good value or NULL */
+  const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in the order given */
   unsigned config_count;
-  char *const *routes; /* the arguments behind the flags, not looked into */
-  int route_count;     /* may be 0 where there is a config */
+  char *const *routes; /* the arguments behind the flags, not parsed here */
+  int route_count;     /* may be 0 if there is a config */
 } uvr_serve_options;
 
 typedef enum uvr_serve_action {
@@ -47,11 +47,11 @@ typedef enum uvr_serve_action {
   UVR_SERVE_WRONG_USAGE /* the error to standard error, exit 2 */
 } uvr_serve_action;
 
-/* Reads the command line, argv[0] ("serve") being skipped. With UVR_SERVE_WRONG_USAGE, *error (which may be NULL) says
- * what is wrong, with code UV_EINVAL; else it is not touched. Help takes effect where it stands. */
+/* Parses the command line; argv[0], "serve", is skipped. With UVR_SERVE_WRONG_USAGE *error (which may be NULL) says
+ * what is wrong, with code UV_EINVAL; otherwise it is not touched. --help takes effect at once. */
 uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve_options *out, uvrelay_error_t *error);
 
-/* Sets in *routes what the flags say of all routes. */
+/* Sets the options of all routes that were given as flags. */
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes);
 
 /* The usage: lines of at most 80 columns, the last one with its newline. */

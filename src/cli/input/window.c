@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/text.h"
 
-#define WINDOW_MIN ((uint64_t)128 * 1024)                /* the library's */
-#define WINDOW_MAX ((uint64_t)1024 * 1024 * 1024 * 1024) /* more than anybody has */
+#define WINDOW_MIN ((uint64_t)128 * 1024)                /* the library's minimum */
+#define WINDOW_MAX ((uint64_t)1024 * 1024 * 1024 * 1024) /* more memory than any computer has */
 
 /* The factor of a unit, or 0. */
 static uint64_t factor_of(const char *unit)

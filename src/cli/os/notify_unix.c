@@ -1,5 +1,5 @@
-/* Readiness: see notify.h. NOTIFY_SOCKET is the path of a datagram socket, or the name of an abstract one, with "@" for
- * the NUL that it begins with. */
+/* Notification: see notify.h. NOTIFY_SOCKET is the path of a datagram socket, or the name of an abstract one with "@"
+ * in place of its leading NUL. */
 #include "cli/os/notify.h"
 
 #include <errno.h>
@@ -34,7 +34,7 @@ int uvr_notify(const char *state)
   if (fd < 0) {
     return uv_translate_sys_error(errno);
   }
-  /* An abstract name has no NUL at its end: it would be a part of it. */
+  /* An abstract name does not end in a NUL, which would be part of the name. */
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (*name == '@' ? 0 : 1));
   ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
   int code = sent < 0 ? uv_translate_sys_error(errno) : 0;

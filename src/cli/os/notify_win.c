@@ -1,4 +1,4 @@
-/* Nobody is told on Windows: see notify.h. */
+/* Windows has no such protocol: see notify.h. */
 #include "cli/os/notify.h"
 
 int uvr_notify(const char *state)

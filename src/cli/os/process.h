@@ -1,20 +1,19 @@
-/* What the program does to its own process and to its children: process_unix.c and process_win.c. Not part of
- * the library. */
+/* Limits, signals and process groups: process_unix.c and process_win.c. */
 #ifndef UVR_CLI_OS_PROCESS_H
 #define UVR_CLI_OS_PROCESS_H
 
 #include <stdbool.h>
 
-/* Lets it have as many descriptors as it is allowed to. */
+/* Raises the limit of open descriptors as far as this process may. */
 void uvr_process_raise_limits(void);
 
-/* Whether it was started so that it ignores this signal, as nohup does and a shell does in the background. */
+/* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);
 
-/* Whether a child may be given a session of its own, so that the terminal's signals don't reach it. */
+/* Whether a child can have a session of its own, so that signals of the terminal do not reach it. */
 bool uvr_process_has_sessions(void);
 
-/* Sends a signal to all processes of the group that this child leads. False where there are no such groups. */
+/* Sends a signal to all processes of the group whose leader is this child. False where the system has no groups. */
 bool uvr_process_signal_group(int leader, int signal);
 
 #endif

@@ -1,4 +1,4 @@
-/* The process: see process.h. */
+/* Unix's part of process.h. */
 #include "cli/os/process.h"
 
 #include <signal.h>

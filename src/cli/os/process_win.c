@@ -1,4 +1,4 @@
-/* Windows has none of such limits, signals, sessions and groups: see process.h. */
+/* Windows has no such limits, signals, sessions or groups: see process.h. */
 #include "cli/os/process.h"
 
 void uvr_process_raise_limits(void)
@@ -13,7 +13,7 @@ bool uvr_process_ignores(int signal)
 
 bool uvr_process_has_sessions(void)
 {
-  return false; /* without a window it has a console of its own, and with one it would not end with its parent */
+  return false; /* a detached child would not end with its parent; one without a window has a console of its own */
 }
 
 bool uvr_process_signal_group(int leader, int signal)

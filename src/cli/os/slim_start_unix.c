@@ -1,4 +1,4 @@
-/* On Unix libuv starts quickly enough: see light_start.h. */
+/* On Unix libuv starts quickly enough: see slim_start.h. */
 #include "cli/os/slim_start.h"
 
 void uvr_slim_start(bool sockets)

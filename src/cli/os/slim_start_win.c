@@ -1,13 +1,13 @@
-/* Keeps libraries out of the program's start that libuv loads there and a relay does not need.
+/* Keeps the program's start from loading libraries that libuv loads and a relay does not need.
  *
- * user32.dll: libuv asks GetSystemMetrics(SM_CLEANBOOT) whether Windows runs in safe mode. Loading it makes a process a
- * graphical one, which costs more than all the rest of our start. Here the registry is asked instead.
- * ws2_32.dll: in safe mode libuv leaves the network alone, which is also right for a relay to a named pipe.
- * powrprof.dll (with advapi32.dll and more): libuv wants to be told when the computer wakes up, to look at its timers
- * anew. None of ours matters more after a sleep than before.
+ * user32.dll: libuv calls GetSystemMetrics(SM_CLEANBOOT) to learn whether Windows runs in safe mode. Loading the
+ * library makes the process a graphical one, which takes longer than the rest of the start. Here the registry is read
+ * instead. ws2_32.dll: in safe mode libuv does not initialise the network, which a relay to a named pipe does not need
+ * either; so without sockets this reports safe mode. powrprof.dll (with advapi32.dll and more): libuv registers for a
+ * notification when the computer wakes up, to update its timers. None of our timers needs that.
  *
- * It is done by defining the pointers through which libuv's code calls these functions, so it concerns this program
- * only. What else uses such libraries loads them on demand (deps/delay-load.cmake). */
+ * This file defines the pointers through which libuv's code calls these functions, so it affects this program only.
+ * Other users of such libraries load them on demand (deps/delay-load.cmake). */
 #include "cli/os/slim_start.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ extern int(WINAPI *const __imp_GetSystemMetrics)(int);
 extern HMODULE(WINAPI *const __imp_LoadLibraryExA)(LPCSTR, HANDLE, DWORD);
 // NOLINTEND(bugprone-reserved-identifier, cert-dcl37-c)
 
-static bool wants_sockets = true; /* of the program's only thread, before libuv starts */
+static bool wants_sockets = true; /* only used by the main thread, before libuv starts */
 
 void uvr_slim_start(bool sockets)
 {
@@ -28,7 +28,7 @@ void uvr_slim_start(bool sockets)
 
 typedef LSTATUS(WINAPI *get_value)(HKEY, LPCWSTR, LPCWSTR, DWORD, DWORD *, void *, DWORD *);
 
-/* The registry has this value in safe mode only: 1 minimal, 2 with network; SM_CLEANBOOT has the same values. */
+/* The registry has the value in safe mode only: 1 without network, 2 with it, as SM_CLEANBOOT. */
 static int WINAPI get_system_metrics(int index)
 {
   if (!wants_sockets) {
@@ -36,7 +36,7 @@ static int WINAPI get_system_metrics(int index)
   }
   DWORD option = 0;
   DWORD size = sizeof(option);
-  HMODULE base = GetModuleHandleW(L"kernelbase.dll"); /* has it, too, and is in every process */
+  HMODULE base = GetModuleHandleW(L"kernelbase.dll"); /* it has RegGetValueW, too, and is loaded in every process */
   FARPROC found = base == NULL ? NULL : GetProcAddress(base, "RegGetValueW");
   if (index != SM_CLEANBOOT || found == NULL) {
     return 0;
@@ -50,7 +50,7 @@ static int WINAPI get_system_metrics(int index)
 static HMODULE WINAPI load_library_ex(LPCSTR name, HANDLE file, DWORD flags)
 {
   if (strcmp(name, "powrprof.dll") == 0) {
-    SetLastError(ERROR_MOD_NOT_FOUND); /* which libuv bears, for old versions of Windows */
+    SetLastError(ERROR_MOD_NOT_FOUND); /* libuv accepts that, as old versions of Windows do not have it */
     return NULL;
   }
   (void)file;

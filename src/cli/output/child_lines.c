@@ -1,4 +1,5 @@
-/* Lines: see lines.h. NUL bytes are left out: some programs of Windows write UTF-16 there, and are so legible. */
+/* Lines of a child: see child_lines.h. NUL bytes are dropped, which makes the UTF-16 of some Windows programs readable.
+ */
 #include "cli/output/child_lines.h"
 
 #include <stdint.h>
@@ -7,10 +8,10 @@
 
 #include "base/text.h"
 
-const char *uvr_lines_escape(char *out, size_t size, const char *text, bool cut)
+const char *uvr_child_lines_escape(char *out, size_t size, const char *text, bool cut)
 {
   size_t used = 0;
-  size_t fits = 0; /* so much may stay when "..." must be added */
+  size_t fits = 0; /* how much of `out` is kept if "..." must be added */
   while (*text != '\0') {
     char piece[8];
     uint32_t point = 0;
@@ -40,27 +41,27 @@ const char *uvr_lines_escape(char *out, size_t size, const char *text, bool cut)
   return out;
 }
 
-static void tell(uvr_lines *self)
+static void end_line(uvr_child_lines *self)
 {
-  char line[UVR_LINES_MAX + 1];
+  char line[UVR_CHILD_LINES_MAX + 1];
   size_t length = self->length;
   while (length > 0 && !self->cut && strchr(" \t\r", self->text[length - 1]) != NULL) {
     length--;
   }
   self->text[length] = '\0';
   if (length > 0) {
-    self->on_line(self->user, uvr_lines_escape(line, sizeof(line), self->text, self->cut));
+    self->on_line(self->user, uvr_child_lines_escape(line, sizeof(line), self->text, self->cut));
   }
   self->length = 0;
   self->cut = false;
 }
 
-void uvr_lines_take(uvr_lines *self, const char *bytes, size_t length)
+void uvr_child_lines_add(uvr_child_lines *self, const char *bytes, size_t length)
 {
   for (size_t i = 0; i < length; i++) {
     if (bytes[i] == '\n') {
-      tell(self);
-    } else if (bytes[i] != '\0' && self->length < UVR_LINES_MAX) {
+      end_line(self);
+    } else if (bytes[i] != '\0' && self->length < UVR_CHILD_LINES_MAX) {
       self->text[self->length++] = bytes[i];
     } else {
       self->cut = self->cut || bytes[i] != '\0';
@@ -68,7 +69,7 @@ void uvr_lines_take(uvr_lines *self, const char *bytes, size_t length)
   }
 }
 
-void uvr_lines_end(uvr_lines *self)
+void uvr_child_lines_end(uvr_child_lines *self)
 {
-  tell(self);
+  end_line(self);
 }

@@ -1,31 +1,32 @@
-/* What a child writes to its standard error, as lines that are fit for a log. Pure. */
+/* Splits what a child writes to its standard error into lines for the log. Pure. */
 #ifndef UVR_CLI_OUTPUT_CHILD_LINES_H
 #define UVR_CLI_OUTPUT_CHILD_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Bytes of a line, as it is told, without its NUL; a longer one is cut and ends in "...". */
-#define UVR_LINES_MAX 512
+/* The longest line in bytes, without its NUL; a longer one is cut and ends in "...". */
+#define UVR_CHILD_LINES_MAX 512
 
-/* To begin as all zero but for the callback. */
-typedef struct uvr_lines {
-  /* Gets each line that is not blank: valid UTF-8 without its end; other bytes and control characters are \xNN. */
+/* Initialise it with zeros and the callback. */
+typedef struct uvr_child_lines {
+  /* Gets each line that is not blank, without its newline. Bytes that are not UTF-8 and control characters are written
+   * as \xNN. */
   void (*on_line)(void *user, const char *line);
   void *user;
-  char text[UVR_LINES_MAX + 1]; /* the line that is not complete, as it came */
+  char text[UVR_CHILD_LINES_MAX + 1]; /* the incomplete line, not escaped yet */
   size_t length;
-  bool cut; /* it is longer than that */
-} uvr_lines;
+  bool cut; /* the line is longer than `text` */
+} uvr_child_lines;
 
-/* Takes what has come. */
-void uvr_lines_take(uvr_lines *self, const char *bytes, size_t length);
+/* Adds bytes, and calls back for each line that they complete. */
+void uvr_child_lines_add(uvr_child_lines *self, const char *bytes, size_t length);
 
-/* No more will come: what is left is a line. */
-void uvr_lines_end(uvr_lines *self);
+/* The input has ended: what is left is the last line. */
+void uvr_child_lines_end(uvr_child_lines *self);
 
-/* Puts such a text, up to its NUL, into `size` bytes, at least 4; if it was `cut`, or must be, it ends in "...".
- * Returns `out`. */
-const char *uvr_lines_escape(char *out, size_t size, const char *text, bool cut);
+/* Escapes `text` in the same way into `out`, which has `size` bytes, at least 4. If it was `cut` before or does not
+ * fit, it ends in "...". Returns `out`. */
+const char *uvr_child_lines_escape(char *out, size_t size, const char *text, bool cut);
 
 #endif

@@ -1,4 +1,4 @@
-/* The log's thread: see log_writer.h. It takes all that waits and writes it, while more is added. */
+/* The log writer: see log_writer.h. The thread takes the whole queue and writes it while more texts are queued. */
 #include "cli/output/log_writer.h"
 
 #include <stdlib.h>
@@ -6,7 +6,7 @@
 
 enum { WAITING_MAX = 1024 * 1024, STACK_SIZE = 64 * 1024, AGAIN_MS = 10 };
 
-/* Writes all, or as much as can be written: nobody could be told of an error. */
+/* Writes everything, or as much as possible: there is nobody to report an error to. */
 static void write_all(uv_file fd, const char *text, size_t length)
 {
   while (length > 0) {
@@ -18,7 +18,7 @@ static void write_all(uv_file fd, const char *text, size_t length)
       text += count;
       length -= (size_t)count;
     } else if (count == UV_EAGAIN) {
-      uv_sleep(AGAIN_MS); /* somebody who shares the descriptor has made it non-blocking */
+      uv_sleep(AGAIN_MS); /* another process that shares the descriptor has made it non-blocking */
     } else {
       return;
     }
@@ -68,8 +68,8 @@ void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
   }
 }
 
-/* Makes room for a text behind what waits. */
-static bool has_room(uvr_log_writer *self, size_t length)
+/* Makes room for a text in the queue. */
+static bool make_room(uvr_log_writer *self, size_t length)
 {
   size_t wanted = self->length + length;
   if (self->length > 0 && wanted > WAITING_MAX) {
@@ -95,7 +95,7 @@ void uvr_log_writer_add(uvr_log_writer *self, const char *text, size_t length)
     return;
   }
   uv_mutex_lock(&self->mutex);
-  if (has_room(self, length)) {
+  if (make_room(self, length)) {
     memcpy(self->waiting + self->length, text, length);
     self->length += length;
     uv_cond_broadcast(&self->changed);
@@ -110,7 +110,7 @@ uint64_t uvr_log_writer_lost(uvr_log_writer *self)
   uint64_t lost = 0;
   if (self->threaded) {
     uv_mutex_lock(&self->mutex);
-    /* Only when it can be told. */
+    /* Only once there is room to report it. */
     if (self->lost > 0 && self->length < WAITING_MAX / 2) {
       lost = self->lost;
       self->lost = 0;
@@ -120,7 +120,7 @@ uint64_t uvr_log_writer_lost(uvr_log_writer *self)
   return lost;
 }
 
-/* With the mutex. Whether all is written. */
+/* Returns whether everything is written. The caller holds the mutex. */
 static bool wait_idle(uvr_log_writer *self, uint64_t timeout_ms)
 {
   const uint64_t ms = 1000000; /* in ns */

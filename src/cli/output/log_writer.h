@@ -1,5 +1,5 @@
-/* Standard error, written by a thread of its own: a reader that does not read, or a terminal that is held, stops the
- * log and not the relay. What cannot be written is lost, and counted. */
+/* Writes the log to standard error on a thread of its own, so that a reader that does not read, or a terminal that is
+ * stopped, blocks the log and not the relay. What cannot be written is dropped and counted. */
 #ifndef UVR_CLI_OUTPUT_LOG_WRITER_H
 #define UVR_CLI_OUTPUT_LOG_WRITER_H
 
@@ -14,28 +14,28 @@ typedef struct uvr_log_writer {
   uv_thread_t thread;
   uv_mutex_t mutex; /* for all that follows */
   uv_cond_t changed;
-  char *waiting; /* what the thread has not taken */
+  char *waiting; /* what the thread has not begun to write */
   size_t length;
   size_t capacity;
-  bool writing; /* the thread has taken something */
+  bool writing; /* the thread is writing */
   bool ending;
-  bool threaded; /* else each text is written at once */
-  uint64_t lost; /* texts, since uvr_log_writer_lost() */
+  bool threaded; /* if not, each text is written at once */
+  uint64_t lost; /* texts that were dropped since uvr_log_writer_lost() */
 } uvr_log_writer;
 
-/* Where no thread can be had, writing may block; nothing fails. */
+/* Starts the thread. Cannot fail: without a thread, writing may block. */
 void uvr_log_writer_start(uvr_log_writer *self, uv_file fd);
 
-/* Writes a text, later. */
+/* Queues a text to be written. */
 void uvr_log_writer_add(uvr_log_writer *self, const char *text, size_t length);
 
-/* How many texts were lost since it was asked last. */
+/* How many texts were dropped since the last call. */
 uint64_t uvr_log_writer_lost(uvr_log_writer *self);
 
-/* Waits until all is written, but no longer than this. */
+/* Waits until everything is written, or until the time is over. */
 void uvr_log_writer_flush(uvr_log_writer *self, uint64_t timeout_ms);
 
-/* The same, and ends the thread, unless that still writes: then it stays as it is until the process ends. */
+/* The same, and then ends the thread. A thread that is still writing is left running until the process ends. */
 void uvr_log_writer_end(uvr_log_writer *self, uint64_t timeout_ms);
 
 #endif

@@ -1,5 +1,5 @@
-/* What serve and mux say: see report.h. A line for which there is no memory is left out. Text that came from outside
- * gets no control character, and no byte that is not UTF-8, into a line. */
+/* Reports: see report.h. A line for which there is no memory is dropped. Lines contain no control characters and only
+ * valid UTF-8, whatever the text from outside contains. */
 #include "cli/output/report.h"
 
 #include <inttypes.h>
@@ -8,71 +8,71 @@
 #include "base/error.h"
 #include "cli/output/text_line.h"
 
-/* Gives the line away, and ends it. */
-static void say(const uvr_report *self, uvr_line *text)
+/* Hands the line over and clears it. */
+static void say(const uvr_report *self, uvr_text_line *text)
 {
   if (!text->failed && text->length > 0) {
     self->write(self->user, text->text, text->length);
   }
-  uvr_line_clear(text);
+  uvr_text_line_clear(text);
 }
 
-static void begin_json(uvr_line *self, const char *event)
+static void begin_json(uvr_text_line *self, const char *event)
 {
   uv_timeval64_t now = {0};
   (void)uv_gettimeofday(&now);
-  uvr_line_add(self, "{\"time\":\"");
-  uvr_line_time(self, now.tv_sec, (int)(now.tv_usec / 1000));
-  uvr_line_add(self, "\",\"event\":\"%s\"", event);
+  uvr_text_line_add(self, "{\"time\":\"");
+  uvr_text_line_time(self, now.tv_sec, (int)(now.tv_usec / 1000));
+  uvr_text_line_add(self, "\",\"event\":\"%s\"", event);
 }
 
-static void begin_json_route(uvr_line *self, const char *event, const uvr_report_route *route)
+static void begin_json_route(uvr_text_line *self, const char *event, const uvr_report_route *route)
 {
-  uvr_line both = {.text = NULL};
+  uvr_text_line both = {.text = NULL};
   begin_json(self, event);
-  uvr_line_bytes(&both, route->listen, strlen(route->listen));
-  uvr_line_bytes(&both, "=", 1);
-  uvr_line_bytes(&both, route->target, strlen(route->target) + 1);
-  uvr_line_member(self, "route", both.failed ? "" : both.text);
-  uvr_line_clear(&both);
-  uvr_line_member(self, "listen", route->listen);
-  uvr_line_member(self, "target", route->target);
+  uvr_text_line_bytes(&both, route->listen, strlen(route->listen));
+  uvr_text_line_bytes(&both, "=", 1);
+  uvr_text_line_bytes(&both, route->target, strlen(route->target) + 1);
+  uvr_text_line_member(self, "route", both.failed ? "" : both.text);
+  uvr_text_line_clear(&both);
+  uvr_text_line_member(self, "listen", route->listen);
+  uvr_text_line_member(self, "target", route->target);
 }
 
-static void add_json_error(uvr_line *self, const uvrelay_error_t *error)
+static void add_json_error(uvr_text_line *self, const uvrelay_error_t *error)
 {
-  uvr_line_member(self, "text", error->text);
+  uvr_text_line_member(self, "text", error->text);
   if (error->code != 0) {
-    uvr_line_member(self, "code", uv_err_name(error->code));
+    uvr_text_line_member(self, "code", uv_err_name(error->code));
   }
   if (error->system != 0) {
-    uvr_line_number(self, "system", error->system);
+    uvr_text_line_number(self, "system", error->system);
   }
 }
 
-static void end_json(const uvr_report *self, uvr_line *text)
+static void end_json(const uvr_report *self, uvr_text_line *text)
 {
-  uvr_line_add(text, "}\n");
+  uvr_text_line_add(text, "}\n");
   say(self, text);
 }
 
-static void begin_text(uvr_line *self, const uvr_report_route *route)
+static void begin_text(uvr_text_line *self, const uvr_report_route *route)
 {
-  uvr_line_add(self, "uvrelay: ");
-  uvr_line_text(self, route->listen);
-  uvr_line_add(self, "=");
-  uvr_line_text(self, route->target);
+  uvr_text_line_add(self, "uvrelay: ");
+  uvr_text_line_text(self, route->listen);
+  uvr_text_line_add(self, "=");
+  uvr_text_line_text(self, route->target);
 }
 
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json_route(&text, "listening", route);
     end_json(self, &text);
   } else if (self->verbose) {
     begin_text(&text, route);
-    uvr_line_add(&text, ": listening\n");
+    uvr_text_line_add(&text, ": listening\n");
     say(self, &text);
   }
 }
@@ -91,19 +91,19 @@ static const char *plural(uint64_t number)
 static void event_in_json(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
 {
   static const char *const names[] = {"opened", "closed", "paused", "resumed", "failed"};
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if ((size_t)event->type >= sizeof(names) / sizeof(names[0])) {
     return;
   }
   begin_json_route(&text, names[event->type], route);
   if (event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED) {
-    uvr_line_number(&text, "number", event->number);
+    uvr_text_line_number(&text, "number", event->number);
   }
   if (event->type == UVRELAY_EVENT_CLOSED) {
-    uvr_line_number(&text, "duration_ms", event->result->duration_ms);
-    uvr_line_number(&text, "to_target", event->result->to_right);
-    uvr_line_number(&text, "to_client", event->result->to_left);
-    uvr_line_member(&text, "reason", reason_name(event->result->reason));
+    uvr_text_line_number(&text, "duration_ms", event->result->duration_ms);
+    uvr_text_line_number(&text, "to_target", event->result->to_right);
+    uvr_text_line_number(&text, "to_client", event->result->to_left);
+    uvr_text_line_member(&text, "reason", reason_name(event->result->reason));
     add_json_error(&text, &event->result->error);
   } else if (event->error != NULL && (event->type == UVRELAY_EVENT_PAUSED || event->type == UVRELAY_EVENT_FAILED)) {
     add_json_error(&text, event->error);
@@ -111,41 +111,41 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
   end_json(self, &text);
 }
 
-/* What is behind the colon. */
-static void add_result(const uvr_report *self, uvr_line *text, const uvrelay_result_t *result)
+/* Adds the result of a connection. */
+static void add_result(const uvr_report *self, uvr_text_line *text, const uvrelay_result_t *result)
 {
   if (self->verbose) {
-    uvr_line_add(text, "closed after %" PRIu64 " ms: %s: ", result->duration_ms, reason_name(result->reason));
+    uvr_text_line_add(text, "closed after %" PRIu64 " ms: %s: ", result->duration_ms, reason_name(result->reason));
   }
-  uvr_line_text(text, result->error.text);
+  uvr_text_line_text(text, result->error.text);
   if (self->verbose) {
-    uvr_line_add(text, "; %" PRIu64 " byte%s to the target, %" PRIu64 " byte%s to the client", result->to_right,
-                 plural(result->to_right), result->to_left, plural(result->to_left));
+    uvr_text_line_add(text, "; %" PRIu64 " byte%s to the target, %" PRIu64 " byte%s to the client", result->to_right,
+                      plural(result->to_right), result->to_left, plural(result->to_left));
   }
 }
 
 static void event_in_text(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   begin_text(&text, route);
   switch (event->type) {
   case UVRELAY_EVENT_OPENED:
-    uvr_line_add(&text, " #%" PRIu64 ": opened", event->number);
+    uvr_text_line_add(&text, " #%" PRIu64 ": opened", event->number);
     break;
   case UVRELAY_EVENT_CLOSED:
-    uvr_line_add(&text, " #%" PRIu64 ": ", event->number);
+    uvr_text_line_add(&text, " #%" PRIu64 ": ", event->number);
     add_result(self, &text, event->result);
     break;
   case UVRELAY_EVENT_PAUSED:
   case UVRELAY_EVENT_FAILED:
-    uvr_line_add(&text, event->type == UVRELAY_EVENT_PAUSED ? ": paused: " : ": failed: ");
-    uvr_line_text(&text, event->error == NULL ? "" : event->error->text);
+    uvr_text_line_add(&text, event->type == UVRELAY_EVENT_PAUSED ? ": paused: " : ": failed: ");
+    uvr_text_line_text(&text, event->error == NULL ? "" : event->error->text);
     break;
   case UVRELAY_EVENT_RESUMED:
-    uvr_line_add(&text, ": accepting again");
+    uvr_text_line_add(&text, ": accepting again");
     break;
   }
-  uvr_line_add(&text, "\n");
+  uvr_text_line_add(&text, "\n");
   say(self, &text);
 }
 
@@ -161,52 +161,53 @@ void uvr_report_event(const uvr_report *self, const uvr_report_route *route, con
 
 static void status_in_json(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   begin_json(&text, "status");
-  uvr_line_add(&text, ",\"routes\":[");
+  uvr_text_line_add(&text, ",\"routes\":[");
   for (size_t i = 0; i < count; i++) {
     const uvrelay_route_counters_t *counters = &routes[i].counters;
-    uvr_line_add(&text, "%s{\"listen\":", i == 0 ? "" : ",");
-    uvr_line_string(&text, routes[i].listen);
-    uvr_line_member(&text, "target", routes[i].target);
-    uvr_line_number(&text, "open", counters->open);
-    uvr_line_number(&text, "total", counters->total);
-    uvr_line_number(&text, "failed", counters->failed);
-    uvr_line_number(&text, "to_target", counters->to_target);
-    uvr_line_number(&text, "to_client", counters->to_client);
+    uvr_text_line_add(&text, "%s{\"listen\":", i == 0 ? "" : ",");
+    uvr_text_line_string(&text, routes[i].listen);
+    uvr_text_line_member(&text, "target", routes[i].target);
+    uvr_text_line_number(&text, "open", counters->open);
+    uvr_text_line_number(&text, "total", counters->total);
+    uvr_text_line_number(&text, "failed", counters->failed);
+    uvr_text_line_number(&text, "to_target", counters->to_target);
+    uvr_text_line_number(&text, "to_client", counters->to_client);
     if (routes[i].error == NULL) {
-      uvr_line_add(&text, ",\"error\":null");
+      uvr_text_line_add(&text, ",\"error\":null");
     } else {
-      uvr_line_member(&text, "error", routes[i].error);
+      uvr_text_line_member(&text, "error", routes[i].error);
     }
-    uvr_line_add(&text, "}");
+    uvr_text_line_add(&text, "}");
   }
-  uvr_line_add(&text, "]");
+  uvr_text_line_add(&text, "]");
   end_json(self, &text);
 }
 
-/* Columns of a fixed least width, so that lines of one table stand below each other and those of several, too. */
+/* The columns have fixed minimum widths, so that they line up within a table and between one table and the next. */
 static void status_in_text(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   size_t widest = 0;
   for (size_t i = 0; i < count; i++) {
     size_t width = strlen(routes[i].listen) + strlen(routes[i].target) + 1;
     widest = width > widest ? width : widest;
   }
-  uvr_line_add(&text, "%6s %9s %9s %15s %15s  ", "open", "total", "failed", "to target", "to client");
-  uvr_line_add(&text, "%-*s  last error\n", (int)(widest < 200 ? widest : 200), "route");
+  uvr_text_line_add(&text, "%6s %9s %9s %15s %15s  ", "open", "total", "failed", "to target", "to client");
+  uvr_text_line_add(&text, "%-*s  last error\n", (int)(widest < 200 ? widest : 200), "route");
   for (size_t i = 0; i < count; i++) {
     const uvrelay_route_counters_t *counters = &routes[i].counters;
-    uvr_line_add(&text, "%6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %15" PRIu64 " %15" PRIu64 "  ",
-                 (uint64_t)counters->open, counters->total, counters->failed, counters->to_target, counters->to_client);
-    uvr_line_text(&text, routes[i].listen);
-    uvr_line_add(&text, "=");
-    uvr_line_text(&text, routes[i].target);
+    uvr_text_line_add(&text, "%6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %15" PRIu64 " %15" PRIu64 "  ",
+                      (uint64_t)counters->open, counters->total, counters->failed, counters->to_target,
+                      counters->to_client);
+    uvr_text_line_text(&text, routes[i].listen);
+    uvr_text_line_add(&text, "=");
+    uvr_text_line_text(&text, routes[i].target);
     size_t width = strlen(routes[i].listen) + strlen(routes[i].target) + 1;
-    uvr_line_add(&text, "%*s", (int)(width < widest && widest < 200 ? widest - width : 0) + 2, "");
-    uvr_line_text(&text, routes[i].error == NULL ? "-" : routes[i].error);
-    uvr_line_add(&text, "\n");
+    uvr_text_line_add(&text, "%*s", (int)(width < widest && widest < 200 ? widest - width : 0) + 2, "");
+    uvr_text_line_text(&text, routes[i].error == NULL ? "-" : routes[i].error);
+    uvr_text_line_add(&text, "\n");
   }
   say(self, &text);
 }
@@ -218,151 +219,151 @@ void uvr_report_status(const uvr_report *self, const uvr_report_route *routes, s
 
 void uvr_report_stopping(const uvr_report *self, size_t open)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json(&text, "stopping");
-    uvr_line_number(&text, "open", open);
+    uvr_text_line_number(&text, "open", open);
     end_json(self, &text);
   } else if (self->verbose) {
-    uvr_line_add(&text, "uvrelay: stopping: %" PRIu64 " connection%s open\n", (uint64_t)open,
-                 open == 1 ? " is" : "s are");
+    uvr_text_line_add(&text, "uvrelay: stopping: %" PRIu64 " connection%s open\n", (uint64_t)open,
+                      open == 1 ? " is" : "s are");
     say(self, &text);
   }
 }
 
 void uvr_report_stopped(const uvr_report *self, uint64_t cut)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json(&text, "stopped");
-    uvr_line_number(&text, "cut", cut);
+    uvr_text_line_number(&text, "cut", cut);
     end_json(self, &text);
   } else if (cut > 0) {
-    uvr_line_add(&text, "uvrelay: %" PRIu64 " connection%s cut\n", cut, cut == 1 ? " was" : "s were");
+    uvr_text_line_add(&text, "uvrelay: %" PRIu64 " connection%s cut\n", cut, cut == 1 ? " was" : "s were");
     say(self, &text);
   }
 }
 
 void uvr_report_far_end_started(const uvr_report *self, const char *command, int process)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (!self->verbose) {
     return;
   }
   if (self->json) {
     begin_json(&text, "far-end-started");
-    uvr_line_member(&text, "command", command);
-    uvr_line_number(&text, "pid", (uint64_t)process);
+    uvr_text_line_member(&text, "command", command);
+    uvr_text_line_number(&text, "pid", (uint64_t)process);
     end_json(self, &text);
   } else {
-    uvr_line_add(&text, "uvrelay: far end: ");
-    uvr_line_text(&text, command);
-    uvr_line_add(&text, " started (process %d)\n", process);
+    uvr_text_line_add(&text, "uvrelay: far end: ");
+    uvr_text_line_text(&text, command);
+    uvr_text_line_add(&text, " started (process %d)\n", process);
     say(self, &text);
   }
 }
 
 void uvr_report_far_end_ready(const uvr_report *self, const char *command)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (!self->verbose) {
     return;
   }
   if (self->json) {
     begin_json(&text, "far-end-ready");
-    uvr_line_member(&text, "command", command);
+    uvr_text_line_member(&text, "command", command);
     end_json(self, &text);
   } else {
-    uvr_line_add(&text, "uvrelay: far end: ");
-    uvr_line_text(&text, command);
-    uvr_line_add(&text, " is ready\n");
+    uvr_text_line_add(&text, "uvrelay: far end: ");
+    uvr_text_line_text(&text, command);
+    uvr_text_line_add(&text, " is ready\n");
     say(self, &text);
   }
 }
 
 void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json(&text, "far-end-down");
-    uvr_line_member(&text, "text", why);
-    uvr_line_number(&text, "retry_ms", retry_ms);
+    uvr_text_line_member(&text, "text", why);
+    uvr_text_line_number(&text, "retry_ms", retry_ms);
     end_json(self, &text);
   } else {
-    uvr_line_add(&text, "uvrelay: far end: ");
-    uvr_line_text(&text, why);
-    uvr_line_add(&text, "; starting it again in %g s\n", (double)retry_ms / 1000);
+    uvr_text_line_add(&text, "uvrelay: far end: ");
+    uvr_text_line_text(&text, why);
+    uvr_text_line_add(&text, "; starting it again in %g s\n", (double)retry_ms / 1000);
     say(self, &text);
   }
 }
 
 void uvr_report_far_end_says(const uvr_report *self, const char *said)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json(&text, "far-end-says");
-    uvr_line_member(&text, "text", said);
+    uvr_text_line_member(&text, "text", said);
     end_json(self, &text);
   } else {
-    uvr_line_add(&text, "uvrelay: far end: ");
-    uvr_line_text(&text, said);
-    uvr_line_add(&text, "\n");
+    uvr_text_line_add(&text, "uvrelay: far end: ");
+    uvr_text_line_text(&text, said);
+    uvr_text_line_add(&text, "\n");
     say(self, &text);
   }
 }
 
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
 {
-  uvr_line text = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
   bool refused = event->type == UVRELAY_MUX_EVENT_REFUSED;
   bool closed = event->type == UVRELAY_MUX_EVENT_CLOSED;
-  /* A busy target is asked for again and again by the near end, which tells if that was in vain. */
+  /* The near end tries a busy target again and again, and reports it if that fails in the end. */
   bool busy = refused && (event->error->code == UV_EBUSY || event->error->code == UV_EAGAIN);
   bool failed = (refused && !busy) || (closed && event->result->reason == UVRELAY_REASON_FAILED);
   if (!failed && (!self->verbose || !(closed || refused || event->type == UVRELAY_MUX_EVENT_OPENED))) {
     return;
   }
-  uvr_line_add(&text, "uvrelay: ");
-  uvr_line_text(&text, event->address);
-  uvr_line_add(&text, ": ");
+  uvr_text_line_add(&text, "uvrelay: ");
+  uvr_text_line_text(&text, event->address);
+  uvr_text_line_add(&text, ": ");
   if (refused) {
-    uvr_line_text(&text, event->error->text);
+    uvr_text_line_text(&text, event->error->text);
   } else if (closed) {
     add_result(self, &text, event->result);
   } else {
-    uvr_line_add(&text, "opened");
+    uvr_text_line_add(&text, "opened");
   }
-  uvr_line_add(&text, "\n");
+  uvr_text_line_add(&text, "\n");
   say(self, &text);
 }
 
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error)
 {
-  uvr_line text = {.text = NULL};
-  uvr_line where = {.text = NULL};
+  uvr_text_line text = {.text = NULL};
+  uvr_text_line where = {.text = NULL};
   if (place != NULL && place->file != NULL) {
-    uvr_line_bytes(&where, place->file, strlen(place->file));
-    uvr_line_add(&where, ":%u:%u: ", place->line, place->column);
+    uvr_text_line_bytes(&where, place->file, strlen(place->file));
+    uvr_text_line_add(&where, ":%u:%u: ", place->line, place->column);
   }
-  uvr_line_bytes(&where, error->text, strlen(error->text) + 1);
+  uvr_text_line_bytes(&where, error->text, strlen(error->text) + 1);
   const char *sentence = where.failed ? error->text : where.text;
   if (self->json) {
     begin_json(&text, "error");
-    uvr_line_member(&text, "text", sentence);
+    uvr_text_line_member(&text, "text", sentence);
     if (error->code != 0) {
-      uvr_line_member(&text, "code", uv_err_name(error->code));
+      uvr_text_line_member(&text, "code", uv_err_name(error->code));
     }
     if (error->system != 0) {
-      uvr_line_number(&text, "system", error->system);
+      uvr_text_line_number(&text, "system", error->system);
     }
     end_json(self, &text);
   } else {
-    uvr_line_add(&text, "uvrelay: ");
-    uvr_line_text(&text, sentence);
-    uvr_line_add(&text, "\n");
+    uvr_text_line_add(&text, "uvrelay: ");
+    uvr_text_line_text(&text, sentence);
+    uvr_text_line_add(&text, "\n");
     say(self, &text);
   }
-  uvr_line_clear(&where);
+  uvr_text_line_clear(&where);
 }
 
 void uvr_report_lost(const uvr_report *self, uint64_t lines)

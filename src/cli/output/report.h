@@ -1,5 +1,5 @@
-/* What serve and mux say: lines for people, or with --json one JSON object a line; and the table of routes. Makes whole
- * lines, which somebody else writes. */
+/* The reports of serve and mux: lines of text, or with --json one JSON object a line, and the table of routes. Makes
+ * whole lines and hands them to a callback. */
 #ifndef UVR_CLI_OUTPUT_REPORT_H
 #define UVR_CLI_OUTPUT_REPORT_H
 
@@ -18,44 +18,44 @@ typedef struct uvr_report {
   void *user;
 } uvr_report;
 
-/* A route, as it is told of. */
+/* A route in a report. */
 typedef struct uvr_report_route {
   const char *listen; /* canonical, as is the target */
   const char *target;
   uvrelay_route_counters_t counters; /* for the status only */
-  const char *error;                 /* the same; NULL: none */
+  const char *error;                 /* its last error, for the status only; NULL: none */
 } uvr_report_route;
 
 /* A route listens. */
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route);
 
-/* What the library says of a route. */
+/* An event of a route. */
 void uvr_report_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event);
 
 /* The table of all routes. */
 void uvr_report_status(const uvr_report *self, const uvr_report_route *routes, size_t count);
 
-/* It stops; so many connections are open. */
+/* The relay is stopping; `open` connections are open. */
 void uvr_report_stopping(const uvr_report *self, size_t open);
 
-/* It has stopped; so many connections had not ended by themselves. */
+/* The relay has stopped; `cut` connections did not end by themselves. */
 void uvr_report_stopped(const uvr_report *self, uint64_t cut);
 
 /* The far end of --via. `command` is its command line. */
 void uvr_report_far_end_started(const uvr_report *self, const char *command, int process);
 void uvr_report_far_end_ready(const uvr_report *self, const char *command);
-/* It is no more, or could not be started; `why` is a sentence. */
+/* The far end has ended or could not be started; `why` is a sentence. */
 void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms);
-/* It has written a line to its standard error. */
+/* The far end has written a line to its standard error. */
 void uvr_report_far_end_says(const uvr_report *self, const char *said);
 
-/* What the library says of a connection to mux, the far end. */
+/* An event of the mux at the far end. */
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event);
 
-/* Something is wrong with the program itself. `place` may be NULL. */
+/* An error that concerns no route. `place`, where the error is in the input, may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);
 
-/* So many lines of the log could not be written. */
+/* Lines of the log were dropped. */
 void uvr_report_lost(const uvr_report *self, uint64_t lines);
 
 #endif

@@ -1,4 +1,4 @@
-/* Lines: see line.h. */
+/* Lines of text: see text_line.h. */
 #include "cli/output/text_line.h"
 
 #include <inttypes.h>
@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 
-void uvr_line_bytes(uvr_line *self, const char *bytes, size_t length)
+void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length)
 {
   if (self->capacity - self->length < length && !self->failed) {
     size_t capacity = (self->length + length) * 2 + 256;
@@ -26,7 +26,7 @@ void uvr_line_bytes(uvr_line *self, const char *bytes, size_t length)
   }
 }
 
-void uvr_line_add(uvr_line *self, const char *format, ...)
+void uvr_text_line_add(uvr_text_line *self, const char *format, ...)
 {
   char text[256];
   va_list args;
@@ -34,61 +34,61 @@ void uvr_line_add(uvr_line *self, const char *format, ...)
   int length = vsnprintf(text, sizeof(text), format, args);
   va_end(args);
   if (length > 0) {
-    uvr_line_bytes(self, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    uvr_text_line_bytes(self, text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
   }
 }
 
-void uvr_line_text(uvr_line *self, const char *text)
+void uvr_text_line_text(uvr_text_line *self, const char *text)
 {
   while (*text != '\0') {
     uint32_t point = 0;
     size_t length = uvr_utf8_next(text, &point);
     if (length == 0) {
-      uvr_line_bytes(self, "?", 1);
+      uvr_text_line_bytes(self, "?", 1);
       text++;
       continue;
     }
-    uvr_line_bytes(self, uvr_is_control(point) ? "?" : text, uvr_is_control(point) ? 1 : length);
+    uvr_text_line_bytes(self, uvr_is_control(point) ? "?" : text, uvr_is_control(point) ? 1 : length);
     text += length;
   }
 }
 
-void uvr_line_string(uvr_line *self, const char *text)
+void uvr_text_line_string(uvr_text_line *self, const char *text)
 {
-  uvr_line_bytes(self, "\"", 1);
+  uvr_text_line_bytes(self, "\"", 1);
   while (*text != '\0') {
     uint32_t point = 0;
     size_t length = uvr_utf8_next(text, &point);
     if (length == 0) {
-      uvr_line_add(self, "\\ufffd");
+      uvr_text_line_add(self, "\\ufffd");
       length = 1;
     } else if (uvr_is_control(point)) {
-      uvr_line_add(self, "\\u%04x", (unsigned)point);
+      uvr_text_line_add(self, "\\u%04x", (unsigned)point);
     } else {
       if (point == '"' || point == '\\') {
-        uvr_line_bytes(self, "\\", 1);
+        uvr_text_line_bytes(self, "\\", 1);
       }
-      uvr_line_bytes(self, text, length);
+      uvr_text_line_bytes(self, text, length);
     }
     text += length;
   }
-  uvr_line_bytes(self, "\"", 1);
+  uvr_text_line_bytes(self, "\"", 1);
 }
 
-void uvr_line_member(uvr_line *self, const char *name, const char *text)
+void uvr_text_line_member(uvr_text_line *self, const char *name, const char *text)
 {
-  uvr_line_add(self, ",\"%s\":", name);
-  uvr_line_string(self, text);
+  uvr_text_line_add(self, ",\"%s\":", name);
+  uvr_text_line_string(self, text);
 }
 
-void uvr_line_number(uvr_line *self, const char *name, uint64_t number)
+void uvr_text_line_number(uvr_text_line *self, const char *name, uint64_t number)
 {
-  uvr_line_add(self, ",\"%s\":%" PRIu64, name, number);
+  uvr_text_line_add(self, ",\"%s\":%" PRIu64, name, number);
 }
 
-/* The day of a time in days since 1970, by the Gregorian calendar, whose years here begin in March: so the day that is
- * sometimes there is a year's last. */
-static void add_date(uvr_line *self, int64_t days)
+/* Adds the date of a day, which is counted from the 1st of January 1970. The calculation lets years begin in March, so
+ * that the 29th of February is the last day of a year. */
+static void add_date(uvr_text_line *self, int64_t days)
 {
   int64_t day = days + 719468; /* since the 1st of March of the year 0 */
   int64_t era = day / 146097;  /* of 400 years */
@@ -97,20 +97,20 @@ static void add_date(uvr_line *self, int64_t days)
   int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
   int64_t month = (5 * of_year + 2) / 153; /* 0: March */
   int64_t of_month = of_year - (153 * month + 2) / 5 + 1;
-  uvr_line_add(self, "%04d-%02d-%02d", (int)(era * 400 + year + (month >= 10 ? 1 : 0)),
-               (int)(month < 10 ? month + 3 : month - 9), (int)of_month);
+  uvr_text_line_add(self, "%04d-%02d-%02d", (int)(era * 400 + year + (month >= 10 ? 1 : 0)),
+                    (int)(month < 10 ? month + 3 : month - 9), (int)of_month);
 }
 
-void uvr_line_time(uvr_line *self, int64_t seconds, int milliseconds)
+void uvr_text_line_time(uvr_text_line *self, int64_t seconds, int milliseconds)
 {
   const int64_t day = 86400;
   int of_day = (int)(seconds % day);
   add_date(self, seconds / day);
-  uvr_line_add(self, "T%02d:%02d:%02d.%03dZ", of_day / 3600, of_day / 60 % 60, of_day % 60, milliseconds);
+  uvr_text_line_add(self, "T%02d:%02d:%02d.%03dZ", of_day / 3600, of_day / 60 % 60, of_day % 60, milliseconds);
 }
 
-void uvr_line_clear(uvr_line *self)
+void uvr_text_line_clear(uvr_text_line *self)
 {
   free(self->text);
-  *self = (uvr_line){.text = NULL};
+  *self = (uvr_text_line){.text = NULL};
 }

@@ -46,7 +46,7 @@ static void expect_found(const char *name, const char *search, const char *expec
 {
   char *file = NULL;
   uvrelay_error_t error;
-  assert_int_equal(uvr_program_find(name, search, &file, &error), 0);
+  assert_int_equal(uvr_find_program(name, search, &file, &error), 0);
   assert_string_equal(file, expected);
   free(file);
 }
@@ -56,13 +56,13 @@ static void expect_not_found(const char *name, const char *search, int code, con
 {
   char *file = (char *)"";
   uvrelay_error_t error;
-  assert_int_equal(uvr_program_find(name, search, &file, &error), code);
+  assert_int_equal(uvr_find_program(name, search, &file, &error), code);
   assert_null(file);
   assert_int_equal(error.code, code);
   if (strstr(error.text, text) == NULL) {
     assert_string_equal(error.text, text);
   }
-  assert_int_equal(uvr_program_find(name, search, &file, NULL), code);
+  assert_int_equal(uvr_find_program(name, search, &file, NULL), code);
 }
 
 static void test_path(void **state)

@@ -19,7 +19,7 @@ static void expect_found(const char *name, const char *path, const char *end)
 {
   char *file = NULL;
   uvrelay_error_t error;
-  assert_int_equal(uvr_program_find(name, path, &file, &error), 0);
+  assert_int_equal(uvr_find_program(name, path, &file, &error), 0);
   assert_true(file[1] == ':' && strlen(file) > strlen(end)); /* absolute */
   assert_true(uvr_is_same_word(file + strlen(file) - strlen(end), end));
   free(file);
@@ -30,12 +30,12 @@ static void expect_not_found(const char *name, const char *path, int code, const
 {
   char *file = (char *)"";
   uvrelay_error_t error;
-  assert_int_equal(uvr_program_find(name, path, &file, &error), code);
+  assert_int_equal(uvr_find_program(name, path, &file, &error), code);
   assert_null(file);
   assert_int_equal(error.code, code);
   assert_true(strlen(error.text) > strlen(text));
   assert_string_equal(error.text + strlen(error.text) - strlen(text), text);
-  assert_int_equal(uvr_program_find(name, path, &file, NULL), code);
+  assert_int_equal(uvr_find_program(name, path, &file, NULL), code);
 }
 
 static void test_system(void **state)
