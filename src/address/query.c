@@ -47,11 +47,17 @@ static const struct {
     [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, 0, true, "auto, marker or none", NULL},
 };
 
+static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
+
+const char *uvr_impersonation_name(uvrelay_impersonation_t level)
+{
+  return level_names[level];
+}
+
 bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level)
 {
-  static const char *const names[] = {"anonymous", "identification", "impersonation", "delegation"};
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-    if (strcmp(text, names[i]) == 0) {
+  for (size_t i = 0; i < sizeof(level_names) / sizeof(level_names[0]); i++) {
+    if (strcmp(text, level_names[i]) == 0) {
       *level = (uvrelay_impersonation_t)i;
       return true;
     }

@@ -13,6 +13,9 @@
 /* Parses one of these names. */
 bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level);
 
+/* The name of a valid level. */
+const char *uvr_impersonation_name(uvrelay_impersonation_t level);
+
 /* Parses one side's address and the options behind it, ADDRESS?NAME=VALUE&NAME=VALUE. An option of the whole route may
  * be given once, on either side: *given keeps count of them; set it to 0 before the first side and hand it over for the
  * second. Returns 0 or UV_EINVAL and *error. */

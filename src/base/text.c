@@ -1,7 +1,6 @@
 /* UTF-8 text: see text.h. */
 #include "base/text.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define QUOTED_TEXT_MAX 128
@@ -21,7 +20,7 @@ size_t uvr_utf8_next(const char *text, uint32_t *point)
   uint32_t value = bytes[0] & (0xFFU >> (length + 1));
   for (size_t i = 1; i < length; i++) {
     if ((bytes[i] & 0xC0) != 0x80) {
-      return 0; /* the NUL ends up here too */
+      return 0; /* also at the end of the text */
     }
     value = value << 6 | (bytes[i] & 0x3FU);
   }
@@ -47,38 +46,45 @@ size_t uvr_utf16_units(const char *text)
   return units;
 }
 
+size_t uvr_escape_next(const char **text, char escaped[UVR_ESCAPED_SIZE])
+{
+  static const char digits[] = "0123456789abcdef";
+  uint32_t point = 0;
+  size_t length = uvr_utf8_next(*text, &point);
+  if (length > 0 && !uvr_is_control(point)) {
+    memcpy(escaped, *text, length);
+    *text += length;
+    return length;
+  }
+  unsigned char byte = (unsigned char)*(*text)++;
+  escaped[0] = '\\';
+  escaped[1] = 'x';
+  escaped[2] = digits[byte >> 4];
+  escaped[3] = digits[byte & 0xF];
+  return 4;
+}
+
 const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
 {
   size_t used = 0;
   quoted[used++] = '"';
   while (*text != '\0') {
-    char piece[16];
-    uint32_t point = 0;
-    size_t length = uvr_utf8_next(text, &point);
-    size_t size = length;
-    if (length == 0 || uvr_is_control(point)) {
-      /* A control character of two bytes is shown byte by byte, as the bytes that came. */
-      length = 1;
-      size = sizeof("\\x00") - 1;
-      (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*text);
-    } else {
-      memcpy(piece, text, length);
-    }
+    char escaped[UVR_ESCAPED_SIZE];
+    size_t size = uvr_escape_next(&text, escaped);
     if (used + size > QUOTED_TEXT_MAX) {
       memcpy(quoted + used, "...", 3);
       used += 3;
       break;
     }
-    memcpy(quoted + used, piece, size);
+    memcpy(quoted + used, escaped, size);
     used += size;
-    text += length;
   }
   quoted[used++] = '"';
   quoted[used] = '\0';
   return quoted;
 }
 
-/* By hand, because strtod depends on the locale and takes much that is no plain number. */
+/* Not with strtod, which depends on the locale and accepts much more than plain numbers. */
 bool uvr_seconds_parse(const char *text, uint64_t *milliseconds)
 {
   const uint64_t most = (uint64_t)10000000000;
@@ -128,8 +134,8 @@ bool uvr_is_same_word(const char *one, const char *other)
   return to_lower(*one) == to_lower(*other);
 }
 
-/* Whether the byte is in the set that begins behind the bracket; *end is behind the closing one. False with *end NULL:
- * there is no closing one. */
+/* Whether the byte is in the set, which begins behind the opening bracket. Sets *end behind the closing bracket, or to
+ * NULL if there is none. */
 static bool is_in_set(const char *set, char byte, const char **end)
 {
   bool negated = *set == '!' || *set == '^';
@@ -152,7 +158,7 @@ static bool is_in_set(const char *set, char byte, const char **end)
   return found != negated;
 }
 
-/* Whether one element of the pattern, no *, matches the byte; *next is behind it. */
+/* Whether the first element of the pattern, which is no *, matches the byte. Sets *next behind the element. */
 static bool matches_one(const char *pattern, char byte, const char **next)
 {
   const char *end = NULL;
@@ -176,7 +182,7 @@ static bool matches_one(const char *pattern, char byte, const char **next)
 
 bool uvr_pattern_matches(const char *pattern, const char *text)
 {
-  const char *star = NULL; /* behind the last one; and what it has swallowed ends here */
+  const char *star = NULL; /* behind the last *; the bytes that it matches end at `swallowed` */
   const char *swallowed = NULL;
   while (*text != '\0' || *pattern != '\0') {
     const char *next = pattern;

@@ -531,12 +531,28 @@ static void test_long_via(void **state)
   }
 }
 
+/* The name of each level is parsed as that level. */
+static void test_impersonation(void **state)
+{
+  (void)state;
+  uvrelay_impersonation_t parsed = UVRELAY_IMPERSONATION_ANONYMOUS;
+  for (int level = UVRELAY_IMPERSONATION_ANONYMOUS; level <= UVRELAY_IMPERSONATION_DELEGATION; level++) {
+    const char *name = uvr_impersonation_name((uvrelay_impersonation_t)level);
+    assert_true(uvr_impersonation_parse(name, &parsed));
+    assert_int_equal(parsed, level);
+  }
+  assert_string_equal(uvr_impersonation_name(UVRELAY_IMPERSONATION_DELEGATION), "delegation");
+  assert_false(uvr_impersonation_parse("", &parsed));
+  assert_false(uvr_impersonation_parse("Anonymous", &parsed));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_good),        cmocka_unit_test(test_bad),          cmocka_unit_test(test_unknown),
-      cmocka_unit_test(test_size),        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_bad_addresses),
-      cmocka_unit_test(test_long_option), cmocka_unit_test(test_long_address), cmocka_unit_test(test_long_via),
+      cmocka_unit_test(test_good),          cmocka_unit_test(test_bad),          cmocka_unit_test(test_unknown),
+      cmocka_unit_test(test_size),          cmocka_unit_test(test_addresses),    cmocka_unit_test(test_bad_addresses),
+      cmocka_unit_test(test_long_option),   cmocka_unit_test(test_long_address), cmocka_unit_test(test_long_via),
+      cmocka_unit_test(test_impersonation),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

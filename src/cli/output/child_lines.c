@@ -2,8 +2,6 @@
  */
 #include "cli/output/child_lines.h"
 
-#include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -13,24 +11,16 @@ const char *uvr_child_lines_escape(char *out, size_t size, const char *text, boo
   size_t used = 0;
   size_t fits = 0; /* how much of `out` is kept if "..." must be added */
   while (*text != '\0') {
-    char piece[8];
-    uint32_t point = 0;
-    size_t length = uvr_utf8_next(text, &point);
-    size_t added = length;
-    if (length == 0 || (uvr_is_control(point) && point != '\t')) {
-      length = 1; /* a control character of two bytes is shown byte by byte */
-      added = sizeof("\\x00") - 1;
-      (void)snprintf(piece, sizeof(piece), "\\x%02x", (unsigned)(unsigned char)*text);
-    } else {
-      memcpy(piece, point == '\t' ? " " : text, length);
-    }
-    if (used + added >= size) {
+    char escaped[UVR_ESCAPED_SIZE] = " ";
+    bool tab = *text == '\t';
+    size_t length = tab ? 1 : uvr_escape_next(&text, escaped);
+    text += tab ? 1 : 0;
+    if (used + length >= size) {
       cut = true;
       break;
     }
-    memcpy(out + used, piece, added);
-    used += added;
-    text += length;
+    memcpy(out + used, escaped, length);
+    used += length;
     fits = used + sizeof("...") <= size ? used : fits;
   }
   if (cut) {
