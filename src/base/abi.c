@@ -1,4 +1,4 @@
-/* Structs with a size: see sized.h. */
+/* Structs that begin with their size: see abi.h. */
 #include "base/abi.h"
 
 #include <string.h>

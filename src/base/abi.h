@@ -1,12 +1,12 @@
-/* Structs of options that the public API takes: a caller built with an older or a newer header is understood. */
+/* Structs of options in the public API, from callers that may have been built with an older or a newer header. */
 #ifndef UVR_BASE_ABI_H
 #define UVR_BASE_ABI_H
 
 #include <stddef.h>
 
-/* Copies options into *own, `own_size` bytes, both of which begin with their size. NULL, and what an older struct does
- * not have, is zero. Returns UV_EINVAL when `given` is no such struct, or is a newer one that asks for something that
- * this library does not know. */
+/* Copies the struct `given` into *own, which has `own_size` bytes; both begin with their size. Members that an older
+ * struct does not have become zero; so do all members if `given` is NULL. Returns UV_EINVAL if the size is not valid,
+ * or if a newer struct sets members that this library does not know. */
 int uvr_abi_copy(void *own, size_t own_size, const void *given);
 
 #endif

@@ -1,7 +1,7 @@
-/* The buffers that bytes travel in, and the pool that keeps a few of them for the next reader.
+/* The buffers of a relay's data, and the pool that keeps a few of them for the next reader.
  *
- * There are two sizes: a small one for a read that waits on an idle connection, a large one for a busy one. Others are
- * made for one message each, and not kept. */
+ * There are two sizes: small ones for reads that wait on an idle connection, large ones for a busy one. A long message
+ * gets a buffer of its own size, which is not kept. */
 #ifndef UVR_BASE_BUFFER_H
 #define UVR_BASE_BUFFER_H
 
@@ -13,7 +13,7 @@
 #define UVR_BUFFER_SMALL ((size_t)1024)      /* bytes */
 #define UVR_BUFFER_LARGE ((size_t)64 * 1024) /* bytes, unless the pool's owner chooses another size */
 
-/* What a pool's owner may choose instead. */
+/* Whether the pool's owner may choose this size for the large ones. */
 static inline bool uvr_buffer_may_be_large(size_t bytes)
 {
   return bytes >= UVR_BUFFER_SMALL && bytes <= (size_t)16 * 1024 * 1024;
@@ -24,7 +24,7 @@ struct uvr_buffer {
   uvr_buffer *next;
   size_t capacity;     /* bytes of `data` */
   size_t length;       /* how many bytes of `data` are filled */
-  bool end_of_message; /* the last of these bytes is the last of a message */
+  bool end_of_message; /* the last byte is the last one of a message */
   char data[];
 };
 
@@ -39,17 +39,16 @@ typedef struct uvr_buffer_pool {
 
 void uvr_buffer_pool_init(uvr_buffer_pool *pool, const uvrelay_allocator_t *memory);
 
-/* Frees the buffers that lie in the pool. Those still in use must have been put back before. */
+/* Frees the buffers in the pool. All buffers must have been put back before. */
 void uvr_buffer_pool_clear(uvr_buffer_pool *pool);
 
-/* An empty buffer, of UVR_BUFFER_SMALL bytes if no more are wanted, else a large one; or NULL when there is no memory.
- */
+/* An empty buffer, large if more than UVR_BUFFER_SMALL bytes are wanted, or NULL if there is no memory. */
 uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted);
 
-/* The same, of exactly `capacity` bytes. */
+/* An empty buffer of exactly `capacity` bytes, or NULL if there is no memory. */
 uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity);
 
-/* Takes a buffer back; NULL is allowed. */
+/* Puts a buffer back; NULL is allowed. */
 void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
 
 #endif

@@ -1,5 +1,5 @@
-/* Errors: see error.h. The names of Windows codes are a table here, and not asked of the system, so that the
- * text is the same in every language of Windows. */
+/* Errors: see error.h. The names of Windows codes come from a table and not from the system, so that the text is the
+ * same in every language of Windows. */
 #include "base/error.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* How the detail of an error is filled in. */
+/* Filling in the details of an error. */
 #ifndef UVR_BASE_ERROR_H
 #define UVR_BASE_ERROR_H
 
@@ -10,16 +10,15 @@
 #define UVR_PRINTF(text, first)
 #endif
 
-/* Fills in *error (which may be NULL) with a text made as by printf, and returns `code`. A text that is too
- * long is cut. */
+/* Fills in *error (which may be NULL) with a formatted text, and returns `code`. A text that is too long is cut. */
 int uvr_error_set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *format, ...) UVR_PRINTF(4, 5);
 
-/* The same, and appends the cause: " (ERROR_PIPE_BUSY, 231)" where `system` is a Windows code, else
- * " (ECONNREFUSED)" from `code`. */
+/* The same, and appends the cause: " (ERROR_PIPE_BUSY, 231)" if `system` is a Windows code, " (ECONNREFUSED)" from
+ * `code` if it is 0. */
 int uvr_error_set_system(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigned long system,
                          const char *format, ...) UVR_PRINTF(5, 6);
 
-/* The name of a Windows error code that a pipe or socket may give ("ERROR_PIPE_BUSY"), or NULL. */
+/* The name of a Windows error code of a pipe or a socket ("ERROR_PIPE_BUSY"), or NULL. */
 const char *uvr_error_system_name(unsigned long system);
 
 #endif

@@ -1,10 +1,9 @@
-/* Native queries: see file_query.h. */
+/* Native queries: see file_query_win.h. */
 #include "base/file_query_win.h"
 
 #include <winternl.h>
 
-/* From the driver kit's headers, which may be absent: FileModeInformation, FilePipeLocalInformation and their
- * contents. */
+/* FileModeInformation, FilePipeLocalInformation and their structs, from the driver kit, which may not be installed. */
 #define FILE_MODE_INFORMATION_CLASS       ((FILE_INFORMATION_CLASS)16)
 #define FILE_PIPE_LOCAL_INFORMATION_CLASS ((FILE_INFORMATION_CLASS)24)
 #define MODE_SYNCHRONOUS                  (0x10UL | 0x20UL) /* FILE_SYNCHRONOUS_IO_ALERT, _NONALERT */
@@ -32,7 +31,7 @@ typedef NTSTATUS(NTAPI *query_information_file)(HANDLE, IO_STATUS_BLOCK *, void 
 
 static bool query(HANDLE handle, FILE_INFORMATION_CLASS class, void *out, ULONG size)
 {
-  /* Asked of ntdll by name, as no import library that every toolchain has offers it. */
+  /* By its name, as not every toolchain has an import library for it. */
   HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
   FARPROC found = ntdll == NULL ? NULL : GetProcAddress(ntdll, "NtQueryInformationFile");
   if (found == NULL) {

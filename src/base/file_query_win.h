@@ -1,4 +1,4 @@
-/* What only the system's native interface tells of a handle. Each is false where it does not tell. */
+/* Facts about a handle that only the system's native interface knows. Each is false if the system does not answer. */
 #ifndef UVR_BASE_FILE_QUERY_WIN_H
 #define UVR_BASE_FILE_QUERY_WIN_H
 
@@ -9,10 +9,10 @@
 /* Whether it was opened with FILE_FLAG_OVERLAPPED. */
 bool uvr_file_is_overlapped(HANDLE file);
 
-/* Whether a pipe's other end is closed, though there may be something left to read. */
+/* Whether the other end of a pipe is closed. There may still be something to read. */
 bool uvr_pipe_is_closing(HANDLE pipe);
 
-/* Whether a pipe carries bytes one way only. */
+/* Whether a pipe carries bytes in one direction only. */
 bool uvr_pipe_is_one_way(HANDLE pipe);
 
 #endif

@@ -1,5 +1,5 @@
-/* Lists whose nodes are members of what they list. A node knows its list, so to speak: it is removed without a search.
- * Everything here takes constant time and allocates nothing.
+/* Doubly linked lists whose nodes are members of the listed structs. Every function takes constant time and allocates
+ * nothing; a node is removed without a search.
  *
  *   uvr_list_init(&relay->sessions);
  *   uvr_list_append(&relay->sessions, &session->node);
@@ -22,10 +22,10 @@ typedef struct uvr_list_node {
 
 /* It must not be moved in memory once it has nodes. */
 typedef struct uvr_list {
-  uvr_list_node ends; /* its next is the first node, its previous the last one; itself, where there is none */
+  uvr_list_node ends; /* the first and the last node are its `next` and `previous`; itself if the list is empty */
 } uvr_list;
 
-/* What a node is the member of. */
+/* The struct that a node is a member of. */
 #define UVR_LISTED(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void uvr_list_init(uvr_list *list)
@@ -72,13 +72,13 @@ static inline void uvr_list_remove(uvr_list_node *node)
   node->previous = NULL;
 }
 
-/* NULL: the list is empty. */
+/* The first node, or NULL. */
 static inline uvr_list_node *uvr_list_first(const uvr_list *list)
 {
   return uvr_list_is_empty(list) ? NULL : list->ends.next;
 }
 
-/* NULL: `node` is the last one. */
+/* The node behind `node`, or NULL. */
 static inline uvr_list_node *uvr_list_next(const uvr_list *list, const uvr_list_node *node)
 {
   return node->next == &list->ends ? NULL : node->next;

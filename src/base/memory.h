@@ -1,4 +1,4 @@
-/* Where a relay's memory comes from: the allocator that its owner chose. */
+/* Memory from the allocator that the owner of the relay has given. */
 #ifndef UVR_BASE_MEMORY_H
 #define UVR_BASE_MEMORY_H
 
@@ -7,10 +7,10 @@
 /* malloc and free. */
 uvrelay_allocator_t uvr_memory_default(void);
 
-/* `size` zeroed bytes, or NULL when there is no memory. Give them back with uvr_free. */
+/* `size` bytes of zeros, to be freed with uvr_free, or NULL if there is no memory. */
 void *uvr_alloc(const uvrelay_allocator_t *memory, size_t size);
 
-/* Gives `block` back; NULL is allowed. */
+/* Frees `block`; NULL is allowed. */
 void uvr_free(const uvrelay_allocator_t *memory, void *block);
 
 #endif
