@@ -89,7 +89,10 @@ static void fire_read(fake *f)
     buffer->end_of_message = f->script.keeps_messages && !step.part;
     f->given += step.size;
     f->cancelling = false;
+    f->reads_nested++;
+    f->reads_nested_max = f->reads_nested > f->reads_nested_max ? f->reads_nested : f->reads_nested_max;
     stream->on_read(stream->read_user, UVR_DONE, buffer, NULL);
+    f->reads_nested--;
   } else {
     uvrelay_error_t error;
     set_error(f, &step, UVRELAY_PHASE_READ, &error);

@@ -77,9 +77,11 @@ typedef struct fake {
   size_t outgoing_length;
   uint64_t outgoing_hash;
 
-  fake_call calling; /* whose callback runs now */
-  unsigned reads;    /* begun */
-  unsigned writes;   /* begun */
+  fake_call calling;     /* whose callback runs now */
+  unsigned reads;        /* begun */
+  unsigned reads_nested; /* callbacks of reads that run, one within the other */
+  unsigned reads_nested_max;
+  unsigned writes; /* begun */
   unsigned writes_finished;
   unsigned shutdowns;
   unsigned watches;

@@ -15,7 +15,7 @@
 #include "scratch.h"
 #include "tcp_peer.h"
 
-enum { NONCE = UVR_ASSUAN_NONCE_SIZE, TURNS_MAX = 400, PATIENCE_MS = 300, SOON_MS = 5000 };
+enum { NONCE = UVR_ASSUAN_NONCE_SIZE, TURNS_MAX = 400, PATIENCE_MS = 100, SOON_MS = RIG_SOON_MS };
 
 static const char nonce[] = "0123456789\xab\xcd\xef\x01\x02\x03";
 static const char cygwin_words[] = "33323130-37363534-cdab3938-030201ef";
@@ -70,6 +70,7 @@ static void bench_init(bench *b)
 {
   memset(b, 0, sizeof(*b));
   rig_init(&b->r);
+  b->r.context.patience.credentials_ms = PATIENCE_MS;
   scratch_init(&b->files);
   b->server.user = b;
 }
@@ -262,7 +263,7 @@ static void test_tcp_retry(void **state)
   uv_close((uv_handle_t *)&later, on_timer_closed);
   assert_int_equal(b.error.code, 0);
   assert_non_null(b.stream);
-  assert_in_range(b.ms, 140, 150 + 200 + 500); /* the longest pause, and something for a busy machine */
+  assert_in_range(b.ms, 140, SOON_MS);
   bench_clear(&b);
 }
 
@@ -410,11 +411,11 @@ static void test_deadline(void **state)
     bench_init(&b);
     b.close_at_result = i == 1;
     b.r.context.log = (uvrelay_log_t){.write = on_line, .user = &l};
-    dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 250});
+    dial(&b, tcp(text, peer_free_port()), 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = 500});
     assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, text);
-    assert_non_null(strstr(b.error.text, "0.25 s"));
+    assert_non_null(strstr(b.error.text, "0.5 s"));
     assert_non_null(strstr(b.error.text, "refused")); /* what the last attempt said */
-    assert_in_range(b.ms, 240, 2000);
+    assert_in_range(b.ms, 490, SOON_MS);
     assert_int_equal(l.again, 1); /* said once, not with each attempt */
     bench_clear(&b);
   }
@@ -513,7 +514,7 @@ static void test_unix_retry(void **state)
     uv_close((uv_handle_t *)&s.listener, NULL);
     assert_int_equal(b.error.code, 0);
     assert_string_equal(b.stream->name, text);
-    assert_in_range(b.ms, delay - 1, delay + 700);
+    assert_in_range(b.ms, delay - 1, SOON_MS);
     bench_clear(&b);
   }
 }
@@ -642,7 +643,7 @@ static void test_assuan_silence(void **state)
     dial(&b, file_path(&b, path), UVR_ADDRESS_ASSUAN_PATH,
          &(uvr_dial_options){.timeout_ms = i == 0 ? 100 : PATIENCE_MS + 200});
     assert_error(&b, UV_ETIMEDOUT, UVRELAY_PHASE_CONNECT, path);
-    assert_int_equal(b.server.accepted, 1);
+    assert_in_range(b.server.accepted, 0, 1); /* not retried; 0: the machine is too busy for the first */
     bench_clear(&b);
   }
 }
@@ -696,7 +697,7 @@ static void test_assuan_retry(void **state)
   rig_run_ms(&b.r, 60);
   assert_false(b.done);
   write_file(&b, port, cygwin_words, true);
-  rig_run_ms(&b.r, 300);
+  rig_run_ms(&b.r, 200);
   assert_false(b.done);
   peer_listen(&b.r, &b.server, port);
   assert_true(rig_run_until(&b.r, &b.done));

@@ -14,7 +14,7 @@
 #include "fake_stream.h"
 #include "relay/pair.h"
 
-enum { LINGER_MS = 200, SHORT_MS = 60, SAID_EVERY_MS = 50, SAID = 6, SLACK_MS = 2000 };
+enum { LINGER_MS = 200, SHORT_MS = 60, SAID_EVERY_MS = 50, SAID = 6 };
 
 /* On which side the one is that cannot be told. */
 static const uvrelay_side_t sides[] = {UVRELAY_RIGHT, UVRELAY_LEFT};
@@ -88,7 +88,7 @@ static void bench_clear(bench *b)
 static void assert_silent(bench *b, uint64_t since)
 {
   assert_true(rig_run_until(&b->r, &b->closed));
-  assert_in_range(b->ended_at - since, LINGER_MS - 5, LINGER_MS + SLACK_MS); /* loop time is rounded */
+  assert_in_range(b->ended_at - since, LINGER_MS - 5, RIG_SOON_MS); /* loop time is rounded */
   assert_int_equal(b->result.reason, UVRELAY_REASON_SILENT);
   assert_int_equal(b->result.side, b->side);
   assert_int_equal(b->result.error.code, 0);
@@ -163,7 +163,7 @@ static void start_idle(bench *b, uint64_t idle_ms)
 static void assert_idle(bench *b, uint64_t since)
 {
   assert_true(rig_run_until(&b->r, &b->closed));
-  assert_in_range(b->ended_at - since, LINGER_MS - 5, LINGER_MS + SLACK_MS);
+  assert_in_range(b->ended_at - since, LINGER_MS - 5, RIG_SOON_MS);
   assert_int_equal(b->result.reason, UVRELAY_REASON_SILENT);
   assert_int_equal(b->result.side, UVRELAY_SIDE_NONE);
   assert_int_equal(b->result.error.code, 0);
@@ -304,7 +304,7 @@ static void test_told(void **state)
     assert_int_equal(b.result.side, sides[i % 2]);
     assert_int_equal(b.result.error.code, 0);
     if (!t->told) {
-      assert_in_range(b.ended_at - since, SHORT_MS - 5, SHORT_MS + SLACK_MS);
+      assert_in_range(b.ended_at - since, SHORT_MS - 5, RIG_SOON_MS);
     }
     bench_clear(&b);
   }

@@ -57,7 +57,7 @@
     .outcome = UVR_FAILED                                                                                              \
   }
 
-enum { TURNS_MAX = 120, GRACE_MS = 1000, ANY = -1 };
+enum { TURNS_MAX = 120, GRACE_MS = 200, ANY = -1 };
 
 /* -s and the like, in the program's terms. */
 #define OPTIONS_NONE                                                                                                   \
@@ -89,7 +89,7 @@ typedef struct scenario {
   fake_script right;
   /* What must come of it. */
   bool stays;              /* it does not end by itself */
-  bool grace;              /* it ends after GRACE_MS and not before */
+  bool grace;              /* it ends after the grace for the last writes and not before */
   uvrelay_reason_t reason; /* with a code: UVRELAY_REASON_FAILED */
   int side;                /* uvrelay_side_t, or ANY */
   int code;
@@ -648,6 +648,7 @@ static void run_scenario(const scenario *s, const timing *t)
 {
   bench b;
   bench_init(&b, s, t);
+  b.r.context.patience.last_writes_ms = s->grace ? GRACE_MS : RIG_PATIENCE_MS;
   uint64_t before = uv_hrtime();
   assert_int_equal(start(&b, s), 0);
   rig_run(&b.r);
@@ -678,7 +679,7 @@ static void run_scenario(const scenario *s, const timing *t)
   if (b.left->shutdowns > 0) {
     assert_int_equal(b.left->ended_with, s->to_left);
   }
-  assert_in_range(ms, s->grace ? GRACE_MS * 9 / 10 : 0, s->grace ? 3 * GRACE_MS : GRACE_MS * 9 / 10);
+  assert_in_range(ms, s->grace ? GRACE_MS * 9 / 10 : 0, RIG_SOON_MS);
   bench_clear(&b);
 }
 
@@ -1004,13 +1005,14 @@ static void test_lost_while_dialling(void **state)
     bench b;
     memset(&b, 0, sizeof(b));
     rig_init(&b.r);
+    b.r.context.patience.last_writes_ms = i == 0 ? RIG_PATIENCE_MS : GRACE_MS;
     fake_script left = {.ends_when_lost = i == 0, .lost = {.outcome = UVR_GONE, .turns = 5}};
     b.left = fake_new(&b.r, "left", 1, &left);
     uint64_t before = uv_hrtime();
     assert_int_equal(dial_pair(&b, &address, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}), 0); /* for ever */
     assert_true(rig_run_until(&b.r, &b.closed));
     assert_int_equal(b.result.error.code, 0);
-    assert_in_range((uv_hrtime() - before) / 1000000, i == 0 ? 0 : GRACE_MS * 9 / 10, 3 * GRACE_MS);
+    assert_in_range((uv_hrtime() - before) / 1000000, i == 0 ? 0 : GRACE_MS * 9 / 10, RIG_SOON_MS);
     bench_clear(&b);
   }
 }

@@ -307,11 +307,11 @@ static void test_source_ends_at_once(void **state)
   }
 }
 
-/* A hundred thousand reads and writes that all finish at once: a pump that recursed would have no stack left. */
+/* Reads and writes that all finish at once are not nested in one another: many would leave no stack. */
 static void test_no_recursion(void **state)
 {
   (void)state;
-  enum { MANY = 100000 };
+  enum { MANY = 3000 };
   fake_step *reads = calloc(MANY + 1, sizeof(*reads));
   assert_non_null(reads);
   for (unsigned i = 0; i < MANY; i++) {
@@ -323,6 +323,7 @@ static void test_no_recursion(void **state)
   start(&b);
   assert_int_equal(b.reports, 1);
   fake_assert_relayed(b.source, b.sink, MANY);
+  assert_in_range(b.source->reads_nested_max, 1, 4);
   bench_clear(&b);
   free(reads);
 }

@@ -15,7 +15,7 @@
 #include "relay/pump.h"
 #include "rig.h"
 
-enum { CHUNKS = 300, CHUNK_MAX = 3000, PATIENCE_MS = 20, WAIT_MS = 2000 };
+enum { CHUNKS = 300, CHUNK_MAX = 3000, PATIENCE_MS = 20, WAIT_MS = RIG_SOON_MS };
 
 /* A stream of blocking calls. All but the first lines is under the mutex, and never an assertion on a thread. */
 typedef struct blocker {

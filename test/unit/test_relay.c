@@ -10,9 +10,10 @@
 
 #include <cmocka.h>
 
+#include "relay/relay.h"
 #include "relay_rig.h"
 
-enum { TURNS = 5, SETTLE_TURNS = 15, SOON_MS = 700, DEADLINE_MS = 40, FOREVER_MS = 3600000 };
+enum { TURNS = 5, SETTLE_TURNS = 15, DEADLINE_MS = 40, FOREVER_MS = 3600000 };
 
 #define STUCK ((uint64_t)16 * 1024 * 1024)
 
@@ -209,6 +210,7 @@ static void test_end_soon(void **state)
   (void)state;
   for (host_action action = ACTION_CLOSE; action < ACTION_COUNT; action++) {
     host *h = begin(&orderly);
+    h->relay->context.patience.close_ms = RIG_PATIENCE_MS;
     for (unsigned i = 0; i < SETTLE_TURNS; i++) {
       host_turn(h);
     }
@@ -216,31 +218,40 @@ static void test_end_soon(void **state)
     uint64_t before = uv_hrtime();
     host_act(h, action);
     host_wait(h);
-    assert_in_range((uv_hrtime() - before) / 1000000, 0, SOON_MS);
+    assert_in_range((uv_hrtime() - before) / 1000000, 0, RIG_SOON_MS);
     host_check(h);
     host_free(h);
   }
+}
+
+/* Cancels from line number `line` of the log. Returns how many lines there were. */
+static size_t end_from_the_log(size_t line, unsigned close_ms)
+{
+  host *h = host_new(&orderly);
+  h->action = ACTION_CANCEL;
+  h->act_event = EVENT_LOG;
+  h->act_at = line;
+  assert_int_equal(host_open(h), 0);
+  h->relay->context.patience.close_ms = close_ms;
+  assert_int_equal(host_start_all(h), 0);
+  uint64_t before = uv_hrtime();
+  host_wait(h);
+  assert_true(h->acted == (line != SIZE_MAX));
+  assert_in_range((uv_hrtime() - before) / 1000000, 0, RIG_SOON_MS);
+  host_check_disturbed(h, false);
+  size_t lines = h->events[EVENT_LOG];
+  host_free(h);
+  return lines;
 }
 
 /* The same from each line of the log, the last of which tells that it is over. */
 static void test_end_soon_from_the_log(void **state)
 {
   (void)state;
-  bool acted = true;
-  for (size_t n = 1; acted; n++) {
-    host *h = host_new(&orderly);
-    h->action = ACTION_CANCEL;
-    h->act_event = EVENT_LOG;
-    h->act_at = n;
-    assert_int_equal(host_open(h), 0);
-    assert_int_equal(host_start_all(h), 0);
-    uint64_t before = uv_hrtime();
-    host_wait(h);
-    acted = h->acted;
-    assert_in_range((uv_hrtime() - before) / 1000000, 0, acted ? SOON_MS : RIG_PATIENCE_MS);
-    host_check_disturbed(h, false);
-    host_free(h);
-    assert_true(acted || n > 2);
+  size_t lines = end_from_the_log(SIZE_MAX, 20);
+  assert_in_range(lines, 2, 100);
+  for (size_t line = 1; line <= lines; line++) {
+    (void)end_from_the_log(line, RIG_PATIENCE_MS);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "relay/relay.h"
 #include "route_rig.h"
 
 enum { TURNS_MAX = 400, BUSY_TURNS = 12, CALLS_MIN = 1 };
@@ -132,7 +133,7 @@ static bool act_at(route_story story, route_action action, route_call call, size
   h->act_at = h->calls[call] + number;
   assert_int_equal(story_begin(h, story), 0);
   ROUTE_WAIT(h, story_step(h));
-  route_run_ms(h, 5); /* nothing may come now */
+  route_run_ms(h, 1); /* nothing may come now */
   bool acted = h->acted;
   route_host_free(h);
   return acted;
@@ -164,6 +165,7 @@ static void test_resumed(void **state)
   for (route_action action = 0; action < ROUTE_ACTIONS; action++) {
     route_host *h = route_host_new();
     assert_int_equal(route_host_open(h), 0);
+    h->relay->context.patience.relief_ms = 50;
     h->action = action;
     h->act_call = CALL_RESUMED;
     h->act_at = 1;

@@ -13,7 +13,7 @@
 #include "rig.h"
 #include "stream/uv.h"
 
-enum { LOOKS_MS = 600 }; /* so long that it has looked more than once */
+enum { LOOK_MS = 50, LOOKS_MS = 140 }; /* so long that it has looked more than once */
 
 typedef union socket_handle {
   uv_handle_t handle;
@@ -180,6 +180,7 @@ static void begin(watched *w, uv_handle_type type)
 {
   memset(w, 0, sizeof(*w));
   rig_init(&w->r);
+  w->r.context.patience.watch_ms = LOOK_MS;
   assert_int_equal(uvr_stream_uv_new(&w->r.context, type, "the peer", &w->stream), 0);
   if (type == UV_TCP) {
     connect_tcp(w);
