@@ -12,10 +12,24 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "relay/flow.h"
 
 typedef enum pair_state { PAIR_CONNECTING, PAIR_RELAYING, PAIR_ENDING } pair_state;
+
+/* What the pair waits for. One timer serves them all, as an idle pair is to be small. */
+typedef enum alarm_id {
+  ALARM_SILENCE, /* of the side that has not ended (linger_ms), of the last writes; while ending: to close again */
+  ALARM_IDLE,    /* of both sides */
+  ALARM_STALL,   /* looks for a left side that is gone while nothing is read from it */
+  ALARM_COUNT
+} alarm_id;
+
+typedef struct pair_alarm {
+  void (*ring)(uvr_pair *pair); /* NULL: not set */
+  uint64_t due;                 /* loop time, ms */
+} pair_alarm;
 
 struct uvr_pair {
   uvr_context *context;
@@ -30,21 +44,70 @@ struct uvr_pair {
   uvr_close_how right_how;
   uvr_stream *closing_left; /* they, while they close */
   uvr_stream *closing_right;
-  unsigned streams;        /* that are not closed */
-  uv_timer_t timer;        /* for silence (linger_ms), for the last writes; while ending: to try again to close */
-  uv_timer_t idle;         /* for silence of both */
-  uv_timer_t stall;        /* looks for a left side that is gone while nothing is read from it */
+  unsigned streams; /* that are not closed */
+  uv_timer_t timer;
+  pair_alarm alarms[ALARM_COUNT];
   uint64_t stalled;        /* loop time, ms: it is gone, and the right side takes nothing, since */
   uint64_t last_bytes;     /* uvr_pump_progress of to_right when it was last looked at */
   uint64_t started;        /* loop time, ms */
   uint64_t bytes_to_right; /* once it has ended */
   uint64_t bytes_to_left;
-  uvr_closing closing; /* of the timers */
+  uvr_closing closing; /* of the timer */
 };
+
+/* Alarms. */
+
+static void on_timer(uv_timer_t *timer);
+
+static void start_timer(uvr_pair *pair)
+{
+  uint64_t first = UINT64_MAX;
+  for (unsigned i = 0; i < ALARM_COUNT; i++) {
+    if (pair->alarms[i].ring != NULL && pair->alarms[i].due < first) {
+      first = pair->alarms[i].due;
+    }
+  }
+  if (uv_is_closing((uv_handle_t *)&pair->timer)) {
+    return;
+  }
+  if (first == UINT64_MAX) {
+    (void)uv_timer_stop(&pair->timer);
+  } else {
+    uint64_t now = uv_now(pair->context->loop);
+    (void)uv_timer_start(&pair->timer, on_timer, first > now ? first - now : 0, 0);
+  }
+}
+
+static void set_alarm(uvr_pair *pair, alarm_id id, void (*ring)(uvr_pair *pair), uint64_t ms)
+{
+  uint64_t now = uv_now(pair->context->loop);
+  pair->alarms[id] = (pair_alarm){.ring = ring, .due = ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1};
+  start_timer(pair);
+}
+
+static void clear_alarm(uvr_pair *pair, alarm_id id)
+{
+  pair->alarms[id].ring = NULL;
+  start_timer(pair);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  uvr_pair *pair = timer->data;
+  uint64_t now = uv_now(pair->context->loop);
+  for (unsigned i = 0; i < ALARM_COUNT; i++) {
+    void (*ring)(uvr_pair *) = pair->alarms[i].ring;
+    if (ring != NULL && pair->alarms[i].due <= now) {
+      pair->alarms[i].ring = NULL;
+      ring(pair);
+    }
+  }
+  start_timer(pair);
+}
 
 /* Ending. */
 
-static void on_timers_closed(void *user)
+static void on_timer_closed(void *user)
 {
   uvr_pair *pair = user;
   uvr_pair_events events = pair->events;
@@ -54,13 +117,13 @@ static void on_timers_closed(void *user)
   }
 }
 
-static void close_on(uv_timer_t *timer);
+static void close_on(uvr_pair *pair);
 
 static void on_stream_closed(uvr_pair *pair)
 {
   pair->streams--;
   if (pair->streams == 0) {
-    close_on(&pair->timer);
+    close_on(pair);
   }
 }
 
@@ -94,22 +157,19 @@ static bool close_stream(uvr_pair *pair, uvr_stream **stream, uvr_close_how how,
 }
 
 /* Closes what can be closed, and comes back until nothing is left. */
-static void close_on(uv_timer_t *timer)
+static void close_on(uvr_pair *pair)
 {
-  uvr_pair *pair = timer->data;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
   bool left = close_stream(pair, &pair->left, pair->left_how, &pair->closing_left, on_left_closed);
   bool right = close_stream(pair, &pair->right, pair->right_how, &pair->closing_right, on_right_closed);
   bool clear = pair->streams == 0 && uvr_pump_clear(&pair->to_right.pump) && uvr_pump_clear(&pair->to_left.pump);
   if (clear) {
-    uvr_closing_begin(&pair->closing, on_timers_closed, pair);
+    uvr_closing_begin(&pair->closing, on_timer_closed, pair);
     uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->timer);
-    uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->idle);
-    uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->stall);
     uvr_closing_end(&pair->closing);
   } else if (pair->streams == 0 || !left || !right) {
-    (void)uv_timer_start(timer, close_on, pair->context->patience.thread_retry_ms, 0);
+    set_alarm(pair, ALARM_SILENCE, close_on, pair->context->patience.thread_retry_ms);
   }
 }
 
@@ -130,9 +190,8 @@ static void drop_how(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t sid
   pair->state = PAIR_ENDING;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
-  (void)uv_timer_stop(&pair->timer);
-  (void)uv_timer_stop(&pair->idle);
-  (void)uv_timer_stop(&pair->stall);
+  memset(pair->alarms, 0, sizeof(pair->alarms));
+  start_timer(pair);
   pair->bytes_to_right = uvr_pump_bytes(&pair->to_right.pump);
   pair->bytes_to_left = uvr_pump_bytes(&pair->to_left.pump);
   uvrelay_result_t result = {
@@ -151,7 +210,7 @@ static void drop_how(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t sid
   pair->left_how = how_to_close(reason, cut, result.to_left);
   pair->right_how = how_to_close(reason, cut_right, result.to_right);
   pair->streams = pair->right != NULL ? 2 : 1;
-  close_on(&pair->timer);
+  close_on(pair);
   if (pair->events.on_end != NULL) {
     pair->events.on_end(pair->events.user, &result);
   }
@@ -204,16 +263,15 @@ static uint64_t last_writes_ms(const uvr_pair *pair)
 }
 
 /* They may take as long as they make progress. */
-static void on_last_writes_timer(uv_timer_t *timer)
+static void look_at_last_writes(uvr_pair *pair)
 {
-  uvr_pair *pair = timer->data;
   uint64_t progress = uvr_pump_progress(&pair->to_right.pump);
   if (progress == pair->last_bytes) {
     drop_lost_left(pair);
     return;
   }
   pair->last_bytes = progress;
-  (void)uv_timer_start(timer, on_last_writes_timer, last_writes_ms(pair), 0);
+  set_alarm(pair, ALARM_SILENCE, look_at_last_writes, last_writes_ms(pair));
 }
 
 static void lose_left(uvr_pair *pair)
@@ -224,22 +282,21 @@ static void lose_left(uvr_pair *pair)
     drop_lost_left(pair);
   } else {
     pair->last_bytes = uvr_pump_progress(&pair->to_right.pump);
-    (void)uv_timer_stop(&pair->stall); /* which looks at the same progress */
-    (void)uv_timer_start(&pair->timer, on_last_writes_timer, last_writes_ms(pair), 0);
+    clear_alarm(pair, ALARM_STALL); /* which looks at the same progress */
+    set_alarm(pair, ALARM_SILENCE, look_at_last_writes, last_writes_ms(pair));
   }
 }
 
 /* One side has ended and the other one, which could not be told, may stay as long as it has something to say. */
 
-static void on_linger_timer(uv_timer_t *timer)
+static void look_at_linger(uvr_pair *pair)
 {
-  uvr_pair *pair = timer->data;
   bool left_ended = uvr_flow_is_over(&pair->to_right);
   const uvr_pump *rest = left_ended ? &pair->to_left.pump : &pair->to_right.pump;
   uint64_t silent = uv_now(pair->context->loop) - rest->active;
   uint64_t linger = pair->options.linger_ms;
   if (uvr_pump_is_finishing(rest) || silent < linger) {
-    (void)uv_timer_start(timer, on_linger_timer, silent < linger ? linger - silent : linger, 0);
+    set_alarm(pair, ALARM_SILENCE, look_at_linger, silent < linger ? linger - silent : linger);
   } else if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_lost_right(pair);
   } else {
@@ -253,19 +310,18 @@ static void linger(uvr_pair *pair, uvr_flow *rest)
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
   if (pair->state == PAIR_RELAYING && pair->options.linger_ms > 0 && !left_lost) {
     rest->pump.active = uv_now(pair->context->loop);
-    (void)uv_timer_start(&pair->timer, on_linger_timer, pair->options.linger_ms, 0);
+    set_alarm(pair, ALARM_SILENCE, look_at_linger, pair->options.linger_ms);
   }
 }
 
 /* Nothing comes from either. */
-static void on_idle_timer(uv_timer_t *timer)
+static void look_at_idle(uvr_pair *pair)
 {
-  uvr_pair *pair = timer->data;
   uint64_t to_right = pair->to_right.pump.active;
   uint64_t to_left = pair->to_left.pump.active;
   uint64_t silent = uv_now(pair->context->loop) - (to_right > to_left ? to_right : to_left);
   if (silent < pair->options.idle_ms) {
-    (void)uv_timer_start(timer, on_idle_timer, pair->options.idle_ms - silent, 0);
+    set_alarm(pair, ALARM_IDLE, look_at_idle, pair->options.idle_ms - silent);
     return;
   }
   drop(pair, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
@@ -273,9 +329,8 @@ static void on_idle_timer(uv_timer_t *timer)
 
 /* While the right side takes nothing, nothing is read from the left one, so that its end does not show by itself. */
 
-static void on_stall_timer(uv_timer_t *timer)
+static void look_at_stall(uvr_pair *pair)
 {
-  uvr_pair *pair = timer->data;
   const uvr_patience *patience = &pair->context->patience;
   if (!uvr_pump_is_full(&pair->to_right.pump)) {
     return;
@@ -289,15 +344,15 @@ static void on_stall_timer(uv_timer_t *timer)
     drop_lost_left(pair);
     return;
   }
-  (void)uv_timer_start(timer, on_stall_timer, patience->stall_look_ms, 0);
+  set_alarm(pair, ALARM_STALL, look_at_stall, patience->stall_look_ms);
 }
 
 static void on_to_right_full(uvr_flow *flow)
 {
   uvr_pair *pair = flow->user;
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
-  if (pair->state == PAIR_RELAYING && !left_lost && !uv_is_active((uv_handle_t *)&pair->stall)) {
-    (void)uv_timer_start(&pair->stall, on_stall_timer, pair->context->patience.stall_look_ms, 0);
+  if (pair->state == PAIR_RELAYING && !left_lost && pair->alarms[ALARM_STALL].ring == NULL) {
+    set_alarm(pair, ALARM_STALL, look_at_stall, pair->context->patience.stall_look_ms);
   }
 }
 
@@ -445,14 +500,8 @@ static void relay(uvr_pair *pair, uvr_stream *right)
     uvr_flow_start(&pair->to_right, pair->context, pair->left, right);
   }
   if (pair->state == PAIR_RELAYING && pair->options.idle_ms > 0) {
-    (void)uv_timer_start(&pair->idle, on_idle_timer, pair->options.idle_ms, 0);
+    set_alarm(pair, ALARM_IDLE, look_at_idle, pair->options.idle_ms);
   }
-}
-
-static void init_timer(uvr_pair *pair, uv_timer_t *timer)
-{
-  (void)uv_timer_init(pair->context->loop, timer);
-  timer->data = pair;
 }
 
 int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, const uvr_pair_options *options,
@@ -471,9 +520,8 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->to_left = (uvr_flow){.events = &to_left_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);
-  init_timer(pair, &pair->timer);
-  init_timer(pair, &pair->idle);
-  init_timer(pair, &pair->stall);
+  (void)uv_timer_init(context->loop, &pair->timer);
+  pair->timer.data = pair;
   if (uvr_stream_watches_any_time(left)) {
     uvr_stream_watch(left, on_left_lost, pair);
   }

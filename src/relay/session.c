@@ -36,7 +36,13 @@ struct uvrelay_session_s {
   bool cancelled;
   uint64_t started; /* loop time, ms */
   uvr_closing closing;
-  uvrelay_result_t result;
+  uvrelay_result_t *result; /* once it is ending; NULL: there was no memory for it, but for so much: */
+  uvrelay_reason_t reason;
+  uvrelay_side_t side;
+  uvrelay_phase_t phase;
+  int code;
+  uint64_t to_right;
+  uint64_t to_left;
 };
 
 static void on_wakeup(uv_timer_t *timer);
@@ -46,6 +52,38 @@ static void later(uvrelay_session_t *s, uint64_t ms)
   (void)uv_timer_start(&s->wakeup, on_wakeup, ms, 0);
 }
 
+/* The result is large, and not kept in a session that runs. */
+
+static void set_result(uvrelay_session_t *s, const uvrelay_result_t *result)
+{
+  s->reason = result->reason;
+  s->side = result->side;
+  s->phase = result->error.phase;
+  s->code = result->error.code;
+  s->to_right = result->to_right;
+  s->to_left = result->to_left;
+  s->result = uvr_alloc(&s->relay->context.memory, sizeof(*s->result));
+  if (s->result != NULL) {
+    *s->result = *result;
+  }
+}
+
+static void deliver_result(uvrelay_session_t *s)
+{
+  uvrelay_result_t plain = {.reason = s->reason, .side = s->side, .to_right = s->to_right, .to_left = s->to_left};
+  uvrelay_result_t *result = s->result;
+  if (result == NULL) {
+    (void)uvr_error_set(&plain.error, s->phase, s->code, "%s",
+                        s->code != 0 ? uv_strerror(s->code) : "there was no memory to say why");
+    result = &plain;
+  }
+  result->duration_ms = uv_now(s->relay->context.loop) - s->started;
+  if (s->cb != NULL) {
+    s->cb(s, result, s->user);
+  }
+  uvr_free(&s->relay->context.memory, s->result);
+}
+
 /* Ending: first what the endpoints have become, then the endpoints, then the wakeup. */
 
 static void on_wakeup_closed(void *user)
@@ -53,18 +91,15 @@ static void on_wakeup_closed(void *user)
   uvrelay_session_t *s = user;
   uvrelay_t *relay = s->relay;
   uvr_os_close_spare_fd(&s->options.dial.connect.spare_fd);
-  s->result.duration_ms = uv_now(relay->context.loop) - s->started;
   uvr_relay_remove(&s->part);
   relay->counters.active--;
-  relay->counters.failed += s->result.reason == UVRELAY_REASON_FAILED ? 1U : 0U;
-  relay->counters.to_right += s->result.to_right;
-  relay->counters.to_left += s->result.to_left;
+  relay->counters.failed += s->reason == UVRELAY_REASON_FAILED ? 1U : 0U;
+  relay->counters.to_right += s->to_right;
+  relay->counters.to_left += s->to_left;
   if (relay->counters.active == 0) {
     uvr_relay_wake(relay);
   }
-  if (s->cb != NULL) {
-    s->cb(s, &s->result, s->user);
-  }
+  deliver_result(s);
   uvr_opener_clear(&relay->context.memory, &s->left);
   uvr_opener_clear(&relay->context.memory, &s->right);
   uvr_free(&relay->context.memory, s);
@@ -96,9 +131,10 @@ static void close_dial(uvrelay_session_t *s)
   }
 }
 
-/* Ends it where there is no pair. The result is filled in. */
-static void end(uvrelay_session_t *s)
+/* Ends it where there is no pair. */
+static void end(uvrelay_session_t *s, const uvrelay_result_t *result)
 {
+  set_result(s, result);
   s->state = SESSION_ENDING;
   (void)uv_timer_stop(&s->wakeup);
   uvr_closing_begin(&s->closing, on_streams_closed, s);
@@ -110,10 +146,7 @@ static void end(uvrelay_session_t *s)
 
 static void fail(uvrelay_session_t *s, uvrelay_side_t side, const uvrelay_error_t *error)
 {
-  s->result.reason = UVRELAY_REASON_FAILED;
-  s->result.side = side;
-  s->result.error = *error;
-  end(s);
+  end(s, &(uvrelay_result_t){.reason = UVRELAY_REASON_FAILED, .side = side, .error = *error});
 }
 
 static void fail_memory(uvrelay_session_t *s)
@@ -129,9 +162,9 @@ static void cancel(uvrelay_session_t *s)
     uvr_pair_cancel(s->pair);
     return;
   }
-  s->result.reason = UVRELAY_REASON_STOPPED;
-  (void)uvr_error_set(&s->result.error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
-  end(s);
+  uvrelay_result_t result = {.reason = UVRELAY_REASON_STOPPED};
+  (void)uvr_error_set(&result.error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
+  end(s, &result);
 }
 
 /* The pair. */
@@ -139,7 +172,7 @@ static void cancel(uvrelay_session_t *s)
 static void on_pair_end(void *user, const uvrelay_result_t *result)
 {
   uvrelay_session_t *s = user;
-  s->result = *result;
+  set_result(s, result);
   s->state = SESSION_ENDING;
   if (!s->cancelled) { /* else the wakeup is to hurry the closing */
     (void)uv_timer_stop(&s->wakeup);
@@ -439,8 +472,8 @@ void uvrelay_session_cancel(uvrelay_session_t *session)
 
 void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left)
 {
-  uint64_t right = session->result.to_right;
-  uint64_t left = session->result.to_left;
+  uint64_t right = session->to_right;
+  uint64_t left = session->to_left;
   if (session->pair != NULL) {
     uvr_pair_bytes(session->pair, &right, &left);
   }

@@ -26,8 +26,10 @@ typedef struct stream_uv {
   } own;
   void *former_data; /* of a handle that is not our own */
   uv_close_cb former_close;
-  uv_write_t write;
-  uv_shutdown_t shutdown;
+  union { /* never both: see close_gently */
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+  } request;
   uv_timer_t timer;     /* for watching, then for closing gently */
   uvr_buffer *incoming; /* lent to libuv */
   bool read_wanted;     /* our owner waits for on_read */
@@ -37,6 +39,7 @@ typedef struct stream_uv {
   bool gentle;
   bool resets; /* closing resets the connection */
   bool written;
+  bool writing;      /* request.write is under way */
   uint64_t patience; /* until when a gentle close may last: loop time, ms */
   bool timer_open;
   char name[];
@@ -140,6 +143,7 @@ static void finish_write(stream_uv *s, int code)
 static void on_write(uv_write_t *request, int code)
 {
   stream_uv *s = request->data;
+  s->writing = false;
   if (!s->closing) {
     finish_write(s, code);
   }
@@ -160,8 +164,11 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   }
   buf.base += code;
   buf.len -= (unsigned)code;
-  code = uv_write(&s->write, s->handle, &buf, 1, on_write);
+  s->request.write.data = s;
+  s->writing = true;
+  code = uv_write(&s->request.write, s->handle, &buf, 1, on_write);
   if (code != 0) {
+    s->writing = false;
     finish_write(s, code);
   }
 }
@@ -189,7 +196,8 @@ static void on_shutdown(uv_shutdown_t *request, int code)
 static void stream_shutdown(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  int code = uv_shutdown(&s->shutdown, s->handle, on_shutdown);
+  s->request.shutdown.data = s;
+  int code = uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
   if (code != 0) {
     finish_shutdown(s, code);
   }
@@ -304,8 +312,9 @@ static bool close_gently(stream_uv *s)
     return false;
   }
   s->reading = true;
-  if (uv_stream_get_write_queue_size(s->handle) == 0 && uv_is_writable(s->handle)) {
-    (void)uv_shutdown(&s->shutdown, s->handle, on_shutdown);
+  if (!s->writing && uv_is_writable(s->handle)) {
+    s->request.shutdown.data = s;
+    (void)uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
   }
   start_timer(s, on_patience, s->base.context->patience.close_ms, 0);
   return true;
@@ -365,8 +374,6 @@ static stream_uv *make(uvr_context *context, const char *name)
     s->base.ops = &ops;
     s->base.context = context;
     s->base.name = s->name;
-    s->write.data = s;
-    s->shutdown.data = s;
   }
   return s;
 }

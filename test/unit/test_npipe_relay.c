@@ -367,9 +367,10 @@ static void test_no_memory(void **state)
       rig_run(&b.r);
       failed = b.r.failed;
       failures += failed ? 1U : 0U;
-      /* What only keeps why a side is gone does without the memory. */
+      /* Without memory for its wording alone the result is as it would have been. */
+      bool unworded = strstr(b.result.error.text, "no memory to say why") != NULL;
       assert_true(b.code != 0 || b.result.reason == UVRELAY_REASON_FAILED || b.result.reason == UVRELAY_REASON_GONE ||
-                  !failed);
+                  unworded || !failed);
       bench_clear(&b);
     }
   }
