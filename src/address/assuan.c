@@ -1,7 +1,7 @@
 /* Socket files: see assuan.h. A file is libassuan's own, "PORT\n" and 16 raw bytes, or Cygwin's,
- * "!<socket >PORT s XXXXXXXX-XXXXXXXX-XXXXXXXX-XXXXXXXX"; anything else is refused. What programs write is what is
- * taken: no blanks, signs or other line ends, though some readers would let them pass. A refusal never repeats
- * the file's contents, since a part of the nonce could be in any of them. */
+ * "!<socket >PORT s XXXXXXXX-XXXXXXXX-XXXXXXXX-XXXXXXXX"; anything else is refused. Only what
+ * programs write is accepted: no blanks, signs or other line ends, which some readers would ignore. An error never
+ * quotes the file's contents, as any part of them could contain a part of the nonce. */
 #include "address/assuan.h"
 
 #include <string.h>
@@ -38,7 +38,7 @@ void uvr_assuan_credentials(unsigned char out[UVR_ASSUAN_CREDENTIALS_SIZE], uint
   put_word(out + 8, gid);
 }
 
-/* What is left of the file. */
+/* The part of the file that is not parsed yet. */
 typedef struct input {
   const unsigned char *next;
   size_t size;
@@ -92,7 +92,7 @@ static const char *parse_port(input *in, uint16_t *port)
 static const char *parse_plain(input in, uvr_assuan *out)
 {
   const unsigned char first = in.next[0];
-  /* Something other than a damaged port: the wrong file altogether. */
+  /* No damaged port, but another kind of file. */
   if (strchr("\n\r\t +-0123456789", first) == NULL || first == '\0') {
     return NO_SOCKET_FILE;
   }
@@ -145,7 +145,7 @@ static bool parse_word(input *in, unsigned char *bytes)
   return true;
 }
 
-/* The part of a Cygwin socket file behind its mark. */
+/* Parses a Cygwin socket file, from the text behind its mark. */
 static const char *parse_cygwin(input in, uvr_assuan *out)
 {
   out->cygwin = true;

@@ -312,7 +312,7 @@ static void test_far_end(void **state)
     assert_string_equal(written(&p), cases[i].is_ready);
     uvr_report_far_end_down(&report, "it \"ended\"", 100);
     assert_string_equal(written(&p), cases[i].down);
-    uvr_report_far_end_says(&report, "a \a");
+    uvr_report_far_end_line(&report, "a \a");
     assert_string_equal(written(&p), cases[i].says);
   }
 }

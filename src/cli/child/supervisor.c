@@ -1,11 +1,11 @@
 /* The supervisor: see supervisor.h.
  *
- * When the mux needs a carrier, or when it is told to, the supervisor starts the process and gives its standard input
- * and output to the mux. Its end has two halves, which come in either order: the process exits, and the mux goes down.
- * If the process exits first, the mux has a moment to read what is left; then its carrier is detached. If the mux goes
- * down first, which closes the process's standard input, the process has a second to exit; then it gets SIGTERM, and
- * after one more second SIGKILL. Only when both halves have come is the reason known: it is reported, and the process
- * is started again after a delay. A failure to start is handled like an exit.
+ * When the mux needs a carrier, or at uvr_supervisor_start, the supervisor starts the process and gives its standard
+ * input and output to the mux. Its end has two halves, which come in either order: the process exits, and the mux goes
+ * down. If the process exits first, the mux has a moment to read what is left; then its carrier is detached. If the mux
+ * goes down first, which closes the process's standard input, the process has a second to exit; then it gets SIGTERM,
+ * and after one more second SIGKILL. Only when both halves have come is the reason known: it is reported, and the
+ * process is started again after a delay. A failure to start is handled like an exit.
  *
  * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
@@ -116,7 +116,7 @@ static void on_line(void *user, const char *line)
 {
   uvr_supervisor *self = user;
   (void)uvr_child_lines_escape(self->last_line, sizeof(self->last_line), line, false);
-  uvr_report_far_end_says(self->options.report, line);
+  uvr_report_far_end_line(self->options.report, line);
 }
 
 static void on_timer_closed(uv_handle_t *timer)

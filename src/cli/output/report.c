@@ -297,16 +297,16 @@ void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t r
   }
 }
 
-void uvr_report_far_end_says(const uvr_report *self, const char *said)
+void uvr_report_far_end_line(const uvr_report *self, const char *line)
 {
   uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json(&text, "far-end-says");
-    uvr_text_line_member(&text, "text", said);
+    uvr_text_line_member(&text, "text", line);
     end_json(self, &text);
   } else {
     uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, said);
+    uvr_text_line_text(&text, line);
     uvr_text_line_add(&text, "\n");
     say(self, &text);
   }

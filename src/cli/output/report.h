@@ -47,7 +47,7 @@ void uvr_report_far_end_ready(const uvr_report *self, const char *command);
 /* The far end has ended or could not be started; `why` is a sentence. */
 void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms);
 /* The far end has written a line to its standard error. */
-void uvr_report_far_end_says(const uvr_report *self, const char *said);
+void uvr_report_far_end_line(const uvr_report *self, const char *line);
 
 /* An event of the mux at the far end. */
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event);
