@@ -9,6 +9,7 @@
 #include "endpoint/kind.h"
 #include "endpoint/npipe_listen.h"
 #include "stream/npipe.h"
+#include "stream/npipe_open_win.h"
 
 enum { BUFFER_SIZE = 65536, BACKLOG = 8 };
 

@@ -10,13 +10,6 @@ typedef struct uvr_npipe_ops {
   void (*cancel_read)(uvr_stream *stream);
 } uvr_npipe_ops;
 
-/* Opens the pipe `path`, \\.\pipe\NAME in UTF-8, for reading and writing. May be called on any thread; opening a pipe
- * of another computer may take long. `name` is what messages call the pipe. Returns 0 and the open file, or a negative
- * code and *error: UV_ENOENT when there is no such pipe, UV_EBUSY when all its instances are in use, UV_EACCES when
- * access is denied, and others. */
-int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
-                   uvrelay_error_t *error);
-
 /* Makes a stream of an open file, which belongs to the stream from then on. `name` is copied. Returns 0, or a negative
  * code and *error; then the file is closed. */
 int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error);

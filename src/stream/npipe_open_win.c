@@ -4,7 +4,7 @@
  *
  * Ways to fail: no such pipe, all instances busy, access denied, the computer not found, and others, each with a
  * message of its own. */
-#include "stream/npipe.h"
+#include "stream/npipe_open_win.h"
 
 #include <windows.h>
 
@@ -60,9 +60,4 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
   }
   *file = opened;
   return 0;
-}
-
-void uvr_npipe_discard(uv_os_fd_t file)
-{
-  (void)CloseHandle(file);
 }

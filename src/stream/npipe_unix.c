@@ -1,16 +1,6 @@
 /* There are no Windows named pipes on Unix: see npipe.h. */
 #include "stream/npipe.h"
 
-int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
-                   uvrelay_error_t *error)
-{
-  (void)path;
-  (void)level;
-  (void)file;
-  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP,
-                       "%s cannot be opened: named pipes exist on Windows only", name);
-}
-
 int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
 {
   (void)context;

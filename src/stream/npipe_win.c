@@ -444,3 +444,8 @@ int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
   *pid = id;
   return 0;
 }
+
+void uvr_npipe_discard(uv_os_fd_t file)
+{
+  (void)CloseHandle(file);
+}

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "stream/npipe.h"
+#include "uvrelay/common.h"
 
 /* The upper limit of --timeout: a day. */
 #define UVR_OPTIONS_TIMEOUT_MAX_SECONDS 86400

@@ -16,6 +16,7 @@
 #include "endpoint/dial.h"
 #include "relay/pump.h"
 #include "stream/npipe.h"
+#include "stream/npipe_open_win.h"
 
 enum {
   TRANSFER = 4 * 1024 * 1024,

@@ -18,6 +18,7 @@
 #include "endpoint/npipe_listen.h"
 #include "endpoint/user_only_win.h"
 #include "stream/npipe.h"
+#include "stream/npipe_open_win.h"
 
 enum {
   PIPE_SIZE = 65536,
