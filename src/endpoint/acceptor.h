@@ -8,7 +8,8 @@
 typedef struct uvr_acceptor uvr_acceptor;
 
 typedef struct uvr_acceptor_ops {
-  /* Accepts a client. Returns 0; UV_EAGAIN: none waits; else *error, and the client may still wait. */
+  /* Accepts a client. Returns 0; UV_EAGAIN: none waits; UV_EPERM: one that may not connect was closed, and *error says
+   * why; else *error, and the client may still wait. */
   int (*accept)(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error);
   /* Stops calling on_client, or calls it again, at once if a client has waited. May be NULL: it calls once a client. */
   void (*pause)(uvr_acceptor *acceptor, bool pause);

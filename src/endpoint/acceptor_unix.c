@@ -28,6 +28,7 @@ typedef struct acceptor_unix {
   int fd;
   int accepted;        /* a client for whom there was no memory yet, or -1 */
   uv_handle_type type; /* of its clients */
+  bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
   bool polling;
   uvr_socket_file file;
   uvr_closing closing;
@@ -111,7 +112,12 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     do {
       fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    code = fd < 0 ? -errno : make_stream(self, fd, out);
+    code = fd < 0 ? -errno : 0;
+    if (code == 0 && self->admits != NULL && !self->admits(fd, self->client_name, error)) {
+      (void)close(fd);
+      return UV_EPERM;
+    }
+    code = code != 0 ? code : make_stream(self, fd, out);
   }
   if (code != 0 && code != UV_EAGAIN) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", self->client_name,
@@ -150,16 +156,18 @@ static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void 
 
 static const uvr_acceptor_ops ops = {.accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
 
-int uvr_acceptor_unix(const uvr_listen_request *request, int fd, uv_handle_type type, uvr_socket_file *file,
-                      uvr_acceptor **out, uvrelay_error_t *error)
+int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener *listener, uvr_acceptor **out,
+                      uvrelay_error_t *error)
 {
   acceptor_unix *self = uvr_alloc(&request->context->memory, sizeof(*self));
-  int code = self == NULL ? UV_ENOMEM : uv_poll_init(request->context->loop, &self->poll, fd);
+  uvr_socket_file file = {.path = ""};
+  if (listener->file != NULL) {
+    file = *listener->file;
+  }
+  int code = self == NULL ? UV_ENOMEM : uv_poll_init(request->context->loop, &self->poll, listener->fd);
   if (code != 0) {
-    if (file != NULL) {
-      uvr_socket_file_remove(file);
-    }
-    (void)close(fd);
+    uvr_socket_file_remove(&file);
+    (void)close(listener->fd);
     uvr_free(&request->context->memory, self);
     return self == NULL ? uvr_error_set(error, UVRELAY_PHASE_LISTEN, code, "there is no memory to listen on %s",
                                         request->address->canonical)
@@ -170,12 +178,11 @@ int uvr_acceptor_unix(const uvr_listen_request *request, int fd, uv_handle_type 
   self->client_name = request->client_name;
   self->on_client = request->on_client;
   self->user = request->user;
-  self->fd = fd;
+  self->fd = listener->fd;
   self->accepted = -1;
-  self->type = type;
-  if (file != NULL) {
-    self->file = *file;
-  }
+  self->type = listener->type;
+  self->admits = listener->admits;
+  self->file = file;
   self->poll.data = self;
   pause_accepting(&self->base, false);
   *out = &self->base;
@@ -202,5 +209,5 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     return code;
   }
   uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));
-  return uvr_acceptor_unix(request, fd, UV_TCP, NULL, out, error);
+  return uvr_acceptor_unix(request, &(uvr_unix_listener){.fd = fd, .type = UV_TCP}, out, error);
 }

@@ -8,11 +8,20 @@
 /* How many clients may wait in the kernel. */
 enum { UVR_ACCEPTOR_BACKLOG = 4096 };
 
-/* Accepts on `fd`, a non-blocking socket that listens and belongs to the acceptor then, also when this fails. `type` is
- * that of its clients' handles, UV_TCP or UV_NAMED_PIPE. `file`, which may be NULL, is removed when the acceptor is
- * closed. Returns 0, or a code and *error. */
-int uvr_acceptor_unix(const uvr_listen_request *request, int fd, uv_handle_type type, uvr_socket_file *file,
-                      uvr_acceptor **out, uvrelay_error_t *error);
+/* A socket that listens, non-blocking. */
+typedef struct uvr_unix_listener {
+  int fd;
+  uv_handle_type type;         /* of its clients' handles: UV_TCP or UV_NAMED_PIPE */
+  const uvr_socket_file *file; /* is removed when the acceptor is closed; may be NULL */
+  /* Whether the client that `fd` leads to may connect; else *error says who was refused and why. `name` is what
+   * messages call the client. NULL: everyone may who can. */
+  bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
+} uvr_unix_listener;
+
+/* Accepts on a listener, which belongs to the acceptor from then on, also when this fails. Returns 0, or a code and
+ * *error. */
+int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener *listener, uvr_acceptor **out,
+                      uvrelay_error_t *error);
 
 /* Sets *error: the address cannot be listened on, for this reason. Returns `code`. */
 int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code);

@@ -70,6 +70,10 @@ static void accept_clients(uv_timer_t *timer)
       break;
     }
     int code = listener->acceptor->ops->accept(listener->acceptor, &stream, &error);
+    if (code == UV_EPERM) {
+      listener->events.on_refused(listener->events.user, &error);
+      continue;
+    }
     if (code != 0 && code != UV_EAGAIN) {
       meet_trouble(listener, &error);
       return;

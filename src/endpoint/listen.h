@@ -8,6 +8,7 @@ typedef struct uvr_listener uvr_listener;
 
 typedef struct uvr_listen_events {
   void (*on_client)(void *user, uvr_stream *stream); /* which belongs to the callee, and may outlive the listener */
+  void (*on_refused)(void *user, const uvrelay_error_t *error); /* a client that may not connect was closed */
   /* Clients wait that cannot be accepted, for want of descriptors or memory. It is tried again and again. */
   void (*on_trouble)(void *user, const uvrelay_error_t *error);
   void (*on_relief)(void *user);                             /* and that is over */

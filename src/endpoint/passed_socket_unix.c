@@ -142,7 +142,8 @@ static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvre
     find_place(&name, length, request->place);
   }
   fd = adopt(fd, request->address, error);
-  return fd < 0 ? fd : uvr_acceptor_unix(request, fd, family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP, NULL, out, error);
+  const uvr_unix_listener listener = {.fd = fd, .type = family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP};
+  return fd < 0 ? fd : uvr_acceptor_unix(request, &listener, out, error);
 }
 
 const uvr_kind uvr_fd_kind = {.no_target = "fd:// is only for listening", .listen = fd_listen};

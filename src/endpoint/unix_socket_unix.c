@@ -53,7 +53,8 @@ static int unix_listen(const uvr_listen_request *request, uvr_acceptor **out, uv
 {
   uvr_socket_file file = {.path = ""};
   int fd = uvr_socket_file_listen(request->address, request->options->permissions, &file, error);
-  return fd < 0 ? fd : uvr_acceptor_unix(request, fd, UV_NAMED_PIPE, &file, out, error);
+  const uvr_unix_listener listener = {.fd = fd, .type = UV_NAMED_PIPE, .file = &file};
+  return fd < 0 ? fd : uvr_acceptor_unix(request, &listener, out, error);
 }
 
 /* Links lead to the same file. */

@@ -149,6 +149,16 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
+/* It was closed: who asks learns why. */
+static void on_refused_client(void *user, const uvrelay_error_t *error)
+{
+  uvrelay_route_t *route = user;
+  route->error = *error;
+  route->counters.total++;
+  route->counters.failed++;
+  uvr_log_line(&route->relay->context.log, "%s", error->text);
+}
+
 /* What goes over a mux is held in smaller buffers. */
 static uvr_context *context_of(uvrelay_route_t *route)
 {
@@ -434,6 +444,7 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                                       .message = route->options.message_mode != 0,
                                       .allow_remote = route->options.allow_remote != 0};
   const uvr_listen_events events = {.on_client = on_client,
+                                    .on_refused = on_refused_client,
                                     .on_trouble = on_trouble,
                                     .on_relief = on_relief,
                                     .on_fail = on_listener_failed,
