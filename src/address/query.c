@@ -39,7 +39,7 @@ static const struct {
     [OPTION_IDLE] = {"idle", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
     [OPTION_MAX] = {"max", UVRELAY_SIDE_NONE, 0, false, "a number from 1 to 1000000", NULL},
     [OPTION_PERM] = {"perm", UVRELAY_LEFT, UVR_ADDRESS_HAS_PERMISSIONS, false,
-                     "an octal number up to 0777, such as 0600", "where a unix: socket is listened on"},
+                     "an octal number up to 0777, such as 0600", "where a Unix socket is listened on"},
     [OPTION_MODE] = {"mode", UVRELAY_LEFT, UVR_ADDRESS_HAS_MODE, false, "byte or message",
                      "where a named pipe is listened on, as a target's is for its server to say"},
     [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_HAS_IMPERSONATION, false,

@@ -385,9 +385,9 @@ static const struct {
     {L, "fd://a/b", NULL, "fd://NAME"},
     {L, "fd://a:b", NULL, "fd://NAME"},
     /* Of another kind, or another side's. */
-    {L, "tcp://127.0.0.1:1?perm=0600", NULL, "unix: socket is listened on"},
-    {L, "fd://3?perm=0600", NULL, "unix: socket is listened on"},
-    {L, "npipe:x?perm=0600", NULL, "unix: socket is listened on"},
+    {L, "tcp://127.0.0.1:1?perm=0600", NULL, "Unix socket is listened on"},
+    {L, "fd://3?perm=0600", NULL, "Unix socket is listened on"},
+    {L, "npipe:x?perm=0600", NULL, "Unix socket is listened on"},
     {R, NULL, "unix:///s?perm=0600", "perm stands only where"},
     {L, "tcp://127.0.0.1:1?mode=byte", NULL, "where a named pipe is listened on"},
     {L, "unix:///s?mode=byte", NULL, "where a named pipe is listened on"},
