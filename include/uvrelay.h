@@ -81,6 +81,7 @@ typedef struct uvrelay_endpoint_s {
    *  - `unix:///PATH`: a Unix socket (Unix)
    *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`: a libassuan (GnuPG) socket file
+   *  - `abstract:NAME`: an abstract Unix socket (Linux)
    *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
   const char *address;
   /** A `uv_tcp_t` or `uv_pipe_t`, connected, on the relay's loop, neither reading, writing nor closing, and
@@ -285,6 +286,8 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  *    `allow_remote`.
  *  - `npipe:////./pipe/NAME` and the other forms (Windows): a pipe that only this user may open, from this computer
  * only.
+ *  - `abstract:NAME` (Linux): a Unix socket without a file, whose permissions may be 0600, for processes of this user
+ *    only, or 0666, for all.
  *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
  *    number of the descriptor. The route closes it; its number stays taken, leading to the null device.
  * @param target where to connect to: any target but a listener's `fd:`. If it goes through `via`, the far end has

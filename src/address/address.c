@@ -19,7 +19,7 @@
 
 /* Every form, in the order in which messages list them; those that are not listed come last. */
 static const uvr_address_form *const forms[] = {
-    &uvr_npipe_form, &uvr_unix_form, &uvr_tcp_form, &uvr_assuan_form, &uvr_fd_form,
+    &uvr_npipe_form, &uvr_unix_form, &uvr_tcp_form, &uvr_assuan_form, &uvr_abstract_form, &uvr_fd_form,
 };
 
 /* NULL for UVR_ADDRESS_NONE. */

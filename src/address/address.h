@@ -15,6 +15,7 @@
  *   unix:///PATH
  *   tcp://HOST:PORT                                                 a name, IPv4 or [IPv6%ZONE]
  *   assuan:///PATH                                                  a slash before a drive letter is dropped
+ *   abstract:NAME
  *   fd://NAME                                                       with UVR_ADDRESS_LISTEN; a name or a number
  *   via:ADDRESS                                                     with UVR_ADDRESS_VIA; one of the others
  * Scheme names and "pipe" may be in upper or lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with *error

@@ -32,6 +32,7 @@ extern const uvr_address_form uvr_npipe_form;
 extern const uvr_address_form uvr_unix_form;
 extern const uvr_address_form uvr_tcp_form;
 extern const uvr_address_form uvr_assuan_form;
+extern const uvr_address_form uvr_abstract_form;
 extern const uvr_address_form uvr_fd_form;
 
 #define UVR_SLASHES "/\\"

@@ -11,6 +11,7 @@ typedef enum uvr_address_kind {
   UVR_ADDRESS_UNIX,
   UVR_ADDRESS_TCP,
   UVR_ADDRESS_ASSUAN,
+  UVR_ADDRESS_ABSTRACT,
   UVR_ADDRESS_FD /* only to listen on */
 } uvr_address_kind;
 
@@ -38,12 +39,12 @@ typedef struct uvr_address {
   uvr_address_kind kind;
   bool via;      /* the far end of a mux is to connect to it */
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
-  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or fd://NAME, or via:
-   * and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH, such as a relative one, is shown as
-   * it stands. Parsed again with the same flags, it gives the same address. */
+  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, abstract:NAME or
+   * fd://NAME, or via: and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH, such as a
+   * relative one, is shown as it stands. Parsed again with the same flags, it gives the same address. */
   char canonical[UVR_ADDRESS_CANONICAL_SIZE];
-  /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ASSUAN: the path of the
-   * socket file as the system wants it, C:/x or /home/x; FD: its name or number; TCP: empty. */
+  /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ABSTRACT: its name; ASSUAN:
+   * the path of the socket file as the system wants it, C:/x or /home/x; FD: its name or number; TCP: empty. */
   char path[UVR_ADDRESS_PATH_SIZE];
   /* TCP: a name, an IPv4 address or an IPv6 address without brackets but with its zone, if any. NPIPE: the
    * computer, or empty for this one. Empty for the other kinds. */

@@ -32,5 +32,6 @@ extern const uvr_kind uvr_assuan_kind;
 extern const uvr_kind uvr_npipe_kind; /* Windows */
 extern const uvr_kind uvr_unix_kind;  /* Unix, and so the others */
 extern const uvr_kind uvr_fd_kind;
+extern const uvr_kind uvr_abstract_kind;
 
 #endif

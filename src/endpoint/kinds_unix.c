@@ -8,8 +8,13 @@ static const uvr_kind npipe_elsewhere = {
 static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};
 
 static const uvr_kind *const kinds[] = {
-    [UVR_ADDRESS_NONE] = &none,        [UVR_ADDRESS_NPIPE] = &npipe_elsewhere,  [UVR_ADDRESS_UNIX] = &uvr_unix_kind,
-    [UVR_ADDRESS_TCP] = &uvr_tcp_kind, [UVR_ADDRESS_ASSUAN] = &uvr_assuan_kind, [UVR_ADDRESS_FD] = &uvr_fd_kind,
+    [UVR_ADDRESS_NONE] = &none,
+    [UVR_ADDRESS_NPIPE] = &npipe_elsewhere,
+    [UVR_ADDRESS_UNIX] = &uvr_unix_kind,
+    [UVR_ADDRESS_TCP] = &uvr_tcp_kind,
+    [UVR_ADDRESS_ASSUAN] = &uvr_assuan_kind,
+    [UVR_ADDRESS_FD] = &uvr_fd_kind,
+    [UVR_ADDRESS_ABSTRACT] = &uvr_abstract_kind,
 };
 
 const uvr_kind *uvr_kind_of(const uvr_address *address)

@@ -9,11 +9,20 @@ static const uvr_kind unix_elsewhere = {
 static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",
                                       .no_listener = "Windows passes no sockets on; name a pipe or a tcp:// port"};
 
+static const uvr_kind abstract_elsewhere = {
+    .no_target = "abstract sockets exist on Linux only; run the Linux uvrelay there",
+    .no_listener = "abstract sockets exist on Linux only; name a pipe or a tcp:// port"};
+
 static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};
 
 static const uvr_kind *const kinds[] = {
-    [UVR_ADDRESS_NONE] = &none,        [UVR_ADDRESS_NPIPE] = &uvr_npipe_kind,   [UVR_ADDRESS_UNIX] = &unix_elsewhere,
-    [UVR_ADDRESS_TCP] = &uvr_tcp_kind, [UVR_ADDRESS_ASSUAN] = &uvr_assuan_kind, [UVR_ADDRESS_FD] = &fd_elsewhere,
+    [UVR_ADDRESS_NONE] = &none,
+    [UVR_ADDRESS_NPIPE] = &uvr_npipe_kind,
+    [UVR_ADDRESS_UNIX] = &unix_elsewhere,
+    [UVR_ADDRESS_TCP] = &uvr_tcp_kind,
+    [UVR_ADDRESS_ASSUAN] = &uvr_assuan_kind,
+    [UVR_ADDRESS_FD] = &fd_elsewhere,
+    [UVR_ADDRESS_ABSTRACT] = &abstract_elsewhere,
 };
 
 const uvr_kind *uvr_kind_of(const uvr_address *address)

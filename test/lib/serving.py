@@ -186,10 +186,10 @@ def refused(*args, code, **options):
 
 
 def connect(address, timeout=SOON):
-    """A client of unix:///PATH or tcp://HOST:PORT."""
-    if address.startswith("unix://"):
+    """A client of unix:///PATH, abstract:NAME or tcp://HOST:PORT."""
+    if address.startswith(("unix://", "abstract:")):
         client = socket.socket(socket.AF_UNIX)
-        where = address.removeprefix("unix://")
+        where = address.removeprefix("unix://").replace("abstract:", "\0", 1)
     else:
         host, _, port = address.removeprefix("tcp://").rpartition(":")
         client = socket.socket(socket.AF_INET6 if "[" in host else socket.AF_INET)
@@ -204,12 +204,12 @@ def connect(address, timeout=SOON):
 
 
 def listener(where, backlog=128):
-    """A listening socket at a path, or at a port of loopback."""
+    """A listening socket at a path, at abstract:NAME, or at a port of loopback."""
     family = socket.AF_INET if isinstance(where, int) else socket.AF_UNIX
     made = socket.socket(family)
     if family == socket.AF_INET:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    made.bind(("127.0.0.1", where) if family == socket.AF_INET else str(where))
+    made.bind(("127.0.0.1", where) if family == socket.AF_INET else str(where).replace("abstract:", "\0", 1))
     made.listen(backlog)
     return made
 
@@ -315,7 +315,7 @@ class Target:
     def __init__(self, where, talk, backlog=128):
         self._listener, self._talk = listener(where, backlog), talk
         self.address = (f"tcp://127.0.0.1:{self._listener.getsockname()[1]}" if isinstance(where, int)
-                        else f"unix://{where}")
+                        else where if str(where).startswith("abstract:") else f"unix://{where}")
         self.clients, self.failure = 0, None
         self._connections, self._changed = set(), threading.Condition()
         self._thread = threading.Thread(target=self._accept, daemon=True)

@@ -125,6 +125,11 @@ static const struct taken {
     {"unix:///run/x.sock", 0, UVR_ADDRESS_UNIX, 0, "unix:///run/x.sock", "/run/x.sock", ""},
     {"UNIX:///x?y=1%20 #*", 0, UVR_ADDRESS_UNIX, 0, "unix:///x?y=1%20 #*", "/x?y=1%20 #*", ""},
     {"unix:////x", 0, UVR_ADDRESS_UNIX, 0, "unix:////x", "//x", ""},
+    {"abstract:x", 0, UVR_ADDRESS_ABSTRACT, 0, "abstract:x", "x", ""},
+    {"Abstract:/tmp/.X11-unix/X0 @=", 0, UVR_ADDRESS_ABSTRACT, 0,
+     "abstract:/tmp/.X11-unix/X0 @=", "/tmp/.X11-unix/X0 @=", ""},
+    {"abstract:@x", UVR_ADDRESS_LISTEN, UVR_ADDRESS_ABSTRACT, 0, "abstract:@x", "@x", ""},
+    {"via:abstract:x", V, UVR_ADDRESS_ABSTRACT, 0, "via:abstract:x", "x", ""},
     {"tcp://localhost:2375", 0, UVR_ADDRESS_TCP, 2375, "tcp://localhost:2375", "", "localhost"},
     {"TCP://a.b-c_d.:1", 0, UVR_ADDRESS_TCP, 1, "tcp://a.b-c_d.:1", "", "a.b-c_d."},
     {"tcp://azAZ09\xD0\x80:90", 0, UVR_ADDRESS_TCP, 90, "tcp://azAZ09\xD0\x80:90", "", "azAZ09\xD0\x80"},
@@ -261,8 +266,8 @@ static const struct refused {
     {"/", 0, {"without a scheme", "unix:///PATH", "assuan:///PATH"}},
     {"localhost:80", 0, {"no scheme", "write tcp://localhost:80"}},
     {"[::1]:80", 0, {"no scheme", "write tcp://[::1]:80"}},
-    {"localhost:99999", 0, {"unknown scheme", "npipe, unix, tcp and assuan"}},
-    {"http://x/", 0, {"unknown scheme", "npipe, unix, tcp and assuan"}},
+    {"localhost:99999", 0, {"unknown scheme", "npipe, unix, tcp, assuan and abstract"}},
+    {"http://x/", 0, {"unknown scheme", "npipe, unix, tcp, assuan and abstract"}},
     {"fd:x", 0, {"unknown scheme"}},
     {"x", 0, {"no scheme", "//./pipe/NAME", "assuan:///PATH"}},
     {"-", 0, {"no scheme"}},
@@ -279,6 +284,10 @@ static const struct refused {
     {"unix:///", 0, {"names no socket"}},
     {"unix://///", 0, {"names no socket"}},
     {"unix:///run/", 0, {"ends in a slash", "directory"}},
+    /* abstract */
+    {"abstract:", 0, {"names no socket", "write abstract:NAME"}},
+    {"abstract://x", 0, {"would belong to the name", "write abstract:NAME"}},
+    {"abstract:x", A, {"leave -a out"}},
     /* tcp */
     {"tcp:", 0, {"no //", "write tcp://HOST:PORT"}},
     {"tcp:localhost:80", 0, {"no //"}},
@@ -372,7 +381,7 @@ static const struct refused {
 /* Every address that a refusal suggests must itself be one. */
 static void assert_suggestions_work(const char *text)
 {
-  static const char *const starts[] = {"npipe:", "//./pipe/", "unix:///", "tcp://", "assuan:///"};
+  static const char *const starts[] = {"npipe:", "//./pipe/", "unix:///", "tcp://", "assuan:///", "abstract:"};
   const char *hint = strstr(text, ": write ");
   for (const char *blank = hint; blank != NULL; blank = strchr(blank + 1, ' ')) {
     const char *why = blank + 1;
@@ -472,6 +481,8 @@ static void test_lengths(void **state)
   try_length("npipe:", "x", 1017, "", 0, no_pipe);
   try_length("npipe:", "x", 1018, "", 0, "too long: at most 1023 bytes");
   try_length("npipe:", "x", 4000, "", 0, "too long: at most 1023 bytes");
+  try_length("abstract:", "x", 107, "", 0, NULL);
+  try_length("abstract:", "x", 108, "", 0, "name of 108 bytes, but an abstract socket's has at most 107");
   try_length("unix:///", "x", 106, "", 0, NULL);
   try_length("unix:///", "x", 107, "", 0, "path of 108 bytes, but a Unix socket's has at most 107");
   try_length("tcp://", "x", 253, ":80", 0, NULL);

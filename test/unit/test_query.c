@@ -389,6 +389,7 @@ static const struct {
     {L, "fd://3?perm=0600", NULL, "Unix socket is listened on"},
     {L, "npipe:x?perm=0600", NULL, "Unix socket is listened on"},
     {R, NULL, "unix:///s?perm=0600", "perm stands only where"},
+    {R, NULL, "abstract:s?perm=0600", "perm stands only where"},
     {L, "tcp://127.0.0.1:1?mode=byte", NULL, "where a named pipe is listened on"},
     {L, "unix:///s?mode=byte", NULL, "where a named pipe is listened on"},
     {R, NULL, "npipe:x?mode=byte", "mode stands only where"},

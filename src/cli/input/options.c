@@ -163,6 +163,7 @@ const char *uvr_options_usage(void)
          "  unix:///PATH          a Unix socket\n"
          "  tcp://HOST:PORT       a TCP port; HOST is a name, an IPv4 address or [IPv6]\n"
          "  assuan:///PATH        a libassuan (GnuPG) socket file; with -a, any path\n"
+         "  abstract:NAME         an abstract Unix socket (Linux)\n"
          "\n"
          "Flags, which stand before TARGET (-ei, --ei and -ei=true are the same):\n"
          "  -p                    retry while the pipe does not exist or is busy, the\n"

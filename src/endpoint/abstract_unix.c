@@ -1,0 +1,125 @@
+/* Abstract Unix sockets as a kind of endpoint: Linux's sockets that have a name and no file.
+ *
+ * Without a file there are no permissions. So a listener asks the kernel who each client is, and accepts those of its
+ * own user only, unless perm=0666 lets everybody connect. */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "endpoint/acceptor_unix.h"
+#include "endpoint/kind.h"
+#include "stream/uv.h"
+
+enum { OWN_USER = 0600, EVERYBODY = 0666 };
+
+/* The name follows a NUL, and its length is that of the address. */
+static socklen_t name_of(const uvr_address *address, struct sockaddr_un *name)
+{
+  size_t length = strlen(address->path);
+  memset(name, 0, sizeof(*name));
+  name->sun_family = AF_UNIX;
+  memcpy(name->sun_path + 1, address->path, length);
+  return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
+}
+
+static int make_socket(void)
+{
+  return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+}
+
+/* Connecting, which the kernel does at once. */
+
+static void fail(uvr_attempt *attempt, int code)
+{
+  const char *name = attempt->address->canonical;
+  if (code == UV_ECONNREFUSED) { /* a socket that nobody listens on is none */
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
+  } else if (code == UV_EAGAIN) {
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
+                               "as many clients as its server allows wait at %s", name);
+  } else {
+    uvr_attempt_fail_with(attempt, code);
+    return;
+  }
+  uvr_attempt_fail(attempt);
+}
+
+static void abstract_connect(uvr_attempt *attempt)
+{
+  struct sockaddr_un name;
+  socklen_t length = name_of(attempt->address, &name);
+  int code = uvr_attempt_make_stream(attempt, UV_NAMED_PIPE);
+  int fd = code == 0 ? make_socket() : -1;
+  if (code == 0 && (fd < 0 || connect(fd, (const struct sockaddr *)&name, length) != 0)) {
+    code = -errno;
+  }
+  if (code == 0) {
+    code = uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), fd);
+  }
+  if (code == 0) {
+    uvr_attempt_succeed(attempt);
+    return;
+  }
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  fail(attempt, code);
+}
+
+static const uvr_connector connector = {.size = sizeof(uvr_attempt), .connect = abstract_connect};
+
+/* Listening. */
+
+static bool admits_own_user(int fd, const char *name, uvrelay_error_t *error)
+{
+  struct ucred peer;
+  socklen_t length = sizeof(peer);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, -errno, 0, "%s was refused: who it is cannot be found out",
+                               name);
+    return false;
+  }
+  if (peer.uid != geteuid()) {
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
+                        "%s, process %ld of user %lu, was refused: only user %lu may connect, unless perm=0666 is set",
+                        name, (long)peer.pid, (unsigned long)peer.uid, (unsigned long)geteuid());
+    return false;
+  }
+  return true;
+}
+
+static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
+{
+  const uvr_address *address = request->address;
+  unsigned permissions = request->options->permissions;
+  struct sockaddr_un name;
+  socklen_t length = name_of(address, &name);
+  if (permissions != OWN_USER && permissions != EVERYBODY) {
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
+                         "cannot listen on %s with perm=%04o: it has no file, so write perm=0600, for your own "
+                         "processes, or perm=0666, for everybody's",
+                         address->canonical, permissions);
+  }
+  int fd = make_socket();
+  if (fd < 0) {
+    return uvr_acceptor_fail(error, address, -errno);
+  }
+  if (bind(fd, (const struct sockaddr *)&name, length) != 0 || listen(fd, UVR_ACCEPTOR_BACKLOG) != 0) {
+    int code = -errno;
+    (void)close(fd);
+    return code == UV_EADDRINUSE
+               ? uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0,
+                                      "cannot listen on %s: another program listens there: end it first or choose "
+                                      "another name",
+                                      address->canonical)
+               : uvr_acceptor_fail(error, address, code);
+  }
+  const uvr_unix_listener listener = {
+      .fd = fd, .type = UV_NAMED_PIPE, .admits = permissions == OWN_USER ? admits_own_user : NULL};
+  return uvr_acceptor_unix(request, &listener, out, error);
+}
+
+const uvr_kind uvr_abstract_kind = {.connector = &connector, .listen = abstract_listen};
