@@ -10,6 +10,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 sys.dont_write_bytecode = True
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sanitized: also run with the sanitizers' builds: many connections, kills, "
+                            "signals, parsers: what shows mistakes with memory and threads")
+
+
 @pytest.fixture
 def tmp_path():
     """In place of pytest's own, which keeps the directories of the last runs."""

@@ -5,6 +5,7 @@ without a word of a sanitizer's, unless the test has failed already.
 """
 
 import collections
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -444,3 +445,33 @@ class EchoServer:
         for key in list(self._selector.get_map().values()):
             key.fileobj.close()
         self._selector.close()
+
+
+def all_at_once(directory, calls):
+    """Runs checks that mostly wait, each with a place of its own."""
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        for name in calls:
+            (directory / name).mkdir()
+        done = {name: pool.submit(call, directory / name) for name, call in calls.items()}
+        failures = {name: future.exception() for name, future in done.items() if future.exception()}
+    for name, failure in failures.items():
+        raise AssertionError(f"{list(failures)}; the first") from failure
+
+
+class Pair:
+    """A kind of what is listened on, with a kind of target."""
+
+    def __init__(self, front, back, directory):
+        self.front, self.back, self._directory = front, back, directory
+
+    @contextlib.contextmanager
+    def relaying(self, talk, *args):
+        """Gives the program, the target, and a function that connects."""
+        with Front(self.front, self._directory) as front, target(self.back, talk, self._directory) as back:
+            with front.serve(back.address, *args) as serve:
+                yield serve, back, lambda: front.connect(serve)
+
+
+#: With sanitizers each kind is once on each side.
+PAIRS = [(front, back) for i, front in enumerate(Front.KINDS) for j, back in enumerate(Target.KINDS)
+         if (i + j) % 4 == 0 or not SANITIZED]

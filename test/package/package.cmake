@@ -9,13 +9,14 @@ set(same_tools -S ${PROJECT_SOURCE_DIR} -G Ninja -D CMAKE_TOOLCHAIN_FILE=${CMAKE
 function(uvrelay_build_test name script)
   add_test(NAME ${name} COMMAND sh -exc "${script}" ${ARGN})
   uvrelay_test_settings(${name} 600)
-  set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  set_tests_properties(${name} PROPERTIES PROCESSORS 4 COST 40)
 endfunction()
 
 function(uvrelay_embed_test kind)
   add_test(NAME embed/${kind} COMMAND sh ${PROJECT_SOURCE_DIR}/test/embed/run.sh --${kind} ${PROJECT_BINARY_DIR})
   uvrelay_test_settings(embed/${kind} 600)
-  set_tests_properties(embed/${kind} PROPERTIES RUN_SERIAL ON)
+  # Two must not build in one directory at the same time.
+  set_tests_properties(embed/${kind} PROPERTIES PROCESSORS 3 RESOURCE_LOCK build)
 endfunction()
 
 uvrelay_embed_test(static)
@@ -40,6 +41,9 @@ endif()
 foreach(file IN LISTS package_tests)
   uvrelay_pytest(${file})
 endforeach()
+if(NOT WIN32)
+  set_tests_properties(package/test_docs PROPERTIES RESOURCE_LOCK build)
+endif()
 set_property(TEST package/test_symbols APPEND PROPERTY FIXTURES_REQUIRED shared-library)
 
 # The oldest libuv that works: on Linux the system's, which is that on Debian 12; for Windows from source, for those
@@ -66,7 +70,7 @@ else()
     cmake --build "$build"
     ldd "$build/uvrelay" | grep libuv
     "$build/uvrelay" --version
-    ctest --test-dir "$build" --output-on-failure -j 2 -R '^unit/'
+    ctest --test-dir "$build" --output-on-failure -j 6 -R '^unit/'
     sh "$2/test/embed/run.sh" "$build"]] # $2 follows -S
     ${PROJECT_BINARY_DIR}/system-libuv ${same_tools})
 endif()

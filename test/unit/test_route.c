@@ -300,7 +300,7 @@ static void test_trouble(void **state)
   ROUTE_WAIT(h, strcmp(h->routes[0].journal, "P ") == 0);
   assert_int_equal(h->routes[0].error.code, UV_ENOMEM);
   assert_non_null(strstr(h->routes[0].error.text, h->routes[0].address));
-  route_run_ms(h, 2 * RIG_SOON_MS / 100); /* it is tried again, and not told again */
+  route_run_ms(h, 3 * OPEN_MS); /* it is tried again, and not told again */
   assert_journal(h, 0, "P ");
   h->no_memory = false;
   const route_client *c = route_client_start(h, h->routes[0].address, BYTES, true);

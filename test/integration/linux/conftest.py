@@ -4,6 +4,22 @@ import pytest
 
 
 @pytest.fixture
+def pair(request, tmp_path):
+    """What is listened on, with a target: all pairs, unless the test names some."""
+    from serving import Pair
+
+    return Pair(*request.param, tmp_path)
+
+
+def pytest_generate_tests(metafunc):
+    if "pair" in metafunc.fixturenames and not any(
+            "pair" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")):
+        from serving import PAIRS
+
+        metafunc.parametrize("pair", PAIRS, ids="-to-".join, indirect=True)
+
+
+@pytest.fixture
 def back(tmp_path):
     from serving import EchoServer  # not for the tests that run another program
 

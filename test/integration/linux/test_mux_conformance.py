@@ -25,6 +25,8 @@ from serving import (PROGRAM, SANITIZED, EchoServer, Target, ask, connect, ends,
                      vanish, wait_for)
 from via import GREETING, Via, fill
 
+pytestmark = pytest.mark.sanitized
+
 STREAMS = 300 if SANITIZED else 1000
 BULK = 10_000_000 if SANITIZED else 100_000_000
 MANY = 3_000_000

@@ -9,6 +9,8 @@ import pytest
 from programs import SOON
 from serving import PROGRAM, Serve, ask, connect, refused
 
+pytestmark = pytest.mark.sanitized
+
 NOWHERE = "unix:///nonexistent/target"
 
 

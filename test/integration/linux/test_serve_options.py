@@ -30,7 +30,7 @@ def test_a_target_that_does_not_answer(tmp_path, path, where):
             with serve.connect() as client:
                 begin = time.monotonic()
                 ends(client)
-                assert 0.6 <= time.monotonic() - begin < 10
+                assert 0.6 <= time.monotonic() - begin < SOON
             assert "did not answer within 0.7 s" in serve.wait_closed().reason
         silent.wait()
 
@@ -71,7 +71,7 @@ def test_a_busy_unix_socket_is_not_tried_for_ever(tmp_path, path):
         with Serve(f"unix://{path}?timeout=0.7=unix://{tmp_path}/busy") as serve, serve.connect() as client:
             begin = time.monotonic()
             ends(client)
-            assert 0.6 <= time.monotonic() - begin < 10
+            assert 0.6 <= time.monotonic() - begin < SOON
             assert "EAGAIN" in serve.wait_closed().reason or "busy" in serve.wait_closed().reason
 
 

@@ -1,41 +1,16 @@
-"""All that uvrelay serve can listen on, with each target: bytes, ends, and whoever vanishes."""
+"""All that uvrelay serve can listen on, with each target: bytes and their ends, and targets that are not there."""
 
-import contextlib
 import os
 import socket
-import threading
 import time
 
 import bytestream
 import pytest
 from assuanpeer import refused_port
 from programs import SOON
-from serving import (SANITIZED, Front, Target, ask, connect, echo, ends, receive_all, receive_exactly, swap, target,
-                     vanish)
+from serving import SANITIZED, Front, Target, ask, connect, echo, ends, receive_all, receive_exactly, swap, target
 
 SIZE = 4_000_000 if SANITIZED else 20_000_000
-
-
-class Pair:
-    def __init__(self, front, back, directory):
-        self.front, self.back, self._directory = front, back, directory
-
-    @contextlib.contextmanager
-    def relaying(self, talk, *args):
-        """Gives the program, the target, and a function that connects."""
-        with Front(self.front, self._directory) as front, target(self.back, talk, self._directory) as back:
-            with front.serve(back.address, *args) as serve:
-                yield serve, back, lambda: front.connect(serve)
-
-
-#: With sanitizers each kind is once on each side.
-PAIRS = [(front, back) for i, front in enumerate(Front.KINDS) for j, back in enumerate(Target.KINDS)
-         if (i + j) % 4 == 0 or not SANITIZED]
-
-
-@pytest.fixture(params=PAIRS, ids="-to-".join)
-def pair(request, tmp_path):
-    return Pair(*request.param, tmp_path)
 
 
 def test_echo(pair):
@@ -61,7 +36,7 @@ def test_the_target_speaks_first(pair):
 def test_a_late_reply_after_the_client_has_ended(pair):
     def talk(connection):
         text = receive_all(connection)
-        time.sleep(0.8)
+        time.sleep(0.4)
         connection.sendall(text.upper())
 
     with pair.relaying(talk, "--linger=0.2") as (serve, back, connect):
@@ -92,6 +67,7 @@ def test_the_target_ends_and_the_client_still_sends(pair):
         assert serve.wait_closed().bytes == (1_000_000, 3)
 
 
+@pytest.mark.sanitized
 def test_much_both_ways_at_once(pair):
     got = []
     with pair.relaying(lambda connection: got.append(swap(connection, SIZE, 2))) as (serve, back, connect):
@@ -100,107 +76,6 @@ def test_much_both_ways_at_once(pair):
         back.wait()
         assert got == [bytestream.sha256(SIZE, 1)]
         assert serve.wait_closed().bytes == (SIZE, SIZE)
-
-
-@pytest.mark.parametrize("unread", [False, True])
-@pytest.mark.parametrize("pair", [("unix", "unix"), ("unix", "tcp"), ("tcp", "unix"), ("tcp", "tcp")],
-                         ids="-to-".join, indirect=True)
-def test_a_client_vanishes_and_the_target_is_silent(pair, unread):
-    """The session must end without any help of the target, which neither writes nor closes."""
-    over = threading.Event()
-
-    def talk(connection):
-        receive_exactly(connection, 5)
-        if unread:
-            connection.sendall(b"nobody will read this")
-        assert over.wait(2 * SOON), "the session did not end"
-        ends(connection)
-
-    with pair.relaying(talk) as (serve, back, connect):
-        client = connect()
-        client.sendall(b"hello")
-        serve.wait_match("#1: opened")
-        time.sleep(0.2)
-        vanish(client)
-        serve.wait_closed(timeout=2 * SOON)
-        over.set()
-        back.wait()
-
-
-def test_a_client_vanishes_and_the_target_reads_nothing(tmp_path):
-    """What is still to be delivered is no reason to keep the target's connection for ever."""
-    over = threading.Event()
-
-    def talk(connection):
-        assert over.wait(2 * SOON), "the session did not end"
-
-    with Pair("unix", "unix", tmp_path).relaying(talk, "--linger=0.5") as (serve, back, connect):
-        client = connect()
-        client.settimeout(1)
-        with pytest.raises(TimeoutError):
-            while True:
-                client.send(b"x" * 65536)
-        vanish(client)
-        try:
-            serve.wait_closed(timeout=2 * SOON)
-        finally:
-            over.set()
-        back.wait()
-
-
-def test_a_client_closes_and_the_target_gets_all_of_it(pair):
-    """A close, which on TCP is no more than an end of input."""
-    got = []
-
-    def talk(connection):
-        time.sleep(0.3)
-        got.append(receive_all(connection))
-
-    with pair.relaying(talk) as (serve, back, connect):
-        with connect() as client:
-            client.sendall(b"y" * 100_000)
-        back.wait()
-        assert got == [b"y" * 100_000]
-        assert serve.wait_closed().bytes == (100_000, 0)
-
-
-def test_a_client_vanishes_while_the_target_sends(pair):
-    def talk(connection):
-        with pytest.raises(ConnectionError):
-            while True:
-                connection.sendall(b"x" * 65536)
-
-    with pair.relaying(talk) as (serve, back, connect):
-        with connect() as client:
-            receive_exactly(client, 100_000)
-        back.wait()
-        assert serve.wait_closed().bytes[1] >= 100_000
-
-
-def test_the_target_closes(pair):
-    with pair.relaying(lambda connection: connection.sendall(b"hi")) as (serve, back, connect):
-        with connect() as client:
-            assert receive_all(client) == b"hi"
-            with pytest.raises(ConnectionError):
-                end = time.monotonic() + SOON
-                while time.monotonic() < end:
-                    client.sendall(b"is there anybody?")
-                    time.sleep(0.01)
-        back.wait()
-        assert serve.wait_closed().bytes[1] == 2
-
-
-def test_the_target_vanishes(pair):
-    def talk(connection):
-        receive_exactly(connection, 5)
-        vanish(connection)
-
-    with pair.relaying(talk) as (serve, back, connect):
-        with connect() as client:
-            client.sendall(b"hello")
-            ends(client)
-            serve.wait_closed()
-        back.wait()
 
 
 def absent(back, directory):
@@ -229,7 +104,7 @@ def test_an_absent_target(pair, tmp_path):
             with front.connect(serve) as client:
                 ends(client)
             assert sentence in serve.wait_match(rf"=\S+ #{number}: closed after .*$")[0]
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < SOON
         with later(), front.connect(serve) as client:
             ask(client)
 
@@ -245,28 +120,3 @@ def test_a_socket_file_that_a_dead_server_has_left(tmp_path, verbose, cygwin):
         line = serve.wait_match(r"#1: .*nobody listens on port.*\(ECONNREFUSED\).*$")[0]
         assert ("closed after" in line) == verbose
         assert dead.nonce.hex() not in serve.stderr and dead.nonce.hex().upper() not in serve.stderr
-
-
-def test_a_client_vanishes_and_a_slow_target_gets_all_of_it(tmp_path):
-    """Even though what the target says meanwhile shows that nobody hears it."""
-    size = 1_500_000
-    got = []
-
-    def talk(connection):
-        data = bytearray()
-        with contextlib.suppress(ConnectionError):  # behind all bytes: what was said is unread
-            while piece := connection.recv(16384):
-                data += piece
-                with contextlib.suppress(OSError):
-                    connection.sendall(b"so far")
-                time.sleep(0.1)
-        got.append(bytes(data))
-
-    with Pair("unix", "unix", tmp_path).relaying(talk) as (serve, back, connect):
-        client = connect()
-        for piece in bytestream.chunks(size):
-            client.sendall(piece)
-        vanish(client)
-        back.wait()
-        assert got == [bytestream.data(size)]
-        serve.wait_closed(timeout=2 * SOON)

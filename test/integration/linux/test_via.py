@@ -139,6 +139,7 @@ def test_an_answer_is_whole_when_the_target_closes_behind_it(chain):
         back.wait(3)
 
 
+@pytest.mark.sanitized
 def test_a_client_that_vanishes(chain):
     """In the midst of a transfer; its target hears of it at once, not after some patience for each."""
     def talk(connection):
@@ -148,13 +149,13 @@ def test_a_client_that_vanishes(chain):
 
     with chain.relaying(talk) as (serve, back):
         begin = time.monotonic()
-        for number in range(1, 9):
+        for number in range(1, 25):
             client = serve.connect()
             receive_exactly(client, 100_000)
             vanish(client)
             back.wait(number)
-        assert time.monotonic() - begin < 10
-        serve.wait_closed(8)
+        assert time.monotonic() - begin < SOON
+        serve.wait_closed(24)
         assert serve.far_pid() in serve.far_ends() and not serve.matches("far end: .*(ended|broke)")
 
 
@@ -188,7 +189,7 @@ def test_a_target_that_is_not_there(tmp_path, what):
         begin = time.monotonic()
         with connect(f"unix://{tmp_path}/s") as client:
             ends(client)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < SOON
         code = "ENOENT" if what == "absent" else "ECONNREFUSED"
         serve.wait_match(rf"^uvrelay: unix://{tmp_path}/s=via:{re.escape(address)} #1: .*\({code}\)")
         serve.wait_match(rf"^uvrelay: far end: uvrelay: {re.escape(address)}: .*\({code}\)")
@@ -204,7 +205,7 @@ def test_a_busy_target_is_tried_again_until_the_timeout(tmp_path):
             with connect(f"unix://{tmp_path}/short") as client:
                 begin = time.monotonic()
                 ends(client)
-                assert 0.9 < time.monotonic() - begin < 10
+                assert 0.9 < time.monotonic() - begin < SOON
             with connect(f"unix://{tmp_path}/long") as client:
                 time.sleep(0.3)
                 target.accept()[0].close()
@@ -268,7 +269,7 @@ def test_idle(unix):
         ask(client)
         begin = time.monotonic()
         ends(client)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < SOON
         back.wait()
         assert "silent" in serve.wait_closed().reason
 
@@ -306,6 +307,7 @@ def test_one_child_for_all(tmp_path):
             assert (one.total, two.total) == (25, 25)
 
 
+@pytest.mark.sanitized
 def test_many_at_once(unix):
     count = 100 if SANITIZED else 300
     with unix.relaying(echo) as (serve, _), contextlib.ExitStack() as stack:
@@ -346,6 +348,7 @@ def choose(connection):
         echo(connection)
 
 
+@pytest.mark.sanitized
 @pytest.mark.parametrize("direction", ["to the client", "to the target"])
 @pytest.mark.parametrize("kinds", ["unix-unix", "tcp-tcp"])
 def test_a_stalled_reader_stalls_only_itself(tmp_path, kinds, direction):
@@ -363,7 +366,7 @@ def test_a_stalled_reader_stalls_only_itself(tmp_path, kinds, direction):
             begin = time.monotonic()
             for _ in range(50):
                 ask(client)
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < SOON
             assert swap(client, 2_000_000, 3) == bytestream.sha256(2_000_000, 3)
 
 
@@ -418,7 +421,7 @@ def test_memory_with_many_stalled_streams(tmp_path, direction, budget, count):
                 begin = time.monotonic()
                 for _ in range(20):
                     ask(client)
-                assert time.monotonic() - begin < 5
+                assert time.monotonic() - begin < SOON
             assert max(grown) < budget * MIB
             assert sum(grown) > budget * MIB // 8, "nothing was held: is this measured?"
 

@@ -11,9 +11,11 @@ import pytest
 
 import bytestream
 from assuanpeer import refused_port
-from programs import Process, error_sentence
+from programs import SOON, Process, error_sentence
 from serving import SANITIZED, EchoServer, Target, echo, ends, receive_all, receive_exactly, vanish, wait_for
 from via import (ACK, DATA, FIN, FIRST_WINDOW, GO_AWAY, GREETING, MUX, PING, RST, SYN, WINDOW, RawMux, alive, frame)
+
+pytestmark = pytest.mark.sanitized
 
 HINT = 0x75760000
 
@@ -274,7 +276,7 @@ def test_streams_take_turns(mux, tmp_path):
         for _ in range(20):
             asked.send(b"hello")
             assert asked.receive(5) == b"hello"
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < SOON
         mux.kill()
 
 
@@ -305,12 +307,10 @@ def test_much_data_by_hand(mux, tmp_path):
 # How it ends.
 
 def test_the_end_of_its_input_cuts_what_is_open(mux, back):
-    """Within a second, and orderly."""
+    """At once, and orderly."""
     hello(mux, back)
     wait_for(lambda: back.open == 1, "it is open")
-    begin = time.monotonic()
-    assert mux.end(0, 5) == ""
-    assert time.monotonic() - begin < 3
+    assert mux.end(0) == ""
     wait_for(lambda: back.open == 0, "the target was told")
 
 
@@ -333,11 +333,11 @@ def test_an_output_that_nobody_reads_any_more(back):
     with Process(MUX, collect=False) as mux:
         mux.popen.stdout.close()
         mux.write(GREETING + frame(PING, SYN, 0, 1))
-        assert mux.wait(10) in (0, 1)
+        assert mux.wait() in (0, 1)
 
 
 def test_its_near_end_is_killed(back, tmp_path):
-    """Then it ends within a second, whatever it is at."""
+    """Then it ends, whatever it is at."""
     read, write = os.pipe()
     holder = subprocess.Popen(["sleep", "100"], stdout=write, stdin=subprocess.DEVNULL)
     os.close(write)
@@ -347,8 +347,7 @@ def test_its_near_end_is_killed(back, tmp_path):
         time.sleep(0.2)
         assert alive(mux.pid)
         holder.kill()
-        begin = time.monotonic()
-        assert mux.wait(10) in (0, 1) and time.monotonic() - begin < 2
+        assert mux.wait(SOON) in (0, 1)
     finally:
         for process in (holder, mux):
             process.kill()

@@ -18,12 +18,14 @@ from programs import SOON
 from serving import SANITIZED, Target, connect, receive_exactly, wait_for
 from via import Via, alive
 
+pytestmark = pytest.mark.sanitized
+
 SEED = int(os.environ.get("UVRELAY_TEST_SEED", time.time_ns() % 1_000_000))
 CHILD_ROUNDS, SERVE_ROUNDS = (20, 10) if SANITIZED else (60, 40)
 CLIENTS, MOST = 4, 3_000_000
 
 #: Within this the service must be back.
-BACK = 2
+BACK = SOON / 2
 
 
 def question(kind, size, seed):

@@ -15,6 +15,8 @@ from programs import SOON
 from serving import SANITIZED, Target, connect, ends, receive_all, vanish, wait_for
 from via import ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW, RawMux, Via, far_end, frame
 
+pytestmark = pytest.mark.sanitized
+
 SEEDS = range(6 if SANITIZED else 20)
 
 
