@@ -119,9 +119,16 @@ static void find_place(const socket_name *name, socklen_t length, uvr_address *p
 {
   if (name->any.sa_family != AF_UNIX) {
     uvr_ip_to_address(&name->any, place);
-  } else if (length > offsetof(struct sockaddr_un, sun_path) && name->path.sun_path[0] == '/') {
+    return;
+  }
+  const char *path = name->path.sun_path;
+  int size = (int)length - (int)offsetof(struct sockaddr_un, sun_path);
+  if (size > 1 && path[0] == '/') {
     place->kind = UVR_ADDRESS_UNIX;
-    (void)snprintf(place->path, sizeof(place->path), "%.*s", (int)sizeof(name->path.sun_path), name->path.sun_path);
+    (void)snprintf(place->path, sizeof(place->path), "%.*s", size, path);
+  } else if (size > 1 && path[0] == '\0') {
+    place->kind = UVR_ADDRESS_ABSTRACT;
+    (void)snprintf(place->path, sizeof(place->path), "%.*s", size - 1, path + 1);
   }
 }
 

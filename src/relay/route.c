@@ -341,14 +341,19 @@ static uvrelay_route_t *route_at(const uvrelay_t *relay, const uvr_address *plac
   return r;
 }
 
-/* Follows the targets, from a route on, to the route that leads to `place`; NULL: none does. */
-static const uvrelay_route_t *find_way(const uvrelay_t *relay, const uvrelay_route_t *from, const uvr_address *place)
+/* The route, from `from` on, whose target leads to `route`; NULL: none does. It comes to an end, as rings are refused.
+ */
+static const uvrelay_route_t *find_way(const uvrelay_route_t *from, const uvrelay_route_t *route)
 {
-  while (from != NULL && !uvr_is_same_place(&from->target, place)) { /* it ends: rings are refused */
-    const uvrelay_route_t *next = route_at(relay, &from->target);
-    from = next != NULL ? next : from->looked_up;
+  while (from != NULL) {
+    const uvrelay_route_t *next = route_at(route->relay, &from->target);
+    next = next != NULL ? next : from->looked_up;
+    if (next == route) {
+      return from;
+    }
+    from = next;
   }
-  return from;
+  return NULL;
 }
 
 static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
@@ -360,7 +365,7 @@ static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
 static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uvrelay_error_t *error)
 {
   const uvrelay_route_t *next = route_at(route->relay, place);
-  const uvrelay_route_t *back = next == route ? route : find_way(route->relay, next, &route->place);
+  const uvrelay_route_t *back = next == route ? route : find_way(next, route);
   if (back == NULL) {
     return 0;
   }
