@@ -181,7 +181,7 @@ void uvr_mux_carrier_hold(uvr_mux_carrier *c)
 void uvr_mux_carrier_drop(uvr_mux_carrier *c)
 {
   c->holds--;
-  bool last = c->state == CARRIER_UP && c->holds == 0 && c->yamux.peer_goes_away;
+  bool last = c->state == CARRIER_UP && c->holds == 0 && uvr_yamux_peer_goes_away(&c->yamux);
   if (last) {
     end_away(c);
   }
@@ -303,7 +303,7 @@ static void take_end(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_erro
 {
   char text[96];
   bool greeted = c->state == CARRIER_UP;
-  bool inside = c->yamux.data_left > 0 || c->yamux.header_length > 0;
+  bool inside = uvr_yamux_is_inside_frame(&c->yamux);
   if (outcome == UVR_FAILED) {
     end_broken(c, "read from", error);
   } else if (!greeted) {

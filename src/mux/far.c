@@ -196,7 +196,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
     code = refuse_stopped(error);
   }
   const uvr_yamux *session = uvr_mux_carrier_session(r->stream->carrier);
-  if (code == 0 && session->streams > uvr_yamux_places(r->mux->options.window_total)) {
+  if (code == 0 && uvr_yamux_stream_count(session) > uvr_yamux_places(r->mux->options.window_total)) {
     code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "it has as many connections as --window-total allows");
   }
   return code;

@@ -80,7 +80,7 @@ static void close_on(uvr_mux_stream *s)
     uvr_buffer_put(&s->base.context->buffers, buffer);
   }
   bool ended = found == UVR_YAMUX_RESET || uvr_yamux_has_ended(&s->yamux);
-  bool bears_reset = uvr_mux_carrier_session(s->carrier)->peer_hint != 0;
+  bool bears_reset = uvr_yamux_peer_is_ours(uvr_mux_carrier_session(s->carrier));
   if (!s->shutting && (ended || bears_reset)) {
     finish(s);
   } else if (!s->shutting && !uv_is_active((uv_handle_t *)&s->timer)) {

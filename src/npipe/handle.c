@@ -10,8 +10,12 @@
  * Closing begins with the wake-up, too, so that it may be asked for from anywhere, even from the log callback. The
  * dial, the stream and the listener are closed; then the requests that are left are cancelled; the close callback comes
  * when the wake-up timer itself is closed. */
+#include "npipe/handle.h"
+
 #include "base/abi.h"
-#include "npipe/inside.h"
+#include "npipe/reader.h"
+#include "npipe/types.h"
+#include "npipe/writer.h"
 #include "stream/npipe.h"
 
 #define BACKLOG_MAX 64U

@@ -1,4 +1,10 @@
-/* The public named pipe handle, uvrelay_npipe_t: how a relay adopts one. */
+/* The public named pipe handle, uvrelay_npipe_t: how a relay adopts one.
+ *
+ * Its owner calls it through uvrelay/npipe.h. Inside, calls go down only:
+ *
+ *   handle               making, connecting, listening and closing
+ *   reader    writer     reading and writing, which do not know each other
+ *   types                what a handle is made of, and its wake-up */
 #ifndef UVR_NPIPE_HANDLE_H
 #define UVR_NPIPE_HANDLE_H
 

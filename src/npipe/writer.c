@@ -6,7 +6,7 @@
  *
  * Ways to fail: the first write that fails ends all queued requests with the same code, and nothing more can be
  * written; closing the handle ends them with UV_ECANCELED. */
-#include "npipe/inside.h"
+#include "npipe/writer.h"
 
 #include <assert.h>
 #include <limits.h>

@@ -26,7 +26,4 @@ static inline void uvr_npipe_cancel_read(uvr_stream *stream)
 /* The id of the process at the other end of a stream that uvr_npipe_stream made. Returns 0 or a negative code. */
 int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid);
 
-/* Closes an open file that became no stream. */
-void uvr_npipe_discard(uv_os_fd_t file);
-
 #endif

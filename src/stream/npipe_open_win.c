@@ -61,3 +61,8 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
   *file = opened;
   return 0;
 }
+
+void uvr_npipe_discard(uv_os_fd_t file)
+{
+  (void)CloseHandle(file);
+}

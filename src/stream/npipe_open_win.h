@@ -13,4 +13,7 @@
 int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
                    uvrelay_error_t *error);
 
+/* Closes an open file that became no stream. */
+void uvr_npipe_discard(uv_os_fd_t file);
+
 #endif

@@ -16,8 +16,3 @@ int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
   (void)pid;
   return UV_ENOTSUP;
 }
-
-void uvr_npipe_discard(uv_os_fd_t file)
-{
-  (void)file;
-}

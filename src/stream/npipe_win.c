@@ -16,6 +16,7 @@
 #include "stream/blocking_op_win.h"
 #include "stream/eof_job_win.h"
 #include "stream/iocp_op_win.h"
+#include "stream/npipe_open_win.h"
 
 enum { AT_ONCE_MAX = 16 }; /* results handled at once before the loop handles other things */
 
@@ -443,9 +444,4 @@ int uvr_npipe_peer_pid(const uvr_stream *stream, uint32_t *pid)
   }
   *pid = id;
   return 0;
-}
-
-void uvr_npipe_discard(uv_os_fd_t file)
-{
-  (void)CloseHandle(file);
 }

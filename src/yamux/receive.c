@@ -5,11 +5,14 @@
  *
  * Ways to fail: a frame that breaks the rules ends the session, with a go-away. Without memory for a stream's data that
  * stream is reset; when the data that all streams hold reaches the total, the stream that holds most is. */
+#include "yamux/receive.h"
+
 #include <string.h>
 
 #include <uv.h>
 
-#include "yamux/inside.h"
+#include "yamux/streams.h"
+#include "yamux/turns.h"
 
 enum { REPLIES_SPARE = 8 };
 
@@ -21,7 +24,7 @@ static uint32_t get_number(const uint8_t *at)
 static int refuse(uvr_yamux *self, uvrelay_error_t *error, const char *what)
 {
   (void)uvr_error_set(error, UVRELAY_PHASE_READ, UV_EPROTO, "%s", what);
-  uvr_yamux_go_away(self, UVR_YAMUX_PROTOCOL_ERROR);
+  uvr_yamux_reply(self, UVR_YAMUX_GO_AWAY, 0, 0, UVR_YAMUX_PROTOCOL_ERROR);
   return UV_EPROTO;
 }
 

@@ -3,9 +3,12 @@
  * A fill first writes the replies, then the resets of streams that were released, then one turn after another of the
  * streams that have something to send: a window update with the flags that are due, a data frame, an end; or, of a
  * stream that we have broken, a reset alone. */
+#include "yamux/send.h"
+
 #include <string.h>
 
-#include "yamux/inside.h"
+#include "yamux/streams.h"
+#include "yamux/turns.h"
 
 enum { MIN_PIECE = 1024 };
 
@@ -129,4 +132,9 @@ size_t uvr_yamux_fill(uvr_yamux *self, char *buffer, size_t size)
   self->filling = false;
   uvr_yamux_offer_room(self);
   return used;
+}
+
+bool uvr_yamux_has_output(const uvr_yamux *self)
+{
+  return self->reply_count > 0 || self->reset_count > 0 || !uvr_list_is_empty(&self->turns);
 }

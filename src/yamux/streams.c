@@ -3,7 +3,9 @@
  * A stream is lost when its peer resets it or the session ends, and broken when we reset it ourselves, for want of
  * memory. Either way what it has to send is dropped, and its owner is called: something can be read, namely the reset,
  * and a write or an end that was under way is over. */
-#include "yamux/inside.h"
+#include "yamux/streams.h"
+
+#include "yamux/turns.h"
 
 static uvr_yamux_stream **slot(const uvr_yamux *self, uint32_t id)
 {
@@ -105,16 +107,6 @@ void uvr_yamux_break(uvr_yamux_stream *s)
     uvr_yamux_wait_for_turn(s);
     report_reset(s);
   }
-}
-
-bool uvr_yamux_is_reset(const uvr_yamux_stream *stream)
-{
-  return stream->send == UVR_YAMUX_SEND_LOST || stream->receive >= UVR_YAMUX_RECEIVE_BROKEN;
-}
-
-bool uvr_yamux_has_ended(const uvr_yamux_stream *stream)
-{
-  return stream->receive == UVR_YAMUX_RECEIVE_ENDED || stream->receive == UVR_YAMUX_RECEIVE_END_READ;
 }
 
 void uvr_yamux_drop_held(uvr_yamux_stream *s)

@@ -3,7 +3,7 @@
  * The streams that have something to send wait in a list; the first one sends a little and, if it has more, goes to the
  * back. Frames without data that must not wait for that are in a ring of replies, which go before all streams. The ring
  * does not overflow, as uvr_yamux_receive stops before it is full. */
-#include "yamux/inside.h"
+#include "yamux/turns.h"
 
 void uvr_yamux_put_header(void *at, unsigned type, unsigned flags, uint32_t id, uint32_t length)
 {
@@ -37,16 +37,6 @@ void uvr_yamux_reply(uvr_yamux *self, unsigned type, unsigned flags, uint32_t id
   }
 }
 
-void uvr_yamux_ping(uvr_yamux *self, uint32_t value)
-{
-  uvr_yamux_reply(self, UVR_YAMUX_PING, UVR_YAMUX_SYN, 0, value);
-}
-
-void uvr_yamux_go_away(uvr_yamux *self, uvr_yamux_code code)
-{
-  uvr_yamux_reply(self, UVR_YAMUX_GO_AWAY, 0, 0, (uint32_t)code);
-}
-
 /* Turns. */
 
 bool uvr_yamux_has_due(const uvr_yamux_stream *s)
@@ -73,9 +63,4 @@ void uvr_yamux_leave_turns(uvr_yamux_stream *s)
   if (uvr_list_has(&s->turn)) {
     uvr_list_remove(&s->turn);
   }
-}
-
-bool uvr_yamux_has_output(const uvr_yamux *self)
-{
-  return self->reply_count > 0 || self->reset_count > 0 || !uvr_list_is_empty(&self->turns);
 }

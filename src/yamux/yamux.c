@@ -6,11 +6,14 @@
  * together stays within a quarter of the total. Half of the total is for the bases, the rest for what connections need
  * besides. Another peer may send more than that, as the specification allows: when the data that all streams hold
  * reaches the total, the stream that holds most is reset. */
-#include "yamux/inside.h"
+#include "yamux/yamux.h"
 
 #include <string.h>
 
 #include <uv.h>
+
+#include "yamux/streams.h"
+#include "yamux/turns.h"
 
 enum { BUSY_MS = 50, PLACES_MAX = 65536 };
 
@@ -84,6 +87,11 @@ uvr_yamux_found uvr_yamux_read(uvr_yamux_stream *stream, uvr_buffer **out)
     return UVR_YAMUX_END;
   }
   return uvr_yamux_is_reset(stream) ? UVR_YAMUX_RESET : UVR_YAMUX_NOTHING;
+}
+
+bool uvr_yamux_has_ended(const uvr_yamux_stream *stream)
+{
+  return stream->receive == UVR_YAMUX_RECEIVE_ENDED || stream->receive == UVR_YAMUX_RECEIVE_END_READ;
 }
 
 /* By how much the window of a stream that is read fast is to grow. */
@@ -183,6 +191,16 @@ void uvr_yamux_clear(uvr_yamux *self)
   self->table = NULL;
   self->resets = NULL;
   self->dead = true;
+}
+
+void uvr_yamux_ping(uvr_yamux *self, uint32_t value)
+{
+  uvr_yamux_reply(self, UVR_YAMUX_PING, UVR_YAMUX_SYN, 0, value);
+}
+
+void uvr_yamux_go_away(uvr_yamux *self, uvr_yamux_code code)
+{
+  uvr_yamux_reply(self, UVR_YAMUX_GO_AWAY, 0, 0, (uint32_t)code);
 }
 
 void uvr_yamux_kill(uvr_yamux *self)

@@ -44,6 +44,40 @@ def test_what_is_not_listened_on_or_connected_to(route, words):
     assert all(word in sentence for word in words), sentence
 
 
+@pytest.mark.parametrize("route, words", [
+    ("abstract:x=tcp://127.0.0.1:9", ["abstract:", "Linux"]),
+    ("tcp://127.0.0.1:0=abstract:x", ["abstract:", "Linux"]),
+])
+def test_abstract_sockets_are_linux(route, words):
+    sentence = error_sentence(run_relay("serve", route).stderr)
+    assert all(word in sentence for word in words), sentence
+
+
+@pytest.mark.parametrize("front, target", [
+    ("npipe:NAME", "//./pipe/NAME"),
+    ("npipe:NAME", "//./PIPE/name"),
+    ("npipe:NAME", r"\\.\pipe\Name"),
+    ("npipe:NAME", "//localhost/pipe/NAME"),
+    ("npipe:NAME", "//127.0.0.1/pipe/name"),
+    ("npipe:NAME-Ä", "npipe:name-ä"),
+    ("tcp://127.0.0.1:PORT", "tcp://[::ffff:127.0.0.1]:PORT"),
+    ("tcp://127.0.0.1:PORT", "tcp://localhost:PORT"),
+    ("tcp://[::1]:PORT", "tcp://[0:0:0:0:0:0:0:1]:PORT"),
+])
+def test_its_own_target_in_another_spelling(front, target):
+    port, name = str(refused_port()), unique_pipe("Ring").rpartition("/")[2]
+    front, target = (text.replace("PORT", port).replace("NAME", name).replace("name", name.lower())
+                     .replace("Name", name.capitalize()) for text in (front, target))
+    sentence = refused(f"{front}={target}", code=2)
+    assert "would be its own target" in sentence, sentence
+
+
+def test_pipes_that_lead_to_each_other():
+    one, two = unique_pipe("one"), unique_pipe("two")
+    sentence = refused(f"{one}={two.upper().replace('PIPE', 'pipe')}", f"{two}={one}", code=2)
+    assert "would be relayed in a ring" in sentence and sentence.count(one) == 2, sentence
+
+
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://192.0.2.1:9", "tcp://224.0.0.1:9"])
 def test_other_computers_are_refused(address):
     sentence = error_sentence(run_relay("serve", f"{address}={NOBODY}").stderr)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/os.h"
-#include "npipe/inside.h"
+#include "npipe/types.h"
 
 /* A write or shutdown whose callback is to come. */
 typedef struct record {

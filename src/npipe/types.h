@@ -1,14 +1,14 @@
-/* What the files of the named pipe handle share. handle.c connects, listens and closes; below it, reader.c reads and
- * writer.c writes. These two do not know each other, and know of handle.c only the wake-up. */
-#ifndef UVR_NPIPE_INSIDE_H
-#define UVR_NPIPE_INSIDE_H
+/* What a named pipe handle is made of, and its wake-up: what all files of it share. */
+#ifndef UVR_NPIPE_TYPES_H
+#define UVR_NPIPE_TYPES_H
 
 #include "base/closing.h"
 #include "base/list.h"
 #include "base/os.h"
 #include "endpoint/dial.h"
 #include "endpoint/npipe_listen.h"
-#include "npipe/handle.h"
+#include "stream/stream.h"
+#include "uvrelay/npipe.h"
 
 typedef enum uvr_npipe_state {
   UVR_NPIPE_OPEN,
@@ -101,23 +101,5 @@ static inline int uvr_npipe_check_stream(const uvrelay_npipe_t *npipe)
   }
   return 0;
 }
-
-/* reader.c */
-
-/* Continues reading while the owner wants it. May call back. */
-void uvr_npipe_run_reader(uvrelay_npipe_t *npipe);
-
-/* writer.c */
-
-void uvr_npipe_init_writer(uvr_npipe_writer *writer);
-
-/* Continues writing, and calls back for the requests that are done. */
-void uvr_npipe_run_writer(uvrelay_npipe_t *npipe);
-
-/* Ends all requests with UV_ECANCELED, and calls back. The stream must be closed. */
-void uvr_npipe_cancel_writes(uvrelay_npipe_t *npipe);
-
-/* Whether no request is queued or waits for its callback. */
-bool uvr_npipe_writer_is_idle(const uvr_npipe_writer *writer);
 
 #endif

@@ -1,0 +1,188 @@
+/* What a session of yamux and its streams are, and the frames' types and flags: what all files of yamux share. */
+#ifndef UVR_YAMUX_TYPES_H
+#define UVR_YAMUX_TYPES_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+
+#define UVR_YAMUX_HEADER     12U             /* bytes of a frame before its data */
+#define UVR_YAMUX_FRAME_MAX  ((size_t)16384) /* bytes of data that we send in one frame */
+#define UVR_YAMUX_WINDOW     262144U         /* bytes: each stream's first window, each way, by the specification */
+#define UVR_YAMUX_BASE       32768U          /* bytes: what a peer of our own kind uses of it at first */
+#define UVR_YAMUX_STREAM_MAX 8388608U        /* bytes: up to which the window of a busy stream grows */
+#define UVR_YAMUX_BACKLOG    256U            /* streams that we open before the first of them is acknowledged */
+
+/* The opaque value of the ping that each of our sessions begins with: this and, in its lower 16 bits, how many KiB of a
+ * stream's first window the peer should use before it is given credit. Any other peer answers it like every ping. */
+#define UVR_YAMUX_HINT 0x75760000U
+
+enum { UVR_YAMUX_DATA, UVR_YAMUX_WINDOW_UPDATE, UVR_YAMUX_PING, UVR_YAMUX_GO_AWAY }; /* types of frames */
+
+/* The flags of frames, and what a stream has due: those flags, and credit for its peer. */
+#define UVR_YAMUX_SYN    1U
+#define UVR_YAMUX_ACK    2U
+#define UVR_YAMUX_FIN    4U
+#define UVR_YAMUX_RST    8U
+#define UVR_YAMUX_CREDIT 16U
+
+/* Why a session goes away. */
+typedef enum uvr_yamux_code {
+  UVR_YAMUX_NORMAL = 0,
+  UVR_YAMUX_PROTOCOL_ERROR = 1,
+  UVR_YAMUX_INTERNAL_ERROR = 2
+} uvr_yamux_code;
+
+typedef struct uvr_yamux uvr_yamux;
+typedef struct uvr_yamux_stream uvr_yamux_stream;
+
+typedef struct uvr_yamux_events {
+  /* There is something to send: call uvr_yamux_fill, later. */
+  void (*on_output)(void *user);
+  /* The peer opens a stream. Returns zeroed memory for it, which stays valid until uvr_yamux_release; or NULL to refuse
+   * it by a reset. */
+  uvr_yamux_stream *(*on_open)(void *user);
+  /* The peer will open no more streams and accepts none. */
+  void (*on_go_away)(void *user, uvr_yamux_code code);
+  /* uvr_yamux_open has returned false because there was no room; now there is some. */
+  void (*on_room)(void *user);
+  /* Something can be read from the stream: bytes, the end of input, or a reset. */
+  void (*on_readable)(uvr_yamux_stream *stream);
+  /* All data of a uvr_yamux_write, or the end of a uvr_yamux_finish, is in frames; or the stream was reset, and it
+   * never will be. */
+  void (*on_written)(uvr_yamux_stream *stream);
+} uvr_yamux_events;
+
+typedef struct uvr_yamux_config {
+  bool client; /* opens streams with odd numbers; else the peer is the client */
+  /* Bytes: half for the bases of windows, a quarter for their growth. All streams together never hold more. */
+  uint64_t window_total;
+  uvr_buffer_pool *buffers;    /* of what is read; its large buffers should be UVR_YAMUX_FRAME_MAX */
+  uint64_t (*now)(void *user); /* ms; decides which windows grow */
+  uvr_yamux_events events;
+  void *user;
+} uvr_yamux_config;
+
+/* What we have sent of a stream. It only advances. */
+typedef enum uvr_yamux_send_state {
+  UVR_YAMUX_SEND_OPEN,
+  UVR_YAMUX_SEND_ENDING, /* the owner has ended it: a FIN is due, unless the stream was reset meanwhile */
+  UVR_YAMUX_SEND_ENDED,  /* the FIN was sent */
+  UVR_YAMUX_SEND_RESET,  /* a RST was sent */
+  UVR_YAMUX_SEND_LOST    /* the peer has reset the stream, or the session is over: nothing is sent any more */
+} uvr_yamux_send_state;
+
+/* What the peer has sent. It only advances. */
+typedef enum uvr_yamux_receive_state {
+  UVR_YAMUX_RECEIVE_OPEN,
+  UVR_YAMUX_RECEIVE_ENDED,            /* its FIN has arrived */
+  UVR_YAMUX_RECEIVE_END_READ,         /* and the owner has read the end of input */
+  UVR_YAMUX_RECEIVE_BROKEN,           /* we have reset the stream, for want of memory */
+  UVR_YAMUX_RECEIVE_BROKEN_BEHIND_END /* the same, after its FIN had arrived */
+} uvr_yamux_receive_state;
+
+/* One stream. All of it is private to this folder, except `user`. */
+struct uvr_yamux_stream {
+  void *user;
+  uvr_yamux *session;
+  uvr_yamux_stream *hash_next; /* of those with the same hash */
+  uvr_list_node node;          /* in the session's `all` */
+  uvr_list_node turn;          /* in its `turns`, while the stream has something to send */
+  uint32_t id;
+  uvr_yamux_send_state send;
+  uvr_yamux_receive_state receive;
+  unsigned due; /* what is to be sent besides data: bits, see UVR_YAMUX_SYN */
+  bool acknowledged;
+  /* What is to be sent. */
+  uint64_t credit;     /* bytes that the peer's window is to grow by */
+  const char *data;    /* the owner's */
+  size_t length;       /* of `data` that is in no frame yet */
+  int64_t send_window; /* bytes that the peer still accepts; below 0 if its hint came late */
+  /* What has arrived. */
+  uvr_buffer *first;
+  uvr_buffer *last;
+  int64_t receive_window; /* bytes that the peer may still send */
+  uint64_t window;        /* the size that credit restores it to */
+  uint64_t extra;         /* by how much `window` has grown */
+  uint64_t consumed;      /* bytes that the owner has consumed, not yet credited */
+  uint64_t credited;      /* when credit was given last, ms */
+  uint64_t held;          /* bytes that wait to be read */
+};
+
+/* One end of the connection. All of it is private to this folder. */
+struct uvr_yamux {
+  uvr_yamux_config config;
+  uint32_t streams_max;
+  uint32_t streams;    /* open, or in `resets` */
+  uint32_t unanswered; /* opened and not acknowledged */
+  uint32_t next_id;
+  uint64_t grown;           /* bytes of all windows beyond their base */
+  uint64_t held;            /* bytes of all streams that wait to be read */
+  uvr_list all;             /* streams */
+  uvr_list turns;           /* those that have something to send, the next one first */
+  uvr_yamux_stream **table; /* by number */
+  size_t table_size;        /* a power of two */
+  /* Frames without data that come first: answers to pings, resets of streams that are unknown here, our own pings. */
+  uint8_t replies[64][UVR_YAMUX_HEADER];
+  unsigned reply_first;
+  unsigned reply_count;
+  uint32_t *resets; /* numbers of released streams whose reset is to be sent: a ring of streams_max */
+  uint32_t reset_first;
+  uint32_t reset_count;
+  /* The frame that is arriving. */
+  uint8_t header[UVR_YAMUX_HEADER];
+  unsigned header_length;
+  uint32_t data_left;
+  uvr_yamux_stream *data_stream; /* whose data it is; NULL: of none, the data is dropped */
+  bool data_fin;                 /* and then its input ends */
+  uvr_yamux_stream *reported;    /* whose owner is being called because of its reset; NULL once it is released */
+  uint32_t peer_hint;            /* bytes; 0: none */
+  bool peer_goes_away;
+  bool room_wanted; /* an open was refused: on_room will be called */
+  bool filling;
+  bool dead;
+};
+
+#define UVR_YAMUX_REPLIES (sizeof(((uvr_yamux *)0)->replies) / UVR_YAMUX_HEADER)
+
+static inline uvr_yamux_stream *uvr_yamux_of_node(uvr_list_node *node)
+{
+  return node != NULL ? UVR_LISTED(node, uvr_yamux_stream, node) : NULL;
+}
+
+/* Both states only advance. */
+static inline void uvr_yamux_set_send(uvr_yamux_stream *s, uvr_yamux_send_state to)
+{
+  assert(to > s->send);
+  s->send = to;
+}
+
+static inline void uvr_yamux_set_receive(uvr_yamux_stream *s, uvr_yamux_receive_state to)
+{
+  assert(to > s->receive);
+  s->receive = to;
+}
+
+/* Whether the owner waits for on_written. */
+static inline bool uvr_yamux_is_writing(const uvr_yamux_stream *s)
+{
+  return s->length > 0 || (s->due & UVR_YAMUX_FIN) != 0;
+}
+
+/* Whether the peer's FIN has arrived, even if the stream was broken afterwards. */
+static inline bool uvr_yamux_fin_received(const uvr_yamux_stream *s)
+{
+  return s->receive != UVR_YAMUX_RECEIVE_OPEN && s->receive != UVR_YAMUX_RECEIVE_BROKEN;
+}
+
+/* Whether the stream is reset, by the peer or by us, or the session is over. */
+static inline bool uvr_yamux_is_reset(const uvr_yamux_stream *stream)
+{
+  return stream->send == UVR_YAMUX_SEND_LOST || stream->receive >= UVR_YAMUX_RECEIVE_BROKEN;
+}
+
+#endif
