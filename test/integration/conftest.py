@@ -1,5 +1,6 @@
 """What all integration tests share: the place of the helpers, and a directory that is gone when the test is over."""
 
+import contextlib
 import pathlib
 import sys
 import tempfile
@@ -20,3 +21,12 @@ def tmp_path():
     """In place of pytest's own, which keeps the directories of the last runs."""
     with tempfile.TemporaryDirectory(prefix="uvrelay-test-", ignore_cleanup_errors=True) as path:
         yield pathlib.Path(path)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    """Makes a target, `uvrelay.exe serve` before it, and its clients."""
+    from winserving import Rig  # not for the tests of the Linux program alone
+
+    with contextlib.ExitStack() as stack:
+        yield lambda kinds, *options: Rig(kinds, tmp_path, stack, *options)

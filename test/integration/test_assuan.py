@@ -127,7 +127,7 @@ def test_a_server_that_hangs_up_on_the_nonce(cygwin, socket_file):
 
     with LoopbackServer(talk) as server:
         content = (cygwin_file if cygwin else plain_file)(server.port, NONCE)
-        result = run_relay("-a", socket_file(content), timeout=10)
+        result = run_relay("-a", socket_file(content), timeout=SOON)
         server.wait()
         assert result.code == (1 if cygwin else 0)
         assert result.stdout == b""
@@ -144,14 +144,14 @@ def test_a_cygwin_server_with_another_nonce(socket_file):
         receive_all(connection)
 
     with LoopbackServer(talk) as server:
-        result = run_relay("-a", socket_file(cygwin_file(server.port, NONCE)), timeout=10)
+        result = run_relay("-a", socket_file(cygwin_file(server.port, NONCE)), timeout=SOON)
         assert result.code == 1
         error_sentence(result.stderr)
 
 
 def test_a_cygwin_server_that_is_silent(socket_file):
     with LoopbackServer(lambda connection: receive_all(connection)) as server:
-        result = run_relay("--timeout=1", "-a", socket_file(cygwin_file(server.port, NONCE)), timeout=10)
+        result = run_relay("--timeout=1", "-a", socket_file(cygwin_file(server.port, NONCE)), timeout=SOON)
         assert result.code == 1 and 1 <= result.seconds < SOON
         error_sentence(result.stderr)
 

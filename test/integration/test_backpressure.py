@@ -17,14 +17,14 @@ ON_THE_WAY = 2_000_000
 TYPES = pytest.mark.parametrize("type", ["message", "byte"])
 
 
-def assert_flat(relay, seconds=4):
+def assert_flat(relay, seconds=2):
     time.sleep(1)
     before, used = relay.resident_kib(), relay.processor_seconds()
     time.sleep(seconds)
     after, used = relay.resident_kib(), relay.processor_seconds() - used
     assert after - before < 1024, f"grew from {before} to {after} KiB in {seconds} s"
     assert after < 40 * 1024, f"{after} KiB"
-    assert used < 0.1, f"{used} s of processor time in {seconds} s in which nothing moves"
+    assert used < 0.2, f"{used} s of processor time in {seconds} s in which nothing moves"
 
 
 @TYPES

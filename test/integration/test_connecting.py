@@ -9,8 +9,8 @@ import pytest
 from programs import SOON, Relay, error_sentence, run_relay, under_wine, unique_pipe
 from winpeers import PipeServer
 
-#: The longest pause between two attempts is 200 ms; the rest is for a busy machine.
-NEXT_ATTEMPT = 1.0
+#: The longest pause between two attempts is 200 ms; only a fault makes it so long.
+NEXT_ATTEMPT = SOON / 2
 
 
 def attempts(stderr):
@@ -47,7 +47,7 @@ def test_absent_with_p_the_server_appears_later():
 
 def test_absent_with_p_stays_for_more_than_a_few_seconds():
     with Relay("-p", unique_pipe()) as relay:
-        time.sleep(4)
+        time.sleep(2.5)
         assert relay.running, relay.stderr
         assert relay.processor_seconds() < 1, "waiting costs too much"
 
@@ -65,22 +65,23 @@ def test_absent_with_p_and_timeout(seconds):
 
 def test_timeout_ends_with_the_connection():
     """It is for connecting alone: what is connected stays as long as it likes."""
-    with PipeServer("recv-end", "sleep=1500", "text=late", "close") as server:
-        result = run_relay("--timeout=0.5", "-s", server.name, stdin=b"x")
+    with PipeServer("recv-end", "sleep=2500", "text=late", "close") as server:
+        result = run_relay("--timeout=2", "-s", server.name, stdin=b"x")
         assert (result.code, result.stdout, result.stderr) == (0, b"late", "")
         server.finish()
 
 
 @pytest.mark.skipif(not under_wine(), reason="needs Wine's trace")
 def test_pauses_between_attempts():
-    """10, 20, 40, 80, 160 ms, then 200 ms each time, seen from outside."""
-    result = run_relay("-p", "--timeout=1.3", unique_pipe(), env={"WINEDEBUG": "+timestamp,+file"})
+    """10, 20, 40, 80, 160 ms, then 200 ms each time, seen from outside: none is shorter, however busy the machine, and
+    if it is not, there are as many attempts as these pauses leave time for."""
+    result = run_relay("-p", "--timeout=2.5", unique_pipe(), env={"WINEDEBUG": "+timestamp,+file"})
     times = attempts(result.stderr)
     pauses = [1000 * (b - a) for a, b in zip(times, times[1:])]
-    expected = [10, 20, 40, 80, 160, 200, 200, 200, 200]
-    assert len(pauses) >= len(expected) - 1, pauses
+    expected = [10, 20, 40, 80, 160, *[200] * 11]
+    assert 6 <= len(pauses) <= len(expected), pauses
     for pause, wanted in zip(pauses, expected):
-        assert wanted - 5 <= pause <= wanted + 100, pauses
+        assert wanted - 5 <= pause, pauses
 
 
 # ---- busy ----
@@ -126,7 +127,7 @@ def test_many_clients_take_turns():
         relays = [Relay("-p", "-s", server.name, stdin=subprocess.DEVNULL) for _ in range(10)]
         try:
             for relay in relays:
-                assert relay.wait(30) == 0, relay.stderr
+                assert relay.wait(60) == 0, relay.stderr
                 assert (relay.stdout, relay.stderr) == (b"answer", "")
         finally:
             for relay in relays:
@@ -152,7 +153,7 @@ def test_denied_is_never_retried(access, args):
 def test_denied_is_opened_at_most_twice():
     """Once as always, and once with the few rights that some servers grant."""
     with PipeServer("recv-end", access="in") as server:
-        result = run_relay("-p", server.name, timeout=5, env={"WINEDEBUG": "+timestamp,+file"})
+        result = run_relay("-p", server.name, env={"WINEDEBUG": "+timestamp,+file"})
         assert result.code == 1
         assert 1 <= len(attempts(result.stderr)) <= 2
 
@@ -205,7 +206,7 @@ def test_an_absent_unusual_name_is_told_whole():
 @pytest.mark.parametrize("address", ["", "foo", "//./pipe/", "//./pipe", r"\\.\pipe" + "\\", "npipe:", "npipe://",
                                      "//./mailslot/x", "//", "///pipe/x", "//./pipe/" + "x" * 300, "ftp://x", ":"])
 def test_invalid_names(address):
-    result = run_relay("-p", address, timeout=10)
+    result = run_relay("-p", address, timeout=SOON)
     assert result.code == 2
     assert result.stdout == b""
     first = result.stderr.splitlines()[0]

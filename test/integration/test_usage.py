@@ -98,8 +98,8 @@ def test_a_flag_that_is_not_set(flags):
 
 
 @pytest.mark.parametrize("args", [["-ei", "--"], ["--impersonation", "identification", "-ei"],
-                                  ["-impersonation=delegation", "-ei"], ["--timeout", "5", "-ei"],
-                                  ["-timeout=0.5", "-ei", "-p"], ["-p", "-s", "-ep", "-ei", "-p=false"]])
+                                  ["-impersonation=delegation", "-ei"], ["--timeout", "20", "-ei"],
+                                  ["-timeout=20.5", "-ei", "-p"], ["-p", "-s", "-ep", "-ei", "-p=false"]])
 def test_flags_together(args):
     with PipeServer("recv-end") as server:
         result = run_relay(*args, server.name, stdin=b"hello")

@@ -216,24 +216,24 @@ def test_clients_one_after_another(path, type):
                 with connect(f"unix://{path}") as client:
                     ask(client, b"y")
                 server.event("done", number)
-            assert time.monotonic() - begin < 10
+            assert time.monotonic() - begin < SOON / 2
         server.finish()
 
 
 # ---- targets that can't be reached ----
 
 
-def closed_within(path, least, most):
+def closed_after(path, least):
     begin = time.monotonic()
     with connect(f"unix://{path}") as client:
         ends(client)
-    assert least <= time.monotonic() - begin < most
+    assert least <= time.monotonic() - begin
 
 
 def test_an_absent_pipe(path):
     pipe = unique_pipe("absent")
-    with relaying(path, pipe, "--timeout=15", verbose=False) as serve:
-        closed_within(path, 0, 12)
+    with relaying(path, pipe, "--timeout=60", verbose=False) as serve:
+        closed_after(path, 0)
         serve.wait_match(rf"^uvrelay: unix://{path}=via:{pipe} #1: far end: there is no pipe {pipe} \(ERROR_FILE_NOT")
         serve.wait_match(rf"^uvrelay: far end: uvrelay: {pipe}: there is no pipe ")
 
@@ -241,7 +241,7 @@ def test_an_absent_pipe(path):
 def test_a_denied_pipe(path):
     """One that lets itself be opened for one direction only."""
     with PipeServer("recv-end", access="in") as server, relaying(path, server.name, verbose=False) as serve:
-        closed_within(path, 0, 12)
+        closed_after(path, 0)
         serve.wait_match(rf"^uvrelay: unix://{path}=via:{server.name} #1: .* denied \(ERROR_ACCESS_DENIED")
 
 
@@ -252,7 +252,7 @@ def test_a_busy_pipe_waits(path):
         with relaying(short, target.address, "--timeout=0.7") as impatient:
             with connect(f"unix://{path}") as first:
                 end = target.accept()
-                closed_within(short, 0.6, 12)
+                closed_after(short, 0.6)
                 impatient.wait_match(r"#1: closed after \d+ ms: .* 0.7 s, .*ERROR_PIPE_BUSY")
                 with connect(f"unix://{path}") as second:
                     second.sendall(b"x" * 10)
@@ -381,7 +381,7 @@ def test_killed_far_ends(path, echo_pipe, part):
         wait_for(lambda: len(serve.far_ends()) == 1, "one far end is there")
         assert serve.running
     print(f"{whole} whole transfers; back after {longest:.3f} s at most")
-    assert longest < 2
+    assert longest < SOON / 2
 
 
 @pytest.mark.parametrize("part", range(2))
@@ -406,9 +406,9 @@ def test_killed_serve(path, echo_pipe, part):
                 whole += transfer.whole
             serve.assert_alone()
             wait_for(lambda: not alive(far), "the far end has ended")
-            assert time.monotonic() - begin < 2
+            assert time.monotonic() - begin < SOON / 2
     print(f"{whole} whole transfers; served after {longest:.3f} s at most")
-    assert longest < 2
+    assert longest < SOON / 2
 
 
 # ---- how it ends ----

@@ -14,6 +14,8 @@ import socket
 import struct
 import time
 
+import pytest
+
 import bytestream
 from assuanpeer import cygwin_file, plain_file, receive_exactly
 from programs import SOON, Relay, unique_pipe, windows_path
@@ -337,3 +339,37 @@ class Serve(Relay):
 
 def connect(serve, listener, **options):
     return Client(listener, serve.address, **options)
+
+
+# ---- all pairs ----
+
+ALL_PAIRS = pytest.mark.parametrize("kinds", PAIRS, ids="-".join)
+
+
+def of_pairs(wanted):
+    pairs = [(listener, target) for listener, target in PAIRS if wanted(listener, target)]
+    return pytest.mark.parametrize("kinds", pairs, ids="-".join)
+
+
+class Rig:
+    """A target, the program before it, and as many clients as wanted."""
+
+    def __init__(self, kinds, tmp_path, stack, *options):
+        self.listener, self.target_kind = kinds
+        self._stack = stack
+        self.target = stack.enter_context(make_target(self.target_kind, tmp_path))
+        self.serve = stack.enter_context(
+            Serve(f"{listen_address(self.listener)}={self.target.address}", options=options))
+
+    def client(self, **options):
+        return self._stack.enter_context(connect(self.serve, self.listener, **options))
+
+    def connected(self):
+        """A client and its other end, which have exchanged a byte: both are open, and the relay runs."""
+        client = self.client()
+        end = self.target.accept()
+        client.send(1, 9)
+        end.receive(1, 9)
+        end.send(1, 8)
+        client.receive(1, 8)
+        return client, end

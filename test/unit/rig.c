@@ -171,8 +171,12 @@ void rig_turns(rig *r, unsigned turns)
 
 bool rig_run_until(rig *r, const bool *flag)
 {
-  start_guard(r, RIG_PATIENCE_MS);
-  while (!*flag && !r->guard_fired && uv_run(&r->loop, UV_RUN_ONCE) != 0) {
+  /* A libuv before 1.45 calls timers first, one of which may set the flag, and then waits for something else. */
+  const uint64_t end = uv_hrtime() + (uint64_t)RIG_PATIENCE_MS * 1000000;
+  bool alive = true;
+  while (!*flag && alive && uv_hrtime() < end) {
+    start_guard(r, 20);
+    alive = uv_run(&r->loop, UV_RUN_ONCE) != 0;
   }
   (void)uv_timer_stop(&r->guard);
   return *flag;

@@ -213,6 +213,7 @@ static void test_waiting(void **state)
     (void)start(h, 100, true);
   }
   ROUTE_WAIT(h, h->routes[0].open == 3);
+  ROUTE_WAIT(h, h->muxes.near_end.journal[0] != '\0');
   route_run_ms(h, 5);
   assert_string_equal(h->muxes.near_end.journal, "N ");
   route_client_hang_up(&h->clients[1]);
