@@ -46,14 +46,14 @@ static int refuse(const uvr_config_route *route, uvrelay_error_t *error)
   if (route == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
                         "--eager starts a far end: name its command by --via=COMMAND");
-  } else if (strncmp(route->target, "via:", 4) == 0) {
+  } else if (route->why_far == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
                         "%s goes through a far end: name its command by --via=COMMAND",
                         uvr_quote(quoted, route->target));
   } else {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "%s can be reached from Windows only: give --via=COMMAND, which starts uvrelay mux there",
-                        uvr_quote(quoted, route->target));
+                        "cannot connect to %s: %s, or give --via=COMMAND, which starts uvrelay mux there",
+                        uvr_quote(quoted, route->target), route->why_far);
   }
   return 2;
 }

@@ -305,7 +305,8 @@ int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
       code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
     }
     if (code == 0) {
-      route->needs_far_end = target.via || uvr_why_no_target(&target) != NULL;
+      route->why_far = target.via ? NULL : uvr_why_no_target(&target);
+      route->needs_far_end = target.via || route->why_far != NULL;
       place->column = route->place.column;
       code = check_twice(self, i, error);
     }

@@ -25,6 +25,7 @@ typedef struct uvr_config_route {
   uvrelay_route_options_t options; /* without the options that the two addresses have */
   uvr_address listener;            /* set by uvr_config_check */
   bool needs_far_end;              /* set by uvr_config_check: its target can only be reached through a far end */
+  const char *why_far;             /* why this system cannot reach the target; NULL: it can, or the address is a via: */
 } uvr_config_route;
 
 /* Initialise it with zeros and the options. */
