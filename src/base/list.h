@@ -89,7 +89,10 @@ static inline uvr_list_node *uvr_list_pop(uvr_list *list)
 {
   uvr_list_node *first = uvr_list_first(list);
   if (first != NULL) {
-    uvr_list_remove(first);
+    list->ends.next = first->next;
+    first->next->previous = &list->ends;
+    first->next = NULL;
+    first->previous = NULL;
   }
   return first;
 }

@@ -128,23 +128,28 @@ static void ask(uvr_mux_stream *s)
   uvr_stream_write(&s->base, s->request, strlen(s->request), on_asked, s);
 }
 
+static void fail_waiting(uvr_mux *mux)
+{
+  uvrelay_error_t error;
+  uvr_list_node *first;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "the mux is closed");
+  while ((first = uvr_list_pop(&mux->waiting)) != NULL) {
+    report(UVR_LISTED(first, uvr_mux_stream, waiting), &error);
+  }
+}
+
 void uvr_mux_near_open_waiting(uvr_mux *mux)
 {
-  uvr_list_node *first;
-  while ((first = uvr_list_first(&mux->waiting)) != NULL) {
-    uvr_mux_stream *s = UVR_LISTED(first, uvr_mux_stream, waiting);
-    if (mux->closing) {
-      uvrelay_error_t error;
-      (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "the mux is closed");
-      uvr_list_remove(first);
-      report(s, &error);
-      continue;
-    }
-    if (mux->carrier == NULL || !uvr_mux_carrier_is_up(mux->carrier) ||
-        !uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &s->yamux, s)) {
+  if (mux->closing) {
+    fail_waiting(mux);
+    return;
+  }
+  while (mux->carrier != NULL && uvr_mux_carrier_is_up(mux->carrier) && !uvr_list_is_empty(&mux->waiting)) {
+    uvr_mux_stream *s = UVR_LISTED(uvr_list_first(&mux->waiting), uvr_mux_stream, waiting);
+    if (!uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &s->yamux, s)) {
       return;
     }
-    uvr_list_remove(first);
+    uvr_list_remove(&s->waiting);
     uvr_mux_stream_use(s, mux->carrier);
     ask(s);
   }

@@ -9,7 +9,7 @@ int uvr_choose_mux(const uvrelay_t *relay, uvr_address *target, uvrelay_mux_t *m
   uvr_via *given = mux != NULL ? &mux->mux.via : NULL;
   *via = NULL;
   int code = uvr_choose_via(target, given, error);
-  if (code != 0 || !target->via) {
+  if (code != 0 || mux == NULL || !target->via) {
     return code;
   }
   if (mux->relay != relay || mux->mux.role != UVRELAY_MUX_NEAR || mux->mux.closing) {
