@@ -48,7 +48,7 @@ static void report_source(uvr_pump *pump)
 {
   uvrelay_error_t plain;
   const uvrelay_error_t *error = pump->source_error;
-  if (error == NULL) {
+  if (error == NULL && pump->source_outcome != UVR_END_OF_INPUT) {
     (void)uvr_error_set_system(&plain, UVRELAY_PHASE_READ, pump->source_code, 0, "reading from %s failed: %s",
                                pump->source->name, uv_strerror(pump->source_code));
     error = &plain;
