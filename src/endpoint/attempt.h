@@ -22,7 +22,8 @@ typedef struct uvr_connect_options {
   uvr_via *via;                  /* for an address that is marked `via` */
   uvrelay_eof_t eof;             /* the same */
   uint64_t linger_ms;            /* the same; 0: never */
-  /* Refuses an IP address that a name or a file led to: returns 0, or a code and *error. May be NULL. */
+  /* Refuses an IP address that a name or a file led to, or a path, which may be a link: returns 0, or a code and
+   * *error. May be NULL. */
   int (*check)(void *user, const uvr_address *place, uvrelay_error_t *error);
   void *check_user;
 } uvr_connect_options;

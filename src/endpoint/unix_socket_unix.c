@@ -36,6 +36,11 @@ static void on_connected(uv_connect_t *request, int code)
 
 static void unix_connect(uvr_attempt *attempt)
 {
+  const uvr_connect_options *options = attempt->options;
+  if (options->check != NULL && options->check(options->check_user, attempt->address, &attempt->error) != 0) {
+    uvr_attempt_fail(attempt); /* a link leads elsewhere by now */
+    return;
+  }
   int code = uvr_attempt_make_stream(attempt, UV_NAMED_PIPE);
   if (code != 0) {
     fail(attempt, code);

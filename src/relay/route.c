@@ -341,14 +341,23 @@ static uvrelay_route_t *route_at(const uvrelay_t *relay, const uvr_address *plac
   return r;
 }
 
-/* The route, from `from` on, whose target leads to `route`; NULL: none does. It comes to an end, as rings are refused.
- */
+static size_t count_routes(const uvrelay_t *relay)
+{
+  size_t count = 0;
+  for (const uvrelay_route_t *r = next_route(relay, NULL); r != NULL; r = next_route(relay, r)) {
+    count++;
+  }
+  return count;
+}
+
+/* The route, from `from` on, whose target leads to `route`; NULL: none does. Rings are refused, but a link that was
+ * made since may have closed one without `route`: then it is one of that ring. */
 static const uvrelay_route_t *find_way(const uvrelay_route_t *from, const uvrelay_route_t *route)
 {
-  while (from != NULL) {
+  for (size_t left = count_routes(route->relay); from != NULL; left--) {
     const uvrelay_route_t *next = route_at(route->relay, &from->target);
     next = next != NULL ? next : from->looked_up;
-    if (next == route) {
+    if (next == route || left == 0) {
       return from;
     }
     from = next;
@@ -377,7 +386,7 @@ static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uv
                              back->target.canonical);
 }
 
-/* The same for an address that a name or a socket file has led to. */
+/* The same for what a name, a socket file or a link has led to. */
 static int check_looked_up(void *user, const uvr_address *place, uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;

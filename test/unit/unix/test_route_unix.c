@@ -307,6 +307,64 @@ static void test_no_descriptors(void **state)
   route_host_free(h);
 }
 
+/* Rings that a link closes later. */
+
+static void link_to(const route_host *h, const char *name, const char *address)
+{
+  char from[ROUTE_ADDRESS];
+  assert_int_equal(symlink(path_of(address), path_of(route_unix_address(h, name, from))), 0);
+}
+
+static void unlink_it(const route_host *h, const char *name)
+{
+  char address[ROUTE_ADDRESS];
+  assert_int_equal(unlink(path_of(route_unix_address(h, name, address))), 0);
+}
+
+/* Its client is sent away, and does not become as many as there may be. */
+static void test_link_to_itself(void **state)
+{
+  (void)state;
+  char address[ROUTE_ADDRESS];
+  char link[ROUTE_ADDRESS];
+  route_host *h = open_host();
+  (void)route_unix_address(h, "link", link);
+  assert_int_equal(route_add(h, 0, route_unix_address(h, "socket", address), link, NULL), 0);
+  link_to(h, "link", address);
+  const route_client *c = route_client_start(h, address, 0, false);
+  ROUTE_WAIT(h, c->over && h->routes[0].open == 0);
+  assert_journal(h, 0, "O1 C1 ");
+  assert_int_equal(h->routes[0].results[1].reason, UVRELAY_REASON_FAILED);
+  assert_non_null(strstr(h->routes[0].results[1].error.text, "would be its own target"));
+  unlink_it(h, "link");
+  route_host_free(h);
+}
+
+/* What leads into such a ring comes to an end, too. */
+static void test_link_to_each_other(void **state)
+{
+  (void)state;
+  char first[ROUTE_ADDRESS];
+  char second[ROUTE_ADDRESS];
+  char third[ROUTE_ADDRESS];
+  char link[ROUTE_ADDRESS];
+  route_host *h = open_host();
+  (void)route_unix_address(h, "link", link);
+  (void)route_unix_address(h, "first", first);
+  assert_int_equal(route_add(h, 0, first, link, NULL), 0);
+  assert_int_equal(route_add(h, 1, route_unix_address(h, "second", second), first, NULL), 0);
+  link_to(h, "link", second);
+  assert_int_equal(uvrelay_route_add(h->relay, route_unix_address(h, "third", third), first, NULL, NULL), UV_EINVAL);
+  assert_non_null(strstr(uvrelay_error(h->relay)->text, "in a ring"));
+  ROUTE_WAIT(h, !exists(third));
+  const route_client *c = route_client_start(h, first, 0, false);
+  ROUTE_WAIT(h, c->over && h->routes[0].open == 0);
+  assert_journal(h, 0, "O1 C1 ");
+  assert_journal(h, 1, "");
+  unlink_it(h, "link");
+  route_host_free(h);
+}
+
 /* Passed on. */
 
 static void set_passed(const char *fds, const char *names)
@@ -447,6 +505,8 @@ int main(void)
       cmocka_unit_test(test_client_gone_after_its_end),
       cmocka_unit_test(test_target_gone_after_its_end),
       cmocka_unit_test(test_no_descriptors),
+      cmocka_unit_test(test_link_to_itself),
+      cmocka_unit_test(test_link_to_each_other),
       cmocka_unit_test(test_passed),
       cmocka_unit_test(test_passed_twice),
       cmocka_unit_test(test_not_passed),
