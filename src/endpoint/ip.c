@@ -73,11 +73,19 @@ uint16_t uvr_ip_port(const struct sockaddr *address)
                                              : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
+/* The zone's number; 0: none is given. */
+static uint32_t zone_of(const struct sockaddr *address)
+{
+  return address->sa_family == AF_INET6 ? ((const struct sockaddr_in6 *)address)->sin6_scope_id : 0;
+}
+
 bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener)
 {
+  uint32_t to_zone = zone_of(target);
+  uint32_t at_zone = zone_of(listener);
   ip_bytes to = bytes_of(target);
   ip_bytes at = bytes_of(listener);
-  if (is_ipv4(&to) != is_ipv4(&at)) {
+  if (is_ipv4(&to) != is_ipv4(&at) || (to_zone != 0 && at_zone != 0 && to_zone != at_zone)) {
     return false; /* a listener on IPv6 takes nothing else */
   }
   if (is_wildcard(&to)) { /* systems that connect to it take the loopback address */
@@ -91,7 +99,7 @@ bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out)
   const char *host = uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
   memset(out, 0, sizeof(*out));
   return uv_ip4_addr(host, address->port, (struct sockaddr_in *)out) == 0 ||
-         (strchr(host, '%') == NULL && uv_ip6_addr(host, address->port, (struct sockaddr_in6 *)out) == 0);
+         uv_ip6_addr(host, address->port, (struct sockaddr_in6 *)out) == 0;
 }
 
 void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out)
@@ -99,6 +107,11 @@ void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out)
   memset(out, 0, sizeof(*out));
   out->kind = UVR_ADDRESS_TCP;
   (void)uv_ip_name(ip, out->host, sizeof(out->host));
+  size_t length = strlen(out->host);
+  size_t room = sizeof(out->host) - length - 1;
+  if (zone_of(ip) != 0 && uv_if_indextoiid(zone_of(ip), out->host + length + 1, &room) == 0) {
+    out->host[length] = '%';
+  }
   uvr_address_set_port(out, uvr_ip_port(ip));
 }
 

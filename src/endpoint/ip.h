@@ -17,8 +17,8 @@ uint16_t uvr_ip_port(const struct sockaddr *address);
 /* Whether a connection to `target` would arrive at a socket that listens on `listener`. Ports are not compared. */
 bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener);
 
-/* The IP address of a TCP address, which must be written as one, or as localhost: 127.0.0.1. False: it is a name, or
- * has a zone. */
+/* The IP address of a TCP address, which must be written as one, or as localhost: 127.0.0.1. A zone that is not known
+ * here is left out. False: it is a name. */
 bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out);
 
 /* The TCP address of an IP address. */

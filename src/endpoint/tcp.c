@@ -124,7 +124,9 @@ static void tcp_connect(uvr_attempt *attempt)
 {
   tcp_attempt *self = (tcp_attempt *)attempt;
   struct sockaddr_storage ip;
-  if (!uvr_is_same_word(attempt->address->host, "localhost") && uvr_ip_of_address(attempt->address, &ip)) {
+  const char *host = attempt->address->host;
+  bool is_name = uvr_is_same_word(host, "localhost") || strchr(host, '%') != NULL; /* a look-up checks the zone */
+  if (!is_name && uvr_ip_of_address(attempt->address, &ip)) {
     connect_to(self, (const struct sockaddr *)&ip);
   } else {
     look_up(self);

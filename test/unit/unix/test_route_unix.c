@@ -307,6 +307,24 @@ static void test_no_descriptors(void **state)
   route_host_free(h);
 }
 
+/* An IPv6 address with a zone, which is the same place without it. */
+static void test_zone(void **state)
+{
+  (void)state;
+  char target[ROUTE_ADDRESS];
+  route_host *h = open_host();
+  assert_int_equal(route_add(h, 0, "tcp://[::1%lo]:0", h->target_address, NULL), 0);
+  (void)relay_one(h, 0);
+  const char *port = strrchr(h->routes[0].address, ':');
+  const char *const hosts[] = {"[::1]", "[::1%lo]", "localhost"};
+  for (unsigned i = 0; i < 3; i++) {
+    (void)snprintf(target, sizeof(target), "tcp://%s%s", hosts[i], port);
+    assert_int_equal(route_add(h, 1, h->routes[0].address, target, NULL), UV_EINVAL);
+    assert_non_null(strstr(uvrelay_error(h->relay)->text, "would be its own target"));
+  }
+  route_host_free(h);
+}
+
 /* Rings that a link closes later. */
 
 static void link_to(const route_host *h, const char *name, const char *address)
@@ -505,6 +523,7 @@ int main(void)
       cmocka_unit_test(test_client_gone_after_its_end),
       cmocka_unit_test(test_target_gone_after_its_end),
       cmocka_unit_test(test_no_descriptors),
+      cmocka_unit_test(test_zone),
       cmocka_unit_test(test_link_to_itself),
       cmocka_unit_test(test_link_to_each_other),
       cmocka_unit_test(test_passed),
