@@ -112,7 +112,7 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     do {
       fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    code = fd < 0 ? -errno : 0;
+    code = fd >= 0 ? 0 : errno == EPERM ? UV_EACCES : -errno; /* a firewall's refusal leaves the client waiting */
     if (code == 0 && self->admits != NULL && !self->admits(fd, self->client_name, error)) {
       (void)close(fd);
       return UV_EPERM;
