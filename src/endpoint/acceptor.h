@@ -1,4 +1,7 @@
-/* What accepts clients on one address: the sockets of acceptor_unix.c and acceptor_win.c, and named pipes. */
+/* Accepting clients on one address: what the acceptors of all kinds share.
+ *
+ * An acceptor announces clients, and its owner, a listener, accepts them. Sockets are accepted on in acceptor_unix.c
+ * and acceptor_win.c, named pipes in npipe_win.c. A kind's struct begins with a uvr_acceptor. */
 #ifndef UVR_ENDPOINT_ACCEPTOR_H
 #define UVR_ENDPOINT_ACCEPTOR_H
 
@@ -8,41 +11,65 @@
 typedef struct uvr_acceptor uvr_acceptor;
 
 typedef struct uvr_acceptor_ops {
-  /* Accepts a client. Returns 0; UV_EAGAIN: none waits; UV_EPERM: one that may not connect was closed, and *error says
-   * why; else *error, and the client may still wait. */
+  size_t size; /* of the kind's struct, in bytes */
+  /* Accepts a client. Returns 0 and *out; UV_EAGAIN if no client is waiting; UV_EPERM if a client was not allowed to
+   * connect and was closed, with the reason in *error; any other code with *error, and the client keeps waiting. */
   int (*accept)(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error);
-  /* Stops calling on_client, or calls it again, at once if a client has waited. May be NULL: it calls once a client. */
+  /* Stops or resumes the calls of on_client; resuming calls it at once if a client is waiting. May be NULL for a kind
+   * that calls on_client exactly once for each client. */
   void (*pause)(uvr_acceptor *acceptor, bool pause);
-  /* Closes it, with the clients that nobody has accepted, and frees it. `on_closed` comes once, later, last. */
-  void (*close)(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user);
+  /* Begins to close what only this kind has, and adds it to acceptor->closing. */
+  void (*close)(uvr_acceptor *acceptor);
 } uvr_acceptor_ops;
+
+/* `error` is NULL when at least one client may be waiting to be accepted. Otherwise no more clients will come, and this
+ * is the last call. */
+typedef void (*uvr_client_cb)(void *user, const uvrelay_error_t *error);
 
 struct uvr_acceptor {
   const uvr_acceptor_ops *ops;
+  uvr_context *context;
+  const char *client_name; /* what messages call each client */
+  uvr_client_cb on_client;
+  void *user;
+  uvr_closing closing; /* may also count streams that are closed while the acceptor is open */
+  uvr_close_cb on_closed;
+  void *closed_user;
 };
 
-/* `error` NULL: at least one client may wait to be accepted. Else no client will come any more: the last call. */
-typedef void (*uvr_client_cb)(void *user, const uvrelay_error_t *error);
-
 typedef struct uvr_listen_options {
-  unsigned permissions; /* who may connect, as those of a file */
-  bool message;         /* a named pipe's type */
-  bool allow_remote;    /* TCP need not be on loopback */
+  unsigned permissions; /* file permissions that say who may connect */
+  bool message;         /* a named pipe is of message type */
+  bool allow_remote;    /* TCP may listen on addresses other than loopback ones */
 } uvr_listen_options;
 
 /* What a kind is asked to listen on. */
 typedef struct uvr_listen_request {
   uvr_context *context;
-  uvr_address *address; /* a port 0 in it is replaced by the one that was chosen */
-  uvr_address *place;   /* where an address that names a socket listens, if that is known; all zero at first */
+  uvr_address *address; /* a port 0 in it is replaced by the port that was chosen */
+  uvr_address *place;   /* all zero at first; for an address that only names a socket, set to where that socket listens,
+                           if this is known */
   const uvr_listen_options *options;
-  const char *client_name; /* of each stream; must outlast the acceptor */
-  uvr_client_cb on_client; /* from the loop, later, until it is closed */
+  const char *client_name; /* what messages call each client; must outlast the acceptor */
+  uvr_client_cb on_client; /* called from the loop only, until the acceptor is closed */
   void *user;
 } uvr_listen_request;
 
-/* Listens on a TCP port: each system's own way. */
+/* Closes the acceptor and the clients that nobody has accepted, and frees it. `on_closed`, which may be NULL, is called
+ * once, later, and last. */
+void uvr_acceptor_close(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user);
+
+/* Listens on a TCP port. Returns 0 and *out, or a negative code and *error. */
 int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
                      uvrelay_error_t *error);
+
+/* For the kinds. */
+
+/* Allocates an acceptor of ops->size bytes, in which all that only this kind has is zero. Returns NULL and *error when
+ * there is no memory. */
+uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_request *request, uvrelay_error_t *error);
+
+/* Sets *error to say that `code` is why the address cannot be listened on. Returns `code`. */
+int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code);
 
 #endif

@@ -18,12 +18,6 @@ enum { SPARE_DESCRIPTORS = 6 };
 
 typedef struct acceptor_unix {
   uvr_acceptor base;
-  uvr_context *context;
-  const char *client_name;
-  uvr_client_cb on_client;
-  void *user;
-  uvr_close_cb on_closed;
-  void *closed_user;
   uv_poll_t poll;
   int fd;
   int accepted;        /* a client for whom there was no memory yet, or -1 */
@@ -31,14 +25,7 @@ typedef struct acceptor_unix {
   bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
   bool polling;
   uvr_socket_file file;
-  uvr_closing closing;
 } acceptor_unix;
-
-int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code)
-{
-  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,
-                              uv_strerror(code), code == UV_EADDRINUSE ? ": choose another port" : "");
-}
 
 /* Clients. */
 
@@ -47,7 +34,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
   acceptor_unix *self = poll->data;
   (void)status; /* an error shows at the next accept */
   (void)events;
-  self->on_client(self->user, NULL);
+  self->base.on_client(self->base.user, NULL);
 }
 
 static void pause_accepting(uvr_acceptor *acceptor, bool pause)
@@ -81,7 +68,7 @@ static bool has_spare(const uv_loop_t *loop)
 static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
 {
   uvr_stream *stream;
-  int code = uvr_stream_uv_new(self->context, self->type, self->client_name, &stream);
+  int code = uvr_stream_uv_new(self->base.context, self->type, self->base.client_name, &stream);
   if (code != 0) {
     self->accepted = fd;
     return code;
@@ -90,7 +77,7 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
   code = self->type == UV_TCP ? uv_tcp_open((uv_tcp_t *)handle, fd) : uv_pipe_open((uv_pipe_t *)handle, fd);
   if (code != 0) {
     (void)close(fd);
-    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->closing), &self->closing);
+    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->base.closing), &self->base.closing);
     return code;
   }
   if (self->type == UV_TCP) {
@@ -108,19 +95,19 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
   self->accepted = -1;
   if (fd >= 0) {
     code = make_stream(self, fd, out);
-  } else if (has_spare(self->context->loop)) {
+  } else if (has_spare(acceptor->context->loop)) {
     do {
       fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     code = fd >= 0 ? 0 : errno == EPERM ? UV_EACCES : -errno; /* a firewall's refusal leaves the client waiting */
-    if (code == 0 && self->admits != NULL && !self->admits(fd, self->client_name, error)) {
+    if (code == 0 && self->admits != NULL && !self->admits(fd, acceptor->client_name, error)) {
       (void)close(fd);
       return UV_EPERM;
     }
     code = code != 0 ? code : make_stream(self, fd, out);
   }
   if (code != 0 && code != UV_EAGAIN) {
-    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", self->client_name,
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
                                uv_strerror(code));
   }
   return code;
@@ -128,24 +115,11 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
 
 /* Closing. */
 
-static void on_all_closed(void *user)
-{
-  acceptor_unix *self = user;
-  uvr_close_cb on_closed = self->on_closed;
-  void *closed_user = self->closed_user;
-  uvr_free(&self->context->memory, self);
-  on_closed(closed_user);
-}
-
-static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user)
+static void close_acceptor(uvr_acceptor *acceptor)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
-  self->on_closed = on_closed;
-  self->closed_user = user;
   uvr_socket_file_remove(&self->file);
-  uvr_closing_begin(&self->closing, on_all_closed, self);
-  uvr_closing_handle(&self->closing, (uv_handle_t *)&self->poll);
-  uvr_closing_end(&self->closing);
+  uvr_closing_handle(&acceptor->closing, (uv_handle_t *)&self->poll);
   (void)close(self->fd);
   if (self->accepted >= 0) {
     (void)close(self->accepted);
@@ -154,12 +128,13 @@ static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void 
 
 /* Starting. */
 
-static const uvr_acceptor_ops ops = {.accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
+static const uvr_acceptor_ops ops = {
+    .size = sizeof(acceptor_unix), .accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
 
 int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener *listener, uvr_acceptor **out,
                       uvrelay_error_t *error)
 {
-  acceptor_unix *self = uvr_alloc(&request->context->memory, sizeof(*self));
+  acceptor_unix *self = (acceptor_unix *)uvr_acceptor_new(&ops, request, error);
   uvr_socket_file file = {.path = ""};
   if (listener->file != NULL) {
     file = *listener->file;
@@ -169,15 +144,8 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
     uvr_socket_file_remove(&file);
     (void)close(listener->fd);
     uvr_free(&request->context->memory, self);
-    return self == NULL ? uvr_error_set(error, UVRELAY_PHASE_LISTEN, code, "there is no memory to listen on %s",
-                                        request->address->canonical)
-                        : uvr_acceptor_fail(error, request->address, code);
+    return self == NULL ? code : uvr_acceptor_fail(error, request->address, code);
   }
-  self->base.ops = &ops;
-  self->context = request->context;
-  self->client_name = request->client_name;
-  self->on_client = request->on_client;
-  self->user = request->user;
   self->fd = listener->fd;
   self->accepted = -1;
   self->type = listener->type;

@@ -23,7 +23,4 @@ typedef struct uvr_unix_listener {
 int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener *listener, uvr_acceptor **out,
                       uvrelay_error_t *error);
 
-/* Sets *error: the address cannot be listened on, for this reason. Returns `code`. */
-int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code);
-
 #endif

@@ -7,37 +7,25 @@ enum { BACKLOG = 4096 };
 
 typedef struct acceptor_tcp {
   uvr_acceptor base;
-  uvr_context *context;
-  const char *client_name;
-  uvr_client_cb on_client;
-  void *user;
-  uvr_close_cb on_closed;
-  void *closed_user;
   uv_tcp_t tcp;
   size_t waiting; /* clients that libuv has announced */
   bool paused;
-  uvr_closing closing;
 } acceptor_tcp;
-
-static int fail(uvrelay_error_t *error, const uvr_address *address, int code)
-{
-  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,
-                              uv_strerror(code), code == UV_EADDRINUSE ? ": choose another port" : "");
-}
 
 static void on_connection(uv_stream_t *server, int status)
 {
   acceptor_tcp *self = server->data;
+  uvr_acceptor *acceptor = &self->base;
   if (status != 0) { /* libuv has given up listening */
     uvrelay_error_t error;
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "cannot wait for %s any more: %s",
-                               self->client_name, uv_strerror(status));
-    self->on_client(self->user, &error);
+                               acceptor->client_name, uv_strerror(status));
+    acceptor->on_client(acceptor->user, &error);
     return;
   }
   self->waiting++;
   if (!self->paused) {
-    self->on_client(self->user, NULL);
+    acceptor->on_client(acceptor->user, NULL);
   }
 }
 
@@ -52,9 +40,9 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
   acceptor_tcp *self = (acceptor_tcp *)acceptor;
   while (self->waiting > 0) {
     uvr_stream *stream;
-    int code = uvr_stream_uv_new(self->context, UV_TCP, self->client_name, &stream);
+    int code = uvr_stream_uv_new(acceptor->context, UV_TCP, acceptor->client_name, &stream);
     if (code != 0) {
-      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", self->client_name,
+      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
                                   uv_strerror(code));
     }
     self->waiting--;
@@ -64,33 +52,19 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
       *out = stream;
       return 0;
     }
-    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->closing), &self->closing); /* this client is gone */
+    /* This client has disconnected in the meantime. */
+    uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&acceptor->closing), &acceptor->closing);
   }
   return UV_EAGAIN;
 }
 
-static void on_all_closed(void *user)
+static void close_acceptor(uvr_acceptor *acceptor)
 {
-  acceptor_tcp *self = user;
-  uvr_close_cb on_closed = self->on_closed;
-  void *closed_user = self->closed_user;
-  uvr_free(&self->context->memory, self);
-  if (on_closed != NULL) {
-    on_closed(closed_user);
-  }
+  uvr_closing_handle(&acceptor->closing, (uv_handle_t *)&((acceptor_tcp *)acceptor)->tcp);
 }
 
-static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user)
-{
-  acceptor_tcp *self = (acceptor_tcp *)acceptor;
-  self->on_closed = on_closed;
-  self->closed_user = user;
-  uvr_closing_begin(&self->closing, on_all_closed, self);
-  uvr_closing_handle(&self->closing, (uv_handle_t *)&self->tcp);
-  uvr_closing_end(&self->closing);
-}
-
-static const uvr_acceptor_ops ops = {.accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
+static const uvr_acceptor_ops ops = {
+    .size = sizeof(acceptor_tcp), .accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
 
 int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
                      uvrelay_error_t *error)
@@ -98,20 +72,14 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
   struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
   int length = sizeof(bound);
   uvr_context *context = request->context;
-  acceptor_tcp *self = uvr_alloc(&context->memory, sizeof(*self));
+  acceptor_tcp *self = (acceptor_tcp *)uvr_acceptor_new(&ops, request, error);
   if (self == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
-                         request->address->canonical);
+    return UV_ENOMEM;
   }
-  self->base.ops = &ops;
-  self->context = context;
-  self->client_name = request->client_name;
-  self->on_client = request->on_client;
-  self->user = request->user;
   int code = uv_tcp_init_ex(context->loop, &self->tcp, ip->sa_family);
   if (code != 0) {
     uvr_free(&context->memory, self);
-    return fail(error, request->address, code);
+    return uvr_acceptor_fail(error, request->address, code);
   }
   self->tcp.data = self;
   (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* of several libuv would take the last one first */
@@ -123,8 +91,8 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     code = uv_tcp_getsockname(&self->tcp, (struct sockaddr *)&bound, &length);
   }
   if (code != 0) {
-    close_acceptor(&self->base, NULL, NULL);
-    return fail(error, request->address, code);
+    uvr_acceptor_close(&self->base, NULL, NULL);
+    return uvr_acceptor_fail(error, request->address, code);
   }
   uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));
   *out = &self->base;

@@ -6,8 +6,6 @@
  * Ways to fail: the file cannot be read or is none; nobody listens on its port; the server breaks off the handshake.
  *
  * The file holds a secret, which is wiped when the attempt is freed. */
-#include <string.h>
-
 #include "address/assuan.h"
 #include "base/os.h"
 #include "endpoint/assuan_file.h"

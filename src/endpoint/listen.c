@@ -132,8 +132,7 @@ void uvr_listener_close(uvr_listener *listener, uvr_close_cb on_closed, void *us
   listener->closed_user = user;
   uvr_closing_begin(&listener->closing_parts, on_all_closed, listener);
   uvr_closing_handle(&listener->closing_parts, (uv_handle_t *)&listener->retry);
-  listener->acceptor->ops->close(listener->acceptor, uvr_closing_add(&listener->closing_parts),
-                                 &listener->closing_parts);
+  uvr_acceptor_close(listener->acceptor, uvr_closing_add(&listener->closing_parts), &listener->closing_parts);
   uvr_closing_end(&listener->closing_parts);
 }
 

@@ -91,36 +91,22 @@ static const uvr_connector connector = {.size = sizeof(npipe_attempt), .connect 
 
 typedef struct npipe_acceptor {
   uvr_acceptor base;
-  uvr_context *context;
   uvr_npipe_listener *listener;
-  uvr_close_cb on_closed;
-  void *closed_user;
 } npipe_acceptor;
 
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
-  npipe_acceptor *self = (npipe_acceptor *)acceptor;
-  return uvr_npipe_accept(self->listener, self->context, out, error);
+  return uvr_npipe_accept(((npipe_acceptor *)acceptor)->listener, acceptor->context, out, error);
 }
 
-static void on_listener_closed(void *user)
+static void close_acceptor(uvr_acceptor *acceptor)
 {
-  npipe_acceptor *self = user;
-  uvr_close_cb on_closed = self->on_closed;
-  void *closed_user = self->closed_user;
-  uvr_free(&self->context->memory, self);
-  on_closed(closed_user);
+  uvr_npipe_listener_close(((npipe_acceptor *)acceptor)->listener, uvr_closing_add(&acceptor->closing),
+                           &acceptor->closing);
 }
 
-static void close_acceptor(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user)
-{
-  npipe_acceptor *self = (npipe_acceptor *)acceptor;
-  self->on_closed = on_closed;
-  self->closed_user = user;
-  uvr_npipe_listener_close(self->listener, on_listener_closed, self);
-}
-
-static const uvr_acceptor_ops acceptor_ops = {.accept = accept_client, .close = close_acceptor};
+static const uvr_acceptor_ops acceptor_ops = {
+    .size = sizeof(npipe_acceptor), .accept = accept_client, .close = close_acceptor};
 
 static int npipe_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
 {
@@ -130,17 +116,14 @@ static int npipe_listen(const uvr_listen_request *request, uvr_acceptor **out, u
                          "%s is a pipe of another computer: only a pipe of this one can be listened on",
                          address->canonical);
   }
-  npipe_acceptor *self = uvr_alloc(&request->context->memory, sizeof(*self));
+  npipe_acceptor *self = (npipe_acceptor *)uvr_acceptor_new(&acceptor_ops, request, error);
   if (self == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
-                         address->canonical);
+    return UV_ENOMEM;
   }
   const uvr_npipe_listen_options options = {.message = request->options->message,
                                             .buffer_size = BUFFER_SIZE,
                                             .backlog = BACKLOG,
                                             .client_name = request->client_name};
-  self->base.ops = &acceptor_ops;
-  self->context = request->context;
   int code = uvr_npipe_listen(request->context, address->path, address->canonical, &options, request->on_client,
                               request->user, &self->listener, error);
   if (code != 0) {

@@ -7,7 +7,6 @@
 #include "endpoint/tcp.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "endpoint/ip.h"

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "address/address.h"
+#include "address/query.h"
 #include "base/text.h"
 #include "mux/stream.h"
 
@@ -160,9 +160,9 @@ void uvr_mux_near_open_waiting(uvr_mux *mux)
 /* Writes it, with the options that the far end's own are not. A canonical address and all of these fit. */
 static void write_request(const uvr_via_target *target, char request[UVR_MUX_LINE_MAX + 1])
 {
-  static const char *const levels[] = {"anonymous", "identification", "impersonation", "delegation"};
   const char *address = target->address->canonical + strlen("via:");
-  bool npipe = target->address->kind == UVR_ADDRESS_NPIPE; /* the only kind that these two are for */
+  bool impersonates = uvr_address_has(target->address, UVR_ADDRESS_HAS_IMPERSONATION);
+  bool marks_end = uvr_address_has(target->address, UVR_ADDRESS_HAS_END_MARKER);
   uint64_t linger_ms = target->linger_ms < LINGER_LONGEST_MS ? target->linger_ms : LINGER_LONGEST_MS;
   char linger[48] = "";
   char level[48] = "";
@@ -171,11 +171,11 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   } else if (linger_ms != LINGER_DEFAULT_MS) {
     (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
   }
-  if (npipe && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
-    (void)snprintf(level, sizeof(level), "&impersonation=%s", levels[target->level]);
+  if (impersonates && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
+    (void)snprintf(level, sizeof(level), "&impersonation=%s", uvr_impersonation_name(target->level));
   }
   (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s\n", address, linger, level,
-                 npipe && target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
+                 marks_end && target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
   char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
   if (options != NULL) {
     *options = '?';

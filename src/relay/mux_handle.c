@@ -2,7 +2,6 @@
  *
  * A carrier's stream is made of an endpoint as a session's is: it is there, or it is dialled, once, within the time
  * that the greeting has. What was opened is released when the carrier has closed its stream. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/abi.h"
