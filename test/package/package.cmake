@@ -9,14 +9,14 @@ set(same_tools -S ${PROJECT_SOURCE_DIR} -G Ninja -D CMAKE_TOOLCHAIN_FILE=${CMAKE
 function(uvrelay_build_test name script)
   add_test(NAME ${name} COMMAND sh -exc "${script}" ${ARGN})
   uvrelay_test_settings(${name} 600)
-  set_tests_properties(${name} PROPERTIES PROCESSORS 4 COST 40)
+  set_tests_properties(${name} PROPERTIES PROCESSORS 4 COST 100)
 endfunction()
 
 function(uvrelay_embed_test kind)
   add_test(NAME embed/${kind} COMMAND sh ${PROJECT_SOURCE_DIR}/test/embed/run.sh --${kind} ${PROJECT_BINARY_DIR})
   uvrelay_test_settings(embed/${kind} 600)
   # Two must not build in one directory at the same time.
-  set_tests_properties(embed/${kind} PROPERTIES PROCESSORS 3 RESOURCE_LOCK build)
+  set_tests_properties(embed/${kind} PROPERTIES PROCESSORS 3 COST 50 RESOURCE_LOCK build)
 endfunction()
 
 uvrelay_embed_test(static)
@@ -42,7 +42,7 @@ foreach(file IN LISTS package_tests)
   uvrelay_pytest(${file})
 endforeach()
 if(NOT WIN32)
-  set_tests_properties(package/test_docs PROPERTIES RESOURCE_LOCK build)
+  set_tests_properties(package/test_docs PROPERTIES RESOURCE_LOCK build PROCESSORS 2 COST 200)
 endif()
 set_property(TEST package/test_symbols APPEND PROPERTY FIXTURES_REQUIRED shared-library)
 
