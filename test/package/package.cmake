@@ -9,14 +9,14 @@ set(same_tools -S ${PROJECT_SOURCE_DIR} -G Ninja -D CMAKE_TOOLCHAIN_FILE=${CMAKE
 function(uvrelay_build_test name script)
   add_test(NAME ${name} COMMAND sh -exc "${script}" ${ARGN})
   uvrelay_test_settings(${name} 600)
-  set_tests_properties(${name} PROPERTIES PROCESSORS 4 COST 100)
+  set_tests_properties(${name} PROPERTIES PROCESSORS 4 COST 200)
 endfunction()
 
 function(uvrelay_embed_test kind)
   add_test(NAME embed/${kind} COMMAND sh ${PROJECT_SOURCE_DIR}/test/embed/run.sh --${kind} ${PROJECT_BINARY_DIR})
   uvrelay_test_settings(embed/${kind} 600)
   # Two must not build in one directory at the same time.
-  set_tests_properties(embed/${kind} PROPERTIES PROCESSORS 3 COST 50 RESOURCE_LOCK build)
+  set_tests_properties(embed/${kind} PROPERTIES PROCESSORS 3 COST 100 RESOURCE_LOCK build)
 endfunction()
 
 uvrelay_embed_test(static)
@@ -50,7 +50,7 @@ set_property(TEST package/test_symbols APPEND PROPERTY FIXTURES_REQUIRED shared-
 # tests that see most of it.
 if(WIN32)
   set(names ${unit_tests})
-  list(FILTER names INCLUDE REGEX "/test_(npipe|port_op|relay|stream_uv)")
+  list(FILTER names INCLUDE REGEX "/test_(npipe|iocp_op|relay|stream_uv)")
   list(TRANSFORM names REPLACE ".*/(.*)[.]c$" "\\1")
   list(JOIN names " " names)
   uvrelay_build_test(build/oldest-libuv [[
@@ -59,9 +59,7 @@ if(WIN32)
     shift
     cmake -B "$build" "$@" -D UVRELAY_LIBUV_VERSION=1.44.2
     cmake --build "$build" --target $names
-    for name in $names; do
-      $UVRELAY_RUN_EXE "$build/unit/$name.exe"
-    done]]
+    printf '%s\n' $names | xargs -I NAME -P 6 $UVRELAY_RUN_EXE "$build/unit/NAME.exe"]]
     ${PROJECT_BINARY_DIR}/oldest-libuv "${names}" ${same_tools})
 else()
   uvrelay_build_test(build/system-libuv [[

@@ -17,7 +17,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define STEPS(...)   ((const fake_step[]){__VA_ARGS__, {0}})
 
-enum { RIGHT_SEED = 9, TURNS_MAX = 60, LINGER_MS = 20 };
+enum { RIGHT_SEED = 9, TURNS_MAX = 60, LINGER_MS = 100 };
 
 typedef struct scenario {
   const char *name;
