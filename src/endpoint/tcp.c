@@ -7,6 +7,7 @@
 #include "endpoint/tcp.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "endpoint/ip.h"

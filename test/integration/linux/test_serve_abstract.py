@@ -13,6 +13,8 @@ from serving import PROGRAM, Serve, Target, ask, connect, echo, ends, listener, 
 
 import bytestream
 
+pytestmark = pytest.mark.sanitized
+
 #: A user who is not the one that runs the tests.
 OTHER = 65534
 

@@ -11,6 +11,8 @@ from assuanpeer import refused_port
 from programs import unique_name
 from serving import Serve, ask, connect, ends, listener, refused
 
+pytestmark = pytest.mark.sanitized
+
 #: A host that is no address in our eyes, and that a look-up finds to be 127.0.0.1 on every machine.
 NAME = "0x7f.0.0.1"
 
