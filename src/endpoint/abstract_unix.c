@@ -1,7 +1,12 @@
-/* Abstract Unix sockets as a kind of endpoint: Linux's sockets that have a name and no file.
+/* Abstract Unix sockets as a kind of endpoint: Linux sockets that have a name but no file.
  *
- * Without a file there are no permissions. So a listener asks the kernel who each client is, and accepts those of its
- * own user only, unless perm=0666 lets everybody connect. */
+ * Connecting: the kernel connects at once.
+ *
+ * Listening: without a file there are no permissions, so a listener asks the kernel who each client is. It accepts only
+ * clients of its own user, unless perm=0666 lets everybody connect.
+ *
+ * Ways to fail: nobody listens on the name, or too many clients are waiting there; another program listens on the name;
+ * the permissions are other than 0600 or 0666; a client of another user is refused. */
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
@@ -15,7 +20,7 @@
 
 enum { OWN_USER = 0600, EVERYBODY = 0666 };
 
-/* The name follows a NUL, and its length is that of the address. */
+/* An abstract name begins with a NUL, and its length is given by the length of the socket's address. */
 static socklen_t name_of(const uvr_address *address, struct sockaddr_un *name)
 {
   size_t length = strlen(address->path);
@@ -30,12 +35,12 @@ static int make_socket(void)
   return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Connecting, which the kernel does at once. */
+/* Connecting. */
 
 static void fail(uvr_attempt *attempt, int code)
 {
   const char *name = attempt->address->canonical;
-  if (code == UV_ECONNREFUSED) { /* a socket that nobody listens on is none */
+  if (code == UV_ECONNREFUSED) { /* no socket has this name, or nobody listens on it */
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
   } else if (code == UV_EAGAIN) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,

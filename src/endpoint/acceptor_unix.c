@@ -1,9 +1,11 @@
-/* Sockets that listen, on Unix.
+/* Accepting clients on listening sockets on Unix.
  *
- * They are polled, and accepted from here, not by libuv, which closes connections when there are no more descriptors:
- * ours wait in the kernel until there are, for their targets, too.
+ * Happy path: the socket is polled; when it is readable, the owner is called and accepts clients. A client is accepted
+ * only while there are also descriptors for its target. libuv does not do the accepting, because it closes connections
+ * when descriptors run out; here they wait in the kernel until there are enough descriptors again.
  *
- * Ways to fail: the socket cannot be made, then nothing remains; a connection cannot be accepted, then it waits. */
+ * Ways to fail: the socket cannot be made, and nothing is left of it; a client cannot be accepted for want of
+ * descriptors or memory, and it keeps waiting; a client is not allowed to connect, and it is closed. */
 #include "endpoint/acceptor_unix.h"
 
 #include <errno.h>
@@ -20,8 +22,8 @@ typedef struct acceptor_unix {
   uvr_acceptor base;
   uv_poll_t poll;
   int fd;
-  int accepted;        /* a client for whom there was no memory yet, or -1 */
-  uv_handle_type type; /* of its clients */
+  int accepted;        /* an accepted client that there was no memory for yet, or -1 */
+  uv_handle_type type; /* of the clients' handles */
   bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
   bool polling;
   uvr_socket_file file;
@@ -32,7 +34,7 @@ typedef struct acceptor_unix {
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
   acceptor_unix *self = poll->data;
-  (void)status; /* an error shows at the next accept */
+  (void)status; /* the next accept reports the error */
   (void)events;
   self->base.on_client(self->base.user, NULL);
 }
@@ -50,7 +52,7 @@ static void pause_accepting(uvr_acceptor *acceptor, bool pause)
   }
 }
 
-/* Whether there are descriptors for a client, for its target, and a few more for whoever else needs some. */
+/* Whether there are enough descriptors for a client, for its target, and a few for other parts of the process. */
 static bool has_spare(const uv_loop_t *loop)
 {
   int spare[SPARE_DESCRIPTORS];
@@ -168,7 +170,7 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
   if (fd < 0) {
     return uvr_acceptor_fail(error, request->address, -errno);
   }
-  bool ipv6 = ip->sa_family == AF_INET6; /* and nothing else, as on Windows */
+  bool ipv6 = ip->sa_family == AF_INET6; /* such a socket accepts IPv6 only, as on Windows */
   if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
       (ipv6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) || bind(fd, ip, length) != 0 ||
       listen(fd, UVR_ACCEPTOR_BACKLOG) != 0 || getsockname(fd, (struct sockaddr *)&bound, &bound_length) != 0) {

@@ -1,25 +1,25 @@
-/* Accepting on a socket that listens, on Unix: what the kinds there need beyond acceptor.h. */
+/* Accepting clients on a listening socket on Unix: what the kinds there need in addition to acceptor.h. */
 #ifndef UVR_ENDPOINT_ACCEPTOR_UNIX_H
 #define UVR_ENDPOINT_ACCEPTOR_UNIX_H
 
 #include "endpoint/acceptor.h"
 #include "endpoint/socket_file_unix.h"
 
-/* How many clients may wait in the kernel. */
+/* How many clients may wait in the kernel to be accepted. */
 enum { UVR_ACCEPTOR_BACKLOG = 4096 };
 
-/* A socket that listens, non-blocking. */
+/* A non-blocking socket that listens. */
 typedef struct uvr_unix_listener {
   int fd;
-  uv_handle_type type;         /* of its clients' handles: UV_TCP or UV_NAMED_PIPE */
-  const uvr_socket_file *file; /* is removed when the acceptor is closed; may be NULL */
-  /* Whether the client that `fd` leads to may connect; else *error says who was refused and why. `name` is what
-   * messages call the client. NULL: everyone may who can. */
+  uv_handle_type type;         /* of the clients' handles: UV_TCP or UV_NAMED_PIPE */
+  const uvr_socket_file *file; /* the file to remove when the acceptor is closed; may be NULL */
+  /* Whether the client at the other end of `fd` may connect. If not, *error says who was refused and why. `name` is
+   * what messages call the client. If this is NULL, every client may connect. */
   bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
 } uvr_unix_listener;
 
-/* Accepts on a listener, which belongs to the acceptor from then on, also when this fails. Returns 0, or a code and
- * *error. */
+/* Makes an acceptor for a listening socket and takes ownership of the socket and its file, even on failure. Returns 0
+ * and *out, or a negative code and *error. */
 int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener *listener, uvr_acceptor **out,
                       uvrelay_error_t *error);
 

@@ -1,4 +1,9 @@
-/* TCP ports that listen, on Windows: libuv's, whose clients wait in it until they are accepted. */
+/* Accepting clients on TCP ports on Windows.
+ *
+ * Happy path: libuv listens and announces each client, which waits inside libuv until the owner accepts it.
+ *
+ * Ways to fail: the port cannot be listened on, and nothing is left of it; there is no memory for a client, and it
+ * keeps waiting; libuv stops listening, and no more clients will come. */
 #include "endpoint/acceptor.h"
 #include "endpoint/ip.h"
 #include "stream/uv.h"
@@ -16,7 +21,7 @@ static void on_connection(uv_stream_t *server, int status)
 {
   acceptor_tcp *self = server->data;
   uvr_acceptor *acceptor = &self->base;
-  if (status != 0) { /* libuv has given up listening */
+  if (status != 0) { /* libuv has stopped listening */
     uvrelay_error_t error;
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "cannot wait for %s any more: %s",
                                acceptor->client_name, uv_strerror(status));
@@ -29,7 +34,7 @@ static void on_connection(uv_stream_t *server, int status)
   }
 }
 
-/* Those that wait meanwhile the owner accepts when it resumes. */
+/* The owner accepts what has come in the meantime when it resumes. */
 static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 {
   ((acceptor_tcp *)acceptor)->paused = pause;
@@ -82,7 +87,7 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     return uvr_acceptor_fail(error, request->address, code);
   }
   self->tcp.data = self;
-  (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* of several libuv would take the last one first */
+  (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* with several pending, libuv would accept the last one first */
   code = uv_tcp_bind(&self->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
   if (code == 0) {
     code = uv_listen((uv_stream_t *)&self->tcp, BACKLOG, on_connection);

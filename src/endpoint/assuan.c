@@ -1,11 +1,10 @@
-/* libassuan (GnuPG) socket files as a kind of endpoint: a target only, as such a file is made by its own server.
+/* Socket files of libassuan (GnuPG) as a kind of endpoint: only as a target, because such a file is made by its server.
  *
- * Connecting: the file is read on the thread pool, the port in it is connected to, and the handshake proves that we
- * have read the file.
+ * Happy path: the file is read on the thread pool, the port that it names is connected to, and the handshake proves
+ * that we have read the file. The file contains a secret, which is wiped when the attempt is freed.
  *
- * Ways to fail: the file cannot be read or is none; nobody listens on its port; the server breaks off the handshake.
- *
- * The file holds a secret, which is wiped when the attempt is freed. */
+ * Ways to fail: the file cannot be read or is not a socket file; nobody listens on its port; the port is the route's
+ * own listener; the server ends the handshake. */
 #include "address/assuan.h"
 #include "base/os.h"
 #include "endpoint/assuan_file.h"
@@ -18,8 +17,8 @@ typedef struct assuan_attempt {
   uv_work_t work;
   bool working;
   uvr_assuan file;
-  int code; /* of reading it, and why */
-  uvrelay_error_t error;
+  int code;              /* the result of reading the file */
+  uvrelay_error_t error; /* why reading it failed */
   uv_timer_t timer;
   uvr_handshake handshake;
 } assuan_attempt;
@@ -86,7 +85,7 @@ static void after_work(uv_work_t *request, int cancelled)
   assuan_attempt *self = request->data;
   bool over = self->base.over || cancelled != 0;
   self->working = false;
-  uvr_closing_done(&self->base.closing); /* which frees the attempt where this was the last to wait for */
+  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
   if (over) {
     return;
   }

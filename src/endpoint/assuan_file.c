@@ -1,4 +1,5 @@
-/* Reading a socket file: see assuan_file.h. Only a regular file is opened, as opening a FIFO may block for ever. */
+/* Reading a socket file: see assuan_file.h. Only a regular file is opened, because opening a FIFO may block for ever.
+ */
 #include "endpoint/assuan_file.h"
 
 #include <uv.h>
@@ -9,7 +10,7 @@ static int fail(const char *path, int code, uvrelay_error_t *error)
   return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "%s %s", what, path);
 }
 
-/* How many bytes were read, or a negative code. */
+/* Reads up to `size` bytes. Returns how many were read, or a negative code. */
 static int read_all(uv_file file, char *data, size_t size)
 {
   size_t have = 0;

@@ -1,12 +1,14 @@
-/* The handshake of libassuan's socket files.
+/* The handshake for libassuan socket files.
  *
- * Plain files: send the 16 bytes of the nonce; nothing comes back. Cygwin's: send the nonce, receive it back, send our
- * credentials, receive theirs. Cygwin's own servers exchange 12 bytes there (pid, uid, gid), libassuan's imitation
- * only 8, and the socket file does not tell which it is. So we send 8 and wait for a moment: a server of the second
- * kind answers with 8. One that does not answer wants the other 4, and answers with 12.
+ * Happy path, plain files: the 16 bytes of the nonce are sent, and the server sends nothing back.
  *
- * Ways to fail: the server ends the connection, which is what it does with a wrong nonce, or sends back another one.
- * No message says anything of the nonce itself. */
+ * Happy path, Cygwin files: the nonce is sent and received back, then our credentials are sent and the server's are
+ * received. Cygwin's own servers exchange 12 bytes of credentials (pid, uid, gid), libassuan's emulation only 8, and
+ * the socket file does not say which of them made it. Therefore 8 bytes are sent first. libassuan answers them with 8
+ * bytes. A server that does not answer for a moment expects the other 4, which are then sent, and answers with 12.
+ *
+ * Ways to fail: the server ends the connection, as it does after a wrong nonce; it sends back another nonce; reading or
+ * writing fails. No error message contains anything of the nonce. */
 #include "endpoint/assuan_handshake.h"
 
 #include <string.h>
@@ -37,7 +39,7 @@ static void transmit(uvr_handshake *handshake, const void *data, size_t size, uv
   uvr_stream_write(handshake->stream, handshake->output->data, handshake->output->length, on_sent, handshake);
 }
 
-static bool sent_well(uvr_handshake *handshake, uvr_outcome outcome, const uvrelay_error_t *error)
+static bool check_sent(uvr_handshake *handshake, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   handshake->writing = false;
   if (outcome == UVR_DONE) {
@@ -60,11 +62,11 @@ static void receive(uvr_handshake *handshake, uvr_handshake_state state, size_t 
 static void on_rest_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
-  if (sent_well(handshake, outcome, error) && handshake->state == UVR_HANDSHAKE_LAST_WRITE) {
+  if (check_sent(handshake, outcome, error) && handshake->state == UVR_HANDSHAKE_LAST_WRITE) {
     uvr_buffer *rest = handshake->rest;
     handshake->rest = NULL;
     finish(handshake, rest, NULL);
-  } /* else the read of the answer is under way */
+  } /* in the other states the answer is still being read */
 }
 
 static void send_credentials(uvr_handshake *handshake, size_t size, uvr_done_cb on_sent)
@@ -88,7 +90,7 @@ static void on_no_answer(uv_timer_t *timer)
 static void on_credentials_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
-  if (sent_well(handshake, outcome, error)) {
+  if (check_sent(handshake, outcome, error)) {
     (void)uv_timer_start(handshake->timer, on_no_answer, handshake->context->patience.credentials_ms, 0);
     receive(handshake, UVR_HANDSHAKE_ANSWER, SHORT_CREDENTIALS);
   }
@@ -97,7 +99,7 @@ static void on_credentials_sent(void *user, uvr_outcome outcome, const uvrelay_e
 static void on_nonce_sent(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_handshake *handshake = user;
-  if (!sent_well(handshake, outcome, error)) {
+  if (!check_sent(handshake, outcome, error)) {
     return;
   }
   if (handshake->file.cygwin) {
@@ -107,11 +109,11 @@ static void on_nonce_sent(void *user, uvr_outcome outcome, const uvrelay_error_t
   }
 }
 
-/* All that the state wanted is here; `rest` is what came behind it. */
+/* Everything that the state waits for has been received. `rest` holds what followed it, or is NULL. */
 static void step(uvr_handshake *handshake, uvr_buffer *rest)
 {
   if (handshake->state == UVR_HANDSHAKE_ANSWER && handshake->writing) {
-    handshake->state = UVR_HANDSHAKE_LAST_WRITE; /* whoever gets the stream may write at once */
+    handshake->state = UVR_HANDSHAKE_LAST_WRITE; /* the stream's next owner may write at once */
     handshake->rest = rest;
     return;
   }
@@ -148,7 +150,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   take = buffer->length < take ? buffer->length : take;
   memcpy(handshake->input + handshake->have, buffer->data, take);
   handshake->have += take;
-  uvr_assuan_wipe(buffer->data, take); /* it may be the nonce, and buffers are used again */
+  uvr_assuan_wipe(buffer->data, take); /* this may be the nonce, and buffers are reused */
   buffer->length -= take;
   memmove(buffer->data, buffer->data + take, buffer->length);
   if (buffer->length == 0) {

@@ -1,7 +1,7 @@
-/* What the attempts of all kinds share: their stream, their result, their closing.
+/* What the attempts of all kinds share: their stream, their result and their closing.
  *
- * Closing waits for streams that are being closed and for requests on the thread pool, which nothing can end once they
- * run: each of them was added to `closing`. */
+ * Closing waits for streams that are being closed and for requests on the thread pool, which cannot be cancelled once
+ * they run. Each of them was added to `closing` when it began. */
 #include "endpoint/attempt.h"
 
 #include "base/os.h"

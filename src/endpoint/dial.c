@@ -1,8 +1,11 @@
-/* Dialling: one attempt after another, each made as the address's kind has it, until one succeeds, or meets an error
- * that waiting cannot heal, or the time is up.
+/* Dialling.
  *
- * Ways to fail: what the last attempt met; the deadline, which tells what the last attempt met before it. Closing
- * abandons the attempt that is under way, and waits for all that were made. */
+ * Happy path: an attempt is made by the connector of the address's kind. If it fails with an error that is to be
+ * retried, another one is made after a delay, until one succeeds.
+ *
+ * Ways to fail: an attempt fails with an error that is not to be retried; the time is up, and the error then says what
+ * the last attempt failed with; this system cannot connect to such addresses; there is no memory. Closing abandons the
+ * attempt that is under way and waits until every attempt that was made is closed. */
 #include "endpoint/dial.h"
 
 #include "base/os.h"
@@ -21,13 +24,12 @@ struct uvr_dial {
   uvr_close_cb on_closed;
   void *closed_user;
 
-  uv_timer_t timer; /* to the next attempt */
+  uv_timer_t timer; /* starts the next attempt */
   uv_timer_t deadline;
   uint64_t delay;        /* before the next attempt, ms */
-  uvr_attempt *attempt;  /* under way */
+  uvr_attempt *attempt;  /* the one under way, or NULL */
   uvrelay_error_t error; /* of the last attempt that failed */
-  bool reported;
-  uvr_closing closing; /* attempts, then the timers */
+  uvr_closing closing;   /* counts attempts that are being closed, and in the end the timers */
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -43,7 +45,7 @@ static void on_all_closed(void *user)
   on_closed(closed_user);
 }
 
-/* Whoever called us may be the attempt: it is not used any more. */
+/* May be called from the attempt's own callback. Nothing may use the attempt afterwards. */
 static void close_attempt(uvr_dial *dial)
 {
   if (dial->attempt != NULL) {
@@ -55,7 +57,6 @@ static void close_attempt(uvr_dial *dial)
 
 void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user)
 {
-  dial->reported = true;
   dial->on_closed = on_closed;
   dial->closed_user = user;
   uvr_os_close_spare_fd(&dial->options.connect.spare_fd);
@@ -70,7 +71,6 @@ void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user)
 
 static void report(uvr_dial *dial, uvr_stream *stream)
 {
-  dial->reported = true;
   (void)uv_timer_stop(&dial->timer);
   (void)uv_timer_stop(&dial->deadline);
   dial->on_result(dial->user, stream, stream != NULL ? NULL : &dial->error);
@@ -85,7 +85,7 @@ static bool is_retried(const uvr_dial *dial)
                                                         (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0));
 }
 
-/* dial->error says what happened. */
+/* Reports dial->error, or tries again. */
 static void fail(uvr_dial *dial)
 {
   if (!is_retried(dial)) {

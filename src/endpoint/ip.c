@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* An IPv4 address is the last four bytes, behind 12 bytes of which the last two are 0xff. */
+/* An address of either family. An IPv4 address is mapped to IPv6: its four bytes follow the 12 bytes of `mapped`. */
 typedef struct ip_bytes {
   unsigned char all[16];
 } ip_bytes;
@@ -44,7 +44,7 @@ static bool is_wildcard(const ip_bytes *bytes)
   return memcmp(bytes->all + from, zeros, sizeof(zeros) - from) == 0;
 }
 
-/* Whether an interface of this computer has it. */
+/* Whether an interface of this computer has this address. */
 static bool is_own(const ip_bytes *bytes)
 {
   uv_interface_address_t *interfaces;
@@ -86,9 +86,9 @@ bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *liste
   ip_bytes to = bytes_of(target);
   ip_bytes at = bytes_of(listener);
   if (is_ipv4(&to) != is_ipv4(&at) || (to_zone != 0 && at_zone != 0 && to_zone != at_zone)) {
-    return false; /* a listener on IPv6 takes nothing else */
+    return false; /* a listener on IPv6 accepts IPv6 only */
   }
-  if (is_wildcard(&to)) { /* systems that connect to it take the loopback address */
+  if (is_wildcard(&to)) { /* systems that can connect to a wildcard address connect to the loopback address */
     return is_wildcard(&at) || is_loopback(&at);
   }
   return is_wildcard(&at) ? is_loopback(&to) || is_own(&to) : memcmp(to.all, at.all, sizeof(to.all)) == 0;

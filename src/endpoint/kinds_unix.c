@@ -1,4 +1,4 @@
-/* The kinds of endpoints on Unix. */
+/* The table of the kinds of endpoints on Unix. */
 #include "endpoint/kind.h"
 
 static const uvr_kind npipe_elsewhere = {

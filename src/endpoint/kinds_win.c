@@ -1,4 +1,4 @@
-/* The kinds of endpoints on Windows. */
+/* The table of the kinds of endpoints on Windows. */
 #include "endpoint/kind.h"
 
 static const uvr_kind unix_elsewhere = {

@@ -1,11 +1,11 @@
 /* Listening.
  *
- * Happy path: an acceptor says that clients wait, and they are accepted, a bounded number at a time, each as a stream
- * for the owner, until none waits or the owner pauses.
+ * Happy path: the acceptor of the address's kind announces clients. They are accepted, a bounded number at a time, and
+ * each is handed to the owner as a stream, until none is waiting or the owner pauses.
  *
- * Ways to fail: the address is not one to listen on here; the system refuses; a client cannot be accepted for want of
- * descriptors or memory, then it waits and is tried again soon; a pipe that can make no more instances fails for good.
- */
+ * Ways to fail: this system cannot listen on such an address, or refuses to; a client is not allowed to connect, and it
+ * is closed; a client cannot be accepted for want of descriptors or memory, and accepting is tried again after a while;
+ * the acceptor fails for good, as when a pipe has no instance left. */
 #include "endpoint/listen.h"
 
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include "endpoint/kind.h"
 #include "endpoint/reach.h"
 
-enum { AT_ONCE = 32 }; /* clients accepted in a turn of the loop */
+enum { ACCEPTS_AT_ONCE = 32 }; /* clients accepted before the loop handles other things */
 
 struct uvr_listener {
   uvr_context *context;
@@ -21,9 +21,9 @@ struct uvr_listener {
   uvr_acceptor *acceptor;
   uv_timer_t retry;
   bool paused;
-  bool troubled; /* and the owner knows */
+  bool troubled; /* on_trouble was called, and on_relief was not called since */
   bool closing;
-  uint64_t trouble; /* loop time of the last one, ms */
+  uint64_t troubled_at; /* loop time when accepting failed last, ms */
   uvr_close_cb on_closed;
   void *closed_user;
   uvr_closing closing_parts;
@@ -34,8 +34,8 @@ struct uvr_listener {
 
 static void accept_clients(uv_timer_t *timer);
 
-/* Looks again at what waits. A socket announces its clients by itself. */
-static void again(uvr_listener *listener, uint64_t ms)
+/* Calls accept_clients later, for clients that the acceptor does not announce again. */
+static void retry_after(uvr_listener *listener, uint64_t ms)
 {
   (void)uv_timer_start(&listener->retry, accept_clients, ms, 0);
 }
@@ -47,11 +47,11 @@ static void pause_acceptor(uvr_listener *listener, bool pause)
   }
 }
 
-static void meet_trouble(uvr_listener *listener, const uvrelay_error_t *error)
+static void wait_out_trouble(uvr_listener *listener, const uvrelay_error_t *error)
 {
-  listener->trouble = uv_now(listener->context->loop);
+  listener->troubled_at = uv_now(listener->context->loop);
   pause_acceptor(listener, true);
-  again(listener, listener->context->patience.accept_retry_ms);
+  retry_after(listener, listener->context->patience.accept_retry_ms);
   if (!listener->troubled) {
     listener->troubled = true;
     listener->events.on_trouble(listener->events.user, error);
@@ -65,8 +65,8 @@ static void accept_clients(uv_timer_t *timer)
   (void)uv_timer_stop(timer);
   for (unsigned i = 0; !listener->paused && !listener->closing; i++) {
     uvr_stream *stream;
-    if (i == AT_ONCE) {
-      again(listener, 0);
+    if (i == ACCEPTS_AT_ONCE) {
+      retry_after(listener, 0);
       break;
     }
     int code = listener->acceptor->ops->accept(listener->acceptor, &stream, &error);
@@ -75,11 +75,11 @@ static void accept_clients(uv_timer_t *timer)
       continue;
     }
     if (code != 0 && code != UV_EAGAIN) {
-      meet_trouble(listener, &error);
+      wait_out_trouble(listener, &error);
       return;
     }
     if (listener->troubled &&
-        uv_now(listener->context->loop) - listener->trouble >= listener->context->patience.relief_ms) {
+        uv_now(listener->context->loop) - listener->troubled_at >= listener->context->patience.relief_ms) {
       listener->troubled = false;
       listener->events.on_relief(listener->events.user);
     }
@@ -92,7 +92,7 @@ static void accept_clients(uv_timer_t *timer)
     pause_acceptor(listener, listener->paused);
   }
   if (listener->troubled && !listener->closing && !listener->paused && !uv_is_active((uv_handle_t *)timer)) {
-    again(listener, listener->context->patience.relief_ms);
+    retry_after(listener, listener->context->patience.relief_ms);
   }
 }
 
@@ -110,7 +110,7 @@ void uvr_listener_pause(uvr_listener *listener, bool pause)
 {
   if (listener->paused != pause) {
     listener->paused = pause;
-    again(listener, 0);
+    retry_after(listener, 0);
   }
 }
 
@@ -171,7 +171,7 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
     uvr_free(&context->memory, listener);
     return code;
   }
-  name_clients(listener, address); /* with the port that was chosen */
+  name_clients(listener, address); /* again, as the address now has the port that was chosen */
   if (place->kind == UVR_ADDRESS_NONE) {
     *place = *address;
   }

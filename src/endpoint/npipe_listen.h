@@ -1,4 +1,4 @@
-/* A named pipe that waits for clients: npipe_listen_win.c. On Unix every call gives UV_ENOTSUP. */
+/* A named pipe that waits for clients. On Unix, listening fails with UV_ENOTSUP. */
 #ifndef UVR_ENDPOINT_NPIPE_LISTEN_H
 #define UVR_ENDPOINT_NPIPE_LISTEN_H
 
@@ -7,28 +7,30 @@
 typedef struct uvr_npipe_listener uvr_npipe_listener;
 
 typedef struct uvr_npipe_listen_options {
-  bool message;            /* message type and mode, else bytes */
-  size_t buffer_size;      /* of the pipe's own buffers, each way, in bytes */
-  unsigned backlog;        /* how many instances wait, at least 1: so many clients may be connected and not taken */
-  const char *client_name; /* what messages call a client's stream; must outlast the listener. NULL: as the pipe. */
+  bool message;            /* message type and mode instead of byte type */
+  size_t buffer_size;      /* size of the pipe's own buffer for each direction, in bytes */
+  unsigned backlog;        /* how many clients may be connected without being accepted, at least 1 */
+  const char *client_name; /* what messages call each client; must outlast the listener; NULL: the pipe's name */
 } uvr_npipe_listen_options;
 
-/* `error` NULL: one more client can be taken; it may have gone meanwhile, leaving something to read. Else no client
- * waits to be taken, and none will come any more: the last call. */
+/* `error` is NULL when one more client can be accepted; it may already have disconnected and left something to read.
+ * Otherwise no client is waiting and no more will come, and this is the last call. */
 typedef void (*uvr_npipe_client_cb)(void *user, const uvrelay_error_t *error);
 
-/* Makes the pipe `path`, \\.\pipe\NAME in UTF-8, which must not exist yet and which only the current user may open,
- * from this computer only. `name` is what messages call it; both are copied. on_client comes from the loop, later, as
- * often as there are clients, until uvr_npipe_listener_close. Returns 0, or a negative code and *error: UV_EADDRINUSE
- * when there is such a pipe, UV_EACCES, and others. It keeps the loop running until it is closed or has failed. */
+/* Makes the pipe `path`, \\.\pipe\NAME in UTF-8, which must not exist yet. Only the current user may open it, and only
+ * from this computer. `name` is what messages call the pipe; both are copied. on_client is called from the loop, once
+ * for each client, until uvr_npipe_listener_close. The listener keeps the loop running until it is closed or has
+ * failed. Returns 0 and *out, or a negative code and *error: UV_EADDRINUSE when the pipe exists, UV_EACCES, and others.
+ */
 int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, const uvr_npipe_listen_options *options,
                      uvr_npipe_client_cb on_client, void *user, uvr_npipe_listener **out, uvrelay_error_t *error);
 
-/* Makes a stream of `context`, on the same loop, of the client that has waited longest; the stream may outlive the
- * listener. Returns 0, or *error and UV_EAGAIN when none waits, or UV_ENOMEM, and then the client still waits. */
+/* Accepts the client that has waited longest, as a stream of `context`, which must be on the same loop. The stream may
+ * outlive the listener. Returns 0 and *out; or, with *error, UV_EAGAIN when no client is waiting, or UV_ENOMEM, after
+ * which the client keeps waiting. */
 int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error);
 
-/* Closes it, with the clients that nobody has taken. on_close comes once, later, last. */
+/* Closes the listener and the clients that nobody has accepted. on_close is called once, later, and last. */
 void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user);
 
 #endif

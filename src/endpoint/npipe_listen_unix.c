@@ -1,4 +1,4 @@
-/* There are no Windows named pipes on Unix: see npipe_listen.h. */
+/* Listening on named pipes where there are none: see npipe_listen.h. */
 #include "endpoint/npipe_listen.h"
 
 int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, const uvr_npipe_listen_options *options,
@@ -22,7 +22,7 @@ int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_str
   return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP, "named pipes exist on Windows only");
 }
 
-/* There is no listener that it could be called for. */
+/* Is never called, as there is no listener to close. */
 void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user)
 {
   (void)listener;

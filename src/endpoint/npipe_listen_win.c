@@ -1,16 +1,17 @@
 /* A named pipe that waits for clients.
  *
- * Its instances sit in slots, `backlog` of them, each with a ConnectNamedPipe under way that completes through the
- * loop's port. When a client comes, its instance joins a queue and the owner is told; when the client is taken, its
- * instance becomes a stream's, and a new one waits in the slot. So the waiting and the connected are never more than
- * `backlog`, and all memory but that of streams is taken at the start.
+ * Happy path: the pipe has `backlog` slots, each with one instance and a ConnectNamedPipe under way that completes
+ * through the loop's port. When a client connects, its slot joins a queue and the owner is called. When the client is
+ * accepted, its instance becomes a stream, and a new instance waits in the slot. Thus at most `backlog` instances are
+ * waiting or connected, and all memory except that of the streams is allocated at the start.
  *
- * A client that has come and gone already (ERROR_NO_DATA) is given out like any other, as what it has left can still be
- * read. An instance is never disconnected and used again, which would discard that.
+ * A client that has connected and disconnected already (ERROR_NO_DATA) is accepted like any other, because what it has
+ * written can still be read. For the same reason an instance is never disconnected and used again.
  *
- * Ways to fail: the first instance cannot be made: nothing remains. A later one cannot be made, or its connect fails:
- * its slot stays empty until the next client is taken, and then it is tried again; when no other slot waits, nor has a
- * client, nothing would ever try again, so the owner is told that it is over.
+ * Ways to fail: if the first instance cannot be made, nothing is left of the listener. If a later instance cannot be
+ * made, or its connect fails, its slot stays empty until the next client is accepted, and then it is filled again. If
+ * no other slot is waiting or has a client, that would never happen, so the listener has failed and the owner is
+ * called.
  *
  * All results come from the loop. Closing cancels the connects and waits for their packets. */
 #include "endpoint/npipe_listen.h"
@@ -25,8 +26,8 @@ typedef struct slot {
   uvr_iocp_op op;
   uvr_npipe_listener *listener;
   enum { SLOT_EMPTY, SLOT_WAITING, SLOT_CONNECTED } state;
-  HANDLE pipe;       /* INVALID_HANDLE_VALUE: none */
-  struct slot *next; /* in the queue of the connected */
+  HANDLE pipe;       /* the instance, or INVALID_HANDLE_VALUE */
+  struct slot *next; /* in the queue of connected clients */
 } slot;
 
 struct uvr_npipe_listener {
@@ -42,17 +43,17 @@ struct uvr_npipe_listener {
   bool message;
   bool closing;
   uvr_user_only security;
-  uv_async_t alive; /* keeps the loop running while all slots are connected, as a listener does; never sent */
-  slot *first;      /* connected, and waiting to be taken */
+  uv_async_t alive; /* keeps the loop running even while all slots are connected; never sent */
+  slot *first;      /* the queue of connected clients that wait to be accepted */
   slot **last;
-  unsigned handles; /* of libuv's, to be closed */
+  unsigned handles; /* handles of libuv that are not closed yet */
   unsigned backlog;
   slot slots[];
 };
 
 /* Instances. */
 
-/* A new instance, attached to the loop's port; or INVALID_HANDLE_VALUE, and GetLastError tells. */
+/* Makes an instance that is attached to the loop's port. Returns INVALID_HANDLE_VALUE on failure; see GetLastError. */
 static HANDLE make_instance(uvr_npipe_listener *listener, DWORD flags)
 {
   DWORD mode = listener->message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
@@ -68,7 +69,7 @@ static HANDLE make_instance(uvr_npipe_listener *listener, DWORD flags)
   return pipe;
 }
 
-/* Waits for a client of `pipe`. That it could not be made comes from the loop, too, like a connect that has failed. */
+/* Waits for a client of `pipe`. If that is INVALID_HANDLE_VALUE, the loop reports a failed connect. */
 static void wait_for_client(slot *s, HANDLE pipe)
 {
   s->pipe = pipe;
@@ -99,6 +100,7 @@ static void empty_slot(slot *s)
 
 /* Clients. */
 
+/* An instance could not be made, or its connect has failed. */
 static void fail(slot *s, DWORD system)
 {
   uvr_npipe_listener *listener = s->listener;
@@ -211,7 +213,7 @@ void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_clos
 
 /* Starting. */
 
-/* Whether there is such a pipe. Asked by a wait for one of its instances, as short as can be, which opens nothing. */
+/* Whether the pipe exists. The shortest possible wait for one of its instances finds out without opening any. */
 static bool exists(const WCHAR *path)
 {
   return WaitNamedPipeW(path, 1) || GetLastError() != ERROR_FILE_NOT_FOUND;
@@ -220,7 +222,7 @@ static bool exists(const WCHAR *path)
 static int describe(const uvr_npipe_listener *listener, DWORD system, uvrelay_error_t *error)
 {
   const char *name = listener->name;
-  /* FILE_FLAG_FIRST_PIPE_INSTANCE: access is denied where there is such a pipe. */
+  /* Because of FILE_FLAG_FIRST_PIPE_INSTANCE, access is also denied if the pipe exists. */
   if (system == ERROR_PIPE_BUSY || (system == ERROR_ACCESS_DENIED && exists(listener->path))) {
     return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, system, "there is a pipe %s already", name);
   }
@@ -241,11 +243,11 @@ static void init_handles(uvr_npipe_listener *listener)
   }
 }
 
-/* One block of memory: the listener, its slots, its path, its name. */
+/* Allocates the listener, its slots, its path and its name in one block of memory. */
 static uvr_npipe_listener *allocate(uvr_context *context, const char *path, const char *name, unsigned backlog)
 {
   size_t size = sizeof(uvr_npipe_listener) + backlog * sizeof(slot);
-  size_t path_length = strlen(path) + 1; /* not more in UTF-16 */
+  size_t path_length = strlen(path) + 1; /* enough for UTF-16, too */
   size_t name_length = strlen(name) + 1;
   uvr_npipe_listener *listener = uvr_alloc(&context->memory, size + path_length * sizeof(WCHAR) + name_length);
   if (listener == NULL) {

@@ -1,8 +1,12 @@
 /* Named pipes as a kind of endpoint.
  *
- * Connecting: one CreateFile; on the thread pool when another computer is asked, as that may take long.
+ * Connecting: the pipe is opened by one CreateFile, at once. A pipe of another computer is opened on the thread pool,
+ * as that may take long.
  *
- * Ways to fail: there is no such pipe, all its instances are taken, access is denied. */
+ * Listening: see npipe_listen_win.c.
+ *
+ * Ways to fail: there is no such pipe, all its instances are busy, or access is denied; a pipe to listen on exists
+ * already, or is one of another computer. */
 #include <string.h>
 
 #include "base/text.h"
@@ -20,8 +24,8 @@ typedef struct npipe_attempt {
   uv_work_t work;
   bool working;
   uv_os_fd_t file;
-  int code; /* of opening it, and why */
-  uvrelay_error_t error;
+  int code;              /* the result of opening it */
+  uvrelay_error_t error; /* why opening it failed */
 } npipe_attempt;
 
 static void work(uv_work_t *request)
@@ -53,7 +57,7 @@ static void after_work(uv_work_t *request, int cancelled)
   if (over && cancelled == 0 && self->code == 0) {
     uvr_npipe_discard(self->file);
   }
-  uvr_closing_done(&self->base.closing); /* which frees the attempt where this was the last to wait for */
+  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
   if (!over) {
     use_result(self);
   }
@@ -64,7 +68,7 @@ static void npipe_connect(uvr_attempt *attempt)
   npipe_attempt *self = (npipe_attempt *)attempt;
   self->work.data = self;
   if (attempt->address->host[0] == '\0') {
-    work(&self->work); /* here it takes no time */
+    work(&self->work); /* for a local pipe this does not block */
     use_result(self);
     return;
   }
@@ -134,7 +138,7 @@ static int npipe_listen(const uvr_listen_request *request, uvr_acceptor **out, u
   return 0;
 }
 
-/* Where the names of two pipes begin to be their own: behind \\HOST\pipe\. */
+/* The part of the path that follows \\HOST\pipe\. */
 static const char *name_of(const uvr_address *address)
 {
   const char *name = address->path + 2;
@@ -160,7 +164,7 @@ static bool is_here(const char *host)
          is_computer(host, ComputerNameDnsFullyQualified);
 }
 
-/* Windows tells pipes' names apart as it does those of files: without regard to case. */
+/* Windows ignores case in the names of pipes, as in those of files. */
 static bool npipe_same_place(const uvr_address *target, const uvr_address *listener)
 {
   WCHAR to[UVR_ADDRESS_NPIPE_MAX + 1];

@@ -1,5 +1,11 @@
-/* The protocol of systemd, which others speak, too: LISTEN_FDS descriptors from 3 on are for the process LISTEN_PID,
- * and LISTEN_FDNAMES has their names, between colons. */
+/* Passed sockets as a kind of endpoint: fd:// addresses, which can only be listened on.
+ *
+ * Happy path: the socket is found by the protocol of systemd, which other service managers use, too. LISTEN_FDS says
+ * how many descriptors from 3 on were passed to the process LISTEN_PID, and LISTEN_FDNAMES has their names, separated
+ * by colons. The socket moves to another descriptor, and its address becomes the place of the listener.
+ *
+ * Ways to fail: no socket was passed, or none of that name or number; the descriptor is not a listening stream socket;
+ * other computers could reach it, and that was not allowed. */
 #include "endpoint/passed_socket_unix.h"
 
 #include <errno.h>
@@ -22,7 +28,7 @@
 
 enum { FIRST = 3, MOST = 4096 };
 
-/* How many were passed on to this process. */
+/* How many descriptors were passed to this process. */
 static unsigned count_passed(void)
 {
   const char *fds = getenv("LISTEN_FDS");
@@ -34,7 +40,7 @@ static unsigned count_passed(void)
   return ours ? count : 0;
 }
 
-/* The place of the name in LISTEN_FDNAMES, or `count`. */
+/* Returns the index of the name in LISTEN_FDNAMES, or `count` if it is not there. */
 static unsigned find_name(const char *name, unsigned count)
 {
   const char *names = getenv("LISTEN_FDNAMES");
@@ -48,7 +54,7 @@ static unsigned find_name(const char *name, unsigned count)
   return count;
 }
 
-/* Of a stream socket that listens; else AF_UNSPEC. */
+/* Returns the family of a listening stream socket, or AF_UNSPEC if `fd` is not one or has another family. */
 static int listening_family(int fd)
 {
   int listens = 0;
@@ -64,7 +70,7 @@ static int listening_family(int fd)
   return good && known ? name.ss_family : AF_UNSPEC;
 }
 
-int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *error)
+int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_error_t *error)
 {
   unsigned count = count_passed();
   if (count == 0) {
@@ -93,7 +99,8 @@ int uvr_passed_socket(const uvr_address *address, int *family, uvrelay_error_t *
                                               address->canonical, fd);
 }
 
-/* The descriptor's number stays in use but leads nowhere, so that no other route gets it, nor another socket by it. */
+/* Moves the socket to another descriptor, which is returned. The old number is kept in use by /dev/null, so that it can
+ * neither be listened on again nor be reused for another socket. */
 static int adopt(int fd, const uvr_address *address, uvrelay_error_t *error)
 {
   int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -114,7 +121,7 @@ typedef union socket_name {
   struct sockaddr_storage ip;
 } socket_name;
 
-/* The address that the socket was bound to, as far as it has a form of ours. */
+/* Sets *place to the address that the socket is bound to, if uvrelay has a form for it. */
 static void find_place(const socket_name *name, socklen_t length, uvr_address *place)
 {
   if (name->any.sa_family != AF_UNIX) {
@@ -137,7 +144,7 @@ static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvre
   int family = AF_UNIX;
   socket_name name = {.any = {.sa_family = AF_UNSPEC}};
   socklen_t length = sizeof(name);
-  int fd = uvr_passed_socket(request->address, &family, error);
+  int fd = uvr_passed_socket_find(request->address, &family, error);
   if (fd < 0) {
     return fd;
   }

@@ -1,4 +1,4 @@
-/* Which addresses can be reached: see reach.h. */
+/* Which addresses can be reached, as their kinds say: see reach.h. */
 #include "endpoint/reach.h"
 
 #include <string.h>

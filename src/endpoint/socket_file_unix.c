@@ -1,11 +1,14 @@
-/* Happy path: the path is free, or has a socket at which nobody answers, which is unlinked; bind makes the file with
- * the permissions that the socket itself was given before (of which the umask takes some away), and chmod completes
- * them.
+/* The file of a listening Unix socket: see socket_file_unix.h.
  *
- * Whoever looks whether a socket is alive and then unlinks it might hit one that was made in between, so a lock on the
- * directory keeps others of our kind away meanwhile. It is advice: where it cannot be had soon it is done without.
+ * Happy path: the path is free, or it is a socket that nobody listens on, which is unlinked. bind makes the file with
+ * the permissions that the socket was given before, minus those that the umask takes away, and chmod adds these again.
  *
- * Ways to fail: somebody listens; it is no socket; the directory does not let us. Nothing is left then. */
+ * Between the check that nobody listens and the unlink, another process could make a socket of its own. A lock on the
+ * directory keeps other processes of uvrelay out in the meantime. The lock is advisory, and if it is not to be had
+ * soon, the work goes on without it.
+ *
+ * Ways to fail: somebody listens on the path; it is not a socket; the directory's permissions forbid it. Nothing is
+ * left behind then. */
 #include "endpoint/socket_file_unix.h"
 
 #include <errno.h>
@@ -48,7 +51,7 @@ static int make_socket(void)
   return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Whether the path is free: 0 after a dead socket was removed, too. */
+/* Frees the path, if need be by removing a socket that nobody listens on. Returns 0, or a negative code and *error. */
 static int clear_path(const uvr_address *address, const struct sockaddr_un *name, uvrelay_error_t *error)
 {
   struct stat status;
@@ -106,7 +109,7 @@ int uvr_socket_file_listen(const uvr_address *address, unsigned permissions, uvr
                            uvrelay_error_t *error)
 {
   struct sockaddr_un name = {.sun_family = AF_UNIX};
-  memcpy(name.sun_path, address->path, strlen(address->path) + 1); /* the parser has seen to its length */
+  memcpy(name.sun_path, address->path, strlen(address->path) + 1); /* the parser has checked that it fits */
   int lock = lock_directory(address->path);
   int fd = -1;
   int code = clear_path(address, &name, error);

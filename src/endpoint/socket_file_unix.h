@@ -1,4 +1,4 @@
-/* The file of a Unix socket that is listened on: its permissions, its replacement, its removal. */
+/* The file of a listening Unix socket: its permissions, its replacement and its removal. */
 #ifndef UVR_ENDPOINT_SOCKET_FILE_UNIX_H
 #define UVR_ENDPOINT_SOCKET_FILE_UNIX_H
 
@@ -6,20 +6,20 @@
 
 #include "address/address.h"
 
-/* Which file was made. */
+/* The file that was made, so that no other file is removed. */
 typedef struct uvr_socket_file {
-  char path[UVR_ADDRESS_UNIX_MAX + 1]; /* empty: none */
+  char path[UVR_ADDRESS_UNIX_MAX + 1]; /* empty: there is no file */
   dev_t device;
   ino_t inode;
 } uvr_socket_file;
 
-/* Makes a socket that listens on address->path, with these permissions, never wider ones; replaces a socket that nobody
- * listens on. Returns its descriptor, or a negative code and *error: UV_EADDRINUSE when somebody listens there,
- * UV_EEXIST when there is something else, which is left alone, and others. */
+/* Makes a socket that listens on address->path. Its file has these permissions and never wider ones. Replaces the file
+ * of a socket that nobody listens on. Returns a descriptor, or a negative code and *error: UV_EADDRINUSE when another
+ * program listens there; UV_EEXIST when the path is not a socket, which is left as it is; and others. */
 int uvr_socket_file_listen(const uvr_address *address, unsigned permissions, uvr_socket_file *file,
                            uvrelay_error_t *error);
 
-/* Removes it, unless somebody has put another in its place. */
+/* Removes the file, unless another one has taken its place. */
 void uvr_socket_file_remove(uvr_socket_file *file);
 
 #endif

@@ -1,9 +1,11 @@
 /* TCP as a kind of endpoint.
  *
- * Connecting: an IP address at once; a name is looked up on the thread pool, and its addresses are tried in turn.
+ * Connecting: an IP address is connected to at once. A name is looked up on the thread pool, and its addresses are
+ * tried one after another.
  *
- * Ways to fail: the name is not found; no address takes the connection, and the last one's error is told; an address
- * leads back to the route's own listener, which a name does not show before. */
+ * Ways to fail: the name is not found; none of its addresses accepts the connection, and the error of the last one is
+ * reported; an address leads back to the route's own listener, which shows only when the name has been looked up; an
+ * address to listen on is a name, or other computers could reach it and that was not allowed. */
 #include "endpoint/tcp.h"
 
 #include <stdio.h>
@@ -26,7 +28,7 @@ static void connect_next(tcp_attempt *self);
 
 /* Connecting. */
 
-/* One address did not work. */
+/* One address cannot be connected to: tries the next one. */
 static void fail_address(tcp_attempt *self, int code)
 {
   if (self->next != NULL) {
@@ -90,7 +92,7 @@ static void on_looked_up(uv_getaddrinfo_t *request, int code, struct addrinfo *a
   bool over = self->base.over;
   self->looking_up = false;
   self->addresses = addresses;
-  uvr_closing_done(&self->base.closing); /* which frees the attempt where this was the last to wait for */
+  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
   if (over) {
     return;
   }
@@ -166,7 +168,7 @@ static int tcp_listen(const uvr_listen_request *request, uvr_acceptor **out, uvr
   return uvr_acceptor_tcp(request, (const struct sockaddr *)&ip, out, error);
 }
 
-/* A name is not looked up here: what it leads to is checked when it is connected to. */
+/* Names are not looked up here. The addresses that a name leads to are checked when they are connected to. */
 static bool tcp_same_place(const uvr_address *target, const uvr_address *listener)
 {
   struct sockaddr_storage to;
@@ -180,7 +182,7 @@ static bool tcp_same_place(const uvr_address *target, const uvr_address *listene
   if (uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at)) {
     return true;
   }
-  (void)uv_ip6_addr("::1", target->port, (struct sockaddr_in6 *)&to); /* localhost is this one, too */
+  (void)uv_ip6_addr("::1", target->port, (struct sockaddr_in6 *)&to); /* localhost may also be this address */
   return uvr_is_same_word(target->host, "localhost") &&
          uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at);
 }

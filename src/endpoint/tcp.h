@@ -1,11 +1,12 @@
-/* TCP: what other kinds need of its attempts to connect. */
+/* Connecting to an IP address, for TCP and for other kinds that connect by TCP. */
 #ifndef UVR_ENDPOINT_TCP_H
 #define UVR_ENDPOINT_TCP_H
 
 #include "endpoint/attempt.h"
 
-/* Makes the attempt's stream and begins to connect it to an IP address. on_connected gets attempt->request, later; see
- * uvr_attempt_of_request. Returns 0; or a code, and attempt->error is set if that is UV_ELOOP. */
+/* Makes the attempt's stream and begins to connect it to an IP address. on_connected is called later, with
+ * attempt->request; see uvr_attempt_of_request. Returns 0 or a negative code. With UV_ELOOP, which means that
+ * options->check has refused the address, attempt->error is set. */
 int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_connect_cb on_connected);
 
 #endif

@@ -1,4 +1,11 @@
-/* Unix sockets as a kind of endpoint. */
+/* Unix sockets as a kind of endpoint.
+ *
+ * Connecting: libuv connects to the path.
+ *
+ * Listening: see socket_file_unix.c and acceptor_unix.c.
+ *
+ * Ways to fail: there is no such file, nobody listens on it, too many clients are waiting there, or access is denied.
+ */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -62,7 +69,7 @@ static int unix_listen(const uvr_listen_request *request, uvr_acceptor **out, uv
   return fd < 0 ? fd : uvr_acceptor_unix(request, &listener, out, error);
 }
 
-/* Links lead to the same file. */
+/* Links may lead to the listener's file. */
 static bool unix_same_place(const uvr_address *target, const uvr_address *listener)
 {
   struct stat to;

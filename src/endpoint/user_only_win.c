@@ -1,11 +1,11 @@
-/* Security descriptors: see security.h. It is written by hand, as the functions that do it in one call (SetEntriesInAcl
- * and its like) take memory that is not our allocator's. */
+/* A security descriptor for the current user: see user_only_win.h. It is made step by step, because the functions that
+ * do this in one call, such as SetEntriesInAcl, allocate memory by themselves. */
 #include "endpoint/user_only_win.h"
 
 #include <string.h>
 
 typedef union token_user {
-  TOKEN_USER user; /* points at its SID, which follows */
+  TOKEN_USER user; /* points to its SID, which follows it */
   BYTE room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
 } token_user;
 

@@ -1,5 +1,5 @@
-/* Connecting through somebody else, who is asked to connect to an address that this process can't reach: the near end
- * of a mux implements it. */
+/* Connecting through another process, which is asked to connect to an address that this one cannot reach. The near end
+ * of a mux implements this interface. */
 #ifndef UVR_ENDPOINT_VIA_H
 #define UVR_ENDPOINT_VIA_H
 
@@ -11,25 +11,25 @@
 
 typedef struct uvr_via uvr_via;
 
-/* What is to be connected to. */
+/* What to connect to. The options are passed on to the other process. */
 typedef struct uvr_via_target {
-  const uvr_address *address;
+  const uvr_address *address; /* marked `via` */
   uvrelay_impersonation_t level;
   uvrelay_eof_t eof;
-  uint64_t linger_ms; /* 0: never */
+  uint64_t linger_ms; /* 0: no limit */
 } uvr_via_target;
 
-/* `error` NULL: the stream is connected. Else it is to be closed. */
+/* `error` is NULL when the stream is connected. Otherwise nothing can be done with the stream but close it. */
 typedef void (*uvr_via_cb)(void *user, const uvrelay_error_t *error);
 
 typedef struct uvr_via_ops {
-  /* Gets a stream to a target, whatever has to be waited for. The stream comes at once, and must be closed whatever
-   * happens; nothing else may be done with it before on_result, which comes once, later, unless the stream is closed
-   * before. Returns 0 or UV_ENOMEM. */
+  /* Makes a stream at once and begins to connect it to a target. The stream must be closed in every case, and only that
+   * may be done with it before on_result. on_result is called once, later, however long that takes, unless the stream
+   * is closed first. Returns 0 and *out, or UV_ENOMEM. */
   int (*connect)(uvr_via *via, const uvr_via_target *target, uvr_via_cb on_result, void *user, uvr_stream **out);
-  /* Why nothing can be connected now; its code is 0 when nothing is known. */
+  /* Returns why nothing can be connected at present. Its code is 0 if no reason is known. */
   const uvrelay_error_t *(*why)(const uvr_via *via);
-  /* Keep it until the same number of unrefs. */
+  /* Each ref keeps the object in memory until its unref. */
   void (*ref)(uvr_via *via);
   void (*unref)(uvr_via *via);
 } uvr_via_ops;
@@ -38,7 +38,7 @@ struct uvr_via {
   const uvr_via_ops *ops;
 };
 
-/* NULL is allowed. */
+/* Both functions accept NULL. */
 static inline void uvr_via_ref(uvr_via *via)
 {
   if (via != NULL) {

@@ -1,4 +1,8 @@
-/* Attempts to connect through somebody else, who also decides how long to wait for what. */
+/* Attempts to connect through another process.
+ *
+ * Happy path: the via makes a stream at once and reports later that it is connected.
+ *
+ * Ways to fail: the via reports an error; there is no memory. */
 #include "endpoint/via_connect.h"
 
 static void on_result(void *user, const uvrelay_error_t *error)

@@ -552,13 +552,13 @@ static int ask(const char *name, int *family, uvrelay_error_t *error)
   assert_int_equal(uvr_address_parse(text, UVR_ADDRESS_LISTEN, &address, NULL), 0);
   *family = -1;
   memset(error, 0, sizeof(*error));
-  int code = uvr_passed_socket(&address, family, error);
+  int code = uvr_passed_socket_find(&address, family, error);
   if (code < 0) {
     int ignored;
     assert_int_equal(error->code, code);
     assert_int_equal(error->phase, UVRELAY_PHASE_LISTEN);
     assert_non_null(strstr(error->text, text));
-    assert_int_equal(uvr_passed_socket(&address, &ignored, NULL), code);
+    assert_int_equal(uvr_passed_socket_find(&address, &ignored, NULL), code);
   }
   return code;
 }

@@ -136,9 +136,9 @@ typedef struct bench {
   char path[SERVER_NAME_MAX];
   char name[SERVER_NAME_MAX];
   uvr_npipe_listener *listener;
-  bool inside;   /* a call that must not call back */
-  bool told;     /* of a client that is not taken yet */
-  unsigned come; /* clients */
+  bool inside;    /* a call that must not call back */
+  bool announced; /* a client that is not accepted yet */
+  unsigned come;  /* clients */
   unsigned close_at;
   bool failed;
   uvrelay_error_t error;
@@ -186,7 +186,7 @@ static void on_client(void *user, const uvrelay_error_t *error)
     b->error = *error;
     return;
   }
-  b->told = true;
+  b->announced = true;
   if (++b->come == b->close_at) {
     begin_close(b);
   }
@@ -246,7 +246,7 @@ typedef struct end {
   bool closed;
 } end;
 
-static int try_take(bench *b, end *e)
+static int try_accept(bench *b, end *e)
 {
   *e = (end){.r = &b->r, .in = 2, .out = 1};
   b->inside = true;
@@ -255,13 +255,13 @@ static int try_take(bench *b, end *e)
   return code;
 }
 
-static void take(bench *b, end *e)
+static void accept_client(bench *b, end *e)
 {
-  int code = try_take(b, e);
+  int code = try_accept(b, e);
   if (code == UV_EAGAIN) {
-    b->told = false;
-    assert_true(rig_run_until(&b->r, &b->told));
-    code = try_take(b, e);
+    b->announced = false;
+    assert_true(rig_run_until(&b->r, &b->announced));
+    code = try_accept(b, e);
   }
   assert_int_equal(code, 0);
   assert_string_equal(e->stream->name, b->name);
@@ -368,7 +368,7 @@ static void test_own_client(void **state)
   end s;
   listen_at(&b, true, 1);
   assert_int_equal(try_open(&b, &client), 0);
-  take(&b, &s);
+  accept_client(&b, &s);
   assert_true(s.stream->can_half_close && s.stream->keeps_messages);
   assert_true(client.stream->can_half_close && client.stream->keeps_messages);
 
@@ -400,7 +400,7 @@ static void test_own_client_in_byte_mode(void **state)
   end s;
   listen_at(&b, false, 1);
   assert_int_equal(try_open(&b, &client), 0);
-  take(&b, &s);
+  accept_client(&b, &s);
   assert_false(s.stream->can_half_close || s.stream->keeps_messages);
   write_once(&client, REQUEST);
   write_once(&s, REPLY);
@@ -433,7 +433,7 @@ static void test_name_in_utf8(void **state)
                  GetCurrentProcessId());
   assert_int_equal(try_listen(&b, true, 1), 0);
   assert_int_equal(try_open(&b, &client), 0);
-  take(&b, &s);
+  accept_client(&b, &s);
   end_clear(&s);
   end_clear(&client);
   bench_clear(&b);
@@ -453,7 +453,7 @@ static void test_plain_clients(void **state)
     }
     for (unsigned i = 0; i < CROWD; i++) {
       end *s = &servers[i];
-      take(&b, s);
+      accept_client(&b, s);
       if (message == 1) {
         assert_int_equal(read_all(s), UVR_END_OF_INPUT);
         assert_int_equal(s->messages, 1);
@@ -502,7 +502,7 @@ static void test_close_leaves_the_rest(void **state)
     end s;
     listen_at(&b, message == 1, 1);
     client_start(&client, b.path, message == 1, read_late);
-    take(&b, &s);
+    accept_client(&b, &s);
     write_once(&s, LEFT);
     end_clear(&s);
     bench_clear(&b);
@@ -527,7 +527,8 @@ static void send_plainly(HANDLE pipe, size_t size)
   (void)WriteFile(pipe, data, (DWORD)size, &written, NULL);
 }
 
-/* As many clients as it has instances; the rest is refused until one is taken. They are given out in their order. */
+/* As many clients connect as there are instances; the rest is refused until one is accepted. They are accepted in their
+ * order. */
 static void test_backlog(void **state)
 {
   (void)state;
@@ -540,11 +541,11 @@ static void test_backlog(void **state)
     for (unsigned i = 0; i < CLIENTS_MAX; i++) {
       assert_int_equal((hooks.flags[i] & FILE_FLAG_FIRST_PIPE_INSTANCE) != 0, i == 0);
     }
-    assert_int_equal(try_take(&b, &none), UV_EAGAIN);
+    assert_int_equal(try_accept(&b, &none), UV_EAGAIN);
     assert_int_equal(none.error.code, UV_EAGAIN);
     unsigned opened = 0;
-    for (unsigned taken = 0; taken < CLIENTS_MAX; taken++) {
-      while (opened < taken + backlog) {
+    for (unsigned accepted = 0; accepted < CLIENTS_MAX; accepted++) {
+      while (opened < accepted + backlog) {
         clients[opened] = open_plainly(b.path);
         assert_true(clients[opened] != INVALID_HANDLE_VALUE);
         send_plainly(clients[opened], opened + 2);
@@ -558,12 +559,12 @@ static void test_backlog(void **state)
       }
       assert_int_equal(b.come, opened);
       end s;
-      assert_int_equal(try_take(&b, &s), 0);
-      (void)CloseHandle(clients[taken]);
+      assert_int_equal(try_accept(&b, &s), 0);
+      (void)CloseHandle(clients[accepted]);
       assert_int_equal(read_all(&s), UVR_GONE);
-      assert_int_equal(s.read, taken + 2); /* it was this one */
+      assert_int_equal(s.read, accepted + 2); /* it was this one */
       end_clear(&s);
-      assert_int_equal(hooks.creates, taken + 1 + backlog);
+      assert_int_equal(hooks.creates, accepted + 1 + backlog);
     }
     for (unsigned i = CLIENTS_MAX; i < opened; i++) {
       (void)CloseHandle(clients[i]);
@@ -580,7 +581,7 @@ static void test_keeps_the_loop_running(void **state)
   listen_at(&b, true, 1);
   assert_true(uv_loop_alive(&b.r.loop));
   HANDLE client = open_plainly(b.path);
-  assert_true(rig_run_until(&b.r, &b.told));
+  assert_true(rig_run_until(&b.r, &b.announced));
   rig_turns(&b.r, 5);
   assert_true(uv_loop_alive(&b.r.loop));
   (void)CloseHandle(client);
@@ -603,7 +604,7 @@ static void come_and_go(const char *path)
   (void)CloseHandle(client);
 }
 
-/* After the instance was made and before or after it waits for a client; before or after the loop has told. */
+/* After the instance was made and before or after it waits for a client; before or after the client was announced. */
 static void test_came_and_went(void **state)
 {
   (void)state;
@@ -623,7 +624,7 @@ static void test_came_and_went(void **state)
     if ((what & 8) != 0) {
       rig_run_ms(&b.r, 10);
     }
-    take(&b, &s);
+    accept_client(&b, &s);
     assert_int_equal(read_all(&s), UVR_GONE);
     assert_int_equal(s.read, left_behind);
     assert_int_equal(s.messages, message && left_behind > 0 ? 1 : 0);
@@ -634,7 +635,7 @@ static void test_came_and_went(void **state)
     /* The next ones are served as ever. */
     end client;
     assert_int_equal(try_open(&b, &client), 0);
-    take(&b, &s);
+    accept_client(&b, &s);
     write_once(&client, REQUEST);
     end_clear(&client);
     assert_int_equal(read_all(&s), UVR_GONE);
@@ -653,7 +654,8 @@ static void come_and_stay(const char *path)
   early_client = open_plainly(path);
 }
 
-/* After the instance was made and before it waits for a client (ERROR_PIPE_CONNECTED): told from the loop all the same.
+/* After the instance was made and before it waits for a client (ERROR_PIPE_CONNECTED): announced from the loop all the
+ * same.
  */
 static void test_came_early(void **state)
 {
@@ -666,16 +668,16 @@ static void test_came_early(void **state)
     assert_int_equal(try_listen(&b, true, 1), 0);
     if (later == 1) {
       HANDLE client = open_plainly(b.path);
-      assert_true(rig_run_until(&b.r, &b.told));
+      assert_true(rig_run_until(&b.r, &b.announced));
       hooks.before_connect = come_and_stay;
-      take(&b, &s);
+      accept_client(&b, &s);
       end_clear(&s);
       (void)CloseHandle(client);
     }
     assert_int_equal(hooks.here_at_connect, 1);
     send_plainly(early_client, REQUEST);
     (void)CloseHandle(early_client);
-    take(&b, &s);
+    accept_client(&b, &s);
     assert_int_equal(read_all(&s), UVR_GONE);
     assert_int_equal(s.read, REQUEST);
     end_clear(&s);
@@ -717,15 +719,15 @@ static void test_rush(void **state)
   rushed = 0;
   client_start(&clients[0], b.path, true, rush);
   client_start(&clients[1], b.path, true, rush);
-  unsigned taken = 0;
+  unsigned accepted = 0;
   uint64_t read = 0;
   uint64_t deadline = uv_hrtime() + (uint64_t)RIG_PATIENCE_MS * 1000000;
-  for (bool over = false; !over || taken < b.come;) {
+  for (bool over = false; !over || accepted < b.come;) {
     end s;
     assert_true(uv_hrtime() < deadline);
     over = clients[0].served != 0 && clients[1].served != 0;
-    rig_run_ms(&b.r, over ? 20 : 0); /* the last ones may not have been told of yet */
-    for (; try_take(&b, &s) == 0; taken++) {
+    rig_run_ms(&b.r, over ? 20 : 0); /* the last ones may not have been announced yet */
+    for (; try_accept(&b, &s) == 0; accepted++) {
       assert_int_equal(read_all(&s), UVR_GONE);
       read += s.read;
       end_clear(&s);
@@ -737,7 +739,7 @@ static void test_rush(void **state)
   assert_int_equal(clients[1].error, 0);
   assert_int_equal(clients[0].received + clients[1].received, rushed);
   assert_in_range(rushed, RUSH, RUSH + 1);
-  assert_int_equal(taken, rushed + 2); /* each has come once before */
+  assert_int_equal(accepted, rushed + 2); /* each has come once before */
   assert_int_equal(read, rushed / 2);
   bench_clear(&b);
 }
@@ -836,7 +838,7 @@ static void test_some_instances_fail(void **state)
   rig_run_ms(&b.r, 10);
   assert_int_equal(b.come, 1);
   end s;
-  take(&b, &s);
+  accept_client(&b, &s);
   rig_run_ms(&b.r, 10);
   for (unsigned i = 1; i < 3; i++) {
     clients[i] = open_plainly(b.path);
@@ -844,7 +846,7 @@ static void test_some_instances_fail(void **state)
   }
   assert_true(open_plainly(b.path) == INVALID_HANDLE_VALUE);
   end_clear(&s);
-  take(&b, &s);
+  accept_client(&b, &s);
   for (unsigned i = 0; i < 3; i++) {
     (void)CloseHandle(clients[i]);
   }
@@ -859,7 +861,7 @@ static void test_some_instances_fail(void **state)
   bench_clear(&b);
 }
 
-/* When nobody waits any more that is told, from the loop, once; what was taken goes on. */
+/* When no instance waits any more, that is reported from the loop, once; accepted clients go on. */
 static void test_all_instances_fail(void **state)
 {
   (void)state;
@@ -873,12 +875,12 @@ static void test_all_instances_fail(void **state)
     *(connects == 1 ? &hooks.fail_connect_to : &hooks.fail_create_to) = UINT_MAX;
     HANDLE other = open_plainly(b.path);
     assert_int_equal(try_open(&b, &client), 0);
-    take(&b, &s);
+    accept_client(&b, &s);
     end_clear(&s);
     rig_run_ms(&b.r, 10);
-    assert_false(b.failed); /* one more can be taken */
+    assert_false(b.failed); /* one more can be accepted */
     assert_int_equal(b.come, 2);
-    take(&b, &s);
+    accept_client(&b, &s);
     assert_false(b.failed);
     assert_true(rig_run_until(&b.r, &b.failed));
     assert_int_equal(b.error.code, UV_ENOMEM);
@@ -887,7 +889,7 @@ static void test_all_instances_fail(void **state)
     assert_non_null(strstr(b.error.text, b.name));
     rig_run_ms(&b.r, 10);
     end none;
-    assert_int_equal(try_take(&b, &none), UV_EAGAIN);
+    assert_int_equal(try_accept(&b, &none), UV_EAGAIN);
     write_once(&client, REQUEST);
     end_clear(&client);
     assert_int_equal(read_all(&s), UVR_GONE);
@@ -901,7 +903,7 @@ static void test_all_instances_fail(void **state)
 
 /* Closing. */
 
-/* Whether a client was taken before. */
+/* Whether a client was accepted before. */
 static bool close_after(unsigned turns, bool message)
 {
   bench b;
@@ -915,12 +917,12 @@ static bool close_after(unsigned turns, bool message)
       assert_int_equal(try_open(&b, &client), 0);
       begin_write(&client, REQUEST);
     }
-    if (s.stream == NULL && try_take(&b, &s) == 0) {
+    if (s.stream == NULL && try_accept(&b, &s) == 0) {
       uvr_stream_read(s.stream, on_read, &s);
       begin_write(&s, REPLY);
     }
   }
-  bool taken = s.stream != NULL;
+  bool accepted = s.stream != NULL;
   begin_close(&b);
   assert_false(b.closed);
   if (turns % 2 == 0) { /* before the streams, or after them */
@@ -929,14 +931,14 @@ static bool close_after(unsigned turns, bool message)
   end_clear(&s);
   end_clear(&client);
   bench_clear(&b);
-  return taken;
+  return accepted;
 }
 
 static void test_close_at_every_moment(void **state)
 {
   (void)state;
   for (unsigned message = 0; message < 2; message++) {
-    unsigned after = 0; /* turns with a client taken */
+    unsigned after = 0; /* turns with a client accepted */
     unsigned turns = 0;
     for (; turns < TURNS_MAX && after < 6; turns++) {
       after += close_after(turns, message == 1) ? 1U : 0U;
@@ -962,7 +964,7 @@ static void test_close_while_failing(void **state)
   }
 }
 
-/* From its own callback, with clients waiting to be told of and to be taken. */
+/* From its own callback, with clients waiting to be announced and to be accepted. */
 static void test_close_in_callback(void **state)
 {
   (void)state;
@@ -1012,13 +1014,13 @@ static void test_no_memory(void **state)
     } else {
       HANDLE client = open_plainly(b.path);
       send_plainly(client, REQUEST);
-      assert_true(rig_run_until(&b.r, &b.told));
-      code = try_take(&b, &s);
+      assert_true(rig_run_until(&b.r, &b.announced));
+      code = try_accept(&b, &s);
       if (code != 0) {
         assert_int_equal(code, UV_ENOMEM);
         assert_int_equal(s.error.code, UV_ENOMEM);
         take_failed++;
-        assert_int_equal(try_take(&b, &s), 0); /* it still waits */
+        assert_int_equal(try_accept(&b, &s), 0); /* it still waits */
       }
       (void)CloseHandle(client);
       uvr_outcome outcome = read_all(&s);
@@ -1037,13 +1039,13 @@ static void test_no_memory(void **state)
   assert_int_equal(take_failed, 1);
 }
 
-static void connect_and_take(bench *b, bool taken)
+static void connect_and_accept(bench *b, bool accepted)
 {
   end client;
   end s;
   assert_int_equal(try_open(b, &client), 0);
-  if (taken) {
-    take(b, &s);
+  if (accepted) {
+    accept_client(b, &s);
     write_once(&s, REPLY);
     end_clear(&s);
   }
@@ -1060,14 +1062,14 @@ static void test_no_handle_left(void **state)
     listen_at(&b, true, 2 + i % 3);
     hooks.create_error = hooks.connect_error = ERROR_NOT_ENOUGH_MEMORY;
     *(i % 2 == 1 ? &hooks.fail_create_to : &hooks.fail_connect_to) = hooks.creates + i % 4;
-    connect_and_take(&b, true);
-    connect_and_take(&b, i % 5 != 4); /* which fills again what has failed */
+    connect_and_accept(&b, true);
+    connect_and_accept(&b, i % 5 != 4); /* which fills again what has failed */
     bench_clear(&b);
   }
   assert_in_range(highest_new_handle(), 0, before + (size_t)4 * HANDLES_SLACK);
 }
 
-/* A client taken for another context, and used when the listener is gone. */
+/* A client accepted for another context, and used after the listener is closed. */
 static void test_outlives_the_listener(void **state)
 {
   (void)state;
@@ -1079,7 +1081,7 @@ static void test_outlives_the_listener(void **state)
   s.r = &b.r;
   assert_int_equal(uvr_context_init(&other, &b.r.loop, &b.r.context.memory, &b.r.context.log), 0);
   assert_int_equal(try_open(&b, &client), 0);
-  assert_true(rig_run_until(&b.r, &b.told));
+  assert_true(rig_run_until(&b.r, &b.announced));
   assert_int_equal(uvr_npipe_accept(b.listener, &other, &s.stream, NULL), 0);
   assert_ptr_equal(s.stream->context, &other);
   begin_close(&b);
@@ -1151,7 +1153,7 @@ static void test_pipe_is_the_users(void **state)
     DWORD size;
     assert_true(GetKernelObjectSecurity(client, DACL_SECURITY_INFORMATION, &out, sizeof(out), &size));
     assert_user_only(&out.descriptor);
-    take(&b, &s);
+    accept_client(&b, &s);
     end_clear(&s);
     (void)CloseHandle(client);
   }
@@ -1168,7 +1170,7 @@ static void test_peer_pid(void **state)
   uint32_t pid = 0;
   listen_at(&b, false, 1);
   assert_int_equal(try_open(&b, &client), 0);
-  take(&b, &s);
+  accept_client(&b, &s);
   assert_int_equal(uvr_npipe_peer_pid(client.stream, &pid), 0);
   assert_int_equal(pid, GetCurrentProcessId());
   assert_int_equal(hooks.asked_server, 1);
