@@ -1,13 +1,15 @@
 /* What carries a mux: one stream, from its greeting to its end.
  *
- * Happy path: the stream comes, our greeting goes out with the first frames of yamux behind it, the other end's
- * greeting comes, and the carrier is up. From then on all that comes goes to the yamux session, and whenever that has
- * something to send and nothing is being written, one write takes as much as fits. The near end pings.
+ * Happy path: once the carrier has its stream, our greeting is sent, followed by the first frames of yamux. When the
+ * greeting of the other end is received, the carrier is up. From then on everything received goes to the yamux session.
+ * Whenever that has something to send and no write is under way, one write sends as much as fits. The near end sends
+ * pings.
  *
- * Ways to fail: the greeting does not come, or is another one; reading or writing ends or fails; the rules of yamux are
- * broken, which the other end is told before everything ends; nothing comes for too long; whoever opens the stream
- * fails. Everything goes through uvr_mux_carrier_end, once: the session is killed, which resets its streams, the stream
- * is closed, and the owner is told. The last stream that lets go frees the carrier. */
+ * Ways to fail: the greeting does not come, or is a wrong one; reading or writing ends or fails; the rules of yamux are
+ * broken, and the other end is sent the reason first; nothing is received for too long; the stream cannot be opened.
+ * All of these end in uvr_mux_carrier_end, once. It kills the yamux session, which resets the streams over it, closes
+ * the carrier's own stream, and calls the owner. The carrier is freed when all is closed, DOWN is delivered, and the
+ * last stream has released it. */
 #include "mux/carrier.h"
 
 #include <stdio.h>
@@ -15,14 +17,15 @@
 
 #include "mux/greeting.h"
 
-/* What goes in one write, in bytes: enough for two streams' turns. More would only make a small frame wait longer. */
+/* The most that is sent in one write, in bytes: enough for a full frame each of two streams. With more, a small frame
+ * would only wait longer. */
 #define OUT_SIZE ((size_t)33 * 1024)
 
 typedef enum carrier_state {
   CARRIER_OPENING,
   CARRIER_GREETING,
   CARRIER_UP,
-  CARRIER_LAST_WORDS, /* it has failed, and the other end is being told */
+  CARRIER_LAST_WORDS, /* the other end has broken the rules, and the go-away frame that says so is being sent */
   CARRIER_ENDING,
   CARRIER_CLOSED
 } carrier_state;
@@ -32,37 +35,37 @@ struct uvr_mux_carrier {
   carrier_state state;
   uvr_stream *stream;
   uvr_yamux yamux;
-  unsigned holds; /* by streams */
+  unsigned references; /* held by streams */
   uvr_closing closing;
-  size_t connections; /* open over it */
-  uv_timer_t timer;   /* the greeting, pings, last words */
-  uv_idle_t idle; /* output waits: brings flush at the loop's next turn, so that what comes together goes together */
+  size_t connections; /* connections that are open over it */
+  uv_timer_t timer;   /* for the greeting, pings and last words */
+  uv_idle_t idle;     /* calls send_output on the loop's next iteration, so that frames are sent together */
   uvr_mux_greeting greeting;
-  uvr_buffer *in; /* has come; of which so much was taken */
-  size_t in_used;
+  uvr_buffer *in; /* the received buffer, or NULL */
+  size_t in_used; /* bytes of it that were consumed */
   bool reading;
-  bool running;
+  bool receiving;
   bool writing;
-  bool lost; /* nobody takes what is written */
-  bool flushing;
-  bool pinging;
-  bool overdue; /* the answer is; what has come is looked at once more */
+  bool peer_gone; /* nothing more can be written */
+  bool sending;
+  bool pinging; /* a ping waits for its answer */
+  bool overdue; /* the answer did not come in time and is given a last moment */
   uint32_t pings;
   uvrelay_mux_down_t how;
   uvrelay_error_t error;
-  size_t cut; /* connections that were open at the end */
+  size_t cut_connections; /* connections that were open when it ended */
   bool down_delivered;
   char out[OUT_SIZE];
 };
 
-static void run(uvr_mux_carrier *c);
-static void flush(uvr_mux_carrier *c);
+static void receive_input(uvr_mux_carrier *c);
+static void send_output(uvr_mux_carrier *c);
 
 /* The end. */
 
 static void maybe_free(uvr_mux_carrier *c)
 {
-  if (c->state == CARRIER_CLOSED && c->down_delivered && c->holds == 0) {
+  if (c->state == CARRIER_CLOSED && c->down_delivered && c->references == 0) {
     void (*on_freed)(void *) = c->config.on_freed;
     void *user = c->config.user;
     uvr_yamux_clear(&c->yamux);
@@ -84,12 +87,12 @@ void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrel
   if (c->state >= CARRIER_ENDING) {
     return;
   }
-  if (c->state != CARRIER_LAST_WORDS) { /* which has set them already */
+  if (c->state != CARRIER_LAST_WORDS) { /* in which both are set already */
     c->how = how;
     c->error = *error;
   }
   c->state = CARRIER_ENDING;
-  c->cut = c->connections;
+  c->cut_connections = c->connections;
   c->reading = false;
   (void)uv_timer_stop(&c->timer);
   (void)uv_idle_stop(&c->idle);
@@ -119,8 +122,8 @@ static const char *other_end(const uvr_mux_carrier *c)
   return c->config.role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
 }
 
-/* It opens no streams any more, and there are none. */
-static void end_away(uvr_mux_carrier *c)
+/* The other end has announced that it will open no more streams, and none is left. */
+static void end_gone_away(uvr_mux_carrier *c)
 {
   char text[64];
   (void)snprintf(text, sizeof(text), "%s goes away", other_end(c));
@@ -139,15 +142,15 @@ static void end_broken(uvr_mux_carrier *c, const char *what, const uvrelay_error
 static void on_last_words_timer(uv_timer_t *timer)
 {
   uvr_mux_carrier *c = timer->data;
-  if (c->lost) {
+  if (c->peer_gone) {
     end_broken(c, "written to", &c->error);
   } else {
     uvr_mux_carrier_end(c, c->how, &c->error);
   }
 }
 
-/* The other end has broken the rules. */
-static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
+/* The other end has broken the rules of yamux: sends the go-away frame, then ends. */
+static void fail_protocol(uvr_mux_carrier *c, const uvrelay_error_t *error)
 {
   c->how = UVRELAY_MUX_DOWN_BROKEN;
   c->error = *error;
@@ -155,7 +158,7 @@ static void fail(uvr_mux_carrier *c, const uvrelay_error_t *error)
                  error->text);
   c->state = CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
-  flush(c);
+  send_output(c);
 }
 
 bool uvr_mux_carrier_pop_down_event(uvr_mux_carrier *c, uvrelay_mux_event_t *event)
@@ -163,7 +166,8 @@ bool uvr_mux_carrier_pop_down_event(uvr_mux_carrier *c, uvrelay_mux_event_t *eve
   if (c->state < CARRIER_ENDING || c->down_delivered) {
     return false;
   }
-  *event = (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut, .error = &c->error};
+  *event = (uvrelay_mux_event_t){
+      .type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut_connections, .error = &c->error};
   return true;
 }
 
@@ -173,28 +177,28 @@ void uvr_mux_carrier_down_delivered(uvr_mux_carrier *c)
   maybe_free(c);
 }
 
-void uvr_mux_carrier_hold(uvr_mux_carrier *c)
+void uvr_mux_carrier_ref(uvr_mux_carrier *c)
 {
-  c->holds++;
+  c->references++;
 }
 
-void uvr_mux_carrier_drop(uvr_mux_carrier *c)
+void uvr_mux_carrier_unref(uvr_mux_carrier *c)
 {
-  c->holds--;
-  bool last = c->state == CARRIER_UP && c->holds == 0 && uvr_yamux_peer_goes_away(&c->yamux);
+  c->references--;
+  bool last = c->state == CARRIER_UP && c->references == 0 && uvr_yamux_peer_goes_away(&c->yamux);
   if (last) {
-    end_away(c);
+    end_gone_away(c);
   }
   maybe_free(c);
 }
 
 /* Sending. */
 
-static void on_idle(uv_idle_t *idle)
+static void on_send_idle(uv_idle_t *idle)
 {
   uvr_mux_carrier *c = idle->data;
   (void)uv_idle_stop(idle);
-  flush(c);
+  send_output(c);
 }
 
 static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -202,8 +206,8 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
   uvr_mux_carrier *c = user;
   c->writing = false;
   if (outcome == UVR_GONE && c->reading && c->state != CARRIER_LAST_WORDS) {
-    /* What it has said before it went is read first, and its end: that tells more. */
-    c->lost = true;
+    /* First read what the other end has sent before it left, and how that ends, as this tells more about the cause. */
+    c->peer_gone = true;
     c->error = *error;
     (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
     return;
@@ -212,26 +216,26 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
     end_broken(c, "written to", error);
     return;
   }
-  flush(c);
-  run(c);
+  send_output(c);
+  receive_input(c);
 }
 
-/* Writes what waits. The stream may call back at once, so this is a loop. */
-static void flush(uvr_mux_carrier *c)
+/* Sends what yamux has to send. The stream may call back at once, so this is a loop and not a recursion. */
+static void send_output(uvr_mux_carrier *c)
 {
-  if (c->flushing) {
+  if (c->sending) {
     return;
   }
-  c->flushing = true;
-  while (!c->writing && !c->lost && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
+  c->sending = true;
+  while (!c->writing && !c->peer_gone && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
     size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
-    if (length == 0 || c->state >= CARRIER_ENDING) { /* which a callback of what was sent may bring about */
+    if (length == 0 || c->state >= CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
       break;
     }
     c->writing = true;
     uvr_stream_write(c->stream, c->out, length, on_written, c);
   }
-  c->flushing = false;
+  c->sending = false;
   if (c->state == CARRIER_LAST_WORDS && !c->writing) {
     uvr_mux_carrier_end(c, c->how, &c->error);
   }
@@ -241,15 +245,15 @@ static void flush(uvr_mux_carrier *c)
 
 static void on_ping_timer(uv_timer_t *timer);
 
-static void wait_to_ping(uvr_mux_carrier *c)
+static void schedule_ping(uvr_mux_carrier *c)
 {
   const uvr_mux_carrier_config *options = &c->config;
   c->pinging = false;
   c->overdue = false;
-  if (!c->lost) {
-    (void)uv_timer_stop(&c->timer); /* it may have been the greeting's */
+  if (!c->peer_gone) {
+    (void)uv_timer_stop(&c->timer); /* it may still be running for the greeting */
   }
-  if (c->config.role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->lost) {
+  if (c->config.role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->peer_gone) {
     (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
   }
 }
@@ -261,7 +265,7 @@ static void on_ping_timer(uv_timer_t *timer)
     c->pinging = true;
     (void)uv_timer_start(timer, on_ping_timer, c->config.ping_timeout_ms, 0);
     uvr_yamux_ping(&c->yamux, c->pings++ & 0xFFFFU);
-  } else if (!c->overdue) { /* where this process, or the machine, was stopped, the answer may be there and unread */
+  } else if (!c->overdue) { /* if the process or the machine was suspended, the answer may be there but unread */
     c->overdue = true;
     (void)uv_timer_start(timer, on_ping_timer, c->config.context->patience.overdue_ms, 0);
   } else {
@@ -274,13 +278,13 @@ static void on_ping_timer(uv_timer_t *timer)
 
 /* Receiving. */
 
-/* Takes what belongs to the greeting. False: it was not it. */
-static bool take_greeting(uvr_mux_carrier *c)
+/* Parses what belongs to the greeting. Returns false if it is wrong, after which the carrier has ended. */
+static bool parse_greeting(uvr_mux_carrier *c)
 {
   size_t used;
   char text[320];
   uvr_mux_greeting_state state =
-      uvr_mux_greeting_take(&c->greeting, c->in->data + c->in_used, c->in->length - c->in_used, &used);
+      uvr_mux_greeting_parse(&c->greeting, c->in->data + c->in_used, c->in->length - c->in_used, &used);
   c->in_used += used;
   if (state == UVR_MUX_GREETING_WHOLE) {
     c->state = CARRIER_UP;
@@ -288,18 +292,18 @@ static bool take_greeting(uvr_mux_carrier *c)
   if (state == UVR_MUX_GREETING_WHOLE || state == UVR_MUX_GREETING_PART) {
     return true;
   }
-  uvr_mux_greeting_tell(&c->greeting, state, other_end(c), text, sizeof(text));
+  uvr_mux_greeting_describe(&c->greeting, state, other_end(c), text, sizeof(text));
   end_with(c, state == UVR_MUX_GREETING_VERSION ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
   return false;
 }
 
-static void greet_back(uvr_mux_carrier *c)
+static void report_up(uvr_mux_carrier *c)
 {
-  wait_to_ping(c);
+  schedule_ping(c);
   c->config.on_up(c->config.user);
 }
 
-static void take_end(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_error_t *error)
+static void end_after_read(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   char text[96];
   bool greeted = c->state == CARRIER_UP;
@@ -320,50 +324,50 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   uvr_mux_carrier *c = user;
   c->reading = false;
   if (outcome != UVR_DONE) {
-    take_end(c, outcome, error);
+    end_after_read(c, outcome, error);
     return;
   }
-  if (c->pinging) { /* this counts as the answer */
-    wait_to_ping(c);
+  if (c->pinging) { /* anything received counts as the answer */
+    schedule_ping(c);
   }
   c->in = buffer;
   c->in_used = 0;
-  run(c);
+  receive_input(c);
 }
 
-/* Takes from what has come. False: nothing more can be taken for now. */
-static bool take(uvr_mux_carrier *c)
+/* Consumes received data. Returns false if no more can be consumed for now. */
+static bool consume(uvr_mux_carrier *c)
 {
   uvrelay_error_t error;
   if (c->config.is_unwanted(c->config.user)) {
     return false;
   }
   if (c->state == CARRIER_GREETING) {
-    bool taken = take_greeting(c);
+    bool taken = parse_greeting(c);
     if (taken && c->state == CARRIER_UP) {
-      greet_back(c);
+      report_up(c);
     }
     return taken;
   }
   int64_t taken = uvr_yamux_receive(&c->yamux, c->in->data + c->in_used, c->in->length - c->in_used, &error);
-  if (c->state != CARRIER_UP) { /* it was ended by what it brought */
+  if (c->state != CARRIER_UP) { /* the received data has ended it */
     return false;
   }
   if (taken < 0) {
-    fail(c, &error);
+    fail_protocol(c, &error);
     return false;
   }
   c->in_used += (size_t)taken;
   return taken > 0;
 }
 
-/* Takes and reads as much as there is. The stream may call back at once, so this is a loop. */
-static void run(uvr_mux_carrier *c)
+/* Reads and consumes as much as there is. The stream may call back at once, so this is a loop and not a recursion. */
+static void receive_input(uvr_mux_carrier *c)
 {
-  if (c->running) {
+  if (c->receiving) {
     return;
   }
-  c->running = true;
+  c->receiving = true;
   while (c->state == CARRIER_GREETING || c->state == CARRIER_UP) {
     if (c->in == NULL) {
       if (c->reading) {
@@ -374,23 +378,23 @@ static void run(uvr_mux_carrier *c)
     } else if (c->in_used == c->in->length) {
       uvr_buffer_put(&c->stream->context->buffers, c->in);
       c->in = NULL;
-    } else if (!take(c)) {
-      break; /* until what waits is written */
+    } else if (!consume(c)) {
+      break; /* until output has been written */
     }
   }
-  c->running = false;
+  c->receiving = false;
   if (uvr_yamux_has_output(&c->yamux)) {
-    flush(c);
+    send_output(c);
   }
 }
 
-/* What yamux says. */
+/* The events of yamux. */
 
 static void on_output(void *user)
 {
   uvr_mux_carrier *c = user;
   if (c->state > CARRIER_OPENING && c->state < CARRIER_ENDING && !c->writing) {
-    (void)uv_idle_start(&c->idle, on_idle);
+    (void)uv_idle_start(&c->idle, on_send_idle);
   }
 }
 
@@ -408,9 +412,9 @@ static void on_go_away(void *user, uvr_yamux_code code)
     (void)snprintf(text, sizeof(text), "%s ended the session, as it met an error (go-away code %u)", other_end(c),
                    (unsigned)code);
     end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
-  } else if (c->holds == 0) {
-    end_away(c);
-  } /* else once the last stream is closed */
+  } else if (c->references == 0) {
+    end_gone_away(c);
+  } /* otherwise it ends with the last stream: see uvr_mux_carrier_unref */
 }
 
 static void on_room(void *user)
@@ -425,7 +429,7 @@ static uint64_t now(void *user)
   return uv_now(c->config.context->loop);
 }
 
-/* Opening. */
+/* Making and starting. */
 
 static void on_greeting_timer(uv_timer_t *timer)
 {
@@ -436,7 +440,7 @@ static void on_greeting_timer(uv_timer_t *timer)
   end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
 }
 
-void uvr_mux_carrier_use(uvr_mux_carrier *c, uvr_stream *stream)
+void uvr_mux_carrier_start(uvr_mux_carrier *c, uvr_stream *stream)
 {
   c->stream = stream;
   c->state = CARRIER_GREETING;
@@ -445,7 +449,7 @@ void uvr_mux_carrier_use(uvr_mux_carrier *c, uvr_stream *stream)
   memcpy(c->out, UVR_MUX_GREETING, length);
   length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
   c->writing = true;
-  run(c); /* reads first: who cannot be written to may have said why */
+  receive_input(c); /* reads first, as an end that cannot be written to may have said why */
   if (c->state < CARRIER_ENDING) {
     uvr_stream_write(stream, c->out, length, on_written, c);
   }
@@ -483,7 +487,7 @@ int uvr_mux_carrier_new(const uvr_mux_carrier_config *config, uvr_mux_carrier **
   return 0;
 }
 
-/* Questions. */
+/* Properties. */
 
 void *uvr_mux_carrier_opener(const uvr_mux_carrier *c)
 {
@@ -495,7 +499,7 @@ bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
   return c->state == CARRIER_UP;
 }
 
-uvr_yamux *uvr_mux_carrier_session(uvr_mux_carrier *c)
+uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *c)
 {
   return &c->yamux;
 }

@@ -1,5 +1,5 @@
-/* The mux: what its files share. mux.c is the whole of it, near.c and far.c what the two ends do with streams, stream.c
- * a stream of the mux as the rest of the relay sees it, carrier.c one carrier's life. */
+/* What the files of the mux share. carrier.c handles one carrier, stream.c makes a stream of the mux look like any
+ * other stream, near.c and far.c are what the two ends do with streams, and mux.c puts all of this together. */
 #ifndef UVR_MUX_CORE_H
 #define UVR_MUX_CORE_H
 
@@ -8,57 +8,56 @@
 #include "mux/carrier.h"
 #include "uvrelay/mux.h"
 
-/* The longest request and the longest answer, in bytes with their newlines. */
+/* The length of the longest request or answer, in bytes with the newline. */
 #define UVR_MUX_LINE_MAX 2048
 
 typedef struct uvr_mux uvr_mux;
 
-/* How the far end's sessions behave. */
+/* How a session of the far end behaves: see uvrelay_session_options_t. */
 typedef struct uvr_mux_session_options {
-  uint64_t linger_ms; /* as in uvrelay_session_options_t, and so the others */
+  uint64_t linger_ms;
   uint64_t idle_ms;
   uvrelay_eof_t eof_to_target;
 } uvr_mux_session_options;
 
-/* What its owner is told and asked. */
+/* The calls to the mux's owner. */
 typedef struct uvr_mux_events {
   void (*on_event)(void *user, const uvrelay_mux_event_t *event);
-  /* Near: nothing is left of the mux; its memory is the owner's again. */
+  /* The mux is closed, and nothing refers to it any more. The owner may free it. */
   void (*on_closed)(void *user);
-  /* Far: whether connections may still be made. */
+  /* Far end: returns whether new connections may be made. */
   bool (*may_connect)(void *user);
-  /* Far: relays between the stream and the target that it asked for, which belong to the callee then. `address` is how
-   * the near end gave the target; it lasts as long as the call. False: there is no memory, and they are still the
-   * caller's. */
-  bool (*start)(void *user, uvr_stream *stream, uvr_stream *target, const char *address,
-                const uvr_mux_session_options *options);
+  /* Far end: starts a session between a stream and its target, which then belong to the callee. `address` is the
+   * target's address; it is valid during the call. Returns false when there is no memory, and the caller keeps both. */
+  bool (*start_session)(void *user, uvr_stream *stream, uvr_stream *target, const char *address,
+                        const uvr_mux_session_options *options);
   void *user;
 } uvr_mux_events;
 
 struct uvr_mux {
-  uvr_via via;          /* near: for those that connect through it */
-  uvr_context *context; /* of the carrier */
-  uvr_context *streams; /* the same, with smaller buffers: of what goes over it */
+  uvr_via via;          /* near end: what others connect through; must be the first member */
+  uvr_context *context; /* for the carrier */
+  uvr_context *streams; /* for the streams over the carrier: the same context, but with smaller buffers */
   uvrelay_mux_role_t role;
   uvrelay_mux_options_t options;
-  char **allow; /* far: the patterns, ours */
+  char **allow; /* far end: the owner's copies of options.allow */
   uvr_mux_events events;
-  uvr_mux_carrier *carrier; /* the one in use, or NULL */
-  uvr_list waiting;         /* near: streams to be opened, in their order */
-  uvrelay_error_t why;      /* there is no carrier; its code is 0 when nothing is known */
-  uv_timer_t wakeup;        /* brings what must come from the loop */
+  uvr_mux_carrier *carrier; /* the current one, or NULL */
+  uvr_list waiting;         /* near end: streams that wait to be opened, in their order */
+  uvrelay_error_t why;      /* why there is no carrier; its code is 0 if no reason is known */
+  uv_timer_t wakeup;        /* calls on_wakeup from the loop */
   uv_timer_cb on_wakeup;
-  bool needed; /* NEEDED was emitted, and no carrier has come */
+  bool needed; /* NEEDED was emitted, and no carrier has ended since */
   bool detaching;
   bool closing;
-  unsigned references; /* by routes, sessions, streams and carriers: until then it stays */
+  unsigned references; /* held by the owner, routes, sessions, streams and carriers */
 };
 
-/* Keep the mux until the same number of unrefs. */
+/* Each ref keeps the mux in memory until its unref. */
 void uvr_mux_ref(uvr_mux *mux);
 void uvr_mux_unref(uvr_mux *mux);
 
-/* Makes the wakeup come. */
+/* Makes the loop call on_wakeup. */
 void uvr_mux_wake(uvr_mux *mux);
 
 void uvr_mux_emit(uvr_mux *mux, uvrelay_mux_event_t event);

@@ -1,11 +1,12 @@
 /* The far end of a mux: making the connections that the near end asks for.
  *
- * Each stream that comes is a request. Its first line is read, the address in it is parsed and, if it is allowed,
- * dialled; the answer is written, and the mux's owner relays between stream and target.
+ * Happy path: each stream that the near end opens is a request. Its first line is read, and the address in it is parsed
+ * and, if it is allowed, dialled. Then OK is written, and the mux's owner relays between the stream and the target.
  *
- * Ways to fail: a line that is no request, an address that is wrong, not allowed, or cannot be reached, too many
- * streams, no memory: the answer says so, and the stream is closed. The stream is reset meanwhile: the dial is
- * abandoned. */
+ * Ways to fail: the line is not a request; the address is invalid, not allowed, or cannot be connected to; there are
+ * too many streams; there is no memory; the relay is stopped. In these cases ERR is written with the reason, and the
+ * stream is closed. If the stream is reset in the meantime, the dial is abandoned. If the session cannot be started
+ * after OK, the stream is reset. */
 #include "mux/far.h"
 
 #include <stdio.h>
@@ -17,16 +18,16 @@
 #include "endpoint/reach.h"
 #include "mux/stream.h"
 
-/* One request, until the owner relays it. */
+/* One request, until the owner relays its stream. */
 typedef struct request {
   uvr_mux *mux;
-  uvr_mux_stream *stream; /* NULL: the owner has it */
+  uvr_mux_stream *stream; /* NULL once it belongs to the owner */
   uvr_stream *target;
   uvr_dial *dial;
   uvr_address address;
   uvrelay_route_options_t options;
   char answer[UVRELAY_ERROR_TEXT_SIZE + 64];
-  bool over; /* it is being closed */
+  bool over; /* the request is being closed */
   uvr_closing closing;
 } request;
 
@@ -40,7 +41,7 @@ static void on_all_closed(void *user)
   uvr_mux_unref(mux);
 }
 
-/* Closes what it has. */
+/* Closes what the request has, the stream in the given way. */
 static void end(request *r, uvr_close_how how)
 {
   if (r->over) {
@@ -94,8 +95,8 @@ static void refuse(request *r, const uvrelay_error_t *error)
   uvr_stream_write(&r->stream->base, r->answer, strlen(r->answer), on_refusal_written, r);
 }
 
-/* The near end was told that it is connected: from here on a failure is a cut. */
-static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+/* The near end has been sent OK and believes the stream connected, so that from now on a failure resets the stream. */
+static void on_ok_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   request *r = user;
   uvr_mux *mux = r->mux;
@@ -108,7 +109,7 @@ static void on_agreed(void *user, uvr_outcome outcome, const uvrelay_error_t *er
   }
   uvr_mux_stream_unwatch(r->stream);
   if (may_connect(mux) &&
-      mux->events.start(mux->events.user, &r->stream->base, r->target, r->address.canonical, &options)) {
+      mux->events.start_session(mux->events.user, &r->stream->base, r->target, r->address.canonical, &options)) {
     r->stream = NULL;
     r->target = NULL;
   }
@@ -130,14 +131,14 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   if (error != NULL) {
     refuse(r, error);
   } else {
-    uvr_stream_write(&r->stream->base, "OK\n", 3, on_agreed, r);
+    uvr_stream_write(&r->stream->base, "OK\n", 3, on_ok_written, r);
   }
-  uvr_dial_close(dial, on_dial_closed, &r->closing); /* last, as the error is its */
+  uvr_dial_close(dial, on_dial_closed, &r->closing); /* comes last, as the error belongs to the dial */
 }
 
 /* Reading a request. */
 
-/* Whether a part of the path is "..", by which it would lead out of what a pattern names. */
+/* Whether a component of the path is "..", which could lead to a place that the matching pattern does not name. */
 static bool leads_out(const char *path)
 {
   for (const char *dots = strstr(path, ".."); dots != NULL; dots = strstr(dots + 1, "..")) {
@@ -195,7 +196,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
   if (code == 0 && !may_connect(r->mux)) {
     code = refuse_stopped(error);
   }
-  const uvr_yamux *session = uvr_mux_carrier_session(r->stream->carrier);
+  const uvr_yamux *session = uvr_mux_carrier_yamux(r->stream->carrier);
   if (code == 0 && uvr_yamux_stream_count(session) > uvr_yamux_places(r->mux->options.window_total)) {
     code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "it has as many connections as --window-total allows");
   }
@@ -215,8 +216,8 @@ static void on_request(uvr_mux_stream *stream, int code)
     uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
     const uvr_dial_options options = {.timeout_ms = timeout, .connect = {.level = r->options.impersonation}};
-    uvr_mux_stream_connected(stream);
-    uvr_stream_watch(&stream->base, on_lost, r); /* until it is relayed */
+    uvr_mux_stream_set_connected(stream);
+    uvr_stream_watch(&stream->base, on_lost, r); /* until on_ok_written */
     r->dial = uvr_dial_start(context, &r->address, &options, on_dialled, r);
     if (r->dial != NULL) {
       return;
@@ -242,7 +243,7 @@ uvr_yamux_stream *uvr_mux_far_open(uvr_mux *mux)
   uvr_mux_ref(mux);
   stream->line = line;
   stream->result_user = r;
-  uvr_mux_stream_use(stream, mux->carrier);
+  uvr_mux_stream_bind(stream, mux->carrier);
   uvr_mux_stream_read_line(stream, on_request);
   return &stream->yamux;
 }

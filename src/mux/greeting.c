@@ -1,4 +1,5 @@
-/* The greeting: see mux_greeting.h. What is wrong is told as soon as one byte is, with all that has come by then. */
+/* The greeting: see greeting.h. A wrong greeting is recognised at its first wrong byte and described with all the bytes
+ * that have been received by then. */
 #include "mux/greeting.h"
 
 #include <stdbool.h>
@@ -8,14 +9,14 @@
 static const char expected[] = UVR_MUX_GREETING;
 static const char name[] = "uvrelay-mux/";
 
-/* Whether a whole line is the greeting of some version. */
+/* Whether a complete line is the greeting of any version. */
 static bool is_version(const char *line, size_t length)
 {
   return length > sizeof(name) && memcmp(line, name, sizeof(name) - 1) == 0 &&
          strspn(line + sizeof(name) - 1, "0123456789") == length - sizeof(name);
 }
 
-uvr_mux_greeting_state uvr_mux_greeting_take(uvr_mux_greeting *self, const char *data, size_t length, size_t *used)
+uvr_mux_greeting_state uvr_mux_greeting_parse(uvr_mux_greeting *self, const char *data, size_t length, size_t *used)
 {
   size_t before = self->length;
   size_t room = sizeof(self->text) - before;
@@ -38,7 +39,7 @@ uvr_mux_greeting_state uvr_mux_greeting_take(uvr_mux_greeting *self, const char 
   return wrong ? UVR_MUX_GREETING_ALIEN : UVR_MUX_GREETING_PART;
 }
 
-/* Four characters a byte at most, and a NUL. */
+/* Escapes what was received: at most four characters for each byte, and a NUL. */
 static void show(const uvr_mux_greeting *self, char shown[sizeof(self->text) * 4 + 1])
 {
   size_t used = 0;
@@ -56,13 +57,13 @@ static void show(const uvr_mux_greeting *self, char shown[sizeof(self->text) * 4
   shown[used] = '\0';
 }
 
-void uvr_mux_greeting_tell(const uvr_mux_greeting *self, uvr_mux_greeting_state state, const char *who, char *text,
-                           size_t size)
+void uvr_mux_greeting_describe(const uvr_mux_greeting *self, uvr_mux_greeting_state state, const char *who, char *text,
+                               size_t size)
 {
   char shown[sizeof(self->text) * 4 + 1];
   show(self, shown);
   if (state == UVR_MUX_GREETING_VERSION) {
-    shown[strlen(shown) - 2] = '\0'; /* its newline */
+    shown[strlen(shown) - 2] = '\0'; /* removes the escaped newline */
     (void)snprintf(text, size, "%s speaks %s, not uvrelay-mux/1: use the same version of uvrelay on both sides", who,
                    shown);
   } else {

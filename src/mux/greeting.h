@@ -1,4 +1,4 @@
-/* What each end of a mux says first, and the telling apart of what the other end says instead. Pure. */
+/* The greeting: the line that each end of a mux sends first, and a parser that tells it from anything else. Pure. */
 #ifndef UVR_MUX_GREETING_H
 #define UVR_MUX_GREETING_H
 
@@ -6,25 +6,25 @@
 
 #define UVR_MUX_GREETING "uvrelay-mux/1\n"
 
-/* As much of it as has come; at first all zero. */
+/* The part of the greeting that has been received. All zero at first. */
 typedef struct uvr_mux_greeting {
   char text[40];
   size_t length;
 } uvr_mux_greeting;
 
 typedef enum uvr_mux_greeting_state {
-  UVR_MUX_GREETING_PART,    /* so far it is right */
-  UVR_MUX_GREETING_WHOLE,   /* it has come */
-  UVR_MUX_GREETING_VERSION, /* another version's has */
-  UVR_MUX_GREETING_ALIEN    /* something else has */
+  UVR_MUX_GREETING_PART,    /* what was received is correct but incomplete */
+  UVR_MUX_GREETING_WHOLE,   /* the greeting is complete */
+  UVR_MUX_GREETING_VERSION, /* the greeting of another version was received */
+  UVR_MUX_GREETING_ALIEN    /* something else was received */
 } uvr_mux_greeting_state;
 
-/* Takes the next bytes. *used are those that belong to the greeting: what comes behind it is yamux's. */
-uvr_mux_greeting_state uvr_mux_greeting_take(uvr_mux_greeting *self, const char *data, size_t length, size_t *used);
+/* Parses the next bytes. Sets *used to how many of them belong to the greeting; those that follow belong to yamux. */
+uvr_mux_greeting_state uvr_mux_greeting_parse(uvr_mux_greeting *self, const char *data, size_t length, size_t *used);
 
-/* Puts into `text` what `who` says, if it is another version's or something else, with what is no plain text written
- * out. */
-void uvr_mux_greeting_tell(const uvr_mux_greeting *self, uvr_mux_greeting_state state, const char *who, char *text,
-                           size_t size);
+/* Writes to `text` a sentence about what was received from `who` in the states VERSION and ALIEN. Bytes other than
+ * printable ASCII are escaped. */
+void uvr_mux_greeting_describe(const uvr_mux_greeting *self, uvr_mux_greeting_state state, const char *who, char *text,
+                               size_t size);
 
 #endif

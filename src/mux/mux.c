@@ -1,15 +1,20 @@
 /* The mux: see mux.h.
  *
- * What must not happen from within a call comes in the wakeup, a timer of 0 ms: a carrier's end is delivered, streams
- * that wait are opened, a carrier is asked for. The mux stays until its owner has closed it and nothing refers to it:
- * no route, no session, no stream, no carrier. */
+ * Happy path: a stream that is to be connected waits for a carrier, and NEEDED asks for one. When the carrier is up,
+ * the waiting streams are opened over it. The next carrier can be attached after DOWN was emitted.
+ *
+ * No callback is made from within a call of the owner. What such a call brings about happens on the wakeup, a timer of
+ * 0 ms, which ends the carrier, emits DOWN, opens waiting streams and emits NEEDED. The mux stays in memory until its
+ * owner has closed it and no route, session, stream or carrier refers to it.
+ *
+ * Ways to fail: a carrier ends, and its streams are reset; those that were not connected yet wait for the next one. */
 #include "mux/mux.h"
 
 #include "mux/far.h"
 #include "mux/near.h"
 #include "mux/stream.h"
 
-/* What the carrier says. */
+/* The carrier's callbacks. */
 
 static void on_carrier_up(void *user)
 {

@@ -1,24 +1,24 @@
-/* The mux: its carriers one after another, what waits for them, its events, its end. The public handle around it is
- * relay/mux_handle.c, which opens the carriers' streams. */
+/* The mux: many connections over one carrier at a time. The public handle that contains it is in relay/mux_handle.c,
+ * which also opens the carriers' streams. */
 #ifndef UVR_MUX_MUX_H
 #define UVR_MUX_MUX_H
 
 #include "mux/core.h"
 
-/* Makes a mux in *mux, which is all zero but for its `context`, `streams`, `role`, `options` (valid, without zeros that
- * stand for defaults), `allow` and `events`. It has one reference. */
+/* Initialises *mux with one reference, the owner's. The caller has set `context`, `streams`, `role`, `options`
+ * (checked, and with all defaults filled in), `allow` and `events`; everything else must be zero. */
 void uvr_mux_init(uvr_mux *mux);
 
-/* Makes a carrier, as yet without a stream. `opener`, `on_end` and `on_closed` as in carrier.h. Returns 0 and *out; or
- * UV_ENOMEM. Only if the mux has none. */
+/* Makes a carrier, which does not have its stream yet. The mux must not have one. For `opener`, `on_end` and
+ * `on_closed` see uvr_mux_carrier_config. Returns 0 and *out, or UV_ENOMEM. */
 int uvr_mux_attach(uvr_mux *mux, void *opener, void (*on_end)(void *opener, uvr_closing *closing),
                    void (*on_closed)(void *opener), uvr_mux_carrier **out);
 
-/* Ends the carrier, if there is one, in the next wakeup. */
+/* Ends the carrier, if there is one, on the next wakeup. */
 void uvr_mux_detach(uvr_mux *mux);
 
-/* Ends the mux: in the next wakeup what waits fails and the carrier ends; later, when nothing refers to it any more,
- * on_closed comes. Once. */
+/* Closes the mux. On the next wakeup the carrier ends and the waiting streams fail. on_closed is called once, later,
+ * when nothing refers to the mux any more. Must be called once. */
 void uvr_mux_close(uvr_mux *mux);
 
 #endif

@@ -1,11 +1,11 @@
 /* The near end of a mux: asking the far end for connections.
  *
- * A stream that is to be connected waits in the mux's list until there is a carrier that is up, and room. Then it is
- * opened, `CONNECT ADDRESS` is written, and the answer read: OK, and it is connected; ERR, and that is the result. If
- * the carrier ends before the answer has come, nothing has happened yet, and the stream waits again, as the first.
+ * Happy path: a stream waits in the mux's list until there is a carrier that is up and has room. Then it is opened over
+ * that carrier, `CONNECT ADDRESS` is written, and the answer is read. After OK the stream is connected. If the carrier
+ * ends before the answer is received, the stream waits again, at the head of the list, as if nothing had happened.
  *
- * Ways to fail: what the far end says; an answer that is none; a reset instead of an answer; the mux is being closed.
- */
+ * Ways to fail: the far end answers ERR with a reason; the answer is neither OK nor ERR, or too long; the stream ends
+ * or is reset before the answer; the mux is being closed. */
 #include "mux/near.h"
 
 #include <inttypes.h>
@@ -21,7 +21,7 @@ enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
 static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
 {
   if (error == NULL) {
-    uvr_mux_stream_connected(s);
+    uvr_mux_stream_set_connected(s);
   } else {
     uvr_free(&s->base.context->memory, s->line);
     s->line = NULL;
@@ -31,6 +31,8 @@ static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
 }
 
 /* The answer. */
+
+/* Returns the code of libuv with this name, or UV_UNKNOWN. */
 
 static int code_of(const char *name, size_t length)
 {
@@ -50,7 +52,7 @@ static int code_of(const char *name, size_t length)
   return UV_UNKNOWN;
 }
 
-/* Whether what the far end says can be shown as it is. */
+/* Whether a text of the far end is valid UTF-8 without control characters, so that it can be shown as it is. */
 static bool is_plain(const char *text)
 {
   uint32_t point = 0;
@@ -63,8 +65,8 @@ static bool is_plain(const char *text)
   return *text == '\0';
 }
 
-/* Reads OK, or ERR CODE TEXT. Returns 0 or the code, with *error. */
-static int read_answer(const uvr_mux_stream *s, uvrelay_error_t *error)
+/* Parses OK, or ERR CODE TEXT. Returns 0, or the code with *error. */
+static int parse_answer(const uvr_mux_stream *s, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   const char *line = s->line;
@@ -84,12 +86,12 @@ static int read_answer(const uvr_mux_stream *s, uvrelay_error_t *error)
                        is_plain(text) ? text : uvr_quote(quoted, text));
 }
 
-/* It did not come. */
+/* There is no answer. */
 static void fail(uvr_mux_stream *s, int code)
 {
   uvrelay_error_t error;
   if (uvr_mux_carrier_fault(s->carrier) != NULL) {
-    uvr_mux_stream_leave(s);
+    uvr_mux_stream_unbind(s);
     uvr_list_prepend(&s->mux->waiting, &s->waiting);
     uvr_mux_wake(s->mux);
     return;
@@ -110,10 +112,10 @@ static void on_answer(uvr_mux_stream *s, int code)
     fail(s, code);
     return;
   }
-  report(s, read_answer(s, &error) == 0 ? NULL : &error);
+  report(s, parse_answer(s, &error) == 0 ? NULL : &error);
 }
 
-static void on_asked(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+static void on_request_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_mux_stream *s = user;
   if (outcome != UVR_DONE) {
@@ -123,9 +125,9 @@ static void on_asked(void *user, uvr_outcome outcome, const uvrelay_error_t *err
   uvr_mux_stream_read_line(s, on_answer);
 }
 
-static void ask(uvr_mux_stream *s)
+static void send_request(uvr_mux_stream *s)
 {
-  uvr_stream_write(&s->base, s->request, strlen(s->request), on_asked, s);
+  uvr_stream_write(&s->base, s->request, strlen(s->request), on_request_written, s);
 }
 
 static void fail_waiting(uvr_mux *mux)
@@ -146,18 +148,19 @@ void uvr_mux_near_open_waiting(uvr_mux *mux)
   }
   while (mux->carrier != NULL && uvr_mux_carrier_is_up(mux->carrier) && !uvr_list_is_empty(&mux->waiting)) {
     uvr_mux_stream *s = UVR_LISTED(uvr_list_first(&mux->waiting), uvr_mux_stream, waiting);
-    if (!uvr_yamux_open(uvr_mux_carrier_session(mux->carrier), &s->yamux, s)) {
+    if (!uvr_yamux_open(uvr_mux_carrier_yamux(mux->carrier), &s->yamux, s)) {
       return;
     }
     uvr_list_remove(&s->waiting);
-    uvr_mux_stream_use(s, mux->carrier);
-    ask(s);
+    uvr_mux_stream_bind(s, mux->carrier);
+    send_request(s);
   }
 }
 
 /* The request. */
 
-/* Writes it, with the options that the far end's own are not. A canonical address and all of these fit. */
+/* Writes the request, with those options that differ from the far end's defaults. The longest address and all options
+ * fit into a line. */
 static void write_request(const uvr_via_target *target, char request[UVR_MUX_LINE_MAX + 1])
 {
   const char *address = target->address->canonical + strlen("via:");

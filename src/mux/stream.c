@@ -1,25 +1,26 @@
-/* A stream of a mux: see stream_mux.h.
+/* A stream of a mux: see stream.h.
  *
- * Bytes that come wait in the yamux stream until they are read. What is read counts as taken, so that the peer may send
- * more, one buffer later than it is read: a reader that asks for the next buffer may still be writing the last one.
+ * Happy path: received data waits in the yamux stream until it is read. A buffer counts as consumed, which lets the
+ * peer send more, only when the buffer after the next is asked for: a reader that asks for the next one may still be
+ * writing the last one.
  *
- * Closing: if all was said, an end of our own goes first. A peer of another kind, which may throw away at a reset what
- * it has not read, then has a moment to end as well; what comes is thrown away. After that, or where the owner says
- * that not all was said, the stream is reset. The peer sees a reset alone as a failure, and one behind an end as its
- * peer's leaving.
+ * Closing: the end of the output is sent, unless the owner says that the data is incomplete. A peer that is not uvrelay
+ * may discard unread data at a reset. It therefore has a moment to end as well, during which received data is
+ * discarded. Then the stream is reset. To the peer, a reset alone is a failure, and a reset after an end means that we
+ * have left.
  *
- * Ways to fail: a reset by the peer, and the end of the carrier, which is as many resets. */
+ * Ways to fail: the peer resets the stream; the carrier ends, which resets all its streams. */
 #include "mux/stream.h"
 
 #include <assert.h>
 #include <string.h>
 
-static uvr_mux_stream *of(uvr_stream *stream)
+static uvr_mux_stream *mux_stream_of(uvr_stream *stream)
 {
   return (uvr_mux_stream *)stream;
 }
 
-/* Why there is nothing more to be read or written. */
+/* Describes why nothing more can be read or written: the stream was reset. */
 static uvr_outcome reset_outcome(const uvr_mux_stream *s, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   const uvrelay_error_t *fault = uvr_mux_carrier_fault(s->carrier);
@@ -50,7 +51,7 @@ static void on_timer_closed(uv_handle_t *handle)
   uvr_free(memory, s);
   on_close(user);
   if (carrier != NULL) {
-    uvr_mux_carrier_drop(carrier);
+    uvr_mux_carrier_unref(carrier);
   }
   uvr_mux_unref(mux);
 }
@@ -66,13 +67,13 @@ static void finish(uvr_mux_stream *s)
   }
 }
 
-static void on_patience(uv_timer_t *timer)
+static void on_close_timeout(uv_timer_t *timer)
 {
   finish(timer->data);
 }
 
-/* While closing: goes on as far as it can. */
-static void close_on(uvr_mux_stream *s)
+/* Goes on with closing as far as possible at present. */
+static void continue_closing(uvr_mux_stream *s)
 {
   uvr_buffer *buffer;
   uvr_yamux_found found;
@@ -80,19 +81,19 @@ static void close_on(uvr_mux_stream *s)
     uvr_buffer_put(&s->base.context->buffers, buffer);
   }
   bool ended = found == UVR_YAMUX_RESET || uvr_yamux_has_ended(&s->yamux);
-  bool bears_reset = uvr_yamux_peer_is_ours(uvr_mux_carrier_session(s->carrier));
-  if (!s->shutting && (ended || bears_reset)) {
+  bool survives_reset = uvr_yamux_peer_is_ours(uvr_mux_carrier_yamux(s->carrier));
+  if (!s->shutting && (ended || survives_reset)) {
     finish(s);
   } else if (!s->shutting && !uv_is_active((uv_handle_t *)&s->timer)) {
-    (void)uv_timer_start(&s->timer, on_patience, s->base.context->patience.close_ms, 0);
+    (void)uv_timer_start(&s->timer, on_close_timeout, s->base.context->patience.close_ms, 0);
   }
 }
 
 static void mux_close(uvr_stream *stream, uvr_close_how how)
 {
-  uvr_mux_stream *s = of(stream);
-  bool cut =
-      uvr_close_is_cut(how) || s->writing || s->request != NULL; /* of a request that is taken back nothing stays */
+  uvr_mux_stream *s = mux_stream_of(stream);
+  /* A stream with an unanswered request is cut, so that nothing of the request remains. */
+  bool cut = uvr_close_is_cut(how) || s->writing || s->request != NULL;
   s->closing = true;
   s->reading = false;
   s->watching = false;
@@ -112,17 +113,17 @@ static void mux_close(uvr_stream *stream, uvr_close_how how)
     s->shut = true;
     s->shutting = uvr_yamux_finish(&s->yamux);
   }
-  close_on(s);
+  continue_closing(s);
 }
 
 static void mux_hurry(uvr_stream *stream)
 {
-  finish(of(stream));
+  finish(mux_stream_of(stream));
 }
 
 /* Reading. */
 
-static void give(uvr_mux_stream *s)
+static void deliver(uvr_mux_stream *s)
 {
   uvr_buffer *buffer;
   uvrelay_error_t error;
@@ -132,7 +133,7 @@ static void give(uvr_mux_stream *s)
   }
   s->reading = false;
   if (found == UVR_YAMUX_BYTES) {
-    s->given[0] = buffer->length;
+    s->delivered[0] = buffer->length;
     s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
   } else if (found == UVR_YAMUX_END) {
     s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
@@ -144,15 +145,15 @@ static void give(uvr_mux_stream *s)
 
 static void mux_read(uvr_stream *stream)
 {
-  uvr_mux_stream *s = of(stream);
-  size_t taken = s->given[1];
-  s->given[1] = s->given[0];
-  s->given[0] = 0;
-  if (taken > 0) {
-    uvr_yamux_consumed(&s->yamux, taken);
+  uvr_mux_stream *s = mux_stream_of(stream);
+  size_t consumed = s->delivered[1];
+  s->delivered[1] = s->delivered[0];
+  s->delivered[0] = 0;
+  if (consumed > 0) {
+    uvr_yamux_consumed(&s->yamux, consumed);
   }
   s->reading = true;
-  give(s);
+  deliver(s);
 }
 
 static void report_lost(uvr_mux_stream *s)
@@ -173,7 +174,7 @@ static void on_watched(uv_timer_t *timer)
 
 static void mux_watch(uvr_stream *stream)
 {
-  uvr_mux_stream *s = of(stream);
+  uvr_mux_stream *s = mux_stream_of(stream);
   s->watching = true;
   if (uvr_yamux_is_reset(&s->yamux)) {
     (void)uv_timer_start(&s->timer, on_watched, 0, 0);
@@ -187,16 +188,16 @@ void uvr_mux_stream_unwatch(uvr_mux_stream *stream)
 
 static bool mux_is_lost(uvr_stream *stream)
 {
-  return uvr_yamux_is_reset(&of(stream)->yamux);
+  return uvr_yamux_is_reset(&mux_stream_of(stream)->yamux);
 }
 
 void uvr_mux_stream_readable(uvr_yamux_stream *stream)
 {
   uvr_mux_stream *s = stream->user;
   if (s->closing) {
-    close_on(s);
+    continue_closing(s);
   } else if (s->reading) {
-    give(s);
+    deliver(s);
   } else if (s->watching && uvr_yamux_is_reset(&s->yamux)) {
     report_lost(s);
   }
@@ -206,7 +207,7 @@ void uvr_mux_stream_readable(uvr_yamux_stream *stream)
 
 static void mux_write(uvr_stream *stream, const char *data, size_t length)
 {
-  uvr_mux_stream *s = of(stream);
+  uvr_mux_stream *s = mux_stream_of(stream);
   uvrelay_error_t error;
   s->writing = uvr_yamux_write(&s->yamux, data, length);
   if (!s->writing) {
@@ -217,12 +218,12 @@ static void mux_write(uvr_stream *stream, const char *data, size_t length)
 
 static size_t mux_unwritten(uvr_stream *stream)
 {
-  return uvr_yamux_unwritten(&of(stream)->yamux);
+  return uvr_yamux_unwritten(&mux_stream_of(stream)->yamux);
 }
 
 static void mux_shutdown(uvr_stream *stream)
 {
-  uvr_mux_stream *s = of(stream);
+  uvr_mux_stream *s = mux_stream_of(stream);
   uvrelay_error_t error;
   s->shut = true;
   s->shutting = uvr_yamux_finish(&s->yamux);
@@ -240,7 +241,7 @@ void uvr_mux_stream_written(uvr_yamux_stream *stream)
   s->shutting = false;
   s->writing = false;
   if (s->closing) {
-    close_on(s);
+    continue_closing(s);
     return;
   }
   uvr_outcome outcome = UVR_DONE;
@@ -295,7 +296,7 @@ void uvr_mux_stream_read_line(uvr_mux_stream *stream, uvr_mux_stream_line_cb on_
   uvr_stream_read(&stream->base, on_line_read, stream);
 }
 
-/* Making. */
+/* Making and binding. */
 
 static const uvr_stream_ops ops = {.read = mux_read,
                                    .write = mux_write,
@@ -325,14 +326,14 @@ uvr_mux_stream *uvr_mux_stream_new(uvr_mux *mux, const char *name)
   return s;
 }
 
-void uvr_mux_stream_use(uvr_mux_stream *stream, uvr_mux_carrier *carrier)
+void uvr_mux_stream_bind(uvr_mux_stream *stream, uvr_mux_carrier *carrier)
 {
   stream->carrier = carrier;
   stream->yamux.user = stream;
-  uvr_mux_carrier_hold(carrier);
+  uvr_mux_carrier_ref(carrier);
 }
 
-void uvr_mux_stream_connected(uvr_mux_stream *stream)
+void uvr_mux_stream_set_connected(uvr_mux_stream *stream)
 {
   uvr_free(&stream->base.context->memory, stream->line);
   stream->line = NULL;
@@ -341,13 +342,13 @@ void uvr_mux_stream_connected(uvr_mux_stream *stream)
   uvr_mux_carrier_count(stream->carrier, true);
 }
 
-void uvr_mux_stream_leave(uvr_mux_stream *stream)
+void uvr_mux_stream_unbind(uvr_mux_stream *stream)
 {
   uvr_mux_carrier *carrier = stream->carrier;
   assert(!stream->reading && !stream->writing);
   uvr_yamux_release(&stream->yamux);
   memset(&stream->yamux, 0, sizeof(stream->yamux));
-  memset(stream->given, 0, sizeof(stream->given));
+  memset(stream->delivered, 0, sizeof(stream->delivered));
   stream->carrier = NULL;
-  uvr_mux_carrier_drop(carrier);
+  uvr_mux_carrier_unref(carrier);
 }

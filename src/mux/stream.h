@@ -1,4 +1,4 @@
-/* A stream of a mux, as a stream like any other. */
+/* A stream of a mux, with the interface of any other stream. */
 #ifndef UVR_MUX_STREAM_H
 #define UVR_MUX_STREAM_H
 
@@ -9,52 +9,52 @@ typedef struct uvr_mux_stream uvr_mux_stream;
 struct uvr_mux_stream {
   uvr_stream base;
   uvr_mux *mux;
-  uvr_mux_carrier *carrier; /* over which it is open; NULL: over none yet */
+  uvr_mux_carrier *carrier; /* the carrier that it is bound to, or NULL */
   uvr_yamux_stream yamux;
-  uv_timer_t timer; /* brings what must come later; while closing: patience */
-  bool reading;     /* its callbacks are awaited */
-  bool writing;
-  bool shutting;
-  bool watching;
-  bool shut; /* shutdown was asked for */
-  bool closing;
-  bool finishing;
-  bool counted;    /* as a connection over its carrier */
-  size_t given[2]; /* lengths of the last two buffers that were read, the last one first */
+  uv_timer_t timer;    /* reports a watch's result from the loop; while closing, limits how long that takes */
+  bool reading;        /* a read is under way */
+  bool writing;        /* a write is under way */
+  bool shutting;       /* a shutdown is under way */
+  bool watching;       /* a watch is under way */
+  bool shut;           /* the end of the output was handed to yamux */
+  bool closing;        /* the owner has closed it */
+  bool finishing;      /* it is released by yamux and will be freed */
+  bool counted;        /* it is counted as a connection over its carrier */
+  size_t delivered[2]; /* lengths of the last two buffers that were read, the latest first */
 
-  /* While it is being connected: near.c. */
+  /* While it is being connected: see near.c and far.c. */
   uvr_list_node waiting; /* in the mux's list */
-  char *line;            /* that is read: UVR_MUX_LINE_MAX bytes and a NUL; ours */
+  char *line;            /* the line being read: UVR_MUX_LINE_MAX bytes and a NUL; freed with the stream */
   size_t line_length;
   void (*on_line)(uvr_mux_stream *stream, int code);
-  char *request; /* in the same memory */
+  char *request; /* near end: the request, in the memory of `line` */
   uvr_via_cb on_result;
   void *result_user;
   char name[];
 };
 
-/* Makes one, open over no carrier, with no line. NULL: no memory. */
+/* Makes a stream that is bound to no carrier and has no line. Returns NULL when there is no memory. */
 uvr_mux_stream *uvr_mux_stream_new(uvr_mux *mux, const char *name);
 
-/* It is open, or about to be, over this carrier, in its member `yamux`. */
-void uvr_mux_stream_use(uvr_mux_stream *stream, uvr_mux_carrier *carrier);
+/* Binds the stream to the carrier over which its member `yamux` is open or about to be. */
+void uvr_mux_stream_bind(uvr_mux_stream *stream, uvr_mux_carrier *carrier);
 
-/* It is not, any more: what was read and written is forgotten. Only with nothing under way. */
-void uvr_mux_stream_leave(uvr_mux_stream *stream);
+/* Unbinds the stream from its carrier and forgets what was read and written. No read or write may be under way. */
+void uvr_mux_stream_unbind(uvr_mux_stream *stream);
 
-/* It is connected: there is no line any more. */
-void uvr_mux_stream_connected(uvr_mux_stream *stream);
+/* Marks the stream as connected: frees its line and counts it as a connection over its carrier. */
+void uvr_mux_stream_set_connected(uvr_mux_stream *stream);
 
-/* Takes uvr_stream_watch back. */
+/* Cancels uvr_stream_watch. */
 void uvr_mux_stream_unwatch(uvr_mux_stream *stream);
 
-/* For the events of yamux. */
+/* Handle the events of yamux. */
 void uvr_mux_stream_readable(uvr_yamux_stream *stream);
 void uvr_mux_stream_written(uvr_yamux_stream *stream);
 
-/* Reads a line of at most UVR_MUX_LINE_MAX bytes into `line`, which it must have, without the newline. What comes
- * behind stays to be read. on_line comes once, perhaps before this returns, unless the stream is closed before: code 0,
- * or why there is none: UV_EOF, UV_EMSGSIZE, UV_EPROTO (a NUL in it), or as reading failed. */
+/* Reads a line of at most UVR_MUX_LINE_MAX bytes into `line`, which must be set, without its newline. What follows the
+ * line is left to be read. on_line is called once, perhaps before this returns, unless the stream is closed first.
+ * `code` is 0; or UV_EOF, UV_EMSGSIZE (the line is too long), UV_EPROTO (it contains a NUL), or why reading failed. */
 typedef void (*uvr_mux_stream_line_cb)(uvr_mux_stream *stream, int code);
 void uvr_mux_stream_read_line(uvr_mux_stream *stream, uvr_mux_stream_line_cb on_line);
 

@@ -1,10 +1,11 @@
-/* One direction of a pair as a small state machine; events of the pump change its state, and each change is checked
- * and logged by set_state.
+/* One direction of a pair, as a small state machine. Events of the pump change its state. Every change goes through
+ * set_state, which checks it.
  *
- *   OPEN -> TELLING_END   the source has ended, after all its bytes were written
- *   TELLING_END -> ENDED  the sink was told, cannot be told, or need not be told any more
- *   any -> LOST           nobody takes anything any more
- */
+ *   OPEN -> PASSING_END   the source has ended, and all its bytes are written
+ *   PASSING_END -> ENDED  the end was passed on, cannot be passed on, or need not be
+ *   any -> LOST           the sink is gone
+ *
+ * Ways to fail: the source or the sink fails, or the source is gone. The flow only reports this; the pair ends it. */
 #include "relay/flow.h"
 
 #include <assert.h>
@@ -12,24 +13,24 @@
 
 static void set_state(uvr_flow *flow, uvr_flow_state state)
 {
-  assert(state == UVR_FLOW_LOST || (state == UVR_FLOW_TELLING_END && flow->state == UVR_FLOW_OPEN) ||
-         (state == UVR_FLOW_ENDED && flow->state == UVR_FLOW_TELLING_END));
+  assert(state == UVR_FLOW_LOST || (state == UVR_FLOW_PASSING_END && flow->state == UVR_FLOW_OPEN) ||
+         (state == UVR_FLOW_ENDED && flow->state == UVR_FLOW_PASSING_END));
   flow->state = state;
-  if (state == UVR_FLOW_TELLING_END) {
+  if (state == UVR_FLOW_PASSING_END) {
     uvr_log_line(&flow->pump.source->context->log, "%s: end of input after %" PRIu64 " bytes", flow->pump.source->name,
                  uvr_pump_bytes(&flow->pump));
   }
 }
 
-static void on_told(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+static void on_end_passed(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_flow *flow = user;
   if (outcome == UVR_FAILED) {
     flow->events->on_sink_failed(flow, error);
-  } else if (flow->state == UVR_FLOW_TELLING_END) {
-    if (flow->told != NULL) {
+  } else if (flow->state == UVR_FLOW_PASSING_END) {
+    if (flow->end_note != NULL) {
       uvr_log_line(&flow->pump.sink->context->log, "%s: %s", flow->pump.sink->name,
-                   outcome == UVR_DONE ? flow->told : error->text);
+                   outcome == UVR_DONE ? flow->end_note : error->text);
     }
     set_state(flow, UVR_FLOW_ENDED);
     flow->events->on_ended(flow, true);
@@ -41,7 +42,7 @@ void uvr_flow_pass_end(uvr_flow *flow)
   uvr_stream *sink = flow->pump.sink;
   bool marks = flow->eof == UVRELAY_EOF_MARKER && sink->ops->can_mark_end;
   if (flow->eof != UVRELAY_EOF_NONE && (sink->can_half_close || marks)) {
-    uvr_stream_shutdown(sink, on_told, flow);
+    uvr_stream_shutdown(sink, on_end_passed, flow);
     return;
   }
   set_state(flow, UVR_FLOW_ENDED);
@@ -50,7 +51,7 @@ void uvr_flow_pass_end(uvr_flow *flow)
 
 void uvr_flow_end(uvr_flow *flow)
 {
-  if (flow->state == UVR_FLOW_TELLING_END) {
+  if (flow->state == UVR_FLOW_PASSING_END) {
     set_state(flow, UVR_FLOW_ENDED);
   }
 }
@@ -66,7 +67,7 @@ static void on_pump_end(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t 
   uvr_flow *flow = (uvr_flow *)pump;
   switch (end) {
   case UVR_PUMP_SOURCE_ENDED:
-    set_state(flow, UVR_FLOW_TELLING_END);
+    set_state(flow, UVR_FLOW_PASSING_END);
     flow->events->on_source_end(flow);
     break;
   case UVR_PUMP_SOURCE_GONE:

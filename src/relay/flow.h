@@ -1,4 +1,5 @@
-/* One direction of a pair: a pump from its source to its sink, and then the passing on of the source's end. */
+/* One direction of a pair: a pump moves bytes from a source to a sink, and then the source's end of input is passed on
+ * to the sink. */
 #ifndef UVR_RELAY_FLOW_H
 #define UVR_RELAY_FLOW_H
 
@@ -6,53 +7,55 @@
 #include "uvrelay.h"
 
 typedef enum uvr_flow_state {
-  UVR_FLOW_OPEN,        /* bytes flow, or will */
-  UVR_FLOW_TELLING_END, /* the source's end of input has come, and the sink does not know of it yet */
-  UVR_FLOW_ENDED,       /* the sink knows, or cannot be told */
-  UVR_FLOW_LOST         /* nobody takes what the source sends */
+  UVR_FLOW_OPEN,        /* bytes flow, or will once both streams are connected */
+  UVR_FLOW_PASSING_END, /* the source has ended, and this is being passed on to the sink */
+  UVR_FLOW_ENDED,       /* the end was passed on, cannot be passed on, or need not be */
+  UVR_FLOW_LOST         /* the sink is gone, and nobody accepts what the source sends */
 } uvr_flow_state;
 
 typedef struct uvr_flow uvr_flow;
 
-/* What the pair decides upon. Each may end the flow. */
+/* Events about which the pair decides. Each handler may end the flow. */
 typedef struct uvr_flow_events {
-  void (*on_source_end)(uvr_flow *flow); /* the end of input, to be passed on by uvr_flow_pass_end */
+  void (*on_source_end)(uvr_flow *flow); /* the source has ended; uvr_flow_pass_end passes this on */
   void (*on_source_gone)(uvr_flow *flow, const uvrelay_error_t *error);
   void (*on_source_failed)(uvr_flow *flow, const uvrelay_error_t *error);
   void (*on_sink_gone)(uvr_flow *flow, const uvrelay_error_t *error); /* the flow is LOST */
   void (*on_sink_failed)(uvr_flow *flow, const uvrelay_error_t *error);
-  void (*on_ended)(uvr_flow *flow, bool told); /* the flow is ENDED; `told`: the sink knows */
-  void (*on_full)(uvr_flow *flow);             /* both buffers of the pump are full; may be NULL */
+  void (*on_ended)(uvr_flow *flow, bool passed); /* the flow is ENDED; `passed`: the sink was told of the end */
+  void (*on_full)(uvr_flow *flow);               /* both buffers of the pump are full; may be NULL */
 } uvr_flow_events;
 
 struct uvr_flow {
-  uvr_pump pump; /* first: a flow is found from it */
+  uvr_pump pump; /* must be the first member */
   uvr_flow_state state;
   const uvr_flow_events *events;
   void *user;
-  uvrelay_eof_t eof; /* how the sink is to learn of the source's end */
-  const char *told;  /* logged, behind the sink's name, when it knows; may be NULL */
+  uvrelay_eof_t eof;    /* how the source's end is passed on */
+  const char *end_note; /* what is logged after the sink's name when the end was passed on; may be NULL */
 };
 
-/* Begins to move bytes; events may come before this returns. What other members there are is set before. */
+/* Begins to move bytes. Events may come before this returns. The caller has set `events`, `user`, `eof` and `end_note`;
+ * everything else must be zero. */
 void uvr_flow_start(uvr_flow *flow, uvr_context *context, uvr_stream *source, uvr_stream *sink);
 
-/* After on_source_end: tells the sink, if its kind and `eof` allow that. on_ended comes once that is done. */
+/* After on_source_end: passes the end on to the sink, if its kind and `eof` allow that. on_ended is called when this is
+ * done. */
 void uvr_flow_pass_end(uvr_flow *flow);
 
-/* The sink need not be told any more: it is gone, after it has learnt of the end or while it was being told. */
+/* Ends the flow if the source's end is being passed on: this need not be waited for, as the sink has left by itself. */
 void uvr_flow_end(uvr_flow *flow);
 
-/* Nobody takes anything any more. */
+/* Stops the flow, as nobody accepts what the source sends. */
 void uvr_flow_lose(uvr_flow *flow);
 
-/* Whether the source's end of input has come. */
+/* Whether the source has ended. */
 static inline bool uvr_flow_source_has_ended(const uvr_flow *flow)
 {
-  return flow->state == UVR_FLOW_TELLING_END || flow->state == UVR_FLOW_ENDED;
+  return flow->state == UVR_FLOW_PASSING_END || flow->state == UVR_FLOW_ENDED;
 }
 
-/* Whether nothing more goes to the sink, not even the end. */
+/* Whether nothing more is passed on to the sink, not even the end. */
 static inline bool uvr_flow_is_over(const uvr_flow *flow)
 {
   return flow->state == UVR_FLOW_ENDED || flow->state == UVR_FLOW_LOST;

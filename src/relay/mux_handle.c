@@ -1,7 +1,11 @@
-/* The public mux: its options, the opening of its carriers, the sessions of its far end, its end.
+/* The public mux: its options, the opening of its carriers, the sessions of its far end, and its closing.
  *
- * A carrier's stream is made of an endpoint as a session's is: it is there, or it is dialled, once, within the time
- * that the greeting has. What was opened is released when the carrier has closed its stream. */
+ * Happy path: an endpoint is attached as the carrier. Its stream is made like that of a session: the opener makes it,
+ * or an address is dialled, without retries and within the time limit for the greeting. The carrier then owns the
+ * stream. When it has closed the stream, the endpoint is released.
+ *
+ * Ways to fail: the endpoint cannot be adopted, and it still belongs to the host; it cannot be opened or dialled, which
+ * ends the carrier. */
 #include <string.h>
 
 #include "base/abi.h"
@@ -18,7 +22,7 @@ enum { PING_MS = 30000, PING_TIMEOUT_MS = 10000, GREETING_MS = 30000, OPEN_RETRY
 
 typedef struct carrier_opener {
   uvrelay_mux_t *mux;
-  uvr_mux_carrier *carrier;
+  uvr_mux_carrier *carrier; /* NULL once it has ended */
   uvr_opener opener;
   uvr_dial *dial;
   uv_timer_t timer;
@@ -66,9 +70,9 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
     uvr_mux_carrier_end(o->carrier, UVRELAY_MUX_DOWN_EARLY, error);
   } else {
     uvr_opener_forget_address(&o->mux->mux.context->memory, &o->opener);
-    uvr_mux_carrier_use(o->carrier, stream);
+    uvr_mux_carrier_start(o->carrier, stream);
   }
-  uvr_dial_close(dial, on_dial_closed, &o->closing); /* last, as the error is its */
+  uvr_dial_close(dial, on_dial_closed, &o->closing); /* comes last, as the error belongs to the dial */
 }
 
 static void dial(carrier_opener *o)
@@ -90,7 +94,7 @@ static void on_open_timer(uv_timer_t *timer)
   case UVR_OPENING_DONE: {
     uvr_stream *stream = o->opener.stream;
     o->opener.stream = NULL;
-    uvr_mux_carrier_use(o->carrier, stream);
+    uvr_mux_carrier_start(o->carrier, stream);
     break;
   }
   case UVR_OPENING_ADDRESS:
@@ -125,7 +129,7 @@ static int attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier)
   }
   o->mux = mux;
   uvr_mux_ref(&mux->mux);
-  uvr_opener_begin(&o->opener);
+  uvr_opener_commit(&o->opener);
   (void)uv_timer_init(relay->context.loop, &o->timer);
   o->timer.data = o;
   (void)uv_timer_start(&o->timer, on_open_timer, 0, 0);
@@ -185,7 +189,7 @@ static bool may_connect(void *user)
   return uvr_relay_is_open(((const uvrelay_mux_t *)user)->relay);
 }
 
-/* Events, and the end. */
+/* Events and closing. */
 
 static void on_event(void *user, const uvrelay_mux_event_t *event)
 {
@@ -234,7 +238,7 @@ static void part_end(uvr_part *part, uvr_relay_state state)
 
 static bool part_is_busy(const uvr_part *part)
 {
-  (void)part; /* with its last connection a mux is done */
+  (void)part; /* a stop waits only for the sessions over a mux */
   return false;
 }
 
@@ -276,7 +280,7 @@ void uvrelay_mux_close(uvrelay_mux_t *mux, uvrelay_mux_cb cb, void *user)
 {
   mux->close_cb = cb;
   mux->close_user = user;
-  if (!mux->mux.closing) { /* else the relay's close has done it */
+  if (!mux->mux.closing) { /* otherwise the relay's close has closed it already */
     uvr_mux_close(&mux->mux);
   }
 }
@@ -325,7 +329,7 @@ static uvrelay_mux_t *make(uvrelay_t *relay, uvrelay_mux_role_t role, const uvre
   mux->mux.events = (uvr_mux_events){.on_event = on_event,
                                      .on_closed = on_mux_closed,
                                      .may_connect = may_connect,
-                                     .start = start_session,
+                                     .start_session = start_session,
                                      .user = mux};
   if (copy_patterns(&mux->mux, options) != 0) {
     free_mux(mux);

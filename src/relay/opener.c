@@ -1,7 +1,10 @@
-/* From an endpoint to a stream: see opener.h.
+/* From a public endpoint to a stream: see opener.h.
  *
- * Ways to fail: an endpoint that cannot be used is refused when it is to be adopted, and stays its owner's; standard
- * descriptors that cannot be opened are closed, and opening has failed. */
+ * Happy path: the endpoint is checked and adopted; the adoption becomes final; the stream is made, or the address is
+ * dialled by the opener's owner; when all is closed, the endpoint is released.
+ *
+ * Ways to fail: an endpoint that cannot be used is not adopted and still belongs to the host; standard descriptors that
+ * cannot be opened are closed, and opening fails. */
 #include "relay/opener.h"
 
 #include "base/abi.h"
@@ -12,14 +15,14 @@
 #include "stream/stdio_os.h"
 #include "stream/uv.h"
 
-/* Taking. */
+/* Adopting. */
 
 bool uvr_opener_is_stream(const uvr_opener *opener, const uv_stream_t *stream)
 {
   return opener->endpoint.type == UVRELAY_STREAM && opener->endpoint.stream == stream;
 }
 
-/* libuv calls a TCP handle readable and writable while it is still connecting. */
+/* libuv reports a TCP handle as readable and writable while it is still connecting. */
 static bool is_connected(const uv_stream_t *stream)
 {
   struct sockaddr_storage address;
@@ -49,7 +52,7 @@ static int check_stream(uvrelay_t *relay, const uv_stream_t *stream)
   return 0;
 }
 
-/* Whether it goes through the far end shows in its text, or by what this system cannot do. */
+/* An address goes through a mux if its text says so or if this system cannot connect to it. */
 static int check_address(uvrelay_t *relay, uvr_opener *opener)
 {
   uvr_address *address = uvr_alloc(&relay->context.memory, sizeof(*address));
@@ -102,7 +105,7 @@ void uvr_opener_give_back(uvrelay_t *relay, uvr_opener *opener)
   uvr_opener_forget_address(&relay->context.memory, opener);
 }
 
-void uvr_opener_begin(uvr_opener *opener)
+void uvr_opener_commit(uvr_opener *opener)
 {
   if (opener->endpoint.type == UVRELAY_NPIPE) {
     uvr_npipe_give(opener->endpoint.npipe);
@@ -112,18 +115,18 @@ void uvr_opener_begin(uvr_opener *opener)
 
 /* Opening. */
 
-/* The numbers of the standard descriptors must stay taken: libuv does not close them, and others would be given them.
- */
-static uv_file take_fd(uv_file fd)
+/* The numbers of the standard descriptors must stay in use, as libuv does not close them and any other file could get
+ * them. So the file moves to another descriptor. */
+static uv_file detach_fd(uv_file fd)
 {
   return fd >= 0 && fd <= 2 ? uvr_stdio_detach(fd) : fd;
 }
 
 static uvr_opening open_stdio(uvr_context *context, uvr_opener *opener, uvrelay_error_t *error)
 {
-  uv_file input = take_fd(opener->endpoint.input);
-  uv_file output = take_fd(opener->endpoint.output);
-  opener->endpoint.input = -1; /* they are closed even if this fails */
+  uv_file input = detach_fd(opener->endpoint.input);
+  uv_file output = detach_fd(opener->endpoint.output);
+  opener->endpoint.input = -1; /* the descriptors are closed even if this fails */
   opener->endpoint.output = -1;
   return uvr_stream_stdio_new(context, input, output, &opener->stream, error) == 0 ? UVR_OPENING_DONE
                                                                                    : UVR_OPENING_FAILED;
@@ -141,7 +144,7 @@ uvr_opening uvr_opener_open(uvr_context *context, uvr_opener *opener, uvrelay_er
   case UVRELAY_STDIO:
     return open_stdio(context, opener, error);
   case UVRELAY_ADDRESS:
-  case UVRELAY_STREAM: /* has it from the start */
+  case UVRELAY_STREAM: /* was adopted with its stream */
     break;
   }
   return UVR_OPENING_ADDRESS;
@@ -163,13 +166,13 @@ void uvr_opener_close(uvr_opener *opener, uvr_closing *closing)
   if (stream != NULL) {
     uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(closing), closing);
   } else if (opener->endpoint.type == UVRELAY_STDIO) {
-    uvr_stream_stdio_discard(take_fd(opener->endpoint.input), take_fd(opener->endpoint.output));
+    uvr_stream_stdio_discard(detach_fd(opener->endpoint.input), detach_fd(opener->endpoint.output));
     opener->endpoint.input = -1;
     opener->endpoint.output = -1;
   }
 }
 
-/* A named pipe's handle is the last of it to go, as its stream works with the handle's memory. */
+/* A named pipe's handle is released last, as its stream uses the handle's memory. */
 void uvr_opener_release(uvr_opener *opener, uvr_closing *closing)
 {
   if (opener->endpoint.type == UVRELAY_NPIPE) {

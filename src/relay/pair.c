@@ -1,13 +1,15 @@
 /* A pair of streams.
  *
- * Happy path: the right stream comes, both flows start, and when a side ends the other one is half-closed; when both
- * flows are over, so is the pair. Flows and streams only report; what it means is decided here, and everything that
- * ends a pair goes through drop(), once. The last stream's close callback frees it.
+ * Happy path: when the right stream is there, both flows start. When one side ends, the other one is half-closed, and
+ * when both flows are over, the pair ends. Flows and streams only report events; the pair decides what they mean.
  *
- * Ways to end early: the right stream cannot be connected; a stream fails (an error); the right side is gone (what it
- * sent is written first); the left side is gone (nobody is left to read, so the pair ends, but what it sent and we have
- * read is still written, for a moment); an end of input that the options make the end of all; silence of one side when
- * the other has ended and the silent one cannot be told. */
+ * Ways to end early: the right stream cannot be connected; a stream fails; the right side is gone, and what it has sent
+ * is written first; the left side is gone, and what it has sent is still written, as long as this makes progress; an
+ * end of input that by the options ends the pair; one side has ended, the other cannot be told of it, and is silent;
+ * both sides are silent for too long; the pair is cancelled.
+ *
+ * All of these go through drop_and_close(), once. The pair is freed when both streams are closed and no thread uses
+ * them any more. */
 #include "relay/pair.h"
 
 #include <inttypes.h>
@@ -18,16 +20,16 @@
 
 typedef enum pair_state { PAIR_CONNECTING, PAIR_RELAYING, PAIR_ENDING } pair_state;
 
-/* What the pair waits for. One timer serves them all, as an idle pair is to be small. */
+/* What the pair waits for. All alarms share one timer, to keep an idle pair small. */
 typedef enum alarm_id {
-  ALARM_SILENCE, /* of the side that has not ended (linger_ms), of the last writes; while ending: to close again */
-  ALARM_IDLE,    /* of both sides */
-  ALARM_STALL,   /* looks for a left side that is gone while nothing is read from it */
+  ALARM_SILENCE, /* checks the side that has not ended, or the last writes; while ending: tries again to close */
+  ALARM_IDLE,    /* checks whether both sides are silent */
+  ALARM_STALL,   /* checks whether the left side is gone while nothing is read from it */
   ALARM_COUNT
 } alarm_id;
 
 typedef struct pair_alarm {
-  void (*ring)(uvr_pair *pair); /* NULL: not set */
+  void (*ring)(uvr_pair *pair); /* NULL if the alarm is not set */
   uint64_t due;                 /* loop time, ms */
 } pair_alarm;
 
@@ -40,17 +42,17 @@ struct uvr_pair {
   uvr_flow to_left;
   uvr_stream *left;
   uvr_stream *right;
-  uvr_close_how left_how; /* how they are to be closed */
+  uvr_close_how left_how; /* how `left` is closed */
   uvr_close_how right_how;
-  uvr_stream *closing_left; /* they, while they close */
+  uvr_stream *closing_left; /* `left`, while it is being closed */
   uvr_stream *closing_right;
-  unsigned streams; /* that are not closed */
+  unsigned streams; /* how many are not closed yet; set when the pair ends */
   uv_timer_t timer;
   pair_alarm alarms[ALARM_COUNT];
-  uint64_t stalled;        /* loop time, ms: it is gone, and the right side takes nothing, since */
-  uint64_t last_bytes;     /* uvr_pump_progress of to_right when it was last looked at */
+  uint64_t stalled;        /* loop time since when the left side is gone and the right side accepts nothing, ms */
+  uint64_t last_progress;  /* uvr_pump_progress of to_right at the last check */
   uint64_t started;        /* loop time, ms */
-  uint64_t bytes_to_right; /* once it has ended */
+  uint64_t bytes_to_right; /* set when the pair ends */
   uint64_t bytes_to_left;
   uvr_closing closing; /* of the timer */
 };
@@ -117,13 +119,13 @@ static void on_timer_closed(void *user)
   }
 }
 
-static void close_on(uvr_pair *pair);
+static void close_streams(uvr_pair *pair);
 
 static void on_stream_closed(uvr_pair *pair)
 {
   pair->streams--;
   if (pair->streams == 0) {
-    close_on(pair);
+    close_streams(pair);
   }
 }
 
@@ -141,7 +143,7 @@ static void on_right_closed(void *user)
   on_stream_closed(pair);
 }
 
-/* False: a thread is still inside the stream. */
+/* Returns false if a thread is still inside the stream, which cannot be closed then. */
 static bool close_stream(uvr_pair *pair, uvr_stream **stream, uvr_close_how how, uvr_stream **closing,
                          uvr_close_cb on_closed)
 {
@@ -156,8 +158,8 @@ static bool close_stream(uvr_pair *pair, uvr_stream **stream, uvr_close_how how,
   return true;
 }
 
-/* Closes what can be closed, and comes back until nothing is left. */
-static void close_on(uvr_pair *pair)
+/* Closes what can be closed, and is called again until nothing is left. */
+static void close_streams(uvr_pair *pair)
 {
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
@@ -169,20 +171,21 @@ static void close_on(uvr_pair *pair)
     uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->timer);
     uvr_closing_end(&pair->closing);
   } else if (pair->streams == 0 || !left || !right) {
-    set_alarm(pair, ALARM_SILENCE, close_on, pair->context->patience.thread_retry_ms);
+    set_alarm(pair, ALARM_SILENCE, close_streams, pair->context->patience.thread_retry_ms);
   }
 }
 
-/* What was written is to arrive, after a failure of the other side, too. */
+/* What was written is given time to arrive, even after a failure of the other side. */
 static uvr_close_how how_to_close(uvrelay_reason_t reason, bool cut, uint64_t written)
 {
   bool gently = reason != UVRELAY_REASON_STOPPED && written > 0;
   return cut ? (gently ? UVR_CLOSE_CUT_AFTER_WRITES : UVR_CLOSE_CUT) : (gently ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
 }
 
-/* The one way to end. `error` NULL: in an orderly way. `left_vanished`: the left side will never end its input. */
-static void drop_how(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
-                     const char *why, bool left_vanished)
+/* The only way to end. `error` is NULL if the end is orderly. With `left_gone`, the left side has left without having
+ * to end its input, so that the right side sees a cut unless the input had ended. */
+static void drop_and_close(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
+                           const char *why, bool left_gone)
 {
   if (pair->state == PAIR_ENDING) {
     return;
@@ -206,11 +209,11 @@ static void drop_how(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t sid
                uv_now(pair->context->loop) - pair->started, why, result.to_right, result.to_left);
 
   bool cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
-  bool cut_right = cut || (left_vanished && !uvr_flow_source_has_ended(&pair->to_right));
+  bool cut_right = cut || (left_gone && !uvr_flow_source_has_ended(&pair->to_right));
   pair->left_how = how_to_close(reason, cut, result.to_left);
   pair->right_how = how_to_close(reason, cut_right, result.to_right);
   pair->streams = pair->right != NULL ? 2 : 1;
-  close_on(pair);
+  close_streams(pair);
   if (pair->events.on_end != NULL) {
     pair->events.on_end(pair->events.user, &result);
   }
@@ -219,7 +222,7 @@ static void drop_how(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t sid
 static void drop(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
                  const char *why)
 {
-  drop_how(pair, reason, side, error, why, false);
+  drop_and_close(pair, reason, side, error, why, false);
 }
 
 static void drop_failed(uvr_pair *pair, uvrelay_side_t side, const uvrelay_error_t *error)
@@ -227,15 +230,15 @@ static void drop_failed(uvr_pair *pair, uvrelay_side_t side, const uvrelay_error
   drop(pair, UVRELAY_REASON_FAILED, side, error, error->text);
 }
 
-static void drop_lost_left(uvr_pair *pair)
+static void drop_left_gone(uvr_pair *pair)
 {
   char why[UVRELAY_ERROR_TEXT_SIZE];
   (void)snprintf(why, sizeof(why), "%s is gone", pair->left->name);
-  drop_how(pair, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
-           uvr_stream_watches_any_time(pair->left) ? "nobody reads the output any more" : why, true);
+  drop_and_close(pair, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
+                 uvr_stream_watches_any_time(pair->left) ? "nobody reads the output any more" : why, true);
 }
 
-static void drop_lost_right(uvr_pair *pair)
+static void drop_right_gone(uvr_pair *pair)
 {
   drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, "the target is gone");
 }
@@ -246,59 +249,60 @@ static void drop_if_both_over(uvr_pair *pair, uvrelay_side_t last)
     return;
   }
   if (pair->to_right.state == UVR_FLOW_LOST) {
-    drop_lost_right(pair);
+    drop_right_gone(pair);
   } else {
     drop(pair, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
   }
 }
 
-/* A left side that is gone: nobody reads what comes from the right, but what it sent is still passed on, where it must
- * end soon. */
+/* When the left side is gone, nobody reads what comes from the right side. What the left side has sent is still written
+ * if this will end soon. */
 
-/* A target may be slow, and the system shows its progress in large steps; the program itself is to end soon. */
+/* A target may be slow, and the system reports progress in large steps, so a client's last bytes get more time. Other
+ * left sides get less, such as the program's own standard input and output, as the program should end soon. */
 static uint64_t last_writes_ms(const uvr_pair *pair)
 {
   const uvr_patience *patience = &pair->context->patience;
   return pair->options.left_is_client ? patience->stall_ms : patience->last_writes_ms;
 }
 
-/* They may take as long as they make progress. */
-static void look_at_last_writes(uvr_pair *pair)
+/* The last writes may take as long as they make progress. */
+static void check_last_writes(uvr_pair *pair)
 {
   uint64_t progress = uvr_pump_progress(&pair->to_right.pump);
-  if (progress == pair->last_bytes) {
-    drop_lost_left(pair);
+  if (progress == pair->last_progress) {
+    drop_left_gone(pair);
     return;
   }
-  pair->last_bytes = progress;
-  set_alarm(pair, ALARM_SILENCE, look_at_last_writes, last_writes_ms(pair));
+  pair->last_progress = progress;
+  set_alarm(pair, ALARM_SILENCE, check_last_writes, last_writes_ms(pair));
 }
 
-static void lose_left(uvr_pair *pair)
+static void finish_without_left(uvr_pair *pair)
 {
   uvr_flow_lose(&pair->to_left);
   bool ends_soon = uvr_pump_is_finishing(&pair->to_right.pump) || !pair->left->ends_when_lost;
   if (uvr_flow_is_over(&pair->to_right) || !ends_soon) {
-    drop_lost_left(pair);
+    drop_left_gone(pair);
   } else {
-    pair->last_bytes = uvr_pump_progress(&pair->to_right.pump);
-    clear_alarm(pair, ALARM_STALL); /* which looks at the same progress */
-    set_alarm(pair, ALARM_SILENCE, look_at_last_writes, last_writes_ms(pair));
+    pair->last_progress = uvr_pump_progress(&pair->to_right.pump);
+    clear_alarm(pair, ALARM_STALL); /* it uses the same last_progress */
+    set_alarm(pair, ALARM_SILENCE, check_last_writes, last_writes_ms(pair));
   }
 }
 
-/* One side has ended and the other one, which could not be told, may stay as long as it has something to say. */
+/* When one side has ended and the other one could not be told of it, that one may go on as long as it is not silent. */
 
-static void look_at_linger(uvr_pair *pair)
+static void check_linger(uvr_pair *pair)
 {
   bool left_ended = uvr_flow_is_over(&pair->to_right);
   const uvr_pump *rest = left_ended ? &pair->to_left.pump : &pair->to_right.pump;
   uint64_t silent = uv_now(pair->context->loop) - rest->active;
   uint64_t linger = pair->options.linger_ms;
   if (uvr_pump_is_finishing(rest) || silent < linger) {
-    set_alarm(pair, ALARM_SILENCE, look_at_linger, silent < linger ? linger - silent : linger);
+    set_alarm(pair, ALARM_SILENCE, check_linger, silent < linger ? linger - silent : linger);
   } else if (pair->to_right.state == UVR_FLOW_LOST) {
-    drop_lost_right(pair);
+    drop_right_gone(pair);
   } else {
     drop(pair, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT, NULL,
          "one side has ended, and the other one is silent");
@@ -310,26 +314,26 @@ static void linger(uvr_pair *pair, uvr_flow *rest)
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
   if (pair->state == PAIR_RELAYING && pair->options.linger_ms > 0 && !left_lost) {
     rest->pump.active = uv_now(pair->context->loop);
-    set_alarm(pair, ALARM_SILENCE, look_at_linger, pair->options.linger_ms);
+    set_alarm(pair, ALARM_SILENCE, check_linger, pair->options.linger_ms);
   }
 }
 
-/* Nothing comes from either. */
-static void look_at_idle(uvr_pair *pair)
+/* Both sides may be silent for idle_ms. */
+static void check_idle(uvr_pair *pair)
 {
   uint64_t to_right = pair->to_right.pump.active;
   uint64_t to_left = pair->to_left.pump.active;
   uint64_t silent = uv_now(pair->context->loop) - (to_right > to_left ? to_right : to_left);
   if (silent < pair->options.idle_ms) {
-    set_alarm(pair, ALARM_IDLE, look_at_idle, pair->options.idle_ms - silent);
+    set_alarm(pair, ALARM_IDLE, check_idle, pair->options.idle_ms - silent);
     return;
   }
   drop(pair, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
 }
 
-/* While the right side takes nothing, nothing is read from the left one, so that its end does not show by itself. */
+/* While the right side accepts nothing, nothing is read from the left side, so that no read shows that it is gone. */
 
-static void look_at_stall(uvr_pair *pair)
+static void check_stall(uvr_pair *pair)
 {
   const uvr_patience *patience = &pair->context->patience;
   if (!uvr_pump_is_full(&pair->to_right.pump)) {
@@ -337,14 +341,14 @@ static void look_at_stall(uvr_pair *pair)
   }
   uint64_t now = uv_now(pair->context->loop);
   uint64_t progress = uvr_pump_progress(&pair->to_right.pump);
-  if (progress != pair->last_bytes || !uvr_stream_is_lost(pair->left)) {
-    pair->last_bytes = progress;
+  if (progress != pair->last_progress || !uvr_stream_is_lost(pair->left)) {
+    pair->last_progress = progress;
     pair->stalled = now;
   } else if (now - pair->stalled >= patience->stall_ms) {
-    drop_lost_left(pair);
+    drop_left_gone(pair);
     return;
   }
-  set_alarm(pair, ALARM_STALL, look_at_stall, patience->stall_look_ms);
+  set_alarm(pair, ALARM_STALL, check_stall, patience->stall_look_ms);
 }
 
 static void on_to_right_full(uvr_flow *flow)
@@ -352,11 +356,11 @@ static void on_to_right_full(uvr_flow *flow)
   uvr_pair *pair = flow->user;
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
   if (pair->state == PAIR_RELAYING && !left_lost && pair->alarms[ALARM_STALL].ring == NULL) {
-    set_alarm(pair, ALARM_STALL, look_at_stall, pair->context->patience.stall_look_ms);
+    set_alarm(pair, ALARM_STALL, check_stall, pair->context->patience.stall_look_ms);
   }
 }
 
-/* What the streams say while they are watched. */
+/* Events of streams that are being watched. */
 
 static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
@@ -364,11 +368,11 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
   if (outcome == UVR_FAILED) {
     drop_failed(pair, UVRELAY_LEFT, error);
   } else if (uvr_flow_source_has_ended(&pair->to_left) && !uvr_stream_watches_any_time(pair->left)) {
-    uvr_flow_end(&pair->to_left); /* as in on_right_lost */
+    uvr_flow_end(&pair->to_left); /* for the same reason as in on_right_lost */
     drop_if_both_over(pair, UVRELAY_LEFT);
   } else if (pair->to_left.state != UVR_FLOW_LOST && pair->state != PAIR_ENDING) {
     uvr_log_line(&pair->context->log, "%s", error->text);
-    lose_left(pair);
+    finish_without_left(pair);
   }
 }
 
@@ -378,7 +382,7 @@ static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t
   if (outcome == UVR_FAILED) {
     drop_failed(pair, UVRELAY_RIGHT, error);
   } else if (uvr_flow_source_has_ended(&pair->to_right)) {
-    /* It knows of our end and need not wait, although we may not have heard yet that the half-close is done. */
+    /* The right side has seen the end of its input and left, even if our half-close was not reported as done yet. */
     uvr_flow_end(&pair->to_right);
     drop_if_both_over(pair, UVRELAY_RIGHT);
   } else {
@@ -386,7 +390,7 @@ static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t
   }
 }
 
-/* What the flows say. */
+/* Events of the flows. */
 
 static bool comes_from_left(const uvr_flow *flow)
 {
@@ -415,7 +419,7 @@ static void on_source_end(uvr_flow *flow)
     return;
   }
   if (from_left && pair->to_left.state == UVR_FLOW_LOST) {
-    drop_lost_left(pair);
+    drop_left_gone(pair);
     return;
   }
   if (!uvr_stream_watches_any_time(source)) {
@@ -424,11 +428,11 @@ static void on_source_end(uvr_flow *flow)
   uvr_flow_pass_end(flow);
 }
 
-static void on_ended(uvr_flow *flow, bool told)
+static void on_ended(uvr_flow *flow, bool passed)
 {
   uvr_pair *pair = flow->user;
   drop_if_both_over(pair, source_side(flow));
-  if (!told) {
+  if (!passed) {
     linger(pair, comes_from_left(flow) ? &pair->to_left : &pair->to_right);
   }
 }
@@ -443,7 +447,7 @@ static void on_source_failed(uvr_flow *flow, const uvrelay_error_t *error)
   uvr_pair *pair = flow->user;
   bool reset = error->code == UV_ECONNRESET || error->code == UV_ECONNABORTED;
   if (reset && comes_from_left(flow) && pair->options.left_is_client) {
-    drop_lost_left(pair);
+    drop_left_gone(pair);
   } else {
     drop_failed(pair, source_side(flow), error);
   }
@@ -453,10 +457,10 @@ static void on_sink_gone(uvr_flow *flow, const uvrelay_error_t *error)
 {
   uvr_pair *pair = flow->user;
   if (!comes_from_left(flow)) {
-    lose_left(pair);
+    finish_without_left(pair);
     return;
   }
-  /* It may have left something to read, and then its end: the other direction goes on until then. */
+  /* The right side may have left something to read, so that the other direction goes on until its end. */
   if (pair->right->ends_when_lost) {
     drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
   }
@@ -500,7 +504,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
     uvr_flow_start(&pair->to_right, pair->context, pair->left, right);
   }
   if (pair->state == PAIR_RELAYING && pair->options.idle_ms > 0) {
-    set_alarm(pair, ALARM_IDLE, look_at_idle, pair->options.idle_ms);
+    set_alarm(pair, ALARM_IDLE, check_idle, pair->options.idle_ms);
   }
 }
 
@@ -515,8 +519,10 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->context = context;
   pair->options = *options;
   pair->events = *events;
-  pair->to_right = (uvr_flow){
-      .events = &to_right_events, .user = pair, .eof = options->eof_to_right, .told = "told that the input has ended"};
+  pair->to_right = (uvr_flow){.events = &to_right_events,
+                              .user = pair,
+                              .eof = options->eof_to_right,
+                              .end_note = "told that the input has ended"};
   pair->to_left = (uvr_flow){.events = &to_left_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);
@@ -545,7 +551,7 @@ void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error)
 
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left)
 {
-  bool ending = pair->state == PAIR_ENDING; /* a pump may be cleared by now */
+  bool ending = pair->state == PAIR_ENDING; /* the pumps may be cleared then */
   *to_right = ending ? pair->bytes_to_right : uvr_pump_bytes(&pair->to_right.pump);
   *to_left = ending ? pair->bytes_to_left : uvr_pump_bytes(&pair->to_left.pump);
 }

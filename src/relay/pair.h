@@ -1,5 +1,5 @@
-/* A pair of streams that are relayed to each other: a flow for each direction. The right stream may come later than the
- * left one, as it may still have to be connected. */
+/* A pair of streams that are relayed to each other, with a flow for each direction. The right stream may be added later
+ * than the left one, as it may still have to be connected. */
 #ifndef UVR_RELAY_PAIR_H
 #define UVR_RELAY_PAIR_H
 
@@ -10,39 +10,42 @@ typedef struct uvr_pair uvr_pair;
 
 typedef struct uvr_pair_options {
   bool end_after_left;  /* the left side's end of input ends the pair, once all its bytes are written */
-  bool end_after_right; /* and the right side's */
-  /* Where an end of input is not passed on, the pair ends when the other side has been silent for so long; 0: never.
-   * Not with pumps on threads. */
+  bool end_after_right; /* the same for the right side */
+  /* If an end of input is not passed on, the pair ends when the other side has been silent for this long; 0: never.
+   * Must be 0 with pumps on threads. */
   uint64_t linger_ms;
-  uint64_t idle_ms;    /* the same when no byte has come either way for so long */
-  bool left_is_client; /* the left side is a client: its connection's reset is no failure */
+  uint64_t idle_ms;    /* the pair ends when both sides have been silent for this long; 0: never */
+  bool left_is_client; /* the left side is a client, so that a reset by it is not a failure */
   uvrelay_eof_t eof_to_left;
   uvrelay_eof_t eof_to_right;
 } uvr_pair_options;
 
 typedef struct uvr_pair_events {
-  /* Once, when everything is decided and being closed. The result lasts as long as the call. */
+  /* The result is decided and everything is being closed. Called once; the result is valid during the call. May be
+   * NULL.
+   */
   void (*on_end)(void *user, const uvrelay_result_t *result);
-  void (*on_close)(void *user); /* once, last: nothing of the pair is left; may be NULL */
+  void (*on_close)(void *user); /* the pair is closed and freed; called once, and last; may be NULL */
   void *user;
 } uvr_pair_events;
 
-/* Relays between two streams, which belong to the pair then. `right` NULL: it is being connected, and the pair waits
- * for uvr_pair_connect or uvr_pair_fail. Returns 0; or UV_ENOMEM, and nothing has happened. */
+/* Relays between two streams, which then belong to the pair. If `right` is NULL, it is still being connected, and the
+ * pair waits for uvr_pair_connect or uvr_pair_fail. *out is set before any event. Returns 0; or UV_ENOMEM, and the
+ * streams still belong to the caller. */
 int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, const uvr_pair_options *options,
                    const uvr_pair_events *events, uvr_pair **out);
 
-/* The right stream is connected, and belongs to the pair. Not after on_end. */
+/* Adds the right stream, which then belongs to the pair. Must not be called after on_end. */
 void uvr_pair_connect(uvr_pair *pair, uvr_stream *right);
 
-/* The right stream cannot be connected: ends the pair. */
+/* Ends the pair because the right stream cannot be connected. */
 void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error);
 
-/* Bytes written to each side so far. Not after on_close. */
+/* Returns the numbers of bytes written to each side so far. Must not be called after on_close. */
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left);
 
-/* Ends the pair now, whatever is under way; its events come as ever. After on_end it hurries the closing. Not after
- * on_close. */
+/* Ends the pair now, whatever is under way. Its events still come. After on_end this ends gentle closes at once. Must
+ * not be called after on_close. */
 void uvr_pair_cancel(uvr_pair *pair);
 
 #endif

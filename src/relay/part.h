@@ -1,4 +1,5 @@
-/* What a relay ends and waits for: its sessions, its routes, its muxes. The relay knows none of them by name. */
+/* A part of a relay: a session, a route or a mux. The relay ends its parts and waits for them through this interface,
+ * without knowing what they are. */
 #ifndef UVR_RELAY_PART_H
 #define UVR_RELAY_PART_H
 
@@ -14,21 +15,21 @@ typedef struct uvr_part uvr_part;
 typedef enum uvr_relay_state {
   UVR_RELAY_OPEN,
   UVR_RELAY_DRAINING,   /* nothing new may start */
-  UVR_RELAY_CANCELLING, /* and what there is is to end */
-  UVR_RELAY_CLOSING     /* for good */
+  UVR_RELAY_CANCELLING, /* what is still open is cancelled */
+  UVR_RELAY_CLOSING     /* everything is closed, and then the relay is freed */
 } uvr_relay_state;
 
 typedef struct uvr_part_ops {
-  /* The relay is no longer open: does what its state, which only grows, asks for. Called again and again. */
+  /* Does what the relay's state asks of its parts. Is called repeatedly once the relay is no longer open, and never
+   * with an earlier state than before. */
   void (*end)(uvr_part *part, uvr_relay_state state);
-  /* Whether a stop has to wait for it. A close waits for all parts. */
+  /* Whether a stop has to wait for the part. A close waits for all parts. */
   bool (*is_busy)(const uvr_part *part);
-  /* Bytes written so far, to be added to the relay's own counters. May be NULL. */
+  /* Sets the numbers of bytes written so far, which are added to the relay's counters. May be NULL. */
   void (*bytes)(const uvr_part *part, uint64_t *to_right, uint64_t *to_left);
-  /* Whether it uses this stream of the host's. May be NULL. */
+  /* Whether the part uses this stream of the host. May be NULL. */
   bool (*uses_stream)(const uvr_part *part, const uv_stream_t *stream);
-  /* A close ends it when those that do not say so are gone: they use it. */
-  bool ends_last;
+  bool ends_last; /* other parts use this one, so that it is ended only when all parts without this mark are removed */
 } uvr_part_ops;
 
 struct uvr_part {

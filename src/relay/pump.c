@@ -1,16 +1,17 @@
-/* One direction of a relay.
+/* A pump.
  *
- * While one buffer is being written the next is being read: `writing` is lent to the sink, `ready` waits for it,
- * and nothing is read while `ready` waits. So a sink that stops stops the source, with two buffers held.
+ * Happy path: while one buffer is being written, the next one is being read. `writing` is the buffer that the sink
+ * writes, `ready` is the one that waits for it, and nothing is read while `ready` waits. Thus a sink that accepts
+ * nothing stops the source, with two buffers held.
  *
- * Ways to end: the source ends, is gone or fails (what it gave before is written first), or the sink is gone or
- * fails (what waits is lost with it). The pump reports which, once, and leaves the rest to the session.
+ * Ways to end: the source ends, is gone or fails, and what was read before is written first; or the sink is gone or
+ * fails, and what was not written is lost. The pump reports this once and leaves everything else to its owner.
  *
- * Between two streams that keep messages a message is written as one, so its parts are collected first. One that is
- * longer than the context allows, or never ends, is an error of the source.
+ * Between two streams that keep messages, each message is written at once, so its parts are collected first. A message
+ * that is longer than the context allows, or is never completed, is an error of the source.
  *
- * Where both streams can only be used by blocking calls, or as well, the bytes do not pass through the loop at all but
- * through a job on its thread pool (pump_job.c); what is reported is the same. */
+ * If both streams offer blocking calls, the bytes do not pass through the loop but through a thread of its pool: see
+ * pump_thread.c. What is reported is the same. */
 #include "relay/pump.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ static void report(uvr_pump *pump, uvr_pump_end end, const uvrelay_error_t *erro
   pump->on_end(pump, end, error);
 }
 
-/* Keeps why the source has ended until what it gave is written. Most pumps never need the memory for that. */
+/* Remembers why the source has ended until what was read is written. The memory is allocated only here, as most pumps
+ * never need it. */
 static void end_source(uvr_pump *pump, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   pump->source_ended = true;
@@ -90,8 +92,8 @@ static bool grow_message(uvr_pump *pump, size_t more)
   return true;
 }
 
-/* Takes what was read: at once, or, where messages stay whole, once the last part of one is here. */
-static void take(uvr_pump *pump, uvr_buffer *buffer)
+/* Makes what was read ready to be written: at once, or, if messages are kept, once the message is complete. */
+static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
 {
   bool whole = buffer->end_of_message && pump->message == NULL && buffer->length <= pump->message_size;
   if (!pump->whole_messages || whole) {
@@ -115,7 +117,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
   pump->reading = false;
   pump->active = uv_now(pump->source->context->loop);
   if (outcome == UVR_DONE) {
-    take(pump, buffer);
+    accept_buffer(pump, buffer);
   } else if (pump->message != NULL && outcome != UVR_FAILED) {
     fail_source(pump, UV_EPROTO, "ended in the middle of a message");
   } else {
@@ -168,7 +170,7 @@ static void run(uvr_pump *pump)
   }
 }
 
-static void on_job_end(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error)
+static void on_thread_end(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   if (!pump->stopped) {
@@ -183,9 +185,9 @@ void uvr_pump_start(uvr_pump *pump, uvr_context *context, uvr_stream *source, uv
   pump->whole_messages = source->keeps_messages && sink->keeps_messages;
   pump->message_size = context->message_size;
   if (context->threads && !pump->whole_messages && source->reads_blocking && sink->writes_blocking) {
-    pump->job = uvr_pump_thread_start(source, sink, on_job_end, pump);
+    pump->thread = uvr_pump_thread_start(source, sink, on_thread_end, pump);
   }
-  if (pump->job == NULL) {
+  if (pump->thread == NULL) {
     run(pump);
   }
 }
@@ -193,20 +195,20 @@ void uvr_pump_start(uvr_pump *pump, uvr_context *context, uvr_stream *source, uv
 void uvr_pump_stop(uvr_pump *pump)
 {
   pump->stopped = true;
-  if (pump->job != NULL) {
-    uvr_pump_thread_stop(pump->job);
+  if (pump->thread != NULL) {
+    uvr_pump_thread_stop(pump->thread);
   }
 }
 
 bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
 {
-  return pump->job != NULL && uvr_pump_thread_inside(pump->job) == stream;
+  return pump->thread != NULL && uvr_pump_thread_inside(pump->thread) == stream;
 }
 
 bool uvr_pump_is_finishing(const uvr_pump *pump)
 {
-  return pump->job != NULL
-             ? uvr_pump_thread_is_holding(pump->job)
+  return pump->thread != NULL
+             ? uvr_pump_thread_is_holding(pump->thread)
              : pump->source_ended || pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
 }
 
@@ -222,15 +224,15 @@ uint64_t uvr_pump_progress(const uvr_pump *pump)
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump)
 {
-  return pump->job != NULL ? uvr_pump_thread_bytes(pump->job) : pump->bytes;
+  return pump->thread != NULL ? uvr_pump_thread_bytes(pump->thread) : pump->bytes;
 }
 
 bool uvr_pump_clear(uvr_pump *pump)
 {
-  if (pump->job != NULL && !uvr_pump_thread_free(pump->job)) {
+  if (pump->thread != NULL && !uvr_pump_thread_free(pump->thread)) {
     return false;
   }
-  pump->job = NULL;
+  pump->thread = NULL;
   if (pump->buffers != NULL) {
     uvr_free(pump->buffers->memory, pump->source_error);
     uvr_buffer_put(pump->buffers, pump->message);

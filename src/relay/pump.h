@@ -1,5 +1,5 @@
-/* One direction of a relay: reads from one stream, writes to another, and never holds more than two buffers. Where both
- * keep messages each of these is one message. */
+/* A pump: reads from one stream and writes to another, and never holds more than two buffers. If both streams keep
+ * messages, each buffer is one message. */
 #ifndef UVR_RELAY_PUMP_H
 #define UVR_RELAY_PUMP_H
 
@@ -7,7 +7,7 @@
 
 #include "stream/stream.h"
 
-/* Why a pump stopped. With the source's ends everything that was read has been written. */
+/* Why a pump stopped. If it is because of the source, everything that was read has been written. */
 typedef enum uvr_pump_end {
   UVR_PUMP_SOURCE_ENDED, /* end of input */
   UVR_PUMP_SOURCE_GONE,
@@ -23,49 +23,49 @@ struct uvr_pump {
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_cb on_end;
-  void (*on_full)(uvr_pump *pump); /* both buffers are; may be NULL, and set after the start */
-  uvr_buffer_pool *buffers;        /* the source's */
-  uint64_t bytes;                  /* written to the sink; use uvr_pump_bytes */
-  uvr_buffer *ready;               /* read, and waiting for `writing` */
-  uvr_buffer *writing;             /* lent to the sink */
-  uvr_buffer *message;             /* the first parts of one whose last part is yet to come */
+  void (*on_full)(uvr_pump *pump); /* both buffers are full; may be NULL, and may be set after the start */
+  uvr_buffer_pool *buffers;        /* belongs to the source's context */
+  uint64_t bytes;                  /* written to the sink, unless on a thread: use uvr_pump_bytes */
+  uvr_buffer *ready;               /* was read and waits to be written */
+  uvr_buffer *writing;             /* is being written by the sink */
+  uvr_buffer *message;             /* the parts of an incomplete message */
   size_t message_size;             /* of the longest message */
-  uint64_t active;                 /* loop time of the last read or write, ms; not of a job */
+  uint64_t active;                 /* loop time of the last read or write, ms; not updated by a thread */
   bool whole_messages;             /* both streams keep messages */
   bool reading;
   bool source_ended;
-  bool stopped; /* has reported, or was told to stop */
-  bool running; /* inside `run`: callbacks that come early leave the next step to it */
+  bool stopped; /* has reported its end, or uvr_pump_stop was called */
+  bool running; /* inside `run`, which also does the next step after a callback that comes from there */
   uvr_outcome source_outcome;
   int source_code;
-  uvrelay_error_t *source_error; /* NULL: none, or there was no memory for it */
-  struct uvr_pump_thread *job;   /* pump_job.c; NULL: not on a thread */
+  uvrelay_error_t *source_error;  /* NULL if there is none, or if there was no memory for it */
+  struct uvr_pump_thread *thread; /* NULL if the pump is not on a thread */
 };
 
-/* Begins to move bytes, on a thread of the pool where context->threads and both streams allow it, else on the loop.
- * `on_end` comes once, perhaps before this returns, unless uvr_pump_stop comes first. */
+/* Begins to move bytes, on a thread of the pool if context->threads and both streams allow it, and otherwise on the
+ * loop. `on_end` is called once, perhaps before this returns, unless uvr_pump_stop is called first. */
 void uvr_pump_start(uvr_pump *pump, uvr_context *context, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
 
-/* Starts nothing more and reports nothing more. To be repeated while uvr_pump_is_inside is true of a stream that is to
- * be closed. */
+/* Stops the pump, which then starts and reports nothing more. Must be repeated while uvr_pump_is_inside is true for a
+ * stream that is to be closed. */
 void uvr_pump_stop(uvr_pump *pump);
 
-/* Whether a thread is inside a call of the stream, which then may not be closed. */
+/* Whether a thread is inside a call of the stream, which must not be closed then. */
 bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream);
 
-/* Whether something that was read is not yet written, or nothing more is to be read. */
+/* Whether something that was read is not written yet, or the source has ended. */
 bool uvr_pump_is_finishing(const uvr_pump *pump);
 
 /* Whether both buffers are full, so that nothing is read. */
 bool uvr_pump_is_full(const uvr_pump *pump);
 
-/* A number that changes as long as the sink takes something. */
+/* Returns a number that changes as long as the sink accepts bytes. */
 uint64_t uvr_pump_progress(const uvr_pump *pump);
 
 uint64_t uvr_pump_bytes(const uvr_pump *pump);
 
-/* Gives the buffers back and returns true, or returns false when a thread is still at work. Only when both streams
- * are closed, or were never given. */
+/* Frees the buffers and returns true, or returns false if a thread is still at work. Both streams must be closed, or
+ * the pump never started. */
 bool uvr_pump_clear(uvr_pump *pump);
 
 #endif

@@ -1,8 +1,13 @@
 /* The public relay: the list of its parts, its counters, its options, stopping and closing.
  *
- * No callback comes from within a call: stopping and closing begin in the wakeup, a timer of 0 ms, so that they may be
- * asked for anywhere, even by the log. Closing ends every part; when the last one is gone the timers are closed, and
- * the close callback comes from the last of them. */
+ * Happy path: stopping lets the open sessions end by themselves until the deadline, then cancels them, and calls back
+ * when no part is busy. Closing ends every part. When the last part has been removed, the timers are closed, and after
+ * the last of them the close callback is called and the relay is freed.
+ *
+ * No callback is made from within a call. Stopping and closing begin on the wakeup, a timer of 0 ms, so that they may
+ * be called from anywhere, even by the log function.
+ *
+ * Ways to fail: an option is out of its range, or there is no memory, and no relay is made. */
 #include "relay/relay.h"
 
 #include <string.h>
@@ -40,6 +45,7 @@ static void close_timers(uvrelay_t *relay)
   uvr_closing_end(&relay->closing);
 }
 
+/* Whether there are parts other than those that are ended last. */
 static bool has_others(const uvrelay_t *relay)
 {
   uvr_list_node *n = uvr_list_first(&relay->parts);
@@ -78,7 +84,7 @@ static void on_wakeup(uv_timer_t *timer)
   uvrelay_t *relay = timer->data;
   end_parts(relay);
   if (is_busy(relay)) {
-    return; /* the last one's end brings the next wakeup */
+    return; /* until a part is removed and wakes the relay */
   }
   (void)uv_timer_stop(&relay->deadline);
   if (relay->state == UVR_RELAY_CLOSING) {
@@ -113,7 +119,7 @@ int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb cb)
   relay->stop_cb = cb;
   if (timeout_ms > 0 && timeout_ms < UINT64_MAX) {
     (void)uv_timer_start(&relay->deadline, on_deadline, timeout_ms, 0);
-    uv_unref((uv_handle_t *)&relay->deadline); /* the sessions keep the loop alive */
+    uv_unref((uv_handle_t *)&relay->deadline); /* the sessions keep the loop running */
   }
   uvr_relay_wake(relay);
   return 0;
@@ -184,7 +190,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
   relay->mux_context.buffers.large = UVR_YAMUX_FRAME_MAX;
   uvr_list_init(&relay->parts);
-  (void)uv_timer_init(loop, &relay->wakeup); /* which cannot fail */
+  (void)uv_timer_init(loop, &relay->wakeup); /* cannot fail */
   (void)uv_timer_init(loop, &relay->deadline);
   relay->wakeup.data = relay;
   relay->deadline.data = relay;
@@ -192,7 +198,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   return 0;
 }
 
-/* Questions. */
+/* Properties. */
 
 void uvrelay_get_counters(const uvrelay_t *relay, uvrelay_counters_t *out, size_t size)
 {

@@ -1,4 +1,4 @@
-/* The public relay: what its parts share. */
+/* The public relay: what its sessions, routes and muxes share. */
 #ifndef UVR_RELAY_RELAY_H
 #define UVR_RELAY_RELAY_H
 
@@ -9,15 +9,15 @@
 
 struct uvrelay_s {
   uvr_context context;
-  uvr_context mux_context; /* the same, with smaller buffers: for what goes over a mux */
+  uvr_context mux_context; /* for what goes over a mux: the same context, but with smaller buffers */
   uvr_list parts;
-  uvrelay_counters_t counters; /* but for the bytes of active sessions */
-  uvrelay_error_t error;
+  uvrelay_counters_t counters; /* without the bytes of active sessions */
+  uvrelay_error_t error;       /* of the last call that failed */
   void *data;
-  uv_timer_t wakeup; /* brings what must come from the loop */
+  uv_timer_t wakeup; /* ends parts and makes callbacks from the loop */
   uv_timer_t deadline;
   uvr_relay_state state;
-  bool closed; /* its timers are being closed */
+  bool closed; /* the timers are being closed */
   uvrelay_cb stop_cb;
   uvrelay_cb close_cb;
   uvr_closing closing;
@@ -30,13 +30,13 @@ static inline bool uvr_relay_is_open(const uvrelay_t *relay)
 
 void uvr_relay_add(uvrelay_t *relay, uvr_part *part, const uvr_part_ops *ops);
 
-/* Removes a part, after which the relay is to be woken if it may have waited for it. */
+/* Removes a part. If the relay may be waiting for it, call uvr_relay_wake afterwards. */
 void uvr_relay_remove(uvr_part *part);
 
-/* Whether a part uses this stream of the host's. */
+/* Whether a part uses this stream of the host. */
 bool uvr_relay_uses_stream(const uvrelay_t *relay, const uv_stream_t *stream);
 
-/* Makes the relay look whether what it waits for has come, if it is no longer open. */
+/* If the relay is no longer open, makes it end its parts and check, from the loop, whether it still waits for any. */
 void uvr_relay_wake(uvrelay_t *relay);
 
 #endif

@@ -1,14 +1,17 @@
 /* A route: a listener, and a session for each of its clients.
  *
- * Happy path: the listener gives a stream, a session takes it to the target, and when that is over it is counted. With
- * `max` sessions open the listener pauses until one is over.
+ * Happy path: the listener accepts a client, a session relays between it and the target, and its end is counted and
+ * emitted. While `max` sessions are open, the listener is paused.
  *
- * Ways to fail: adding: an address or option is wrong, a client would be relayed in a ring, or the system refuses to
- * listen: nothing remains. A session fails: that is counted, told and kept as the last error. The listener has trouble
- * (no descriptors), which passes, or fails, which does not; what is open stays so.
+ * Ways to fail while a route is added: an address or an option is invalid; its clients would be relayed in a ring; the
+ * system refuses to listen. Nothing is left of the route then.
  *
- * Ending: the listener is closed first, then what is open ends by itself or is cancelled at the deadline, then the
- * timer is closed and the route is gone. No callback comes from within a call: all of it begins in the wakeup. */
+ * Ways to fail later: a session fails, which is counted, emitted and kept as the route's last error; the listener
+ * cannot accept a client for want of descriptors or memory, and tries again; the listener fails for good, and only the
+ * open sessions go on.
+ *
+ * Removal: the listener is closed first. The open sessions end by themselves or are cancelled at the deadline. Then the
+ * timer is closed and the route is freed. No callback is made from within a call: all of this begins on the wakeup. */
 #include <string.h>
 
 #include "address/query.h"
@@ -32,31 +35,31 @@ struct uvrelay_route_s {
   uvr_part part;
   uvrelay_t *relay;
   uvr_address listen;
-  uvr_address place; /* where that is: what its clients connect to */
+  uvr_address place; /* what its clients connect to */
   uvr_address target;
-  uvr_via *via;               /* what the target goes through, or NULL */
-  uvrelay_route_t *looked_up; /* the route whose listener the target's name led to last, or NULL */
+  uvr_via *via;               /* what the target is connected through, or NULL */
+  uvrelay_route_t *looked_up; /* the route whose listener the target's name or socket file led to last, or NULL */
   uvrelay_route_options_t options;
   uvr_session_options session_options;
-  uvr_listener *listener; /* NULL: no longer */
+  uvr_listener *listener; /* NULL once it is closed */
   bool listener_closing;
-  bool full;         /* and told */
-  uint64_t was_full; /* loop time, ms */
+  bool full;         /* PAUSED was emitted because of `max`, and RESUMED was not emitted since */
+  uint64_t was_full; /* loop time when `max` was reached last, ms */
   uvr_list clients;
-  unsigned refused;                  /* streams for which there was no memory, being closed */
-  uvrelay_route_counters_t counters; /* but for the bytes of open sessions */
+  unsigned refused;                  /* streams of refused clients that are being closed */
+  uvrelay_route_counters_t counters; /* without the bytes of open sessions */
   uvrelay_error_t error;
   uv_timer_t wakeup;
   bool removing;
-  uint64_t deadline; /* loop time, ms, when what is open is cancelled; UINT64_MAX: never */
+  uint64_t deadline; /* loop time when open sessions are cancelled, ms; UINT64_MAX: never */
   uvrelay_route_cb remove_cb;
   void *remove_user;
 };
 
 static void on_wakeup(uv_timer_t *timer);
-static void forget_route(const uvrelay_route_t *gone);
+static void forget_route(const uvrelay_route_t *removed);
 
-static void later(uvrelay_route_t *route, uint64_t ms)
+static void wake_after(uvrelay_route_t *route, uint64_t ms)
 {
   (void)uv_timer_start(&route->wakeup, on_wakeup, ms, 0);
 }
@@ -92,15 +95,15 @@ static bool is_listening(const uvrelay_route_t *route)
   return route->listener != NULL && !route->listener_closing;
 }
 
-/* It has been full, and is told to be no more once it has not been so for a while. */
-static void look_for_relief(uvrelay_route_t *route)
+/* Emits RESUMED once the route was full and then was not full for a while. */
+static void check_relief(uvrelay_route_t *route)
 {
   uint64_t since = uv_now(route->relay->context.loop) - route->was_full;
   if (!route->full || !is_listening(route) || route->counters.open >= route->options.max) {
     return;
   }
   if (since < route->relay->context.patience.relief_ms) {
-    later(route, route->relay->context.patience.relief_ms - since);
+    wake_after(route, route->relay->context.patience.relief_ms - since);
     return;
   }
   route->full = false;
@@ -124,11 +127,11 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
     uvr_listener_pause(route->listener, false);
   }
   if (route->removing) {
-    later(route, 0);
+    wake_after(route, 0);
   }
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .number = number, .session = session, .result = result});
   if (!route->removing) {
-    look_for_relief(route);
+    check_relief(route);
   }
 }
 
@@ -136,9 +139,10 @@ static void on_refused_closed(void *user)
 {
   uvrelay_route_t *route = user;
   route->refused--;
-  later(route, 0);
+  wake_after(route, 0);
 }
 
+/* There is no memory for a client. */
 static void refuse(uvrelay_route_t *route, uvr_stream *stream)
 {
   (void)uvr_error_set(&route->error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory for a client of %s",
@@ -149,7 +153,7 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
-/* It was closed: who asks learns why. */
+/* The listener has closed a client that may not connect. There is no event for it, but it is counted and logged. */
 static void on_refused_client(void *user, const uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
@@ -159,7 +163,7 @@ static void on_refused_client(void *user, const uvrelay_error_t *error)
   uvr_log_line(&route->relay->context.log, "%s", error->text);
 }
 
-/* What goes over a mux is held in smaller buffers. */
+/* Sessions over a mux use smaller buffers. */
 static uvr_context *context_of(uvrelay_route_t *route)
 {
   return route->via != NULL ? &route->relay->mux_context : &route->relay->context;
@@ -213,7 +217,7 @@ static void on_listener_closed(void *user)
 {
   uvrelay_route_t *route = user;
   route->listener = NULL;
-  later(route, 0);
+  wake_after(route, 0);
   uvr_relay_wake(route->relay);
 }
 
@@ -252,7 +256,7 @@ static void on_wakeup(uv_timer_t *timer)
 {
   uvrelay_route_t *route = timer->data;
   if (!route->removing) {
-    look_for_relief(route);
+    check_relief(route);
     return;
   }
   close_listener(route);
@@ -263,7 +267,7 @@ static void on_wakeup(uv_timer_t *timer)
     }
   } else if (route->deadline > now) {
     if (route->deadline < UINT64_MAX) {
-      later(route, route->deadline - now);
+      wake_after(route, route->deadline - now);
     }
   } else {
     for (uvr_list_node *n = uvr_list_first(&route->clients); n != NULL; n = uvr_list_next(&route->clients, n)) {
@@ -278,7 +282,7 @@ static void begin_removal(uvrelay_route_t *route, uint64_t timeout_ms)
   route->removing = true;
   route->deadline = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
   if (!uv_is_closing((uv_handle_t *)&route->wakeup)) {
-    later(route, 0);
+    wake_after(route, 0);
   }
 }
 
@@ -312,7 +316,9 @@ static bool part_is_busy(const uvr_part *part)
 
 static const uvr_part_ops part_ops = {.end = part_end, .is_busy = part_is_busy};
 
-/* Rings: routes that lead to each other. */
+/* Rings: routes that lead to each other. A client of a ring would be relayed round and round. */
+
+/* Returns the relay's next route after this one, or its first route for NULL; or NULL if there is none. */
 
 static uvrelay_route_t *next_route(const uvrelay_t *relay, const uvrelay_route_t *after)
 {
@@ -323,15 +329,15 @@ static uvrelay_route_t *next_route(const uvrelay_t *relay, const uvrelay_route_t
   return n == NULL ? NULL : route_of(UVR_LISTED(n, uvr_part, node));
 }
 
-/* No route leads to this one any more. */
-static void forget_route(const uvrelay_route_t *gone)
+/* Forgets that any route led to the one that is being removed. */
+static void forget_route(const uvrelay_route_t *removed)
 {
-  for (uvrelay_route_t *r = next_route(gone->relay, NULL); r != NULL; r = next_route(gone->relay, r)) {
-    r->looked_up = r->looked_up == gone ? NULL : r->looked_up;
+  for (uvrelay_route_t *r = next_route(removed->relay, NULL); r != NULL; r = next_route(removed->relay, r)) {
+    r->looked_up = r->looked_up == removed ? NULL : r->looked_up;
   }
 }
 
-/* The route that a connection to this place would arrive at, or NULL. */
+/* Returns the route that a connection to this place would arrive at, or NULL. */
 static uvrelay_route_t *route_at(const uvrelay_t *relay, const uvr_address *place)
 {
   uvrelay_route_t *r = next_route(relay, NULL);
@@ -350,9 +356,10 @@ static size_t count_routes(const uvrelay_t *relay)
   return count;
 }
 
-/* The route, from `from` on, whose target leads to `route`; NULL: none does. Rings are refused, but a link that was
- * made since may have closed one without `route`: then it is one of that ring. */
-static const uvrelay_route_t *find_way(const uvrelay_route_t *from, const uvrelay_route_t *route)
+/* Follows the routes from `from` on, each to the one that its target leads to. Returns the route that leads to `route`,
+ * or NULL. Rings are refused, but a link that was made since may have closed one without `route`: then it returns a
+ * route of that ring. */
+static const uvrelay_route_t *find_route_to(const uvrelay_route_t *from, const uvrelay_route_t *route)
 {
   for (size_t left = count_routes(route->relay); from != NULL; left--) {
     const uvrelay_route_t *next = route_at(route->relay, &from->target);
@@ -370,11 +377,11 @@ static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
 }
 
-/* Refuses a route whose clients, once they arrive at `place`, would come back to it, and again, and again. */
+/* Refuses a route whose clients would come back to it after being connected to `place`. */
 static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uvrelay_error_t *error)
 {
   const uvrelay_route_t *next = route_at(route->relay, place);
-  const uvrelay_route_t *back = next == route ? route : find_way(next, route);
+  const uvrelay_route_t *back = next == route ? route : find_route_to(next, route);
   if (back == NULL) {
     return 0;
   }
@@ -386,7 +393,7 @@ static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uv
                              back->target.canonical);
 }
 
-/* The same for what a name, a socket file or a link has led to. */
+/* The same for what the target's name, socket file or link has led to. */
 static int check_looked_up(void *user, const uvr_address *place, uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
@@ -412,8 +419,8 @@ static int check_options(uvrelay_route_options_t *options, uvrelay_error_t *erro
   return 0;
 }
 
-static int read_route(uvrelay_route_t *route, const char *listen, const char *target,
-                      const uvrelay_route_options_t *options, uvrelay_error_t *error)
+static int parse_route(uvrelay_route_t *route, const char *listen, const char *target,
+                       const uvrelay_route_options_t *options, uvrelay_error_t *error)
 {
   unsigned given = 0;
   uvrelay_route_options_t *own = &route->options;
@@ -479,7 +486,7 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
   }
   route->relay = relay;
   uvr_list_init(&route->clients);
-  int code = read_route(route, listen, target, options, &relay->error);
+  int code = parse_route(route, listen, target, options, &relay->error);
   if (code == 0) {
     set_session_options(route);
     code = start(relay, route);
@@ -503,7 +510,7 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
   return 0;
 }
 
-/* Questions. */
+/* Properties. */
 
 const char *uvrelay_route_get_listen(const uvrelay_route_t *route)
 {

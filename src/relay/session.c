@@ -1,12 +1,13 @@
 /* A session of the public relay: from two endpoints to a running pair, and to its end.
  *
- * Happy path: uvrelay_start checks everything that can be wrong and adopts the endpoints; the rest happens in wakeups:
- * a left address is dialled, the other endpoints become streams, the pair is started, and a right address is dialled
- * for it. Each dial is closed as soon as it has connected. When the pair has closed, so is everything, and the done
- * callback comes.
+ * Happy path: uvrelay_start checks and adopts the endpoints. Everything else happens on wakeups, timers of 0 ms: a left
+ * address is dialled, the other endpoints become streams, the pair is started, and a right address is dialled for it.
+ * Each dial is closed as soon as it has connected. When the pair is closed, the endpoints are released, and the done
+ * callback is called.
  *
- * Ways to fail before there is a pair: the left dial, no memory, standard descriptors that cannot be opened, a
- * cancel. All go through end(), which closes what is there on each side, whatever it has become by then. */
+ * Ways to fail before there is a pair: the left address cannot be dialled; there is no memory; standard descriptors
+ * cannot be opened; the session is cancelled. All of these go through end(), which closes on each side what there is by
+ * then. Once there is a pair, the pair decides how the session ends. */
 #include "relay/session.h"
 
 #include "base/abi.h"
@@ -29,14 +30,14 @@ struct uvrelay_session_s {
   uvr_session_options options;
   uvrelay_done_cb cb;
   void *user;
-  uv_timer_t wakeup; /* brings the next step */
-  uvr_dial *dial;    /* of the left or of the right side, if that is an address */
+  uv_timer_t wakeup; /* makes the next step */
+  uvr_dial *dial;    /* for the left or the right side, while it is under way */
   uvr_pair *pair;
   session_state state;
   bool cancelled;
   uint64_t started; /* loop time, ms */
   uvr_closing closing;
-  uvrelay_result_t *result; /* once it is ending; NULL: there was no memory for it, but for so much: */
+  uvrelay_result_t *result; /* set when the session ends; NULL if there is no memory, and these must do: */
   uvrelay_reason_t reason;
   uvrelay_side_t side;
   uvrelay_phase_t phase;
@@ -47,12 +48,12 @@ struct uvrelay_session_s {
 
 static void on_wakeup(uv_timer_t *timer);
 
-static void later(uvrelay_session_t *s, uint64_t ms)
+static void wake_after(uvrelay_session_t *s, uint64_t ms)
 {
   (void)uv_timer_start(&s->wakeup, on_wakeup, ms, 0);
 }
 
-/* The result is large, and not kept in a session that runs. */
+/* The result is large, so a running session has no memory for it. */
 
 static void set_result(uvrelay_session_t *s, const uvrelay_result_t *result)
 {
@@ -84,7 +85,7 @@ static void deliver_result(uvrelay_session_t *s)
   uvr_free(&s->relay->context.memory, s->result);
 }
 
-/* Ending: first what the endpoints have become, then the endpoints, then the wakeup. */
+/* Ending: the streams are closed first, then the endpoints are released, then the wakeup is closed. */
 
 static void on_wakeup_closed(void *user)
 {
@@ -131,7 +132,7 @@ static void close_dial(uvrelay_session_t *s)
   }
 }
 
-/* Ends it where there is no pair. */
+/* Ends a session that has no pair. */
 static void end(uvrelay_session_t *s, const uvrelay_result_t *result)
 {
   set_result(s, result);
@@ -174,7 +175,7 @@ static void on_pair_end(void *user, const uvrelay_result_t *result)
   uvrelay_session_t *s = user;
   set_result(s, result);
   s->state = SESSION_ENDING;
-  if (!s->cancelled) { /* else the wakeup is to hurry the closing */
+  if (!s->cancelled) { /* otherwise the wakeup hurries the closing */
     (void)uv_timer_stop(&s->wakeup);
   }
   uvr_closing_begin(&s->closing, on_streams_closed, s);
@@ -200,7 +201,7 @@ static void on_right_dialled(void *user, uvr_stream *stream, const uvrelay_error
     uvr_opener_forget_address(&s->relay->context.memory, &s->right);
     uvr_pair_connect(s->pair, stream);
   }
-  uvr_dial_close(dial, on_dial_closed, &s->closing); /* last, as the error is its */
+  uvr_dial_close(dial, on_dial_closed, &s->closing); /* comes last, as the error belongs to the dial */
 }
 
 static uvr_dial *dial_right(uvrelay_session_t *s)
@@ -211,7 +212,7 @@ static uvr_dial *dial_right(uvrelay_session_t *s)
   options.connect.linger_ms = s->options.pair.linger_ms;
   uvr_dial *dial = uvr_dial_start(s->context, s->right.address, &options, on_right_dialled, s);
   if (dial != NULL) {
-    s->options.dial.connect.spare_fd = 0; /* the dial has it */
+    s->options.dial.connect.spare_fd = 0; /* now belongs to the dial */
   }
   return dial;
 }
@@ -249,7 +250,7 @@ static void on_left_dialled(void *user, uvr_stream *stream, const uvrelay_error_
   s->left.stream = stream;
   uvr_opener_forget_address(&s->relay->context.memory, &s->left);
   close_dial(s);
-  later(s, 0);
+  wake_after(s, 0);
 }
 
 static bool dial_left(uvrelay_session_t *s)
@@ -267,7 +268,7 @@ static bool dial_left(uvrelay_session_t *s)
   return false;
 }
 
-/* True once the side has its stream, or is the right one and an address. */
+/* Returns true when the side has its stream, or is the right one and an address, which is dialled later. */
 static bool prepare(uvrelay_session_t *s, uvr_opener *opener, uvrelay_side_t which)
 {
   uvrelay_error_t error;
@@ -277,7 +278,7 @@ static bool prepare(uvrelay_session_t *s, uvr_opener *opener, uvrelay_side_t whi
   case UVR_OPENING_ADDRESS:
     return which == UVRELAY_RIGHT || dial_left(s);
   case UVR_OPENING_WAITS:
-    later(s, IDLE_RETRY_MS);
+    wake_after(s, IDLE_RETRY_MS);
     return false;
   case UVR_OPENING_FAILED:
     break;
@@ -322,7 +323,8 @@ static void part_bytes(const uvr_part *part, uint64_t *to_right, uint64_t *to_le
   uvrelay_session_bytes(session_of(part), to_right, to_left);
 }
 
-/* One that is ending closes its streams, which shows, and the memory of those that are closed may be in use again. */
+/* A session that is ending is left out. Its streams are being closed, which libuv can tell, and the memory of those
+ * that are closed may already be in use for others. */
 static bool part_uses_stream(const uvr_part *part, const uv_stream_t *stream)
 {
   const uvrelay_session_t *s = session_of(part);
@@ -367,14 +369,14 @@ static void begin(uvrelay_session_t *s, uvrelay_t *relay, uvr_context *context, 
   s->cb = cb;
   s->user = user;
   s->started = uv_now(relay->context.loop);
-  uvr_opener_begin(&s->left);
-  uvr_opener_begin(&s->right);
+  uvr_opener_commit(&s->left);
+  uvr_opener_commit(&s->right);
   (void)uv_timer_init(relay->context.loop, &s->wakeup);
   s->wakeup.data = s;
   uvr_relay_add(relay, &s->part, &part_ops);
   relay->counters.active++;
   relay->counters.started++;
-  later(s, 0);
+  wake_after(s, 0);
 }
 
 static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
@@ -466,7 +468,7 @@ void uvrelay_session_cancel(uvrelay_session_t *session)
 {
   session->cancelled = true;
   if (session->state != SESSION_ENDING || session->pair != NULL) {
-    later(session, 0);
+    wake_after(session, 0);
   }
 }
 

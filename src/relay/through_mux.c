@@ -1,4 +1,4 @@
-/* Targets that are reached through a mux: see through_mux.h. */
+/* Targets that are connected to through a mux: see through_mux.h. */
 #include "relay/through_mux.h"
 
 #include "endpoint/reach.h"

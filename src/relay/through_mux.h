@@ -1,4 +1,4 @@
-/* Targets that are reached through a mux of the public API. */
+/* Targets that are connected to through a mux of the public API. */
 #ifndef UVR_RELAY_THROUGH_MUX_H
 #define UVR_RELAY_THROUGH_MUX_H
 
@@ -6,7 +6,7 @@
 #include "mux/mux.h"
 #include "relay/relay.h"
 
-/* The public handle of a mux: mux_handle.c. */
+/* The public handle of a mux: see mux_handle.c. */
 struct uvrelay_mux_s {
   uvr_mux mux;
   uvr_part part;
@@ -15,8 +15,9 @@ struct uvrelay_mux_s {
   void *close_user;
 };
 
-/* Decides whether a target goes through the mux, which may be NULL, and marks it so. *via is then what it goes through,
- * else NULL. Returns 0, or UV_ENOTSUP or UV_EINVAL and *error: it can be reached in no way. */
+/* Decides whether a target is connected to through the mux, which may be NULL. If so, marks the address and sets *via
+ * to the mux's, otherwise to NULL. Returns 0; or UV_ENOTSUP or UV_EINVAL and *error if the target cannot be reached in
+ * either way. */
 int uvr_choose_mux(const uvrelay_t *relay, uvr_address *target, uvrelay_mux_t *mux, uvr_via **via,
                    uvrelay_error_t *error);
 

@@ -1,5 +1,5 @@
-/* The session's waits for silence, over scripted streams: one side has ended and the other, which cannot be told so,
- * ends the session when it has said nothing for long enough, counted from its last byte; or both have said nothing. And
+/* How a pair waits for silence, over scripted streams: one side has ended, and the other one, which cannot be told so,
+ * ends the pair when it has been silent for long enough, counted from its last byte; or both sides are silent. And
  * who can be told, by the options and by what it is. */
 #include <limits.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ typedef struct bench {
   fake *quiet; /* cannot be told */
   fake *ended;
   uvrelay_side_t side; /* of the quiet one */
-  uvr_pair *session;
+  uvr_pair *pair;
   bool over;
   bool closed;
   uint64_t ended_at; /* ms */
@@ -64,7 +64,7 @@ static void bench_start(bench *b, uvrelay_side_t side, const fake_script *quiet,
   const fake *right = side == UVRELAY_RIGHT ? b->quiet : b->ended;
   const uvr_pair_events events = {.on_end = on_end, .on_close = on_close, .user = b};
   uv_update_time(&b->r.loop);
-  assert_int_equal(uvr_pair_start(&b->r.context, left->stream, right->stream, options, &events, &b->session), 0);
+  assert_int_equal(uvr_pair_start(&b->r.context, left->stream, right->stream, options, &events, &b->pair), 0);
 }
 
 static void bench_init(bench *b, uvrelay_side_t side, unsigned write_turns, uint64_t linger_ms)
@@ -84,7 +84,7 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-/* Runs until the session has ended, which must be so long after `since`. */
+/* Runs until the pair has ended, which must be so long after `since`. */
 static void assert_silent(bench *b, uint64_t since)
 {
   assert_true(rig_run_until(&b->r, &b->closed));
@@ -149,12 +149,12 @@ static void test_never(void **state)
     bench_init(&b, sides[i], 0, 0);
     rig_run(&b.r); /* nothing is left to come */
     assert_false(b.over);
-    uvr_pair_cancel(b.session);
+    uvr_pair_cancel(b.pair);
     bench_clear(&b);
   }
 }
 
-/* What both ends of an idle session do: nothing by themselves. */
+/* What both ends of an idle pair do: nothing by themselves. */
 static void start_idle(bench *b, uint64_t idle_ms)
 {
   bench_start(b, UVRELAY_RIGHT, &(fake_script){0}, &(fake_script){0}, &(uvr_pair_options){.idle_ms = idle_ms});
@@ -233,11 +233,11 @@ static void test_idle_never(void **state)
   start_idle(&b, 0);
   rig_run(&b.r); /* nothing is left to come */
   assert_false(b.over);
-  uvr_pair_cancel(b.session);
+  uvr_pair_cancel(b.pair);
   bench_clear(&b);
 }
 
-/* A session that ends by itself does not wait for its timer. */
+/* A pair that ends by itself does not wait for its timer. */
 static void test_idle_ended(void **state)
 {
   (void)state;
@@ -310,7 +310,7 @@ static void test_told(void **state)
   }
 }
 
-/* Who is not told, and may be silent for ever, still ends the session by its own end. */
+/* A side that is not told, and may be silent for ever, still ends the pair by its own end. */
 static void test_untold_ends(void **state)
 {
   (void)state;

@@ -553,14 +553,14 @@ typedef struct bench {
   rig r;
   fake *left;
   fake *right;
-  uvr_pair *session;
+  uvr_pair *pair;
   uvr_dial *dial; /* of the right side */
   uvr_closing closing;
   uvrelay_result_t result;
   unsigned ends;
   unsigned closes;
   bool closed;
-  bool again; /* on_end starts another session */
+  bool again; /* on_end starts another pair */
   struct bench *next;
 } bench;
 
@@ -573,7 +573,7 @@ static void on_close(void *user)
   assert_true(b->right == NULL || b->right->closed);
   b->closes++;
   b->closed = true;
-  b->session = NULL;
+  b->pair = NULL;
 }
 
 static void on_end(void *user, const uvrelay_result_t *result)
@@ -609,7 +609,7 @@ static void bench_init(bench *b, const scenario *s, const timing *t)
 static int start(bench *b, const scenario *s)
 {
   uvr_pair_events events = events_of(b);
-  return uvr_pair_start(&b->r.context, b->left->stream, b->right->stream, &s->options, &events, &b->session);
+  return uvr_pair_start(&b->r.context, b->left->stream, b->right->stream, &s->options, &events, &b->pair);
 }
 
 static void bench_clear(bench *b)
@@ -622,7 +622,7 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-/* What holds in whatever way a session has ended. */
+/* What holds in whatever way a pair has ended. */
 static void assert_clean(const bench *b)
 {
   assert_int_equal(b->ends, 1);
@@ -655,7 +655,7 @@ static void run_scenario(const scenario *s, const timing *t)
   uint64_t ms = (uv_hrtime() - before) / 1000000;
   assert_int_equal(b.ends, s->stays ? 0 : 1);
   if (s->stays) {
-    uvr_pair_cancel(b.session);
+    uvr_pair_cancel(b.pair);
     rig_run(&b.r);
   }
   assert_clean(&b);
@@ -709,7 +709,7 @@ static void test_cancel(void **state)
       rig_turns(&b.r, turns);
       over = b.ends > 0;
       if (!over) {
-        uvr_pair_cancel(b.session);
+        uvr_pair_cancel(b.pair);
         assert_int_equal(b.ends, 1);
         assert_int_equal(b.result.error.code, UV_ECANCELED);
         assert_int_equal(b.result.reason, UVRELAY_REASON_STOPPED);
@@ -747,7 +747,7 @@ static void test_no_memory(void **state)
         fake_close(b.right);
       } else {
         if (b.ends == 0) {
-          uvr_pair_cancel(b.session);
+          uvr_pair_cancel(b.pair);
           rig_run(&b.r);
         } else if (failed && b.result.error.code != 0 && b.result.error.code != scenarios[i].code) {
           assert_int_equal(b.result.error.code, UV_ENOMEM);
@@ -766,12 +766,12 @@ static void on_end_again(void *user, const uvrelay_result_t *result)
   if (b->next != NULL) {
     uvr_pair_events events = {.on_end = on_end_again, .on_close = on_close, .user = b->next};
     assert_int_equal(uvr_pair_start(&b->r.context, b->next->left->stream, b->next->right->stream,
-                                    &(uvr_pair_options){0}, &events, &b->next->session),
+                                    &(uvr_pair_options){0}, &events, &b->next->pair),
                      0);
   }
 }
 
-/* A session that starts others from its on_end, one of them ending before it has started. */
+/* A pair that starts others from its on_end, one of them ending before it has started. */
 static void test_start_from_on_end(void **state)
 {
   (void)state;
@@ -789,13 +789,13 @@ static void test_start_from_on_end(void **state)
   uvr_context *context = &all[0].r.context;
   uvr_pair_events events = {.on_end = on_end_again, .on_close = on_close, .user = &all[0]};
   all[1].next = NULL;
-  assert_int_equal(uvr_pair_start(context, all[0].left->stream, all[0].right->stream, &(uvr_pair_options){0}, &events,
-                                  &all[0].session),
-                   0);
+  assert_int_equal(
+      uvr_pair_start(context, all[0].left->stream, all[0].right->stream, &(uvr_pair_options){0}, &events, &all[0].pair),
+      0);
   events.user = &all[2];
-  assert_int_equal(uvr_pair_start(context, all[2].left->stream, all[2].right->stream, &(uvr_pair_options){0}, &events,
-                                  &all[2].session),
-                   0);
+  assert_int_equal(
+      uvr_pair_start(context, all[2].left->stream, all[2].right->stream, &(uvr_pair_options){0}, &events, &all[2].pair),
+      0);
   rig_run(&all[0].r);
   for (unsigned i = 0; i < 3; i++) {
     assert_clean(&all[i]);
@@ -818,7 +818,7 @@ static void test_no_events(void **state)
     bench b;
     bench_init(&b, &scenarios[i], &timings[0]);
     assert_int_equal(uvr_pair_start(&b.r.context, b.left->stream, b.right->stream, &scenarios[i].options,
-                                    &(uvr_pair_events){0}, &b.session),
+                                    &(uvr_pair_events){0}, &b.pair),
                      0);
     rig_run(&b.r);
     bench_clear(&b);
@@ -860,9 +860,9 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   uvr_close_cb on_dial_closed = uvr_closing_add(&b->closing);
   b->dial = NULL;
   if (stream != NULL) {
-    uvr_pair_connect(b->session, stream);
+    uvr_pair_connect(b->pair, stream);
   } else {
-    uvr_pair_fail(b->session, error);
+    uvr_pair_fail(b->pair, error);
   }
   uvr_dial_close(dial, on_dial_closed, &b->closing);
 }
@@ -884,11 +884,11 @@ static void on_dialled_close(void *user)
 static int dial_pair(bench *b, const uvr_address *address, const uvr_dial_options *options)
 {
   const uvr_pair_events events = {.on_end = on_dialled_end, .on_close = on_dialled_close, .user = b};
-  int code = uvr_pair_start(&b->r.context, b->left->stream, NULL, &(uvr_pair_options){0}, &events, &b->session);
+  int code = uvr_pair_start(&b->r.context, b->left->stream, NULL, &(uvr_pair_options){0}, &events, &b->pair);
   if (code == 0) {
     b->dial = uvr_dial_start(&b->r.context, address, options, on_dialled, b);
     if (b->dial == NULL) {
-      uvr_pair_fail(b->session, &(uvrelay_error_t){.code = UV_ENOMEM});
+      uvr_pair_fail(b->pair, &(uvrelay_error_t){.code = UV_ENOMEM});
     }
   }
   return code;
@@ -926,7 +926,7 @@ static void test_dialled(void **state)
     }
     over = b.ends > 0;
     if (!over) {
-      uvr_pair_cancel(b.session);
+      uvr_pair_cancel(b.pair);
       assert_int_equal(b.result.error.code, UV_ECANCELED);
     }
     assert_true(rig_run_until(&b.r, &b.closed));

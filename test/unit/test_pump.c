@@ -123,7 +123,7 @@ static void bench_init_messages(bench *b, const fake_script *source, const fake_
   b->sink = fake_new(&b->r, "sink", 2, &to);
 }
 
-/* Also what a session does: stop, close both, then give the buffers back. */
+/* Does what a pair does: stops the pump, closes both streams, then frees the buffers. */
 static void bench_clear(bench *b)
 {
   uvr_pump_stop(&b->pump);
@@ -609,7 +609,7 @@ static void test_messages_stop(void **state)
   assert_in_range(held, 5, TURNS_MAX);
 }
 
-/* A pump that never started, as in a session whose dial failed. */
+/* A pump that never started, as in a pair whose dial failed. */
 static void test_clear_of_nothing(void **state)
 {
   (void)state;

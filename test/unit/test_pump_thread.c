@@ -401,7 +401,7 @@ static void test_no_memory(void **state)
     b.r.fail_at = b.r.allocations + n;
     start(&b);
     assert_true(b.r.failed);
-    assert_null(b.pump.job);
+    assert_null(b.pump.thread);
     assert_true(rig_run_until(&b.r, &b.done) || b.done);
     assert_int_equal(b.end, UVR_PUMP_SOURCE_ENDED);
     assert_int_equal(b.sink.taken, b.source.given);
@@ -419,7 +419,7 @@ static void test_one_side_only(void **state)
     b.source.base.reads_blocking = i == 0;
     b.sink.base.writes_blocking = i == 1;
     start(&b);
-    assert_null(b.pump.job);
+    assert_null(b.pump.thread);
     assert_int_equal(b.reports, 1);
     assert_int_equal(b.sink.taken, b.source.given);
     bench_clear(&b);

@@ -972,7 +972,7 @@ static void bridge_init(bridge *b, bool message, server_cb source, server_cb sin
   assert_int_equal(uvr_npipe_stream(&b->from.r.context, file, b->to.s.name, &b->to.stream, &error), 0);
   b->from.r.context.threads = true;
   uvr_pump_start(&b->pump, &b->from.r.context, b->from.stream, b->to.stream, on_pump_end);
-  assert_non_null(b->pump.job);
+  assert_non_null(b->pump.thread);
 }
 
 /* As a session does it; a thread inside a pipe must be out soon. */
