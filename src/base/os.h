@@ -31,6 +31,9 @@ int uvr_os_pending_error(const uv_stream_t *stream);
 /* How many bytes written to a TCP connection its peer has not acknowledged yet; 0 where the system cannot tell. */
 size_t uvr_os_unsent(const uv_stream_t *stream);
 
+/* Whether an IP address, whose port is 0, is one of this computer's. `length` is that of the struct, in bytes. */
+bool uvr_os_has_ip(const struct sockaddr *address, size_t length);
+
 /* Occupies a descriptor, so that closing it later leaves one for a connection when the process has no other. Returns
  * what uvr_os_close_spare_fd needs; 0 where there is none left, or where the system never runs short of them. */
 int uvr_os_open_spare_fd(const uv_loop_t *loop);

@@ -54,6 +54,17 @@ size_t uvr_os_unsent(const uv_stream_t *stream)
   return known && bytes > 0 ? (size_t)bytes : 0;
 }
 
+/* The kernel lets a socket be bound to its own addresses only. */
+bool uvr_os_has_ip(const struct sockaddr *address, size_t length)
+{
+  int fd = socket(address->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  bool is_own = fd >= 0 && bind(fd, address, (socklen_t)length) == 0;
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return is_own;
+}
+
 /* Duplicates a descriptor that is always there: any would do. */
 int uvr_os_open_spare_fd(const uv_loop_t *loop)
 {

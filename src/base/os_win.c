@@ -56,6 +56,17 @@ size_t uvr_os_unsent(const uv_stream_t *stream)
   return 0;
 }
 
+/* The system lets a socket be bound to its own addresses only. */
+bool uvr_os_has_ip(const struct sockaddr *address, size_t length)
+{
+  SOCKET made = socket(address->sa_family, SOCK_DGRAM, 0);
+  bool is_own = made != INVALID_SOCKET && bind(made, address, (int)length) == 0;
+  if (made != INVALID_SOCKET) {
+    (void)closesocket(made);
+  }
+  return is_own;
+}
+
 int uvr_os_open_spare_fd(const uv_loop_t *loop)
 {
   (void)loop;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/os.h"
 #include "base/text.h"
 
 /* An address of either family. An IPv4 address is mapped to IPv6: its four bytes follow the 12 bytes of `mapped`. */
@@ -44,21 +45,17 @@ static bool is_wildcard(const ip_bytes *bytes)
   return memcmp(bytes->all + from, zeros, sizeof(zeros) - from) == 0;
 }
 
-/* Whether an interface of this computer has this address. */
-static bool is_own(const ip_bytes *bytes)
+/* Whether an interface of this computer has it. */
+static bool is_own(const struct sockaddr *address)
 {
-  uv_interface_address_t *interfaces;
-  int count;
-  bool own = false;
-  if (uv_interface_addresses(&interfaces, &count) != 0) {
-    return false;
+  if (address->sa_family == AF_INET) {
+    struct sockaddr_in ip = *(const struct sockaddr_in *)address;
+    ip.sin_port = 0;
+    return uvr_os_has_ip((const struct sockaddr *)&ip, sizeof(ip));
   }
-  for (int i = 0; i < count && !own; i++) {
-    ip_bytes other = bytes_of((const struct sockaddr *)&interfaces[i].address);
-    own = memcmp(bytes->all, other.all, sizeof(other.all)) == 0;
-  }
-  uv_free_interface_addresses(interfaces, count);
-  return own;
+  struct sockaddr_in6 ip = *(const struct sockaddr_in6 *)address;
+  ip.sin6_port = 0;
+  return uvr_os_has_ip((const struct sockaddr *)&ip, sizeof(ip));
 }
 
 bool uvr_ip_is_loopback(const struct sockaddr *address)
@@ -91,7 +88,7 @@ bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *liste
   if (is_wildcard(&to)) { /* systems that can connect to a wildcard address connect to the loopback address */
     return is_wildcard(&at) || is_loopback(&at);
   }
-  return is_wildcard(&at) ? is_loopback(&to) || is_own(&to) : memcmp(to.all, at.all, sizeof(to.all)) == 0;
+  return is_wildcard(&at) ? is_loopback(&to) || is_own(target) : memcmp(to.all, at.all, sizeof(to.all)) == 0;
 }
 
 bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out)
