@@ -112,11 +112,11 @@ static bool nonce_in_pool(const bench *b)
 
 static void bench_clear(bench *b)
 {
+  (void)uv_timer_stop(&b->timer); /* as its owner does */
   if (!b->server->closing) {
     fake_close(b->server);
   }
   unsigned results = b->results;
-  (void)uv_timer_stop(&b->timer); /* as its owner does */
   uvr_handshake_stop(&b->handshake);
   uvr_handshake_stop(&b->handshake);
   assert_false(contains_nonce(&b->handshake, sizeof(b->handshake)));

@@ -17,7 +17,7 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define STEPS(...)   ((const fake_step[]){__VA_ARGS__, {0}})
 
-enum { RIGHT_SEED = 9, TURNS_MAX = 60, LINGER_MS = 100 };
+enum { RIGHT_SEED = 9, TURNS_MAX = 60, LINGER_MS = 40 };
 
 typedef struct scenario {
   const char *name;
@@ -272,7 +272,8 @@ static void test_give(void **state)
           assert_int_equal(b.left.received, read); /* the user gets nothing any more */
           assert_int_equal(read + b.result.to_right, s->to_right);
           assert_int_equal(b.result.to_right, b.right.f->taken);
-          assert_int_equal(b.result.to_left, s->to_left);
+          /* On a busy machine the silence may have begun before they came. */
+          assert_in_range(b.result.to_left, s->reason == UVRELAY_REASON_SILENT ? 0 : s->to_left, s->to_left);
           assert_int_equal(b.result.to_left, b.left.f->taken);
           assert_relayed(&b.left, &b.right, read);
           assert_relayed(&b.right, &b.left, 0);
