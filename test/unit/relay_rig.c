@@ -237,7 +237,7 @@ static void on_beat(uv_timer_t *timer)
 
 void host_turn(host *h)
 {
-  assert_int_equal(uv_timer_start(&h->beat, on_beat, BEAT_MS, 0), 0);
+  assert_int_equal(uv_timer_start(&h->beat, on_beat, BEAT_MS, BEAT_MS), 0);
   (void)uv_run(&h->r.loop, UV_RUN_ONCE);
   (void)uv_timer_stop(&h->beat);
 }

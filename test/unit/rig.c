@@ -145,11 +145,12 @@ bool rig_buffer_is_free(const rig *r, const char *data)
   return is_in(r->context.buffers.small_free, data) || is_in(r->context.buffers.large_free, data);
 }
 
+/* Before 1.45 libuv calls timers first and then waits for something else, so the guard comes again. */
 static void start_guard(rig *r, uint64_t ms)
 {
   uv_update_time(&r->loop);
   r->guard_fired = false;
-  assert_int_equal(uv_timer_start(&r->guard, on_guard, ms, 0), 0);
+  assert_int_equal(uv_timer_start(&r->guard, on_guard, ms, ms + 1), 0);
 }
 
 void rig_run(rig *r)
@@ -171,7 +172,7 @@ void rig_turns(rig *r, unsigned turns)
 
 bool rig_run_until(rig *r, const bool *flag)
 {
-  /* A libuv before 1.45 calls timers first, one of which may set the flag, and then waits for something else. */
+  /* See start_guard: what sets the flag may be a timer, too. */
   const uint64_t end = uv_hrtime() + (uint64_t)RIG_PATIENCE_MS * 1000000;
   bool alive = true;
   while (!*flag && alive && uv_hrtime() < end) {
@@ -189,6 +190,7 @@ void rig_run_ms(rig *r, uint64_t ms)
   while (!r->guard_fired) {
     (void)uv_run(&r->loop, UV_RUN_ONCE);
   }
+  (void)uv_timer_stop(&r->guard);
   uv_unref((uv_handle_t *)&r->guard);
 }
 
