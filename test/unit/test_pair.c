@@ -649,6 +649,7 @@ static void run_scenario(const scenario *s, const timing *t)
   bench b;
   bench_init(&b, s, t);
   b.r.context.patience.last_writes_ms = s->grace ? GRACE_MS : RIG_PATIENCE_MS;
+  uv_update_time(&b.r.loop);
   uint64_t before = uv_hrtime();
   assert_int_equal(start(&b, s), 0);
   rig_run(&b.r);
@@ -1008,6 +1009,7 @@ static void test_lost_while_dialling(void **state)
     b.r.context.patience.last_writes_ms = i == 0 ? RIG_PATIENCE_MS : GRACE_MS;
     fake_script left = {.ends_when_lost = i == 0, .lost = {.outcome = UVR_GONE, .turns = 5}};
     b.left = fake_new(&b.r, "left", 1, &left);
+    uv_update_time(&b.r.loop);
     uint64_t before = uv_hrtime();
     assert_int_equal(dial_pair(&b, &address, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}), 0); /* for ever */
     assert_true(rig_run_until(&b.r, &b.closed));
