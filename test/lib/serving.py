@@ -204,6 +204,15 @@ def connect(address, timeout=SOON):
     return client
 
 
+def listens(path):
+    """Its file is there before anybody can connect to it."""
+    try:
+        connect(f"unix://{path}").close()
+    except OSError:
+        return False
+    return True
+
+
 def listener(where, backlog=128):
     """A listening socket at a path, at abstract:NAME, or at a port of loopback."""
     family = socket.AF_INET if isinstance(where, int) else socket.AF_UNIX

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from programs import SOON
-from serving import EchoServer, Serve, Target, ask, connect, ends, receive_exactly, vanish, wait_for
+from serving import EchoServer, Serve, Target, ask, connect, ends, listens, receive_exactly, vanish, wait_for
 
 
 def test_silence_is_what_success_sounds_like(path, back):
@@ -95,7 +95,7 @@ def test_what_clients_and_targets_choose_cannot_forge_a_line(path):
     """A path's control characters do not reach the log as they are."""
     target = path.with_name("no\nuvrelay: forged\x1b[31m")
     with Serve(f"unix://{path}=unix://{target}", wait=False, verbose=False) as serve:
-        wait_for(lambda: path.exists() or not serve.running, "it listens, or refuses")
+        wait_for(lambda: not serve.running or listens(path), "it listens, or refuses")
         if serve.running:
             with connect(f"unix://{path}") as client:
                 ends(client)

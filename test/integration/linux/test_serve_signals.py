@@ -9,7 +9,7 @@ import time
 
 import pytest
 from programs import SOON
-from serving import (PROGRAM, NotifySocket, Serve, Target, ask, connect, ends, receive_all, vanish,
+from serving import (PROGRAM, NotifySocket, Serve, Target, ask, connect, ends, listens, receive_all, vanish,
                      wait_for)
 
 pytestmark = pytest.mark.sanitized
@@ -216,7 +216,7 @@ def test_nobody_reads_the_log(path, back, kind, json_):
     """More is logged than a pipe holds."""
     process, read = start_without_reader(path, back, kind, *(["--json"] if json_ else []))
     try:
-        wait_for(path.exists, "it listens")
+        wait_for(lambda: listens(path), "it listens")
         for _ in range(600):
             with serve_client(path) as client:
                 ask(client, b"hello")
