@@ -40,7 +40,7 @@ static void on_end_passed(void *user, uvr_outcome outcome, const uvrelay_error_t
 void uvr_flow_pass_end(uvr_flow *flow)
 {
   uvr_stream *sink = flow->pump.sink;
-  bool marks = flow->eof == UVRELAY_EOF_MARKER && sink->ops->can_mark_end;
+  bool marks = flow->eof == UVRELAY_EOF_MARKER && uvr_stream_can_mark_end(sink);
   if (flow->eof != UVRELAY_EOF_NONE && (sink->can_half_close || marks)) {
     uvr_stream_shutdown(sink, on_end_passed, flow);
     return;
