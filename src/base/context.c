@@ -18,7 +18,8 @@ static const uvr_patience usual_patience = {.last_writes_ms = 1000,
                                             .credentials_ms = 300,
                                             .flush_ms = 30000,
                                             .thread_retry_ms = 10,
-                                            .stdio_look_ms = 250};
+                                            .stdio_look_ms = 250,
+                                            .look_up_memory_ms = 2000};
 
 int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_allocator_t *memory, const uvrelay_log_t *log)
 {

@@ -23,11 +23,13 @@ typedef struct uvr_patience {
   unsigned credentials_ms;  /* for the credentials of a libassuan server that expects short ones */
   unsigned flush_ms; /* for the reader of a named pipe to read what precedes the zero-byte message; when it is over, the
                         message is sent anyway */
-  unsigned thread_retry_ms; /* between two requests to a thread to leave a blocking call */
-  unsigned stdio_look_ms;   /* between two checks whether standard output has lost its reader */
+  unsigned thread_retry_ms;   /* between two requests to a thread to leave a blocking call */
+  unsigned stdio_look_ms;     /* between two checks whether standard output has lost its reader */
+  unsigned look_up_memory_ms; /* before a name whose look-up has failed is looked up again */
 } uvr_patience;
 
 struct uvr_event_pool; /* event_pool_win.h */
+struct uvr_offload;    /* endpoint/offload.h */
 
 typedef struct uvr_context {
   uv_loop_t *loop;
@@ -38,6 +40,7 @@ typedef struct uvr_context {
   uvr_patience patience;
   bool threads;                  /* pumps may each occupy a thread of libuv's pool */
   struct uvr_event_pool *events; /* Windows only; else NULL */
+  struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
 } uvr_context;
 
 /* Initialises a context, which must outlive everything that uses it. Its owner may then change the size of its large

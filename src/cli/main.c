@@ -7,8 +7,10 @@
 #include "cli/input/hint.h"
 #include "cli/input/options.h"
 #include "cli/os/console.h"
+#include "cli/os/process.h"
 #include "cli/os/slim_start.h"
 #include "endpoint/dial.h"
+#include "endpoint/offload.h"
 #include "relay/pair.h"
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
@@ -97,10 +99,15 @@ static int relay(program *p, const uvr_address *address)
   uvrelay_error_t error;
   const uvrelay_allocator_t memory = uvr_memory_default();
   const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL};
+  uvr_process_set_threads(2); /* only standard input and output block: more would only cost time and memory */
   uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
     code = uvr_context_init(&context, &p->loop, &memory, &log);
+  }
+  if (code == 0) {
+    context.offload = uvr_offload_new(&memory);
+    code = context.offload != NULL ? 0 : UV_ENOMEM;
   }
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",

@@ -23,8 +23,7 @@ static void open_missing(void)
 int main(int argc, char **argv)
 {
   open_missing();
-  (void)setenv("UV_THREADPOOL_SIZE", "2", 1); /* only standard input and output block */
-  (void)signal(SIGPIPE, SIG_IGN);             /* a lost reader is handled as an error of write */
+  (void)signal(SIGPIPE, SIG_IGN); /* a lost reader is handled as an error of write */
   int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);
   _exit(status); /* does not wait for a thread that reads standard input */

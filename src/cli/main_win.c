@@ -30,8 +30,6 @@ int wmain(int argc, wchar_t **wide_argv)
   if (converted < argc) {
     (void)fputs("uvrelay: there is no memory for the arguments\n", stderr);
   } else {
-    /* Only standard input and output block: more threads would only cost time and memory. */
-    (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
     status = uvr_cli_main(argc, argv);
   }
   (void)fflush(NULL);

@@ -25,6 +25,11 @@
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
+/* Of the threads of libuv's pool, at most half look up names and at most a quarter open files and pipes that may not
+ * answer: see endpoint/offload.h. So some are always there for standard input and output, and 16 names or 8 places that
+ * do not answer hold up no other. */
+enum { THREADS = 32 };
+
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
 
 /* The signals that end it, if the system has them. */
@@ -196,8 +201,6 @@ int uvr_cli_mux(int argc, char **argv)
 {
   uvrelay_error_t error;
   uvr_slim_start(true);
-  (void)uv_os_setenv("UV_THREADPOOL_SIZE",
-                     "4"); /* two of which may look up names; the others are for standard input and output */
   program *self = calloc(1, sizeof(*self));
   if (self == NULL) {
     (void)fputs("uvrelay: there is no memory\n", stderr);
@@ -217,6 +220,7 @@ int uvr_cli_mux(int argc, char **argv)
     fail(self, 2, &error);
   } else {
     uvr_process_raise_limits();
+    uvr_process_set_threads(THREADS);
     uvr_log_writer_start(&self->log, STANDARD_ERROR);
     run(self);
     uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);

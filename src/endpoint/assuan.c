@@ -10,15 +10,21 @@
 #include "endpoint/assuan_file.h"
 #include "endpoint/assuan_handshake.h"
 #include "endpoint/kind.h"
+#include "endpoint/offload.h"
 #include "endpoint/tcp.h"
+
+/* Reading the file. */
+typedef struct reading {
+  uvr_job job;
+  uvr_assuan file;
+  int code;
+  uvrelay_error_t error;
+} reading;
 
 typedef struct assuan_attempt {
   uvr_attempt base;
-  uv_work_t work;
-  bool working;
+  uvr_job *reading; /* the file is being read, or NULL */
   uvr_assuan file;
-  int code;              /* the result of reading the file */
-  uvrelay_error_t error; /* why reading it failed */
   uv_timer_t timer;
   uvr_handshake handshake;
 } assuan_attempt;
@@ -74,50 +80,56 @@ static void use_file(assuan_attempt *self)
   }
 }
 
-static void work(uv_work_t *request)
+static void read_file(uvr_job *job)
 {
-  assuan_attempt *self = request->data;
-  self->code = uvr_assuan_read_file(self->base.address->path, &self->file, &self->error);
+  reading *r = (reading *)job;
+  r->code = uvr_assuan_read_file(r->job.place, &r->file, &r->error);
 }
 
-static void after_work(uv_work_t *request, int cancelled)
+static void on_file(void *owner, uvr_job *job)
 {
-  assuan_attempt *self = request->data;
-  bool over = self->base.over || cancelled != 0;
-  self->working = false;
-  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
-  if (over) {
-    return;
-  }
-  if (self->code != 0) {
-    self->base.error = self->error;
+  assuan_attempt *self = owner;
+  const reading *r = (const reading *)job;
+  self->reading = NULL;
+  self->base.waits_for = NULL;
+  if (r->code != 0) {
+    self->base.error = r->error;
     uvr_attempt_fail(&self->base);
   } else {
+    self->file = r->file;
     use_file(self);
   }
 }
+
+static void clear_reading(uvr_job *job)
+{
+  reading *r = (reading *)job;
+  uvr_assuan_wipe(&r->file, sizeof(r->file));
+}
+
+static const uvr_job_ops reading_ops = {
+    .size = sizeof(reading), .run = read_file, .on_done = on_file, .clear = clear_reading};
 
 static void assuan_connect(uvr_attempt *attempt)
 {
   assuan_attempt *self = (assuan_attempt *)attempt;
   (void)uv_timer_init(attempt->context->loop, &self->timer);
   self->timer.data = &self->handshake;
-  self->work.data = self;
-  int code = uv_queue_work(attempt->context->loop, &self->work, work, after_work);
-  if (code != 0) {
-    fail(self, code);
+  self->reading = uvr_job_new(attempt->context, &reading_ops, attempt->address->path, self);
+  if (self->reading == NULL) {
+    fail(self, UV_ENOMEM);
     return;
   }
-  self->working = true;
-  (void)uvr_closing_add(&attempt->closing);
+  attempt->waits_for = "its socket file is still being read: the drive that the file is on does not answer";
+  uvr_job_start(self->reading);
 }
 
 static void assuan_close(uvr_attempt *attempt)
 {
   assuan_attempt *self = (assuan_attempt *)attempt;
   uvr_closing_handle(&attempt->closing, (uv_handle_t *)&self->timer);
-  if (self->working) {
-    (void)uv_cancel((uv_req_t *)&self->work);
+  if (self->reading != NULL) {
+    uvr_job_abandon(self->reading);
   }
 }
 

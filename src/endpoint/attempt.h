@@ -56,6 +56,7 @@ struct uvr_attempt {
   uvr_close_cb on_closed;
   void *closed_user;
   uvrelay_error_t error; /* what uvr_attempt_fail reports */
+  const char *waits_for; /* why there is no result yet, as the end of a sentence; NULL: the target does not answer */
   bool over;             /* the result was reported, or the attempt is being closed */
   bool progressed;       /* got so far that an earlier attempt's error does not explain a time-out */
 };

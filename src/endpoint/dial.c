@@ -127,7 +127,10 @@ static void on_deadline(uv_timer_t *timer)
   if (last.code == 0 && dial->address.via) {
     last = *dial->options.connect.via->ops->why(dial->options.connect.via);
   }
-  if (last.code != 0) {
+  if (dial->attempt != NULL && dial->attempt->waits_for != NULL) {
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %g s, as %s",
+                               dial->address.canonical, seconds, dial->attempt->waits_for);
+  } else if (last.code != 0) {
     (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %g s, as %s",
                         dial->address.canonical, seconds, last.text);
     dial->error.system = last.system;

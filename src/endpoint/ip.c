@@ -70,6 +70,15 @@ uint16_t uvr_ip_port(const struct sockaddr *address)
                                              : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
+void uvr_ip_set_port(struct sockaddr *address, uint16_t port)
+{
+  if (address->sa_family == AF_INET) {
+    ((struct sockaddr_in *)address)->sin_port = htons(port);
+  } else {
+    ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+  }
+}
+
 /* The zone's number; 0: none is given. */
 static uint32_t zone_of(const struct sockaddr *address)
 {

@@ -13,6 +13,7 @@
 bool uvr_ip_is_loopback(const struct sockaddr *address);
 
 uint16_t uvr_ip_port(const struct sockaddr *address);
+void uvr_ip_set_port(struct sockaddr *address, uint16_t port);
 
 /* Whether a connection to `target` would arrive at a socket that listens on `listener`. Ports are not compared. */
 bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener);

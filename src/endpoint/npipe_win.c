@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "endpoint/kind.h"
 #include "endpoint/npipe_listen.h"
+#include "endpoint/offload.h"
 #include "stream/npipe.h"
 #include "stream/npipe_open_win.h"
 
@@ -19,73 +20,99 @@ enum { BUFFER_SIZE = 65536, BACKLOG = 8 };
 
 /* Connecting. */
 
+/* Opening a pipe of another computer. */
+typedef struct opening {
+  uvr_job job;
+  char path[UVR_ADDRESS_PATH_SIZE];
+  char name[UVR_ADDRESS_CANONICAL_SIZE];
+  uvrelay_impersonation_t level;
+  uv_os_fd_t file; /* if the code is 0 */
+  int code;
+  uvrelay_error_t error;
+  bool done; /* the code is set */
+} opening;
+
 typedef struct npipe_attempt {
   uvr_attempt base;
-  uv_work_t work;
-  bool working;
-  uv_os_fd_t file;
-  int code;              /* the result of opening it */
-  uvrelay_error_t error; /* why opening it failed */
+  uvr_job *opening; /* the pipe is being opened, or NULL */
 } npipe_attempt;
 
-static void work(uv_work_t *request)
+/* Goes on with a pipe that was opened, or could not be opened because of *error. */
+static void use_pipe(uvr_attempt *attempt, int code, uv_os_fd_t file, const uvrelay_error_t *error)
 {
-  npipe_attempt *self = request->data;
-  const uvr_address *address = self->base.address;
-  self->code = uvr_npipe_open(address->path, address->canonical, self->base.options->level, &self->file, &self->error);
-}
-
-static void use_result(npipe_attempt *self)
-{
-  uvr_attempt *attempt = &self->base;
-  if (self->code != 0) {
-    attempt->error = self->error;
+  if (code != 0) {
+    attempt->error = *error;
     uvr_attempt_fail(attempt);
-  } else if (uvr_npipe_stream(attempt->context, self->file, attempt->address->canonical, &attempt->stream,
-                              &attempt->error) != 0) {
+  } else if (uvr_npipe_stream(attempt->context, file, attempt->address->canonical, &attempt->stream, &attempt->error) !=
+             0) {
     uvr_attempt_fail(attempt);
   } else {
     uvr_attempt_succeed(attempt);
   }
 }
 
-static void after_work(uv_work_t *request, int cancelled)
+static void run_opening(uvr_job *job)
 {
-  npipe_attempt *self = request->data;
-  bool over = self->base.over || cancelled != 0;
-  self->working = false;
-  if (over && cancelled == 0 && self->code == 0) {
-    uvr_npipe_discard(self->file);
+  opening *o = (opening *)job;
+  o->code = uvr_npipe_open(o->path, o->name, o->level, &o->file, &o->error);
+  o->done = true;
+}
+
+static void on_opened(void *owner, uvr_job *job)
+{
+  npipe_attempt *self = owner;
+  opening *o = (opening *)job;
+  self->opening = NULL;
+  o->done = false; /* the file is taken */
+  use_pipe(&self->base, o->code, o->file, &o->error);
+}
+
+static void clear_opening(uvr_job *job)
+{
+  opening *o = (opening *)job;
+  if (o->done && o->code == 0) {
+    uvr_npipe_discard(o->file);
   }
-  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
-  if (!over) {
-    use_result(self);
+}
+
+static const uvr_job_ops opening_ops = {
+    .size = sizeof(opening), .run = run_opening, .on_done = on_opened, .clear = clear_opening};
+
+static void open_remote(npipe_attempt *self)
+{
+  uvr_attempt *attempt = &self->base;
+  const uvr_address *address = attempt->address;
+  self->opening = uvr_job_new(attempt->context, &opening_ops, address->host, self);
+  if (self->opening == NULL) {
+    uvr_attempt_fail_with(attempt, UV_ENOMEM);
+    return;
   }
+  opening *o = (opening *)self->opening;
+  memcpy(o->path, address->path, sizeof(o->path));
+  memcpy(o->name, address->canonical, sizeof(o->name));
+  o->level = attempt->options->level;
+  attempt->waits_for = "that computer does not answer";
+  uvr_job_start(self->opening);
 }
 
 static void npipe_connect(uvr_attempt *attempt)
 {
-  npipe_attempt *self = (npipe_attempt *)attempt;
-  self->work.data = self;
-  if (attempt->address->host[0] == '\0') {
-    work(&self->work); /* for a local pipe this does not block */
-    use_result(self);
+  const uvr_address *address = attempt->address;
+  if (address->host[0] != '\0') {
+    open_remote((npipe_attempt *)attempt);
     return;
   }
-  int code = uv_queue_work(attempt->context->loop, &self->work, work, after_work);
-  if (code != 0) {
-    uvr_attempt_fail_with(attempt, code);
-    return;
-  }
-  self->working = true;
-  (void)uvr_closing_add(&attempt->closing);
+  uv_os_fd_t file = NULL;
+  uvrelay_error_t error;
+  int code = uvr_npipe_open(address->path, address->canonical, attempt->options->level, &file, &error);
+  use_pipe(attempt, code, file, &error); /* a local pipe does not block */
 }
 
 static void npipe_close(uvr_attempt *attempt)
 {
   npipe_attempt *self = (npipe_attempt *)attempt;
-  if (self->working) {
-    (void)uv_cancel((uv_req_t *)&self->work);
+  if (self->opening != NULL) {
+    uvr_job_abandon(self->opening);
   }
 }
 

@@ -8,20 +8,20 @@
  * address to listen on is a name, or other computers could reach it and that was not allowed. */
 #include "endpoint/tcp.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
 #include "endpoint/ip.h"
 #include "endpoint/kind.h"
+#include "endpoint/offload.h"
 #include "stream/uv.h"
 
 typedef struct tcp_attempt {
   uvr_attempt base;
-  uv_getaddrinfo_t look_up;
-  bool looking_up;
-  struct addrinfo *addresses;
-  struct addrinfo *next;
+  uvr_look_up look_up;
+  struct sockaddr_storage *addresses; /* that the name has, with their port */
+  size_t count;
+  size_t next;
 } tcp_attempt;
 
 static void connect_next(tcp_attempt *self);
@@ -31,7 +31,7 @@ static void connect_next(tcp_attempt *self);
 /* One address cannot be connected to: tries the next one. */
 static void fail_address(tcp_attempt *self, int code)
 {
-  if (self->next != NULL) {
+  if (self->next < self->count) {
     uvr_attempt_drop_stream(&self->base);
     connect_next(self);
   } else if (code == UV_ELOOP) {
@@ -81,45 +81,59 @@ static void connect_to(tcp_attempt *self, const struct sockaddr *ip)
 
 static void connect_next(tcp_attempt *self)
 {
-  struct addrinfo *found = self->next;
-  self->next = found->ai_next;
-  connect_to(self, found->ai_addr);
+  connect_to(self, (const struct sockaddr *)&self->addresses[self->next++]);
 }
 
-static void on_looked_up(uv_getaddrinfo_t *request, int code, struct addrinfo *addresses)
+static bool is_ip(const struct addrinfo *found)
 {
-  tcp_attempt *self = request->data;
-  bool over = self->base.over;
-  self->looking_up = false;
-  self->addresses = addresses;
-  uvr_closing_done(&self->base.closing); /* may free the attempt, if it is being closed */
-  if (over) {
-    return;
+  return found->ai_family == AF_INET || found->ai_family == AF_INET6;
+}
+
+/* Keeps the addresses that were found, as the list of them belongs to all who wait for it. */
+static int keep(tcp_attempt *self, const struct addrinfo *addresses)
+{
+  size_t count = 0;
+  for (const struct addrinfo *found = addresses; found != NULL; found = found->ai_next) {
+    count += is_ip(found) ? 1 : 0;
   }
+  if (count == 0) {
+    return UV_EAI_NODATA;
+  }
+  self->addresses = uvr_alloc(&self->base.context->memory, count * sizeof(*self->addresses));
+  if (self->addresses == NULL) {
+    return UV_ENOMEM;
+  }
+  for (const struct addrinfo *found = addresses; found != NULL; found = found->ai_next) {
+    if (is_ip(found)) {
+      memcpy(&self->addresses[self->count], found->ai_addr, found->ai_addrlen);
+      uvr_ip_set_port((struct sockaddr *)&self->addresses[self->count], self->base.address->port);
+      self->count++;
+    }
+  }
+  return 0;
+}
+
+static void on_looked_up(void *user, int code, const struct addrinfo *addresses)
+{
+  tcp_attempt *self = user;
+  code = code == 0 ? keep(self, addresses) : code;
+  self->base.waits_for = NULL;
   if (code != 0) {
     (void)uvr_error_set_system(&self->base.error, UVRELAY_PHASE_ADDRESS, code, 0, "cannot find the host of %s: %s",
                                self->base.address->canonical, uv_strerror(code));
     uvr_attempt_fail(&self->base);
   } else {
-    self->next = addresses;
     connect_next(self);
   }
 }
 
 static void look_up(tcp_attempt *self)
 {
-  const uvr_address *address = self->base.address;
-  struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP};
-  char port[8];
-  (void)snprintf(port, sizeof(port), "%u", (unsigned)address->port);
-  self->look_up.data = self;
-  int code = uv_getaddrinfo(self->base.context->loop, &self->look_up, on_looked_up, address->host, port, &hints);
+  self->base.waits_for = "its name is still being looked up: no name server answers";
+  int code = uvr_look_up_start(self->base.context, &self->look_up, self->base.address->host, on_looked_up, self);
   if (code != 0) {
     uvr_attempt_fail_with(&self->base, code);
-    return;
   }
-  self->looking_up = true;
-  (void)uvr_closing_add(&self->base.closing);
 }
 
 static void tcp_connect(uvr_attempt *attempt)
@@ -137,15 +151,12 @@ static void tcp_connect(uvr_attempt *attempt)
 
 static void tcp_close(uvr_attempt *attempt)
 {
-  tcp_attempt *self = (tcp_attempt *)attempt;
-  if (self->looking_up) {
-    (void)uv_cancel((uv_req_t *)&self->look_up);
-  }
+  uvr_look_up_abandon(&((tcp_attempt *)attempt)->look_up);
 }
 
 static void tcp_clear(uvr_attempt *attempt)
 {
-  uv_freeaddrinfo(((tcp_attempt *)attempt)->addresses);
+  uvr_free(&attempt->context->memory, ((tcp_attempt *)attempt)->addresses);
 }
 
 static const uvr_connector connector = {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/abi.h"
+#include "endpoint/offload.h"
 #include "yamux/yamux.h"
 
 #define MESSAGE_MAX ((size_t)1024 * 1024 * 1024)
@@ -42,6 +43,7 @@ static void close_timers(uvrelay_t *relay)
   uvr_closing_begin(&relay->closing, on_timers_closed, relay);
   uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->wakeup);
   uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->deadline);
+  uvr_offload_close(relay->context.offload, uvr_closing_add(&relay->closing), &relay->closing);
   uvr_closing_end(&relay->closing);
 }
 
@@ -179,6 +181,12 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   if (code != 0) {
     uvr_free(&memory, relay);
     return code;
+  }
+  relay->context.offload = uvr_offload_new(&memory);
+  if (relay->context.offload == NULL) {
+    uvr_context_clear(&relay->context);
+    uvr_free(&memory, relay);
+    return UV_ENOMEM;
   }
   if (own.buffer_size > 0) {
     relay->context.buffers.large = own.buffer_size;

@@ -16,9 +16,10 @@ import pytest
 
 import bytestream
 from assuanpeer import AssuanServer
+from nameserver import NameServer
 from programs import (SOON, run_relay, under_wine, unique_name, unique_pipe, uvrelay_exe, windows_command,
                       windows_path)
-from serving import ask, connect, ends, receive_all, receive_exactly, wait_for
+from serving import EchoServer, ask, connect, ends, receive_all, receive_exactly, wait_for
 from via import Via, alive, assert_echoed_at_once, assert_none_is_left, mixed_sizes
 from winpeers import PipeServer
 from winserving import PipeClient, PipeTarget, Serve, TcpEnd, TcpTarget, at_once
@@ -27,6 +28,8 @@ EXE_MUX = windows_command(uvrelay_exe(), "mux")
 BULK = 25_000_000
 #: Longer than the linger that holds where an end cannot be passed on.
 LATE = 1.3
+#: A look-up that is not answered takes far longer.
+AT_ONCE = 10
 
 SEED = int(os.environ.get("UVRELAY_TEST_SEED", time.time_ns() % 1_000_000))
 CHILD_ROUNDS, SERVE_ROUNDS = 60, 40
@@ -471,3 +474,28 @@ def test_both_ends_are_of_windows(echo_pipe):
         assert len(serve.lines(r"far end: .* started \(process \d+\)")) == 1
         serve.kill()
         assert_none_is_left(mark)
+
+
+# ---- what does not answer ----
+
+
+def test_a_silent_name_holds_up_nobody(tmp_path):
+    """Nobody but those who ask for it: not another look-up, and not the bytes of the connections."""
+    names = [f"no-{number}.example.test" for number in range(6)]
+    with NameServer() as server, EchoServer(0) as echo, Via(
+            "--drain=0", f"unix://{tmp_path}/ip=via:{echo.address}",
+            f"unix://{tmp_path}/name=via:{echo.address.replace('127.0.0.1', 'localhost')}",
+            *(f"unix://{tmp_path}/{name}=via:tcp://{name}:80" for name in names), via=EXE_MUX, wrap=server.wrap):
+        with connect(f"unix://{tmp_path}/ip") as client:
+            ask(client)
+            slow = [connect(f"unix://{tmp_path}/{name}") for name in names for _ in range(3)]
+            for name in names:
+                wait_for(lambda: server.queries(name), f"{name} is looked up")
+            start = time.monotonic()
+            for _ in range(3):
+                ask(client)
+                with connect(f"unix://{tmp_path}/name") as other:
+                    ask(other)
+            assert time.monotonic() - start < AT_ONCE
+            for one in slow:
+                one.close()

@@ -77,11 +77,12 @@ class NotifySocket:
 class Serve(Process):
     """uvrelay serve with these arguments; it listens when constructed, unless wait=False.
 
-    `sockets` are passed on as by systemd, with `names`, a list. `env` may replace what would be set for them.
+    `sockets` are passed on as by systemd, with `names`, a list. `env` may replace what would be set for them. `wrap` is
+    what stands before the command; the process must stay the same.
     """
 
-    def __init__(self, *args, verbose=True, wait=True, sockets=(), names=None, env=None, **options):
-        command, environment = [PROGRAM, "serve", *(["-v"] if verbose else []), *args], {}
+    def __init__(self, *args, verbose=True, wait=True, sockets=(), names=None, env=None, wrap=(), **options):
+        command, environment = [*wrap, PROGRAM, "serve", *(["-v"] if verbose else []), *args], {}
         if sockets:
             numbers = [one.fileno() for one in sockets]
             command = [sys.executable, "-ISc", _ACTIVATE, ",".join(map(str, numbers)), *command]

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "endpoint/offload.h"
+
 /* Before each block; 32 bytes, to keep malloc's alignment. */
 typedef struct block {
   uint64_t size;
@@ -100,16 +102,25 @@ void rig_init(rig *r)
   uvrelay_allocator_t memory = {.allocate = allocate, .release = release, .user = r};
   uvrelay_log_t log = {0};
   assert_int_equal(uvr_context_init(&r->context, &r->loop, &memory, &log), 0);
+  r->context.offload = uvr_offload_new(&memory);
+  assert_non_null(r->context.offload);
   assert_int_equal(uv_timer_init(&r->loop, &r->guard), 0);
   r->guard.data = r;
   uv_unref((uv_handle_t *)&r->guard);
   r->random = 1;
 }
 
+static void on_offload_closed(void *user)
+{
+  ((rig *)user)->context.offload = NULL;
+}
+
 void rig_clear(rig *r)
 {
   uv_close((uv_handle_t *)&r->guard, NULL);
+  uvr_offload_close(r->context.offload, on_offload_closed, r);
   (void)uv_run(&r->loop, UV_RUN_DEFAULT);
+  assert_null(r->context.offload);
   assert_int_equal(rig_buffers_held(r), 0);
   uvr_context_clear(&r->context);
   check_freed(r);

@@ -1,4 +1,4 @@
-/* Limits, signals and process groups: process_unix.c and process_win.c. */
+/* Limits, threads, signals and process groups: process_unix.c and process_win.c. */
 #ifndef UVR_CLI_OS_PROCESS_H
 #define UVR_CLI_OS_PROCESS_H
 
@@ -6,6 +6,9 @@
 
 /* Raises the limit of open descriptors as far as this process may. */
 void uvr_process_raise_limits(void);
+
+/* Sets how many threads libuv's pool has. Must be called before the pool is used. */
+void uvr_process_set_threads(unsigned count);
 
 /* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);

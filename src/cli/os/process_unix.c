@@ -3,6 +3,8 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 void uvr_process_raise_limits(void)
@@ -12,6 +14,13 @@ void uvr_process_raise_limits(void)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
   }
+}
+
+void uvr_process_set_threads(unsigned count)
+{
+  char text[16];
+  (void)snprintf(text, sizeof(text), "%u", count);
+  (void)setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 
 bool uvr_process_ignores(int signal)

@@ -1,8 +1,19 @@
 /* Windows has no such limits, signals, sessions or groups: see process.h. */
 #include "cli/os/process.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 void uvr_process_raise_limits(void)
 {
+}
+
+/* libuv reads the environment of the C runtime, which is another one than uv_os_setenv sets. */
+void uvr_process_set_threads(unsigned count)
+{
+  char text[16];
+  (void)snprintf(text, sizeof(text), "%u", count);
+  (void)_putenv_s("UV_THREADPOOL_SIZE", text);
 }
 
 bool uvr_process_ignores(int signal)
