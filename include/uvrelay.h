@@ -54,6 +54,9 @@ typedef struct uvrelay_options_s {
   /** The longest message that is kept whole between two pipes in message mode, in bytes, up to 1073741824; a longer one
    * ends its session with `UV_EMSGSIZE`. 0: 16777216. */
   size_t message_size;
+  /** 1: on Windows, `assuan:` may name a file of another computer (`//HOST/...`), which is sent the user's credentials
+   * when the file is opened. 0: that is refused with `UV_EACCES`. */
+  int allow_remote_files;
 } uvrelay_options_t;
 
 /** The two sides of a session. */

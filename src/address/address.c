@@ -211,6 +211,17 @@ bool uvr_address_is_windows_file(const uvr_address *address)
   return address->kind == UVR_ADDRESS_ASSUAN && uvr_is_drive(address->path);
 }
 
+/* Anything that begins with two slashes may lead to another computer, by //HOST, //./UNC/HOST and more. But Windows
+ * takes \\?\C:\x as it stands, without resolving "..". It also takes \??\ for \\?\. */
+bool uvr_address_is_remote_file(const uvr_address *address)
+{
+  const char *path = address->path;
+  if (address->kind != UVR_ADDRESS_ASSUAN || (strncmp(path, "\\\\?\\", 4) == 0 && uvr_is_drive(path + 4))) {
+    return false;
+  }
+  return uvr_is_slash(path[0]) && (uvr_is_slash(path[1]) || (path[1] == '?' && path[2] == '?'));
+}
+
 bool uvr_address_has(const uvr_address *address, uvr_address_trait trait)
 {
   const uvr_address_form *form = form_of(address->kind);

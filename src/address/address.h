@@ -29,6 +29,9 @@ void uvr_address_set_via(uvr_address *address);
 /* Whether it is a socket file on a Windows drive. */
 bool uvr_address_is_windows_file(const uvr_address *address);
 
+/* Whether it is a socket file that Windows would look for on another computer, or on what is no drive. */
+bool uvr_address_is_remote_file(const uvr_address *address);
+
 /* Whether addresses of its kind have this. */
 bool uvr_address_has(const uvr_address *address, uvr_address_trait trait);
 

@@ -38,6 +38,7 @@ typedef struct uvr_context {
   uvr_buffer_pool buffers;
   size_t message_size; /* the longest message that is kept whole from pipe to pipe, in bytes */
   uvr_patience patience;
+  bool remote_files;             /* socket files may be on other computers */
   bool threads;                  /* pumps may each occupy a thread of libuv's pool */
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */

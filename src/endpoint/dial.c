@@ -167,6 +167,10 @@ static void on_timer(uv_timer_t *timer)
     fail(dial);
     return;
   }
+  if (uvr_check_remote(dial->context, &dial->address, &dial->error) != 0) {
+    fail(dial);
+    return;
+  }
   start_attempt(dial, dial->address.via ? &uvr_via_connector : uvr_kind_of(&dial->address)->connector);
 }
 

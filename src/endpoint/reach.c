@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/os.h"
 #include "endpoint/kind.h"
 
 const char *uvr_why_no_target(const uvr_address *address)
@@ -16,7 +17,19 @@ const char *uvr_why_no_listener(const uvr_address *address)
   return uvr_kind_of(address)->no_listener;
 }
 
-int uvr_choose_via(uvr_address *target, const uvr_via *via, uvrelay_error_t *error)
+int uvr_check_remote(const uvr_context *context, const uvr_address *address, uvrelay_error_t *error)
+{
+  if (address->via || context->remote_files || !uvr_os_has_npipes() || !uvr_address_is_remote_file(address)) {
+    return 0;
+  }
+  return uvr_error_set(
+      error, UVRELAY_PHASE_ADDRESS, UV_EACCES,
+      "%.500s may be a file of another computer, which would be sent your credentials: copy the file to "
+      "this computer, or allow it (--allow-remote-files)",
+      address->canonical);
+}
+
+int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_via *via, uvrelay_error_t *error)
 {
   const char *why = target->via ? NULL : uvr_why_no_target(target);
   if (why != NULL && via != NULL) {
@@ -34,7 +47,7 @@ int uvr_choose_via(uvr_address *target, const uvr_via *via, uvrelay_error_t *err
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: there is no far end to do it",
                          target->canonical);
   }
-  return 0;
+  return uvr_check_remote(context, target, error);
 }
 
 bool uvr_is_same_place(const uvr_address *target, const uvr_address *listener)

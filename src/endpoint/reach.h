@@ -12,9 +12,13 @@ const char *uvr_why_no_target(const uvr_address *address);
 /* The same for listening. */
 const char *uvr_why_no_listener(const uvr_address *address);
 
+/* Whether what the address leads to may be used. On Windows, opening a file of another computer sends the user's
+ * credentials there. Returns 0; or UV_EACCES and *error. */
+int uvr_check_remote(const uvr_context *context, const uvr_address *address, uvrelay_error_t *error);
+
 /* Decides whether a target is connected to through `via`, which may be NULL, and if so marks the address. Returns 0; or
- * UV_ENOTSUP or UV_EINVAL and *error if the target cannot be reached in either way. */
-int uvr_choose_via(uvr_address *target, const uvr_via *via, uvrelay_error_t *error);
+ * UV_ENOTSUP, UV_EINVAL or UV_EACCES and *error if the target cannot be reached in either way. */
+int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_via *via, uvrelay_error_t *error);
 
 /* Whether a connection to `target` would arrive at `listener`, however the two are spelled. Host names are not looked
  * up and socket files of libassuan are not read. */

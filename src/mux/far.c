@@ -188,7 +188,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
   r->options.size = sizeof(r->options);
   code = uvr_route_address(line + sizeof(verb) - 1, UVRELAY_RIGHT, &r->options, &given, &r->address, error);
   if (code == 0) {
-    code = uvr_choose_via(&r->address, NULL, error);
+    code = uvr_choose_via(r->mux->streams, &r->address, NULL, error);
   }
   if (code == 0) {
     code = check_allowed(r->mux, &r->address, error);

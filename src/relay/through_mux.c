@@ -8,7 +8,7 @@ int uvr_choose_mux(const uvrelay_t *relay, uvr_address *target, uvrelay_mux_t *m
 {
   uvr_via *given = mux != NULL ? &mux->mux.via : NULL;
   *via = NULL;
-  int code = uvr_choose_via(target, given, error);
+  int code = uvr_choose_via(&relay->context, target, given, error);
   if (code != 0 || mux == NULL || !target->via) {
     return code;
   }

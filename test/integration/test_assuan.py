@@ -281,3 +281,21 @@ def test_p_and_timeout(tmp_path, socket_file):
         sentence = error_sentence(result.stderr)
         assert "1 s" in sentence and "timeout" in sentence
         assert result.code == 1 and 1 <= result.seconds < SOON
+
+
+REMOTE = ["//server/share/S", r"\\server\share\S", r"/\server\share\S", "//?/C:/S", r"\\.\C:\S", r"\\?\UNC\server\share\S",
+          r"\??\UNC\server\share\S"]
+
+
+@pytest.mark.parametrize("arguments", [*(["-a", path] for path in REMOTE), ["-p", "assuan:////server/share/S"],
+                                       ["serve", "tcp://127.0.0.1:0=assuan:////server/share/S"]], ids=" ".join)
+def test_files_of_other_computers(arguments):
+    """To open one sends the user's credentials there."""
+    result = run_relay(*arguments)
+    sentence = error_sentence(result.stderr)
+    assert result.code == 1 and "another computer" in sentence and "--allow-remote-files" in sentence, sentence
+
+
+@pytest.mark.parametrize("path", [r"\\?\C:\uvrelay\S", "/uvrelay/S"])
+def test_files_of_this_computer(path):
+    assert "there is no socket file" in error_sentence(run_relay("-a", path).stderr)

@@ -1,12 +1,15 @@
-"""Names that are looked up: a name server that does not answer, or says that there is no such name, holds up nobody who
-does not ask for that name."""
+"""What does not answer: a name server, or the drive of a socket file. It holds up nobody who does not need it."""
 
+import contextlib
+import fcntl
+import os
+import signal
 import time
 
 import pytest
 
 from nameserver import NO_SUCH_NAME, NameServer
-from serving import EchoServer, Serve, ask, connect, ends, wait_for
+from serving import AssuanTarget, EchoServer, Serve, ask, connect, echo as echo_to, ends, wait_for
 from via import Via
 
 pytestmark = pytest.mark.sanitized
@@ -99,3 +102,53 @@ def test_a_silent_name_holds_up_nobody_at_the_far_end(tmp_path, echo):
         assert [server.queries(name) for name in silent] == [2] * len(silent)
         for client in clients:
             client.close()
+
+
+# ---- files ----
+
+
+@contextlib.contextmanager
+def hung_file(path):
+    """A file that cannot be opened, as on a network drive that is gone: whoever does so waits. The kernel asks the owner
+    of a lease first, for up to 45 s, and this one does not answer."""
+    path.write_bytes(b"1\n" + bytes(16))
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    descriptor = os.open(path, os.O_RDWR)
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+    try:
+        yield f"assuan://{path}"
+    finally:
+        os.close(descriptor)
+        signal.signal(signal.SIGIO, before)
+
+
+@contextlib.contextmanager
+def hung_files(directory, count):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(hung_file(directory / f"hung-{number}")) for number in range(count)]
+
+
+@pytest.mark.parametrize("through", ["", "via:"])
+def test_hung_files_hold_up_nobody(tmp_path, echo, through):
+    count = 6
+    with hung_files(tmp_path, count) as hung, AssuanTarget(tmp_path / "back", echo_to, cygwin=False) as good, Via(
+            "--drain=0", "--timeout=30", f"unix://{tmp_path}/echo={through}{echo.address}",
+            f"unix://{tmp_path}/good={through}{good.address}",
+            f"unix://{tmp_path}/name={through}{echo.address.replace('127.0.0.1', 'localhost')}",
+            *(f"unix://{tmp_path}/{number}={through}{hung[number]}" for number in range(count))) as serve:
+        clients = [connect(f"unix://{tmp_path}/{number}") for number in range(count) for _ in range(5)]
+        serve.wait_match(rf"{count - 1}={through}.*: opened$", 5)
+        for _ in range(3):
+            for name in ("echo", "good", "name"):
+                assert timed_ask(tmp_path, name) < AT_ONCE
+        for client in clients:
+            client.close()
+
+
+def test_who_gives_up_on_a_hung_file_is_told_why(tmp_path):
+    with hung_file(tmp_path / "hung") as address, Serve("--timeout=0.3", "--drain=0",
+                                                        f"unix://{tmp_path}/front={address}") as serve:
+        for number in (1, 2):
+            with connect(f"unix://{tmp_path}/front") as client:
+                ends(client)
+            assert "the drive" in serve.wait_match(r"failed: (.*)$", number)[1]
