@@ -82,9 +82,12 @@ typedef struct uvrelay_mux_options_s {
    * more. Each 32768 of its first half lets one more connection be open (with
    * the default 1024; further ones wait); a quarter is for windows that grow. 0: 67108864. */
   uint64_t window_total;
-  uint64_t ping_ms;         /**< near end: from one ping to the next; 0: 30000; UINT64_MAX: none */
-  uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 10000 */
-  uint64_t greeting_ms;     /**< how long the other end may take to say what it speaks; 0: 30000 */
+  /** Near end: how long nothing may come from a far end of which nothing is expected before it is pinged. One that was
+   * sent something, or that a connection waits for, is pinged when nothing has come for 2 seconds. 0: 30000; UINT64_MAX:
+   * no pings. */
+  uint64_t ping_ms;
+  uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 5000 */
+  uint64_t greeting_ms;     /**< how long the other end may take to say what it speaks; 0: 15000 */
   /** Far end: shell patterns (`*`, `?`, `[...]`), of which one must match the canonical form of an address, without its
    * options, that is asked for. Copied. */
   const char *const *allow;

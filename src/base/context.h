@@ -17,6 +17,7 @@ typedef struct uvr_patience {
   unsigned close_ms;        /* for a peer to receive the last bytes of a connection that is being closed */
   unsigned unsent_look_ms;  /* between two checks whether it has received them */
   unsigned last_words_ms;   /* for the other end of a mux to learn why its carrier is closed */
+  unsigned unheard_ms;      /* for anything from the far end of a mux that was sent something, before it is pinged */
   unsigned overdue_ms;      /* for an overdue answer to a ping, as this process may have been suspended */
   unsigned accept_retry_ms; /* between two attempts to accept a client when descriptors have run out */
   unsigned relief_ms;       /* without a failure, before a route reports that it accepts again */

@@ -2,8 +2,12 @@
  *
  * Happy path: once the carrier has its stream, our greeting is sent, followed by the first frames of yamux. When the
  * greeting of the other end is received, the carrier is up. From then on everything received goes to the yamux session.
- * Whenever that has something to send and no write is under way, one write sends as much as fits. The near end sends
- * pings.
+ * Whenever that has something to send and no write is under way, one write sends as much as fits.
+ *
+ * The near end sends pings, as a far end that has stopped running keeps its connection open. It pings `ping_ms` after
+ * the last answer, which finds such a far end even if nobody uses it; and `unheard_ms` after it has sent anything, or
+ * while somebody waits for the far end, if nothing is received. Whatever is received counts as life, and a far end that
+ * is merely slow to connect answers the ping.
  *
  * Ways to fail: the greeting does not come, or is a wrong one; reading or writing ends or fails; the rules of yamux are
  * broken, and the other end is sent the reason first; nothing is received for too long; the stream cannot be opened.
@@ -48,6 +52,7 @@ struct uvr_mux_carrier {
   bool writing;
   bool peer_gone; /* nothing more can be written */
   bool sending;
+  bool unheard; /* something was sent since data was last received */
   bool pinging; /* a ping waits for its answer */
   bool overdue; /* the answer did not come in time and is given a last moment */
   uint32_t pings;
@@ -60,6 +65,7 @@ struct uvr_mux_carrier {
 
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
+static void listen_closely(uvr_mux_carrier *c);
 
 /* The end. */
 
@@ -233,6 +239,8 @@ static void send_output(uvr_mux_carrier *c)
       break;
     }
     c->writing = true;
+    c->unheard = true;
+    listen_closely(c);
     uvr_stream_write(c->stream, c->out, length, on_written, c);
   }
   c->sending = false;
@@ -245,17 +253,45 @@ static void send_output(uvr_mux_carrier *c)
 
 static void on_ping_timer(uv_timer_t *timer);
 
+static bool sends_pings(const uvr_mux_carrier *c)
+{
+  return c->config.role == UVRELAY_MUX_NEAR && c->config.ping_ms != UINT64_MAX && c->state == CARRIER_UP &&
+         !c->peer_gone;
+}
+
+/* How long nothing may be received before a ping if something was sent, is being sent, or somebody waits. */
+static uint64_t unheard_ms(const uvr_mux_carrier *c)
+{
+  uint64_t ms = c->config.context->patience.unheard_ms;
+  return ms < c->config.ping_ms ? ms : c->config.ping_ms;
+}
+
+/* Something was received, or the carrier has come up. */
 static void schedule_ping(uvr_mux_carrier *c)
 {
-  const uvr_mux_carrier_config *options = &c->config;
+  c->unheard = false;
   c->pinging = false;
   c->overdue = false;
   if (!c->peer_gone) {
     (void)uv_timer_stop(&c->timer); /* it may still be running for the greeting */
   }
-  if (c->config.role == UVRELAY_MUX_NEAR && options->ping_ms != UINT64_MAX && !c->peer_gone) {
-    (void)uv_timer_start(&c->timer, on_ping_timer, options->ping_ms, 0);
+  if (sends_pings(c)) {
+    bool soon = c->writing || c->config.is_awaited(c->config.user);
+    (void)uv_timer_start(&c->timer, on_ping_timer, soon ? unheard_ms(c) : c->config.ping_ms, 0);
   }
+}
+
+/* The next ping is sent soon, unless something is received before. */
+static void listen_closely(uvr_mux_carrier *c)
+{
+  if (sends_pings(c) && !c->pinging && uv_timer_get_due_in(&c->timer) > unheard_ms(c)) {
+    (void)uv_timer_start(&c->timer, on_ping_timer, unheard_ms(c), 0);
+  }
+}
+
+void uvr_mux_carrier_await(uvr_mux_carrier *c)
+{
+  listen_closely(c);
 }
 
 static void on_ping_timer(uv_timer_t *timer)
@@ -327,7 +363,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     end_after_read(c, outcome, error);
     return;
   }
-  if (c->pinging) { /* anything received counts as the answer */
+  if (c->state == CARRIER_UP && (c->pinging || c->unheard)) { /* anything received counts as an answer */
     schedule_ping(c);
   }
   c->in = buffer;

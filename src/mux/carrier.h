@@ -25,6 +25,8 @@ typedef struct uvr_mux_carrier_config {
   void (*on_change)(void *user);
   /* Returns whether received data is to be ignored, because the carrier is about to be ended. */
   bool (*is_unwanted)(void *user);
+  /* Near end: whether somebody waits for the other end, which is then pinged soon when nothing is received. */
+  bool (*is_awaited)(void *user);
   /* The other end has opened a stream. For this and the next two see uvr_yamux_events. */
   uvr_yamux_stream *(*on_open)(void *user);
   void (*on_readable)(uvr_yamux_stream *stream);
@@ -52,6 +54,9 @@ void *uvr_mux_carrier_opener(const uvr_mux_carrier *carrier);
 
 /* Whether the greetings were exchanged, so that streams can be opened over it. */
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *carrier);
+
+/* Near end: somebody begins to wait for the other end: see is_awaited. */
+void uvr_mux_carrier_await(uvr_mux_carrier *carrier);
 
 uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *carrier);
 

@@ -44,6 +44,7 @@ struct uvr_mux {
   uvr_mux_events events;
   uvr_mux_carrier *carrier; /* the current one, or NULL */
   uvr_list waiting;         /* near end: streams that wait to be opened, in their order */
+  uvr_list asked;           /* near end: streams whose request was not answered yet, in their order */
   uvrelay_error_t why;      /* why there is no carrier; its code is 0 if no reason is known */
   uv_timer_t wakeup;        /* calls on_wakeup from the loop */
   uv_timer_cb on_wakeup;

@@ -35,6 +35,11 @@ static bool is_carrier_unwanted(void *user)
   return mux->detaching || mux->closing;
 }
 
+static bool is_carrier_awaited(void *user)
+{
+  return uvr_mux_near_is_awaited(user);
+}
+
 static uvr_yamux_stream *on_stream_opened(void *user)
 {
   uvr_mux *mux = user;
@@ -92,6 +97,7 @@ void uvr_mux_init(uvr_mux *mux)
 {
   mux->via.ops = &uvr_mux_near_ops;
   uvr_list_init(&mux->waiting);
+  uvr_list_init(&mux->asked);
   mux->references = 1;
   (void)uv_timer_init(mux->context->loop, &mux->wakeup);
   mux->wakeup.data = mux;
@@ -111,6 +117,7 @@ int uvr_mux_attach(uvr_mux *mux, void *opener, void (*on_end)(void *opener, uvr_
                                          .on_up = on_carrier_up,
                                          .on_change = on_carrier_change,
                                          .is_unwanted = is_carrier_unwanted,
+                                         .is_awaited = is_carrier_awaited,
                                          .on_open = on_stream_opened,
                                          .on_readable = uvr_mux_stream_readable,
                                          .on_written = uvr_mux_stream_written,

@@ -2,7 +2,8 @@
  *
  * Happy path: a stream waits in the mux's list until there is a carrier that is up and has room. Then it is opened over
  * that carrier, `CONNECT ADDRESS` is written, and the answer is read. After OK the stream is connected. If the carrier
- * ends before the answer is received, the stream waits again, at the head of the list, as if nothing had happened.
+ * ends before the answer is received, the stream waits again, before those that were never opened, as if nothing had
+ * happened.
  *
  * Ways to fail: the far end answers ERR with a reason; the answer is neither OK nor ERR, or too long; the stream ends
  * or is reset before the answer; the mux is being closed. */
@@ -20,6 +21,9 @@ enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
 
 static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
 {
+  if (uvr_list_has(&s->waiting)) {
+    uvr_list_remove(&s->waiting);
+  }
   if (error == NULL) {
     uvr_mux_stream_set_connected(s);
   } else {
@@ -92,6 +96,7 @@ static void fail(uvr_mux_stream *s, int code)
   uvrelay_error_t error;
   if (uvr_mux_carrier_fault(s->carrier) != NULL) {
     uvr_mux_stream_unbind(s);
+    uvr_list_remove(&s->waiting);
     uvr_list_prepend(&s->mux->waiting, &s->waiting);
     uvr_mux_wake(s->mux);
     return;
@@ -148,13 +153,20 @@ void uvr_mux_near_open_waiting(uvr_mux *mux)
   }
   while (mux->carrier != NULL && uvr_mux_carrier_is_up(mux->carrier) && !uvr_list_is_empty(&mux->waiting)) {
     uvr_mux_stream *s = UVR_LISTED(uvr_list_first(&mux->waiting), uvr_mux_stream, waiting);
+    uvr_mux_carrier_await(mux->carrier);
     if (!uvr_yamux_open(uvr_mux_carrier_yamux(mux->carrier), &s->yamux, s)) {
       return;
     }
     uvr_list_remove(&s->waiting);
+    uvr_list_append(&mux->asked, &s->waiting);
     uvr_mux_stream_bind(s, mux->carrier);
     send_request(s);
   }
+}
+
+bool uvr_mux_near_is_awaited(const uvr_mux *mux)
+{
+  return !uvr_list_is_empty(&mux->waiting) || !uvr_list_is_empty(&mux->asked);
 }
 
 /* The request. */

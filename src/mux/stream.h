@@ -23,7 +23,7 @@ struct uvr_mux_stream {
   size_t delivered[2]; /* lengths of the last two buffers that were read, the latest first */
 
   /* While it is being connected: see near.c and far.c. */
-  uvr_list_node waiting; /* in the mux's list */
+  uvr_list_node waiting; /* in the mux's list `waiting` or `asked` */
   char *line;            /* the line being read: UVR_MUX_LINE_MAX bytes and a NUL; freed with the stream */
   size_t line_length;
   void (*on_line)(uvr_mux_stream *stream, int code);

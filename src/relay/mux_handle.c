@@ -16,7 +16,11 @@
 #define WINDOW_TOTAL     ((uint64_t)64 * 1024 * 1024)
 #define WINDOW_TOTAL_MIN ((uint64_t)128 * 1024)
 
-enum { PING_MS = 30000, PING_TIMEOUT_MS = 10000, GREETING_MS = 30000, OPEN_RETRY_MS = 1 };
+/* By default an end that has stopped running is found before a connection that waits for it reaches the default time
+ * limit of a route, 30 s, with time left to start another: after 15 s if it has not said what it speaks, and after 2 s
+ * (see uvr_patience) and 5 s later. In 5 s an end that still runs has answered, even if its pages were swapped out or a
+ * network lost a packet or two. */
+enum { PING_MS = 30000, PING_TIMEOUT_MS = 5000, GREETING_MS = 15000, OPEN_RETRY_MS = 1 };
 
 /* Opening carriers. */
 

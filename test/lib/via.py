@@ -86,7 +86,7 @@ class Via(Serve):
     """uvrelay serve, through the far end that this command, a list or a line, starts."""
 
     def __init__(self, *args, via=None, env=None, **options):
-        self.mark = unique_name("mark")
+        self.mark = unique_name("mark") + "."  # no beginning of another one
         command = via if isinstance(via, str) else shlex.join(via or MUX)
         try:
             super().__init__("--via", command, *args, env={"UVRELAY_TEST_MARK": self.mark, **(env or {})}, **options)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "mux_raw.h"
+#include "relay/relay.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TARGET       "tcp://127.0.0.1:1"
@@ -593,6 +594,108 @@ static void test_lost_carrier(void **state)
   end(raw);
 }
 
+/* Far ends that have stopped running. */
+
+/* The same as begin_client, but with pings: soon after something was sent, and else not for a long time. */
+static mux_raw *begin_pinged(uint64_t ping_timeout_ms, bool answers)
+{
+  const uvrelay_mux_options_t options = {.size = sizeof(options), .ping_timeout_ms = ping_timeout_ms};
+  route_host *h = mux_host_new(&options, NULL);
+  h->relay->context.patience.unheard_ms = 20;
+  h->muxes.attaches = false;
+  mux_raw *raw = raw_new(h, h->muxes.near_end.mux);
+  raw->answers = answers;
+  raw_greet(raw, false);
+  ROUTE_WAIT(h, h->muxes.near_end.ups == 1);
+  mux_add_via(h, 0, TARGET, NULL);
+  (void)route_client_start(h, h->routes[0].address, 3, false);
+  raw_expect(raw, ASKS);
+  return raw;
+}
+
+/* One that is slow to connect answers pings, as long as the request waits; then nobody asks any more. */
+static void test_slow_far_end(void **state)
+{
+  (void)state;
+  mux_raw *raw = begin_pinged(RIG_PATIENCE_MS, true);
+  ROUTE_WAIT(raw->h, raw->pings >= 6);
+  assert_string_equal(raw->h->muxes.near_end.journal, "U ");
+  uint64_t before = raw->bytes;
+  raw_data(raw, Y_ACK, 1, "OK\n");
+  ROUTE_WAIT(raw->h, raw->bytes == before + 3);
+  unsigned pings = raw->pings;
+  ROUTE_WAIT(raw->h, raw->pings > pings); /* for the 3 bytes */
+  route_run_ms(raw->h, 40);
+  pings = raw->pings;
+  route_run_ms(raw->h, 100);
+  assert_int_equal(raw->pings, pings);
+  raw_data(raw, Y_FIN, 1, "");
+  assert_int_equal(wait_result(raw)->reason, UVRELAY_REASON_ENDED);
+  end(raw);
+}
+
+/* One that is dead is found because somebody waits for it, or because it was sent something. Whoever was not answered
+ * is served by the next one. */
+static void test_silent_far_end(void **state)
+{
+  (void)state;
+  for (int connected = 0; connected < 2; connected++) {
+    mux_raw *raw = begin_pinged(50, false);
+    route_host *h = raw->h;
+    if (connected) {
+      raw_data(raw, Y_ACK, 1, "OK\n");
+      ROUTE_WAIT(h, raw->bytes == strlen("CONNECT " TARGET "\n") + 3);
+    }
+    ROUTE_WAIT(h, h->muxes.near_end.downs == 1);
+    assert_int_equal(h->muxes.near_end.down, UVRELAY_MUX_DOWN_SILENT);
+    assert_int_equal(h->muxes.near_end.streams, connected);
+    if (!connected) {
+      ROUTE_WAIT(h, h->muxes.near_end.needs == 1);
+      mux_raw *next = raw_new(h, h->muxes.near_end.mux);
+      next->answers = true;
+      raw_greet(next, false);
+      raw_expect(next, ASKS);
+      raw_data(next, Y_ACK | Y_FIN, 1, "OK\n");
+      assert_int_equal(wait_result(raw)->reason, UVRELAY_REASON_ENDED);
+      raw_free(next);
+    } else {
+      assert_int_equal(wait_result(raw)->reason, UVRELAY_REASON_FAILED);
+    }
+    end(raw);
+  }
+}
+
+/* A request that cannot even be sent, as the far end has all the streams it takes, waits for it like any other. */
+static void test_silent_full_far_end(void **state)
+{
+  (void)state;
+  const uvrelay_mux_options_t options = {.size = sizeof(options), .window_total = 131072, .ping_timeout_ms = 50};
+  route_host *h = mux_host_new(&options, NULL);
+  h->muxes.attaches = false;
+  mux_raw *raw = raw_new(h, h->muxes.near_end.mux);
+  raw->answers = true;
+  raw_greet(raw, false);
+  mux_add_via(h, 0, TARGET, NULL);
+  for (unsigned i = 0; i < 2; i++) {
+    (void)route_client_start(h, h->routes[0].address, 0, false);
+    ROUTE_WAIT(h, h->routes[0].open == i + 1);
+    raw_expect(raw, i == 0 ? ASKS : "3S 3\"CONNECT tcp://127.0.0.1:1\\n\" ");
+    raw_data(raw, Y_ACK, 2 * i + 1, "OK\n");
+  }
+  raw_frame(raw, Y_PING, Y_SYN, 0, 1);
+  ROUTE_WAIT(h, raw->pongs == 1);
+  route_run_ms(h, 5);
+  h->relay->context.patience.unheard_ms = 20;
+  raw->answers = false;
+  raw_frame(raw, Y_PING, Y_SYN, 0, 2); /* heard: whatever was sent before is forgotten */
+  ROUTE_WAIT(h, raw->pongs == 2);
+  (void)route_client_start(h, h->routes[0].address, 0, false);
+  ROUTE_WAIT(h, h->muxes.near_end.downs == 1);
+  assert_int_equal(h->muxes.near_end.down, UVRELAY_MUX_DOWN_SILENT);
+  assert_int_equal(h->muxes.near_end.streams, 2);
+  end(raw);
+}
+
 /* A far end that goes away gets no new streams; those that it has go on, and then its carrier is over. */
 static void test_go_away(void **state)
 {
@@ -698,6 +801,9 @@ int main(void)
       cmocka_unit_test(test_taken_back),
       cmocka_unit_test(test_no_window),
       cmocka_unit_test(test_lost_carrier),
+      cmocka_unit_test(test_slow_far_end),
+      cmocka_unit_test(test_silent_far_end),
+      cmocka_unit_test(test_silent_full_far_end),
       cmocka_unit_test(test_go_away),
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_drain),

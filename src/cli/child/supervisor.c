@@ -7,6 +7,9 @@
  * and after one more second SIGKILL. Only when both halves have come is the reason known: it is reported, and the
  * process is started again after a delay. A failure to start is handled like an exit.
  *
+ * A process that has stopped running is found by the mux, which pings it, or, if it has not said yet what it speaks, by
+ * the supervisor's own time limit. It gets the signals almost at once, as it would not react to the end of its input.
+ *
  * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
 
@@ -22,11 +25,18 @@
 enum {
   DRAIN_MS = 200,     /* for the mux to read what an exited process has written */
   PATIENCE_MS = 1000, /* for a process to exit */
+  HUNG_MS = 300,      /* the same, after SIGTERM, for one that has stopped running */
   DELAY_FIRST_MS = 100,
   DELAY_LAST_MS = 5000,
   SOUND_MS = 1000, /* a mux that was up for so long resets the delay */
   REPEAT_MS = 60000
 };
+
+/* How long a process may take to say what it speaks: the first one, and those after one or more that took too long. A
+ * start from WSL usually takes less than a second, but up to 30 s where the program lies on the Linux disk or Windows
+ * is busy. If the first one hangs, half of a route's default time limit is left for the second one. A process that is
+ * always slow is given the time that it needs in the end. */
+static const uint64_t greeting_ms[] = {15000, 25000, 60000};
 
 #define SUBJECT "the far end "
 
@@ -181,8 +191,14 @@ static void send_signal(uvr_supervisor *self)
   }
   uvr_child_signal(self->child, self->next_signal);
   self->signalled = true;
+  set_timer(self, self->down == UVRELAY_MUX_DOWN_SILENT && self->next_signal == SIGTERM ? HUNG_MS : PATIENCE_MS);
   self->next_signal = self->next_signal == SIGTERM ? SIGKILL : 0;
-  set_timer(self, PATIENCE_MS);
+}
+
+static uint64_t greeting_limit(const uvr_supervisor *self)
+{
+  size_t last = sizeof(greeting_ms) / sizeof(greeting_ms[0]) - 1;
+  return greeting_ms[self->late < last ? self->late : last];
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -195,12 +211,15 @@ static void on_timer(uv_timer_t *timer)
   case UVR_SUPERVISOR_EXITED:
     uvrelay_mux_detach(self->mux);
     break;
+  case UVR_SUPERVISOR_RUNNING:
+    self->overdue = true;
+    uvrelay_mux_detach(self->mux);
+    break;
   case UVR_SUPERVISOR_ENDING:
   case UVR_SUPERVISOR_CLOSING:
     send_signal(self);
     break;
   case UVR_SUPERVISOR_IDLE:
-  case UVR_SUPERVISOR_RUNNING:
   case UVR_SUPERVISOR_CLOSED:
     break;
   }
@@ -237,6 +256,7 @@ static void start(uvr_supervisor *self)
   self->received = self->options.count_received(self->options.user);
   self->signalled = false;
   self->up = false;
+  self->overdue = false;
   self->down = UVRELAY_MUX_DOWN_DETACHED;
   self->last_line[0] = '\0';
   int code = start_child(self, &input, &output);
@@ -257,15 +277,29 @@ static void start(uvr_supervisor *self)
     self->state = UVR_SUPERVISOR_ENDING;
     self->next_signal = SIGTERM;
     send_signal(self);
+    return;
   }
+  set_timer(self, greeting_limit(self));
 }
 
 /* The mux. */
+
+/* The process has not said in time what it speaks. */
+static void set_overdue(uvr_supervisor *self)
+{
+  self->down = UVRELAY_MUX_DOWN_SILENT;
+  (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT,
+                      SUBJECT "did not say within %g s what it speaks", (double)greeting_limit(self) / 1000);
+  self->late++;
+}
 
 static void on_down(uvr_supervisor *self, const uvrelay_mux_event_t *event)
 {
   self->down = event->down;
   self->error = *event->error;
+  if (self->overdue && event->down == UVRELAY_MUX_DOWN_DETACHED && self->state == UVR_SUPERVISOR_RUNNING) {
+    set_overdue(self);
+  }
   if (self->state == UVR_SUPERVISOR_EXITED) {
     self->state = UVR_SUPERVISOR_ENDING;
     on_process_gone(self, true);
@@ -277,7 +311,11 @@ static void on_down(uvr_supervisor *self, const uvrelay_mux_event_t *event)
       explain(self, false); /* for connections that do not wait until the process has exited */
       self->error = original;
     }
-    set_timer(self, PATIENCE_MS);
+    if (self->down == UVRELAY_MUX_DOWN_SILENT) {
+      send_signal(self);
+    } else {
+      set_timer(self, PATIENCE_MS);
+    }
   }
 }
 
@@ -294,7 +332,11 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
     break;
   case UVRELAY_MUX_EVENT_UP:
     self->up = true;
+    self->late = 0;
     self->up_since = uv_now(self->timer.loop);
+    if (self->state == UVR_SUPERVISOR_RUNNING) {
+      (void)uv_timer_stop(&self->timer);
+    }
     uvr_report_far_end_ready(self->options.report, self->name);
     break;
   case UVRELAY_MUX_EVENT_DOWN:
@@ -309,8 +351,11 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
 
 int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_supervisor_options *options)
 {
-  const uvrelay_mux_options_t mux = {
-      .size = sizeof(mux), .window_total = options->window_total, .event_cb = on_mux_event, .user = self};
+  const uvrelay_mux_options_t mux = {.size = sizeof(mux),
+                                     .window_total = options->window_total,
+                                     .greeting_ms = UINT64_MAX, /* see greeting_limit */
+                                     .event_cb = on_mux_event,
+                                     .user = self};
   *self = (uvr_supervisor){.relay = relay, .options = *options};
   (void)uvr_child_lines_escape(self->name, sizeof(self->name), options->line, false);
   uvr_wsl_init(&self->wsl);

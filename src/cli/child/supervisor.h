@@ -50,6 +50,8 @@ typedef struct uvr_supervisor {
   uvr_child *child; /* NULL: there is no process */
   int next_signal;  /* ENDING, CLOSING: the next signal for the process; 0: the process is given up */
   bool up;          /* the mux has come up since the last start */
+  bool overdue;     /* the process has not said in time what it speaks */
+  size_t late;      /* how many processes in a row have not */
   uint64_t up_since;
   uint64_t received; /* what count_received returned at the last start */
   bool signalled;    /* the process was sent a signal */
