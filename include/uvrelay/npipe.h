@@ -95,7 +95,8 @@ typedef void (*uvrelay_npipe_close_cb)(uvrelay_npipe_t *npipe);
 UVRELAY_API int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const uvrelay_npipe_options_t *options);
 
 /** Connects to a server's pipe, with the access of the options. A pipe of message type is put into message mode,
- * where its server allows that: uvrelay_npipe_is_message_mode() tells.
+ * where its server allows that: uvrelay_npipe_is_message_mode() tells. A pipe that its server made for one direction is
+ * opened for that one: uvrelay_npipe_is_readable() and uvrelay_npipe_is_writable() tell.
  * @param npipe the handle
  * @param name `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:NAME`, or `//HOST/pipe/NAME` for another computer; UTF-8; copied
  * @param cb called once, unless the handle is closed first. Its status: `UV_ENOENT`: there is no such pipe, `UV_EBUSY`:
@@ -130,7 +131,8 @@ UVRELAY_API int uvrelay_npipe_accept(uvrelay_npipe_t *server, uvrelay_npipe_t *c
  * which none comes. In message mode a message longer than the buffer comes in several pieces, the last of which has
  * `end_of_message`.
  * @return 0; `UV_EINVAL`: there is no callback; `UV_EALREADY`: it reads already; `UV_ENOTCONN`: it is not connected;
- * `UV_EOF`: reading has ended; `UV_ENOTSUP` */
+ * `UV_EOF`: reading has ended; `UV_EPERM`: its server only reads from it, so that only a write shows when it is gone;
+ * `UV_ENOTSUP` */
 UVRELAY_API int uvrelay_npipe_read_start(uvrelay_npipe_t *npipe, uvrelay_npipe_read_cb cb);
 
 /** Stops reading: no read callback comes until uvrelay_npipe_read_start(). Nothing is lost: what was read already, at
@@ -146,8 +148,8 @@ UVRELAY_API void uvrelay_npipe_read_stop(uvrelay_npipe_t *npipe);
  * makes all later writes fail.
  * @param user given to the callback
  * @return 0; `UV_EINVAL`: no bytes at all (a zero-byte message is uvrelay_npipe_shutdown()), or more than 2147483647;
- *   `UV_ENOTCONN`; `UV_EPIPE`: shutdown was asked for, or the pipe has failed; `UV_ENOMEM`; `UV_ENOTSUP`. After a
- *   failure no callback comes. */
+ *   `UV_ENOTCONN`; `UV_EPIPE`: shutdown was asked for, or the pipe has failed; `UV_EPERM`: its server only writes to
+ *   it; `UV_ENOMEM`; `UV_ENOTSUP`. After a failure no callback comes. */
 UVRELAY_API int uvrelay_npipe_write(uvrelay_npipe_t *npipe, const uv_buf_t bufs[], unsigned nbufs,
                                     uvrelay_npipe_done_cb cb, void *user);
 
@@ -164,7 +166,7 @@ UVRELAY_API int uvrelay_npipe_try_write(uvrelay_npipe_t *npipe, const uv_buf_t b
  * @param cb called once, as for a write
  * @param user given to the callback
  * @return 0; `UV_ENOTSUP`: the pipe is in byte mode, which has no half-close; `UV_ENOTCONN`; `UV_EALREADY`: it was
- * asked for already; `UV_EPIPE`: the pipe has failed; `UV_ENOMEM` */
+ * asked for already; `UV_EPIPE`: the pipe has failed; `UV_EPERM`: its server only writes to it; `UV_ENOMEM` */
 UVRELAY_API int uvrelay_npipe_shutdown(uvrelay_npipe_t *npipe, uvrelay_npipe_done_cb cb, void *user);
 
 /** Closes the handle in whatever state it is, and abandons what is under way. What the system has taken already the
@@ -180,6 +182,14 @@ UVRELAY_API int uvrelay_npipe_is_closing(const uvrelay_npipe_t *npipe);
 
 /** Whether it is in message mode: 1 or 0; `UV_ENOTCONN` when it is neither connected nor listening. */
 UVRELAY_API int uvrelay_npipe_is_message_mode(const uvrelay_npipe_t *npipe);
+
+/** Whether it can be read: 1, or 0 for a one-way pipe that its server only reads from (PIPE_ACCESS_INBOUND);
+ * `UV_ENOTCONN` when it is not connected. */
+UVRELAY_API int uvrelay_npipe_is_readable(const uvrelay_npipe_t *npipe);
+
+/** Whether it can be written to: 1, or 0 for a one-way pipe that its server only writes to (PIPE_ACCESS_OUTBOUND);
+ * `UV_ENOTCONN` when it is not connected. */
+UVRELAY_API int uvrelay_npipe_is_writable(const uvrelay_npipe_t *npipe);
 
 /** The process at the other end.
  * @param npipe the handle

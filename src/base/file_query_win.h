@@ -1,4 +1,5 @@
-/* Facts about a handle that only the system's native interface knows. Each is false if the system does not answer. */
+/* Facts about a handle that only the system's native interface knows. Those that are bool are false if it
+ * does not answer. */
 #ifndef UVR_BASE_FILE_QUERY_WIN_H
 #define UVR_BASE_FILE_QUERY_WIN_H
 
@@ -12,7 +13,19 @@ bool uvr_file_is_overlapped(HANDLE file);
 /* Whether the other end of a pipe is closed. There may still be something to read. */
 bool uvr_pipe_is_closing(HANDLE pipe);
 
-/* Whether a pipe carries bytes in one direction only. */
-bool uvr_pipe_is_one_way(HANDLE pipe);
+/* Whether our end of a pipe is of no use any more: the other end is closed, or its server has disconnected us. */
+bool uvr_pipe_is_over(HANDLE pipe);
+
+/* In which directions a pipe carries bytes, as its server has made it, and seen from our end. */
+typedef struct uvr_pipe_ways {
+  bool known; /* false: the system does not answer; then both others are true */
+  bool in;    /* to us */
+  bool out;
+} uvr_pipe_ways;
+
+uvr_pipe_ways uvr_pipe_ways_of(HANDLE pipe);
+
+/* Which of the rights in `wanted` the handle was opened with; all of them if the system does not answer. */
+DWORD uvr_file_rights(HANDLE file, DWORD wanted);
 
 #endif

@@ -144,7 +144,8 @@ int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_str
   if (s == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EAGAIN, "%s has no client that waits", listener->name);
   }
-  uvr_stream *stream = uvr_npipe_stream_of(context, s->pipe, listener->message, listener->client_name);
+  uvr_stream *stream =
+      uvr_npipe_stream_of(context, s->pipe, UVR_NPIPE_BOTH_WAYS, listener->message, listener->client_name);
   if (stream == NULL) {
     return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "a client of %s cannot be taken",
                                 listener->name);

@@ -323,6 +323,16 @@ int uvrelay_npipe_is_message_mode(const uvrelay_npipe_t *npipe)
   return npipe->listener != NULL ? npipe->options.mode == UVRELAY_NPIPE_MESSAGE : UV_ENOTCONN;
 }
 
+int uvrelay_npipe_is_readable(const uvrelay_npipe_t *npipe)
+{
+  return npipe->stream != NULL ? !uvr_stream_never_sends(npipe->stream) : UV_ENOTCONN;
+}
+
+int uvrelay_npipe_is_writable(const uvrelay_npipe_t *npipe)
+{
+  return npipe->stream != NULL ? !uvr_stream_never_takes(npipe->stream) : UV_ENOTCONN;
+}
+
 int uvrelay_npipe_peer_pid(const uvrelay_npipe_t *npipe, uint32_t *pid)
 {
   if (!uvr_os_has_npipes()) {

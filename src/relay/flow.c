@@ -3,6 +3,7 @@
  *
  *   OPEN -> PASSING_END   the source has ended, and all its bytes are written
  *   PASSING_END -> ENDED  the end was passed on, cannot be passed on, or need not be
+ *   OPEN -> ENDED         the source never sends anything
  *   any -> LOST           the sink is gone
  *
  * Ways to fail: the source or the sink fails, or the source is gone. The flow only reports this; the pair ends it. */
@@ -14,7 +15,7 @@
 static void set_state(uvr_flow *flow, uvr_flow_state state)
 {
   assert(state == UVR_FLOW_LOST || (state == UVR_FLOW_PASSING_END && flow->state == UVR_FLOW_OPEN) ||
-         (state == UVR_FLOW_ENDED && flow->state == UVR_FLOW_PASSING_END));
+         (state == UVR_FLOW_ENDED && (flow->state == UVR_FLOW_PASSING_END || flow->pump.source == NULL)));
   flow->state = state;
   if (state == UVR_FLOW_PASSING_END) {
     uvr_log_line(&flow->pump.source->context->log, "%s: end of input after %" PRIu64 " bytes", flow->pump.source->name,
@@ -54,6 +55,11 @@ void uvr_flow_end(uvr_flow *flow)
   if (flow->state == UVR_FLOW_PASSING_END) {
     set_state(flow, UVR_FLOW_ENDED);
   }
+}
+
+void uvr_flow_skip(uvr_flow *flow)
+{
+  set_state(flow, UVR_FLOW_ENDED);
 }
 
 void uvr_flow_lose(uvr_flow *flow)

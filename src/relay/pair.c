@@ -3,6 +3,10 @@
  * Happy path: when the right stream is there, both flows start. When one side ends, the other one is half-closed, and
  * when both flows are over, the pair ends. Flows and streams only report events; the pair decides what they mean.
  *
+ * A stream that never sends, as a one-way pipe's may, is not read: its flow is over from the start, and that is not
+ * passed on to the other stream, which may go on sending for as long as it likes. When it has ended, both flows are
+ * over. What is sent to a stream that takes nothing fails there.
+ *
  * Ways to end early: the right stream cannot be connected; a stream fails; the right side is gone, and what it has sent
  * is written first; the left side is gone, and what it has sent is still written, as long as this makes progress; an
  * end of input that by the options ends the pair; one side has ended, the other cannot be told of it, and is silent;
@@ -370,6 +374,8 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
   } else if (uvr_flow_source_has_ended(&pair->to_left) && !uvr_stream_watches_any_time(pair->left)) {
     uvr_flow_end(&pair->to_left); /* for the same reason as in on_right_lost */
     drop_if_both_over(pair, UVRELAY_LEFT);
+  } else if (pair->to_left.state == UVR_FLOW_ENDED && pair->right != NULL && uvr_stream_never_sends(pair->right)) {
+    return; /* nothing would ever have been written there */
   } else if (pair->to_left.state != UVR_FLOW_LOST && pair->state != PAIR_ENDING) {
     uvr_log_line(&pair->context->log, "%s", error->text);
     finish_without_left(pair);
@@ -490,19 +496,44 @@ static const uvr_flow_events to_left_events = {.on_source_end = on_source_end,
 
 /* Starting. */
 
+static void skip_if_silent(uvr_flow *flow, const uvr_stream *source)
+{
+  if (flow->state == UVR_FLOW_OPEN && uvr_stream_never_sends(source)) {
+    uvr_log_line(&source->context->log, "%s is a one-way pipe, which sends nothing", source->name);
+    uvr_flow_skip(flow);
+  }
+}
+
+static void start_flow(uvr_pair *pair, uvr_flow *flow, uvr_stream *source, uvr_stream *sink)
+{
+  if (pair->state == PAIR_RELAYING && flow->state == UVR_FLOW_OPEN) {
+    uvr_flow_start(flow, pair->context, source, sink);
+  }
+}
+
+static void refuse_deaf_pair(uvr_pair *pair)
+{
+  uvrelay_error_t error;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPERM, "neither %s nor %s sends anything: both are one-way pipes",
+                      pair->left->name, pair->right->name);
+  drop_failed(pair, UVRELAY_SIDE_NONE, &error);
+}
+
 static void relay(uvr_pair *pair, uvr_stream *right)
 {
   pair->state = PAIR_RELAYING;
   pair->right = right;
+  if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
+    refuse_deaf_pair(pair);
+    return;
+  }
   if (uvr_stream_watches_any_time(right)) {
     uvr_stream_watch(right, on_right_lost, pair);
   }
-  if (pair->to_left.state != UVR_FLOW_LOST) {
-    uvr_flow_start(&pair->to_left, pair->context, right, pair->left);
-  }
-  if (pair->state == PAIR_RELAYING) {
-    uvr_flow_start(&pair->to_right, pair->context, pair->left, right);
-  }
+  skip_if_silent(&pair->to_left, right);
+  skip_if_silent(&pair->to_right, pair->left);
+  start_flow(pair, &pair->to_left, right, pair->left);
+  start_flow(pair, &pair->to_right, pair->left, right);
   if (pair->state == PAIR_RELAYING && pair->options.idle_ms > 0) {
     set_alarm(pair, ALARM_IDLE, check_idle, pair->options.idle_ms);
   }

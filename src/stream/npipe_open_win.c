@@ -1,6 +1,13 @@
 /* Opening a named pipe.
  *
- * Happy path: one CreateFile, overlapped, with an impersonation level. Where that is denied, one more for fewer rights.
+ * Happy path: one CreateFile, overlapped, with an impersonation level, for reading and writing.
+ *
+ * Where that is denied, it is tried for fewer rights, and then for one direction, as some servers make pipes that only
+ * they write to or only they read from. A failed CreateFile takes no instance of the pipe. One that succeeds does, so
+ * that the order of tries is: what a pipe of both directions may still grant, then what one of a single direction does.
+ * A pipe of both directions that we may only read is no pipe of one direction: its server expects requests. Windows
+ * lets everybody read a pipe unless its server says otherwise, so that this is the usual way to be denied. It can be
+ * seen only once the pipe is open: then it is closed, and access was denied.
  *
  * Ways to fail: no such pipe, all instances busy, access denied, the computer not found, and others, each with a
  * message of its own. */
@@ -9,12 +16,60 @@
 #include <windows.h>
 
 #include "address/address.h"
-#include "base/file_query_win.h"
 
-static HANDLE open_with(const WCHAR *path, DWORD access, uvrelay_impersonation_t level)
+#define FEW_RIGHTS (FILE_READ_ATTRIBUTES | SYNCHRONIZE)
+
+/* FILE_WRITE_ATTRIBUTES is what putting a pipe into message mode needs. Writing needs no mode. */
+static const DWORD tries[] = {
+    GENERIC_READ | GENERIC_WRITE,
+    FILE_READ_DATA | FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FEW_RIGHTS, /* not FILE_CREATE_PIPE_INSTANCE */
+    FILE_READ_DATA | FILE_WRITE_DATA | FEW_RIGHTS,                         /* what MySQL grants ordinary users */
+    FILE_READ_DATA | FILE_WRITE_ATTRIBUTES | FEW_RIGHTS,
+    FILE_READ_DATA | FEW_RIGHTS,
+    FILE_WRITE_DATA | FEW_RIGHTS,
+};
+
+static bool is_for_both_ways(DWORD access)
 {
-  DWORD flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | ((DWORD)level << 16); /* SECURITY_ANONYMOUS and so on */
-  return CreateFileW(path, access, 0, NULL, OPEN_EXISTING, flags, NULL);
+  const DWORD both = FILE_READ_DATA | FILE_WRITE_DATA;
+  return access == (GENERIC_READ | GENERIC_WRITE) || (access & both) == both;
+}
+
+HANDLE uvr_npipe_open_by(const uvr_npipe_opener *opener, void *user)
+{
+  HANDLE file = INVALID_HANDLE_VALUE;
+  SetLastError(ERROR_ACCESS_DENIED);
+  for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]) && GetLastError() == ERROR_ACCESS_DENIED; i++) {
+    file = opener->open(user, tries[i]);
+    if (file == INVALID_HANDLE_VALUE) {
+      continue;
+    }
+    uvr_pipe_ways ways = opener->ways_of(file);
+    if (!is_for_both_ways(tries[i]) && ways.known && ways.in && ways.out) {
+      opener->close(file);
+      file = INVALID_HANDLE_VALUE;
+      SetLastError(ERROR_ACCESS_DENIED);
+    }
+    break;
+  }
+  return file;
+}
+
+typedef struct request {
+  const WCHAR *path;
+  uvrelay_impersonation_t level;
+} request;
+
+static HANDLE open_file(void *user, DWORD access)
+{
+  const request *r = user;
+  DWORD flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | ((DWORD)r->level << 16); /* SECURITY_ANONYMOUS etc. */
+  return CreateFileW(r->path, access, 0, NULL, OPEN_EXISTING, flags, NULL);
+}
+
+static void close_file(HANDLE file)
+{
+  (void)CloseHandle(file);
 }
 
 static int describe(DWORD system, const char *name, uvrelay_error_t *error)
@@ -44,17 +99,9 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
   if (MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, wide, UVR_ADDRESS_PATH_SIZE) == 0) {
     return describe(GetLastError(), name, error);
   }
-  HANDLE opened = open_with(wide, GENERIC_READ | GENERIC_WRITE, level);
-  if (opened == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED) {
-    /* MySQL grants ordinary users only these rights. */
-    opened = open_with(wide, FILE_READ_DATA | FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | SYNCHRONIZE, level);
-    /* Wine grants these rights on a one-way pipe, too, where one direction would never carry anything. */
-    if (opened != INVALID_HANDLE_VALUE && uvr_pipe_is_one_way(opened)) {
-      (void)CloseHandle(opened);
-      opened = INVALID_HANDLE_VALUE;
-      SetLastError(ERROR_ACCESS_DENIED);
-    }
-  }
+  static const uvr_npipe_opener opener = {.open = open_file, .ways_of = uvr_pipe_ways_of, .close = close_file};
+  request wanted = {.path = wide, .level = level};
+  HANDLE opened = uvr_npipe_open_by(&opener, &wanted);
   if (opened == INVALID_HANDLE_VALUE) {
     return describe(GetLastError(), name, error);
   }

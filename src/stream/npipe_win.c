@@ -6,6 +6,9 @@
  * for its pending read, a busy one has large ones. Results that are available at once are handled at once, but only a
  * bounded number of them before the loop handles other things.
  *
+ * A pipe may have one direction only, as its server has made it. One that is only read is read as ever, and a write
+ * fails. One that is only written to cannot be read to notice that the reader has gone, so a timer asks for it.
+ *
  * Ways to fail: the codes 109 and 233, and on writing 232, mean that the peer has closed the pipe in an orderly way;
  * every other code is an error. After the end of input a watch keeps a read pending that fails when the pipe goes away;
  * a peer that sends more by then breaks the rules. Closing cancels what is pending and waits for its packets. */
@@ -13,6 +16,7 @@
 
 #include <string.h>
 
+#include "base/file_query_win.h"
 #include "stream/blocking_op_win.h"
 #include "stream/eof_job_win.h"
 #include "stream/iocp_op_win.h"
@@ -30,6 +34,7 @@ typedef struct npipe {
   uvr_blocking_op blocking_write;
   uvr_eof_job eof_job;
   uv_timer_t eof_timer; /* hurries or cancels eof_job */
+  uv_timer_t look;      /* where the pipe is only written to: looks whether it is gone */
   uvr_buffer *incoming;
   size_t read_size;
   const char *outgoing;
@@ -167,6 +172,48 @@ static void npipe_watch(uvr_stream *stream)
   np->watching = true;
   np->read_size = UVR_BUFFER_SMALL;
   issue_read(np, true);
+}
+
+/* Directions that the pipe does not have. */
+
+static void refuse(npipe *np, uvrelay_phase_t phase, uvrelay_error_t *error)
+{
+  bool reading = phase == UVRELAY_PHASE_READ;
+  (void)uvr_error_set(error, phase, UV_EPERM, "nothing can be %s %s: it is a one-way pipe, which only its server %s",
+                      reading ? "read from" : "written to", np->base.name, reading ? "reads from" : "writes to");
+}
+
+static void refuse_read(uvr_stream *stream)
+{
+  uvrelay_error_t error;
+  refuse((npipe *)stream, UVRELAY_PHASE_READ, &error);
+  stream->on_read(stream->read_user, UVR_FAILED, NULL, &error);
+}
+
+static void refuse_write(uvr_stream *stream, const char *data, size_t length)
+{
+  uvrelay_error_t error;
+  (void)data;
+  (void)length;
+  refuse((npipe *)stream, UVRELAY_PHASE_WRITE, &error);
+  stream->on_write(stream->write_user, UVR_FAILED, &error);
+}
+
+static void on_look(uv_timer_t *timer)
+{
+  npipe *np = timer->data;
+  if (uvr_pipe_is_over(np->file)) {
+    uvrelay_error_t error;
+    (void)uv_timer_stop(timer);
+    (void)uvr_error_set(&error, UVRELAY_PHASE_WRITE, UV_EPIPE, "%s is gone", np->base.name);
+    np->base.on_lost(np->base.lost_user, UVR_GONE, &error);
+  }
+}
+
+static void look_from_time_to_time(uvr_stream *stream)
+{
+  npipe *np = (npipe *)stream;
+  (void)uv_timer_start(&np->look, on_look, 1, stream->context->patience.watch_ms);
 }
 
 /* Data that has arrived, or arrives nevertheless, is delivered as usual: the system removes bytes from the pipe only
@@ -345,6 +392,9 @@ static void maybe_close(npipe *np)
   (void)uvr_closing_add(&np->handles);
   uvr_eof_job_close(&np->eof_job, on_job_closed);
   uvr_closing_handle(&np->handles, (uv_handle_t *)&np->eof_timer);
+  if (uvr_stream_never_sends(&np->base)) {
+    uvr_closing_handle(&np->handles, (uv_handle_t *)&np->look);
+  }
   uvr_closing_end(&np->handles);
 }
 
@@ -353,6 +403,9 @@ static void npipe_close(uvr_stream *stream, uvr_close_how how)
   npipe *np = (npipe *)stream;
   (void)how;
   np->closing = true;
+  if (uvr_stream_never_sends(stream)) {
+    (void)uv_timer_stop(&np->look);
+  }
   uvr_iocp_op_cancel(&np->read_op);
   uvr_iocp_op_cancel(&np->write_op);
   if (np->eof_job.running) {
@@ -365,22 +418,50 @@ static void npipe_close(uvr_stream *stream, uvr_close_how how)
 
 /* Making. */
 
-static const uvr_npipe_ops ops = {.stream = {.read = npipe_read,
-                                             .write = npipe_write,
-                                             .shutdown = npipe_shutdown,
-                                             .watch = npipe_watch,
-                                             .close = npipe_close,
-                                             .can_mark_end = true},
-                                  .cancel_read = npipe_cancel_read};
+static const uvr_npipe_ops all_ops[] = {
+    [UVR_NPIPE_BOTH_WAYS] = {.stream = {.read = npipe_read,
+                                        .write = npipe_write,
+                                        .shutdown = npipe_shutdown,
+                                        .watch = npipe_watch,
+                                        .close = npipe_close,
+                                        .can_mark_end = true},
+                             .cancel_read = npipe_cancel_read},
+    [UVR_NPIPE_FOR_READING] = {.stream = {.read = npipe_read,
+                                          .write = refuse_write,
+                                          .watch = npipe_watch,
+                                          .close = npipe_close,
+                                          .never_takes = true},
+                               .cancel_read = npipe_cancel_read},
+    [UVR_NPIPE_FOR_WRITING] = {.stream = {.read = refuse_read,
+                                          .write = npipe_write,
+                                          .shutdown = npipe_shutdown,
+                                          .watch = look_from_time_to_time,
+                                          .close = npipe_close,
+                                          .watches_any_time = true,
+                                          .can_mark_end = true,
+                                          .never_sends = true},
+                               .cancel_read = npipe_cancel_read},
+};
+
+static uvr_npipe_use use_of(HANDLE file)
+{
+  uvr_pipe_ways ways = uvr_pipe_ways_of(file);
+  DWORD rights = uvr_file_rights(file, FILE_READ_DATA | FILE_WRITE_DATA);
+  if (!ways.out || (rights & FILE_WRITE_DATA) == 0) {
+    return UVR_NPIPE_FOR_READING;
+  }
+  return !ways.in || (rights & FILE_READ_DATA) == 0 ? UVR_NPIPE_FOR_WRITING : UVR_NPIPE_BOTH_WAYS;
+}
 
 /* Switches a message-type pipe to message mode and returns whether it is in that mode. A server may deny us the right
- * to write the pipe's attributes; then the pipe is used in byte mode, where a zero-byte message cannot be seen. */
-static bool set_message_mode(HANDLE file)
+ * to write the pipe's attributes; then the pipe is used in byte mode, where a zero-byte message cannot be seen. What is
+ * written is a message in any mode. */
+static bool set_message_mode(HANDLE file, uvr_npipe_use use)
 {
   DWORD flags = 0;
   DWORD mode = PIPE_READMODE_MESSAGE;
   return GetNamedPipeInfo(file, &flags, NULL, NULL, NULL) && (flags & PIPE_TYPE_MESSAGE) != 0 &&
-         SetNamedPipeHandleState(file, &mode, NULL, NULL);
+         (use == UVR_NPIPE_FOR_WRITING || SetNamedPipeHandleState(file, &mode, NULL, NULL));
 }
 
 static void init_handles(npipe *np)
@@ -392,9 +473,13 @@ static void init_handles(npipe *np)
   uvr_eof_job_init(&np->eof_job, loop, np->file, np->base.context->events, on_eof_job, np);
   (void)uv_timer_init(loop, &np->eof_timer);
   np->eof_timer.data = np;
+  if (uvr_stream_never_sends(&np->base)) {
+    (void)uv_timer_init(loop, &np->look);
+    np->look.data = np;
+  }
 }
 
-uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message, const char *name)
+uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, uvr_npipe_use use, bool message, const char *name)
 {
   size_t length = strlen(name) + 1;
   npipe *np = uvr_alloc(&context->memory, sizeof(*np) + length);
@@ -402,13 +487,13 @@ uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message,
     return NULL;
   }
   memcpy(np->name, name, length);
-  np->base.ops = &ops.stream;
+  np->base.ops = &all_ops[use].stream;
   np->base.blocking = &blocking;
-  np->base.reads_blocking = true;
-  np->base.writes_blocking = true;
+  np->base.reads_blocking = use != UVR_NPIPE_FOR_WRITING;
+  np->base.writes_blocking = use != UVR_NPIPE_FOR_READING;
   np->base.context = context;
   np->base.name = np->name;
-  np->base.can_half_close = message;
+  np->base.can_half_close = message && use != UVR_NPIPE_FOR_READING;
   np->base.keeps_messages = message;
   np->file = file;
   np->message = message;
@@ -422,7 +507,8 @@ uvr_stream *uvr_npipe_stream_of(uvr_context *context, HANDLE file, bool message,
 int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uvr_stream **out, uvrelay_error_t *error)
 {
   int code = uvr_iocp_op_attach(context->loop, file);
-  uvr_stream *stream = code == 0 ? uvr_npipe_stream_of(context, file, set_message_mode(file), name) : NULL;
+  uvr_npipe_use use = use_of(file);
+  uvr_stream *stream = code == 0 ? uvr_npipe_stream_of(context, file, use, set_message_mode(file, use), name) : NULL;
   if (stream == NULL) {
     uvr_npipe_discard(file);
     return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,

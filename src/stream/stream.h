@@ -69,6 +69,8 @@ typedef struct uvr_stream_ops {
 
   bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
   bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
+  bool never_sends;      /* its peer only receives: it must not be read */
+  bool never_takes;      /* its peer only sends: each write fails */
 } uvr_stream_ops;
 
 struct uvr_stream {
@@ -155,11 +157,23 @@ static inline bool uvr_stream_watches_any_time(const uvr_stream *stream)
   return stream->ops->watches_any_time;
 }
 
+/* One-way pipes. */
+
+static inline bool uvr_stream_never_sends(const uvr_stream *stream)
+{
+  return stream->ops->never_sends;
+}
+
+static inline bool uvr_stream_never_takes(const uvr_stream *stream)
+{
+  return stream->ops->never_takes;
+}
+
 /* Calls on_lost, once, when the peer leaves while nothing is read or written: with UVR_GONE, or with UVR_FAILED if the
  * peer breaks the rules. Named pipes, and sockets on Unix, notice that only after their end of input and may only then
- * be watched. Standard output notices it at any time (uvr_stream_watches_any_time); a stream of a mux does, too, but
- * there a read also notices it. On other streams the callback never comes. It never comes before this function
- * returns. */
+ * be watched. Standard output, and a pipe that is only written to, notice it at any time (uvr_stream_watches_any_time);
+ * a stream of a mux does, too, but there a read also notices it. On other streams the callback never comes. It never
+ * comes before this function returns. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;

@@ -251,6 +251,7 @@ static void stream_read(uvr_stream *stream)
   RULE(f, !f->read.active);
   RULE(f, !f->read_ended);
   RULE(f, !f->script.npipe || !f->watching);
+  RULE(f, !f->script.never_sends);
   static const fake_step nothing = {.turns = FAKE_NEVER};
   const fake_step *step = f->next_read;
   f->read_scripted = step != NULL && (step->outcome != UVR_DONE || step->size > 0);
@@ -284,8 +285,10 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   check_outgoing(f);
   fake_step done = {.turns = f->script.write_turns};
   bool last = f->script.write_end.outcome != UVR_DONE && f->writes >= f->script.writes_done;
+  fake_step refused = {.outcome = UVR_FAILED, .code = UV_EPERM};
+  const fake_step *step = f->script.never_takes ? &refused : last ? &f->script.write_end : &done;
   f->writes++;
-  if (begin(f, &f->write, last ? &f->script.write_end : &done)) {
+  if (begin(f, &f->write, step)) {
     fire_write(f);
   }
   update_idle(f);
@@ -374,6 +377,8 @@ static void set_ops(fake_stream *s, const fake_script *script)
                                       .watch = stream_watch,
                                       .close = stream_close,
                                       .watches_any_time = !script->npipe,
+                                      .never_sends = script->never_sends,
+                                      .never_takes = script->never_takes,
                                       .can_mark_end = script->can_mark_end},
                            .cancel_read = script->npipe ? stream_cancel_read : NULL};
   s->base.ops = &s->ops.stream;

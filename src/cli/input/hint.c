@@ -27,5 +27,8 @@ static const char *connect_hint(const uvrelay_error_t *error, const uvr_options 
 
 const char *uvr_hint(const uvrelay_error_t *error, const uvr_options *options)
 {
+  if (error->phase == UVRELAY_PHASE_WRITE && error->code == UV_EPERM) {
+    return "give uvrelay no input, as with </dev/null";
+  }
   return error->phase == UVRELAY_PHASE_CONNECT ? connect_hint(error, options) : NULL;
 }
