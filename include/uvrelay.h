@@ -81,8 +81,8 @@ typedef struct uvrelay_endpoint_s {
   /** An address, in UTF-8, which is copied:
    *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe:NAME`, `//HOST/pipe/NAME`: a named pipe
    * (Windows)
-   *  - `unix:///PATH`: a Unix socket (Unix)
-   *  - `tcp://HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
+   *  - `unix:///PATH` or `unix:/PATH`: a Unix socket (Unix)
+   *  - `tcp://HOST:PORT` or `tcp:HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`: a libassuan (GnuPG) socket file
    *  - `abstract:NAME`: an abstract Unix socket (Linux)
    *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
@@ -314,8 +314,8 @@ UVRELAY_API int uvrelay_route_add(uvrelay_t *relay, const char *listen, const ch
  * @param user given to it */
 UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user);
 
-/** Sets an option by its name, from text. Durations are in seconds, "2.5", up to a day; "off" is no limit where there
- * can be none.
+/** Sets an option by its name, from text. Durations are in seconds, "2.5", or have a unit, "500ms", "90s", "5m", "2h",
+ * up to a day; "off" is no limit where there can be none.
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
  * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"). Of each:

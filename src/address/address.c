@@ -139,6 +139,50 @@ static const char *damaged_pipe_name(const char *text)
   return (before == 0) == (after == 0) ? text + after : NULL;
 }
 
+/* How others write such addresses, in lower case, and how they are written here. */
+static const struct {
+  const char *scheme;
+  const char *start;
+  const char *example;
+} foreign[] = {
+    {"unix-connect:", "unix:", "unix:///PATH"},
+    {"unix-listen:", "unix:", "unix:///PATH"},
+    {"unix-client:", "unix:", "unix:///PATH"},
+    {"local:", "unix:", "unix:///PATH"},
+    {"tcp-connect:", "tcp://", "tcp://HOST:PORT"},
+    {"tcp-listen:", "tcp://127.0.0.1:", "tcp://HOST:PORT"},
+    {"tcp4:", "tcp://", "tcp://HOST:PORT"},
+    {"tcp6:", "tcp://", "tcp://[IPV6]:PORT"},
+    {"tcp4-connect:", "tcp://", "tcp://HOST:PORT"},
+    {"tcp4-listen:", "tcp://127.0.0.1:", "tcp://HOST:PORT"},
+    {"tcp6-connect:", "tcp://", "tcp://[IPV6]:PORT"},
+    {"tcp6-listen:", "tcp://[::1]:", "tcp://[IPV6]:PORT"},
+    {"unix-abstract:", "abstract:", "abstract:NAME"},
+    {"abstract-connect:", "abstract:", "abstract:NAME"},
+    {"abstract-listen:", "abstract:", "abstract:NAME"},
+    {"abstract-client:", "abstract:", "abstract:NAME"},
+    {"pipe:", "npipe:", "npipe:NAME"},
+    {"@", "abstract:", "abstract:NAME"},
+};
+
+/* Refuses a text that is written as another program wants it; UVR_NOT_THIS_FORM if it is none. What follows a comma are
+ * options of that program's. */
+static int refuse_foreign(const char *text, uvrelay_error_t *error)
+{
+  for (size_t i = 0; i < LENGTH(foreign); i++) {
+    if (uvr_begins(text, foreign[i].scheme)) {
+      char suggestion[SUGGESTION_SIZE];
+      char plain[SUGGESTION_SIZE];
+      const char *rest = text + strlen(foreign[i].scheme);
+      int length = (int)strcspn(rest, ",");
+      bool fits = snprintf(plain, sizeof(plain), "%.*s", length, rest) < (int)sizeof(plain);
+      return uvr_address_refuse(text, error, "is written as for another program: write %s",
+                                suggest(suggestion, foreign[i].start, fits ? plain : "", foreign[i].example));
+    }
+  }
+  return UVR_NOT_THIS_FORM;
+}
+
 /* Refuses a text of no known form, and guesses at what was meant. */
 static int refuse_form(const char *text, uvrelay_error_t *error)
 {
@@ -163,6 +207,9 @@ static int refuse_form(const char *text, uvrelay_error_t *error)
   }
   if (suggest(one, "tcp://", text, NULL) != NULL) {
     return uvr_address_refuse(text, error, "has no scheme: write %s", one);
+  }
+  if (refuse_foreign(text, error) != UVR_NOT_THIS_FORM) {
+    return UV_EINVAL;
   }
   size_t scheme = strspn(text, SCHEME_CHARACTERS);
   if (uvr_is_letter(*text) && text[scheme] == ':') {
@@ -253,6 +300,10 @@ int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrela
   }
   if (result == UVR_NOT_THIS_FORM) {
     result = refuse_form(text, error);
+  }
+  if (result == 0 && strlen(out->canonical) > TEXT_MAX) { /* a path without its scheme may be shorter than that */
+    result = uvr_address_refuse(text, error, "is too long: with its scheme, assuan:///, at most %d bytes are taken",
+                                (int)TEXT_MAX);
   }
   if (result != 0) {
     memset(out, 0, sizeof(*out));

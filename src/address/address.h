@@ -12,9 +12,10 @@
 /* Parses an address:
  *   //./pipe/NAME, \\.\pipe\NAME, \\?\pipe\NAME, //HOST/pipe/NAME   slashes of either kind, repeated ones count once
  *   npipe:////./pipe/NAME, npipe:////HOST/pipe/NAME, npipe:NAME     Docker's form, and a bare name
- *   unix:///PATH
- *   tcp://HOST:PORT                                                 a name, IPv4 or [IPv6%ZONE]
- *   assuan:///PATH                                                  a slash before a drive letter is dropped
+ *   npipe://./pipe/NAME, npipe:\\.\pipe\NAME
+ *   unix:///PATH, unix:/PATH
+ *   tcp://HOST:PORT, tcp:HOST:PORT                                  a name, IPv4 or [IPv6%ZONE]
+ *   assuan:///PATH, assuan:/PATH, assuan:C:/PATH                    a slash before a drive letter is dropped
  *   abstract:NAME
  *   fd://NAME                                                       with UVR_ADDRESS_LISTEN; a name or a number
  *   via:ADDRESS                                                     with UVR_ADDRESS_VIA; one of the others

@@ -1,4 +1,5 @@
-/* The form of a libassuan socket file, see form.h: assuan:///PATH, or with UVR_ADDRESS_ASSUAN_PATH any path. */
+/* The form of a libassuan socket file, see form.h: assuan:///PATH, assuan:/PATH, or with UVR_ADDRESS_ASSUAN_PATH any
+ * path. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,11 +31,12 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   if ((flags & UVR_ADDRESS_ASSUAN_PATH) != 0) {
     return parse_path(rest, out, error);
   }
-  if (strncmp(rest, "///", 3) != 0) {
+  const char *path = uvr_path_of(rest);
+  if (*path != '/' && !uvr_is_drive(path)) {
     return uvr_address_refuse(text, error,
                               "has no absolute path after assuan://: write assuan:///PATH, with three slashes");
   }
-  const char *path = uvr_is_drive(rest + 3) ? rest + 3 : rest + 2;
+  path += *path == '/' && uvr_is_drive(path + 1) ? 1 : 0;
   if (path[strspn(path, UVR_SLASHES)] == '\0') {
     return uvr_address_refuse(text, error, "names no file: write assuan:///PATH");
   }

@@ -45,6 +45,11 @@ bool uvr_is_drive(const char *text)
   return uvr_is_letter(text[0]) && text[1] == ':' && uvr_is_slash(text[2]);
 }
 
+const char *uvr_path_of(const char *rest)
+{
+  return rest[0] == '/' && rest[1] == '/' ? rest + 2 : rest;
+}
+
 bool uvr_begins(const char *text, const char *word)
 {
   for (; *word != '\0'; text++, word++) {

@@ -48,6 +48,9 @@ bool uvr_is_digit(char c);
 /* Whether `text` begins with a drive letter, a colon and a slash. */
 bool uvr_is_drive(const char *text);
 
+/* What follows the // of a text like //PATH or //HOST:PORT, which may be left out. */
+const char *uvr_path_of(const char *rest);
+
 /* Whether `text` begins with `word`, which is in lower case, in letters of either case. */
 bool uvr_begins(const char *text, const char *word);
 

@@ -1,4 +1,5 @@
-/* The form of a named pipe, see form.h: //./pipe/NAME, //HOST/pipe/NAME, npipe:////./pipe/NAME, npipe:NAME. */
+/* The form of a named pipe, see form.h: //./pipe/NAME and //HOST/pipe/NAME, also behind npipe: or npipe://, and
+ * npipe:NAME. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,7 +100,8 @@ static int parse_pipe_path(const char *text, const char *name, uvr_address *out,
   return set_pipe(text, here ? "." : host, host_length, pipe, out, error);
 }
 
-/* npipe:////./pipe/NAME or npipe:NAME */
+/* npipe:////./pipe/NAME, npipe://./pipe/NAME or npipe:NAME. What follows two slashes could be meant as a computer's
+ * name or as a pipe's, so it is accepted as a whole path only. */
 static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   (void)flags;
@@ -107,11 +109,15 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   if (slashes == 0) {
     return set_pipe(text, ".", 1, rest, out, error);
   }
-  if (slashes != 4) {
+  if (slashes == 2 && rest[2] != '\0' && strpbrk(rest + 2, UVR_SLASHES) == NULL) {
+    return uvr_address_refuse(text, error,
+                              "has slashes between npipe: and the pipe's name: write npipe:NAME or //./pipe/NAME");
+  }
+  if (slashes != 2 && slashes != 4) {
     return uvr_address_refuse(text, error, "has %u slashes after npipe: instead of four: write npipe:////./pipe/NAME",
                               (unsigned)slashes);
   }
-  return parse_pipe_path(text, rest + 2, out, error);
+  return parse_pipe_path(text, rest + slashes - 2, out, error);
 }
 
 /* //./pipe/NAME */

@@ -10,7 +10,7 @@
 
 #define DAY_MS   ((uint64_t)86400 * 1000)
 #define NAMES    "timeout, linger, idle, max, perm, mode, impersonation and eof"
-#define DURATION "a number of seconds over 0 and up to 86400, such as 2.5, or off"
+#define DURATION "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
 enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = 64 };
 
@@ -71,7 +71,7 @@ static bool parse_duration(const char *text, uint64_t off, uint64_t *millisecond
     *milliseconds = off;
     return true;
   }
-  return uvr_seconds_parse(text, milliseconds) && *milliseconds <= DAY_MS;
+  return uvr_time_parse(text, milliseconds) && *milliseconds > 0 && *milliseconds <= DAY_MS;
 }
 
 static bool parse_eof(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options)
@@ -222,6 +222,17 @@ static int parse_option(const char *text, size_t length, uvrelay_side_t side, uv
   return check_option(find(copy), side, value, address, given, error);
 }
 
+/* How many bytes at the beginning have a question mark that begins no options: \\?\pipe\NAME, also behind npipe:. */
+static size_t device_length(const char *text)
+{
+  char scheme[sizeof("npipe:")];
+  (void)snprintf(scheme, sizeof(scheme), "%s", text);
+  size_t start = uvr_is_same_word(scheme, "npipe:") ? strlen(scheme) : 0;
+  size_t slashes = strspn(text + start, "/\\");
+  bool is_device = (slashes == 2 || (slashes == 4 && start > 0)) && text[start + slashes] == '?';
+  return is_device ? start + slashes + 1 : 0;
+}
+
 int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,
                       uvr_address *out, uvrelay_error_t *error)
 {
@@ -229,8 +240,8 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
   char scheme[sizeof("via:")];
   (void)snprintf(scheme, sizeof(scheme), "%s", text != NULL && side == UVRELAY_RIGHT ? text : "");
   const char *plain = uvr_is_same_word(scheme, "via:") ? text + 4 : text;
-  bool device_path = text != NULL && strspn(plain, "/\\") == 2 && plain[2] == '?'; /* \\?\pipe\NAME */
-  size_t device = device_path ? (size_t)(plain - text) + 3 : 0;
+  size_t device = text == NULL ? 0 : device_length(plain);
+  device += device > 0 ? (size_t)(plain - text) : 0;
   size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
   bool too_long = length >= sizeof(address); /* the parser refuses it with its own message */
   if (length > 0 && !too_long) {

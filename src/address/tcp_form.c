@@ -1,4 +1,4 @@
-/* The form of a TCP address, see form.h: tcp://HOST:PORT. */
+/* The form of a TCP address, see form.h: tcp://HOST:PORT or tcp:HOST:PORT. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,10 +59,7 @@ static void set_port(uvr_address *address, uint16_t port)
 
 static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
-  if (strncmp(rest, "//", 2) != 0) {
-    return uvr_address_refuse(text, error, "has no // behind its scheme: write tcp://HOST:PORT");
-  }
-  const char *host = rest + 2;
+  const char *host = uvr_path_of(rest);
   const char *end = host + strcspn(host, ":");
   const char *fault = NULL;
   const char *odd = strpbrk(host, "/\\?#@");
@@ -72,6 +69,9 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
                               : *odd == '?' ? "a query"
                               : *odd == '#' ? "a fragment"
                                             : "a path");
+  }
+  if (uvr_is_digit(*host) && host[strspn(host, "0123456789")] == '\0') {
+    return uvr_address_refuse(text, error, "has no host before the port: write tcp://HOST:PORT");
   }
   if (*host == '[') {
     fault = parse_ipv6(host, out, &end);

@@ -1,4 +1,4 @@
-/* The form of a Unix socket, see form.h: unix:///PATH. */
+/* The form of a Unix socket, see form.h: unix:///PATH or unix:/PATH. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +8,14 @@
 static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   (void)flags;
-  if (strncmp(rest, "///", 3) != 0) {
+  const char *path = uvr_path_of(rest);
+  if (rest[strspn(rest, "/")] == '@') {
+    return uvr_address_refuse(text, error, "has an @ where a path begins: write abstract:NAME for an abstract socket");
+  }
+  if (*path != '/') {
     return uvr_address_refuse(text, error,
                               "has no absolute path after unix://: write unix:///PATH, with three slashes");
   }
-  const char *path = rest + 2;
   size_t length = strlen(path);
   if (path[strspn(path, "/")] == '\0') {
     return uvr_address_refuse(text, error, "names no socket: write unix:///PATH");

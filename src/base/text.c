@@ -1,6 +1,8 @@
 /* UTF-8 text: see text.h. */
 #include "base/text.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define QUOTED_TEXT_MAX 128
@@ -84,29 +86,88 @@ const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text)
   return quoted;
 }
 
-/* Not with strtod, which depends on the locale and accepts much more than plain numbers. */
-bool uvr_seconds_parse(const char *text, uint64_t *milliseconds)
+/* The milliseconds of a unit; 0: there is no such unit. */
+static uint64_t unit_ms(const char *unit)
 {
-  const uint64_t most = (uint64_t)10000000000;
-  uint64_t value = 0;
+  static const struct {
+    const char *name;
+    uint64_t ms;
+  } units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+  for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    if (strcmp(unit, units[i].name) == 0) {
+      return units[i].ms;
+    }
+  }
+  return 0;
+}
+
+/* Not with strtod, which depends on the locale and accepts much more than plain numbers. */
+bool uvr_time_parse(const char *text, uint64_t *milliseconds)
+{
+  const uint64_t most = (uint64_t)10000000000; /* of whole units: longer than any limit, and no product overflows */
+  const uint64_t parts = (uint64_t)1000000000; /* of a unit */
+  uint64_t whole = 0;
+  uint64_t fraction = 0;
   size_t digits = 0;
   for (; *text >= '0' && *text <= '9'; text++, digits++) {
-    value = value * 10 + (uint64_t)(*text - '0');
-    value = value < most ? value : most;
+    whole = whole * 10 + (uint64_t)(*text - '0');
+    whole = whole < most ? whole : most;
   }
-  value *= 1000;
   if (*text == '.') {
-    uint64_t unit = 100;
+    uint64_t place = parts / 10;
     bool more = false;
     for (text++; *text >= '0' && *text <= '9'; text++, digits++) {
-      value += unit * (uint64_t)(*text - '0');
-      more = more || (unit == 0 && *text != '0');
-      unit /= 10;
+      fraction += place * (uint64_t)(*text - '0');
+      more = more || (place == 0 && *text != '0');
+      place /= 10;
     }
-    value += more ? 1 : 0;
+    fraction += more ? 1 : 0;
   }
-  *milliseconds = value;
-  return *text == '\0' && digits > 0 && value > 0;
+  uint64_t unit = unit_ms(text);
+  *milliseconds = whole * unit + (fraction * unit + parts - 1) / parts;
+  return digits > 0 && unit > 0;
+}
+
+const char *uvr_time_text(char text[UVR_TIME_SIZE], uint64_t milliseconds)
+{
+  const uint64_t minute = 60000;
+  if (milliseconds >= 60 * minute && milliseconds % (60 * minute) == 0) {
+    (void)snprintf(text, UVR_TIME_SIZE, "%" PRIu64 " h", milliseconds / (60 * minute));
+  } else if (milliseconds >= minute && milliseconds % minute == 0) {
+    (void)snprintf(text, UVR_TIME_SIZE, "%" PRIu64 " min", milliseconds / minute);
+  } else {
+    int length =
+        snprintf(text, UVR_TIME_SIZE, "%" PRIu64 ".%03u", milliseconds / 1000, (unsigned)(milliseconds % 1000));
+    while (text[length - 1] == '0') {
+      length--;
+    }
+    length -= text[length - 1] == '.' ? 1 : 0;
+    (void)snprintf(text + length, UVR_TIME_SIZE - (size_t)length, " s");
+  }
+  return text;
+}
+
+/* The factor of a unit, or 0. */
+static uint64_t size_factor(const char *unit)
+{
+  static const char units[] = "KMG";
+  const char *found = *unit == '\0' ? NULL : strchr(units, *unit >= 'a' && *unit <= 'z' ? *unit - 'a' + 'A' : *unit);
+  if (*unit == '\0') {
+    return 1;
+  }
+  return found == NULL || unit[1] != '\0' ? 0 : (uint64_t)1 << (10 * (found - units + 1));
+}
+
+bool uvr_size_parse(const char *text, uint64_t most, uint64_t *bytes)
+{
+  uint64_t value = 0;
+  const char *next = text;
+  for (; *next >= '0' && *next <= '9' && value <= most; next++) {
+    value = value * 10 + (uint64_t)(*next - '0');
+  }
+  uint64_t factor = size_factor(next);
+  *bytes = value * factor;
+  return next != text && factor != 0 && value <= most / factor;
 }
 
 bool uvr_number_parse(const char *text, unsigned base, unsigned most, unsigned *value)

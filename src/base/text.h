@@ -18,9 +18,22 @@ bool uvr_is_same_word(const char *one, const char *other);
 /* How many UTF-16 units a valid UTF-8 text has. */
 size_t uvr_utf16_units(const char *text);
 
-/* Parses a number of seconds over 0, decimal with or without a fraction, into milliseconds, rounded up and limited
- * to about 300 years. Returns false for any other text. */
-bool uvr_seconds_parse(const char *text, uint64_t *milliseconds);
+/* How a time may be written, for messages. */
+#define UVR_TIME_EXAMPLES "2.5, 500ms, 90s, 5m or 2h"
+
+/* Parses a time into milliseconds, rounded up: a decimal number, with or without a fraction, of seconds or of the unit
+ * behind it, ms, s, m or h. A time that is longer than 300 years is some time that is. Returns false for any other
+ * text. */
+bool uvr_time_parse(const char *text, uint64_t *milliseconds);
+
+#define UVR_TIME_SIZE 32
+
+/* Writes a time for people, in the unit that suits it: "0.5 s", "90 s", "5 min" or "2 h". Returns `text`. */
+const char *uvr_time_text(char text[UVR_TIME_SIZE], uint64_t milliseconds);
+
+/* Parses a number of bytes that is at most `most`, which is below 2^60: decimal, optionally followed by K, M or G,
+ * powers of 1024, in upper or lower case. Returns false for any other text. */
+bool uvr_size_parse(const char *text, uint64_t most, uint64_t *bytes);
 
 /* Parses a number of this base (10 or 8) that is the whole text and at most `most`. Returns false for any other text.
  */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address/expand.h"
 #include "cli/cli.h"
 #include "cli/input/hint.h"
 #include "cli/input/options.h"
@@ -126,6 +127,15 @@ static int relay(program *p, const uvr_address *address)
   return p->status;
 }
 
+static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_error_t *error)
+{
+  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = options->assuan};
+  char text[UVR_EXPANDED_SIZE];
+  size_t wrong = 0;
+  int code = uvr_expand(&expander, options->target, text, &wrong, error);
+  return code != 0 ? code : uvr_address_parse(text, options->assuan ? UVR_ADDRESS_ASSUAN_PATH : 0, out, error);
+}
+
 int uvr_cli_main(int argc, char **argv)
 {
   program p = {.status = 0};
@@ -151,7 +161,7 @@ int uvr_cli_main(int argc, char **argv)
   case UVR_OPTIONS_RUN:
     break;
   }
-  if (uvr_address_parse(p.options.target, p.options.assuan ? UVR_ADDRESS_ASSUAN_PATH : 0, &address, &error) != 0) {
+  if (parse_target(&p.options, &address, &error) != 0) {
     say(error.text);
     return 2;
   }

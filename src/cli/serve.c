@@ -14,6 +14,7 @@
 
 #include <uv.h>
 
+#include "address/expand.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/child/far_command.h"
@@ -229,7 +230,14 @@ static int add_config_file(server *self, const char *name)
   size_t length = 0;
   uvr_place place = {.file = NULL};
   uvrelay_error_t error;
-  int code = uvr_file_read(name, &text, &length);
+  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true};
+  char path[UVR_EXPANDED_SIZE];
+  size_t wrong = 0;
+  int code = uvr_expand(&expander, name, path, &wrong, &error);
+  if (code != 0) {
+    return refuse(self, 2, NULL, &error);
+  }
+  code = uvr_file_read(path, &text, &length);
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot read the file %s: %s",
                                uvr_quote(quoted, name), uv_strerror(code));

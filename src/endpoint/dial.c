@@ -9,6 +9,7 @@
 #include "endpoint/dial.h"
 
 #include "base/os.h"
+#include "base/text.h"
 #include "endpoint/kind.h"
 #include "endpoint/reach.h"
 #include "endpoint/via_connect.h"
@@ -119,7 +120,7 @@ static void on_attempt_result(void *user, uvr_stream *stream, const uvrelay_erro
 static void on_deadline(uv_timer_t *timer)
 {
   uvr_dial *dial = timer->data;
-  double seconds = (double)dial->options.timeout_ms / 1000;
+  char time[UVR_TIME_SIZE];
   uvrelay_error_t last = dial->error;
   if (dial->attempt != NULL && dial->attempt->progressed) {
     last.code = 0;
@@ -128,15 +129,16 @@ static void on_deadline(uv_timer_t *timer)
     last = *dial->options.connect.via->ops->why(dial->options.connect.via);
   }
   if (dial->attempt != NULL && dial->attempt->waits_for != NULL) {
-    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %g s, as %s",
-                               dial->address.canonical, seconds, dial->attempt->waits_for);
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %s, as %s",
+                               dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms),
+                               dial->attempt->waits_for);
   } else if (last.code != 0) {
-    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %g s, as %s",
-                        dial->address.canonical, seconds, last.text);
+    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %s, as %s",
+                        dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms), last.text);
     dial->error.system = last.system;
   } else {
-    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %g s",
-                               dial->address.canonical, seconds);
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %s",
+                               dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms));
   }
   close_attempt(dial);
   report(dial, NULL);

@@ -122,6 +122,25 @@ static const struct taken {
     {"NPipe:docker/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker/x", "\\\\.\\pipe\\docker\\x", ""},
     {"npipe:docker\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/docker/x", "\\\\.\\pipe\\docker\\x", ""},
     {"npipe:80", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/80", "\\\\.\\pipe\\80", ""},
+    {"npipe://./pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"npipe:\\\\.\\pipe\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"NPIPE:\\/.\\pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"npipe:\\\\?\\pipe\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"npipe:\\\\\\\\.\\\\pipe\\\\x", 0, UVR_ADDRESS_NPIPE, 0, "//./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"npipe://HOST/pipe/x", 0, UVR_ADDRESS_NPIPE, 0, "//HOST/pipe/x", "\\\\HOST\\pipe\\x", "HOST"},
+    {"via:npipe://./pipe/x", V, UVR_ADDRESS_NPIPE, 0, "via://./pipe/x", "\\\\.\\pipe\\x", ""},
+    {"unix:/run/x.sock", 0, UVR_ADDRESS_UNIX, 0, "unix:///run/x.sock", "/run/x.sock", ""},
+    {"UNIX:/a", UVR_ADDRESS_LISTEN, UVR_ADDRESS_UNIX, 0, "unix:///a", "/a", ""},
+    {"assuan:/home/x/S.gpg-agent", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///home/x/S.gpg-agent", "/home/x/S.gpg-agent", ""},
+    {"assuan:C:/x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"assuan:c:\\x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///c:\\x", "c:\\x", ""},
+    {"assuan:/C:/x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"assuan://C:/x", 0, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"assuan:C:/x", A, UVR_ADDRESS_ASSUAN, 0, "assuan:///C:/x", "C:/x", ""},
+    {"tcp:localhost:80", 0, UVR_ADDRESS_TCP, 80, "tcp://localhost:80", "", "localhost"},
+    {"TCP:[::1]:80", 0, UVR_ADDRESS_TCP, 80, "tcp://[::1]:80", "", "::1"},
+    {"tcp:127.0.0.1:080", 0, UVR_ADDRESS_TCP, 80, "tcp://127.0.0.1:80", "", "127.0.0.1"},
+    {"via:tcp:h:1", V, UVR_ADDRESS_TCP, 1, "via:tcp://h:1", "", "h"},
     {"unix:///run/x.sock", 0, UVR_ADDRESS_UNIX, 0, "unix:///run/x.sock", "/run/x.sock", ""},
     {"UNIX:///x?y=1%20 #*", 0, UVR_ADDRESS_UNIX, 0, "unix:///x?y=1%20 #*", "/x?y=1%20 #*", ""},
     {"unix:////x", 0, UVR_ADDRESS_UNIX, 0, "unix:////x", "//x", ""},
@@ -226,8 +245,14 @@ static const struct refused {
     {"///./pipe/x", 0, {"3 slashes instead of two", "write //./pipe/NAME"}},
     {"\\\\\\\\.\\\\pipe\\\\x", 0, {"4 slashes instead of two", "write //./pipe/NAME"}},
     {"npipe:/x", 0, {"1 slashes", "four", "npipe:////./pipe/NAME"}},
-    {"npipe://./pipe/x", 0, {"2 slashes", "four", "npipe:////./pipe/NAME"}},
-    {"npipe:\\\\.\\pipe\\x", 0, {"2 slashes", "four"}},
+    {"npipe://x", 0, {"slashes between npipe: and the pipe's name", "write npipe:NAME or //./pipe/NAME"}},
+    {"npipe:\\\\x", 0, {"slashes between npipe: and the pipe's name"}},
+    {"npipe://", 0, {"no pipe's name"}},
+    {"npipe://./x", 0, {"no pipe's name"}},
+    {"npipe://x/y", 0, {"no pipe's name", "//HOST/pipe/NAME"}},
+    {"npipe://./pipe/", 0, {"names no pipe"}},
+    {"npipe:./pipe/x", 0, {"ends in a dot"}},
+    {"npipe:/./pipe/x", 0, {"1 slashes", "npipe:////./pipe/NAME"}},
     {"npipe:///./pipe/x", 0, {"3 slashes", "four"}},
     {"npipe://///./pipe/x", 0, {"5 slashes", "four"}},
     {"//./pipe/a*", 0, {"wildcard", "//./pipe/NAME"}},
@@ -269,6 +294,17 @@ static const struct refused {
     {"localhost:99999", 0, {"unknown scheme", "npipe, unix, tcp, assuan and abstract"}},
     {"http://x/", 0, {"unknown scheme", "npipe, unix, tcp, assuan and abstract"}},
     {"fd:x", 0, {"unknown scheme"}},
+    /* as socat and others write them */
+    {"UNIX-CONNECT:/run/x,retry=3", 0, {"for another program", "write unix:/run/x"}},
+    {"UNIX-LISTEN:x,fork", 0, {"for another program", "write unix:///PATH"}},
+    {"TCP4:localhost:80", 0, {"write tcp://localhost:80"}},
+    {"tcp6:[::1]:80", 0, {"write tcp://[::1]:80"}},
+    {"TCP-LISTEN:80,fork", 0, {"write tcp://127.0.0.1:80"}},
+    {"TCP6-LISTEN:x", 0, {"write tcp://[IPV6]:PORT"}},
+    {"unix-abstract:x", 0, {"write abstract:x"}},
+    {"ABSTRACT-CONNECT:x", 0, {"write abstract:x"}},
+    {"@x", 0, {"write abstract:x"}},
+    {"pipe://./pipe/x", 0, {"write npipe://./pipe/x"}},
     {"x", 0, {"no scheme", "//./pipe/NAME", "assuan:///PATH"}},
     {"-", 0, {"no scheme"}},
     {"\\x", 0, {"no scheme"}},
@@ -277,7 +313,12 @@ static const struct refused {
     {" //./pipe/x", 0, {"no scheme"}},
     /* unix */
     {"unix:", 0, {"no absolute path", "write unix:///PATH"}},
-    {"unix:/run/x", 0, {"no absolute path", "three slashes"}},
+    {"unix:/", 0, {"names no socket"}},
+    {"unix:/run/", 0, {"ends in a slash"}},
+    {"unix://~/x", 0, {"no absolute path"}},
+    {"unix:~u/x", 0, {"no absolute path"}},
+    {"unix:@x", 0, {"abstract:NAME"}},
+    {"unix://@/x", 0, {"abstract:NAME"}},
     {"unix:x", 0, {"no absolute path"}},
     {"unix://run/x", 0, {"no absolute path"}},
     {"unix:\\\\\\x", 0, {"no absolute path"}},
@@ -289,9 +330,12 @@ static const struct refused {
     {"abstract://x", 0, {"would belong to the name", "write abstract:NAME"}},
     {"abstract:x", A, {"leave -a out"}},
     /* tcp */
-    {"tcp:", 0, {"no //", "write tcp://HOST:PORT"}},
-    {"tcp:localhost:80", 0, {"no //"}},
-    {"tcp:/h:80", 0, {"no //"}},
+    {"tcp:", 0, {"names no host", "write tcp://HOST:PORT"}},
+    {"tcp:80", 0, {"no host before the port", "write tcp://HOST:PORT"}},
+    {"tcp://80", 0, {"no host before the port"}},
+    {"tcp:h", 0, {"has no port"}},
+    {"tcp:/h:80", 0, {"a path", "write tcp://HOST:PORT"}},
+    {"tcp:::1:80", 0, {"more than one colon"}},
     {"tcp://", 0, {"names no host"}},
     {"tcp://:80", 0, {"names no host"}},
     {"tcp://h", 0, {"has no port", "write tcp://HOST:PORT"}},
@@ -341,9 +385,12 @@ static const struct refused {
     {"tcp://*:80", 0, {"character that no host name has"}},
     /* assuan */
     {"assuan:", 0, {"no absolute path", "write assuan:///PATH"}},
-    {"assuan:C:/x", 0, {"no absolute path"}},
-    {"assuan://C:/x", 0, {"no absolute path", "three slashes"}},
+    {"assuan:x", 0, {"no absolute path", "write assuan:///PATH"}},
+    {"assuan:C:x", 0, {"no absolute path"}},
+    {"assuan://C:x", 0, {"no absolute path", "three slashes"}},
     {"assuan://x", A, {"no absolute path"}},
+    {"assuan:~/x", 0, {"no absolute path"}},
+    {"assuan:/", 0, {"names no file"}},
     {"assuan:///", 0, {"names no file"}},
     {"assuan:///\\/", 0, {"names no file"}},
     {"/", A, {"names no file"}},
@@ -500,6 +547,13 @@ static void test_lengths(void **state)
   try_length("", "x", 1023, "", A, NULL);
   try_length("", "x", 1024, "", A, "too long: at most 1023 bytes");
   try_length("C:/", "x", 1008, "", A, NULL);
+  try_length("C:/", "x", 1010, "", A, NULL);
+  try_length("C:/", "x", 1011, "", A, "too long: with its scheme");
+  try_length("/", "x", 1013, "", A, NULL);
+  try_length("/", "x", 1014, "", A, "too long: with its scheme");
+  try_length("assuan:/", "x", 1013, "", 0, NULL);
+  try_length("assuan:/", "x", 1014, "", 0, "too long: with its scheme");
+  try_length("assuan:C:/", "x", 1011, "", 0, "too long: with its scheme");
   /* Too long to be suggested, and for the text to be shown whole. */
   try_length("/", "x", 500, "", 0, "write unix:///PATH for");
   try_length("/", "\xE2\x82\xAC", 300, "", 0, "assuan:///PATH for");
@@ -508,6 +562,66 @@ static void test_lengths(void **state)
   try_length("C:/", "/", 98, "x", 0, "write assuan:///PATH");
   try_length(".pipe", "x", 500, "", 0, "write npipe:NAME,");
   try_length("", "x", 200, ":80", 0, "unknown scheme");
+}
+
+/* Whatever the kind and the length: what is accepted has a canonical form that is accepted, and is the same. */
+static void test_every_length(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *head;
+    const char *tail;
+    unsigned flags;
+  } shapes[] = {
+      {"//./pipe/", "", 0},
+      {"\\\\HOST\\pipe\\", "", 0},
+      {"npipe:", "", 0},
+      {"npipe:////./pipe/", "", 0},
+      {"npipe://./pipe/", "", 0},
+      {"unix:///", "", 0},
+      {"unix:/", "", 0},
+      {"tcp://", ":80", 0},
+      {"tcp:", ":80", 0},
+      {"tcp:[fe80::1%", "]:80", 0},
+      {"tcp:h:", "80", 0},
+      {"assuan:///", "", 0},
+      {"assuan:/", "", 0},
+      {"assuan:C:/", "", 0},
+      {"assuan:/C:/", "", 0},
+      {"assuan:///C:\\", "", 0},
+      {"abstract:", "", 0},
+      {"/", "", A},
+      {"", "", A},
+      {"C:/", "", A},
+      {"/C:/", "", A},
+      {"\\\\", "", A},
+      {"fd://", "", UVR_ADDRESS_LISTEN},
+      {"via://./pipe/", "", V},
+      {"via:unix:/", "", V},
+      {"via:tcp:", ":1", V},
+      {"via:assuan:/", "", V},
+      {"via:assuan:C:/", "", V},
+      {"via:abstract:", "", V},
+  };
+  static const char *const units[] = {"x", "0", "/", "\xC3\xA4", "\xE2\x82\xAC", "\xF0\x9F\x98\x80"};
+  for (size_t i = 0; i < COUNT(shapes) * COUNT(units); i++) {
+    char text[1300];
+    const char *unit = units[i % COUNT(units)];
+    size_t used = (size_t)snprintf(text, sizeof(text), "%s", shapes[i / COUNT(units)].head);
+    unsigned flags = shapes[i / COUNT(units)].flags;
+    while (used < 1200) {
+      used += (size_t)snprintf(text + used, sizeof(text) - used, "%s", unit);
+      (void)snprintf(text + used, sizeof(text) - used, "%s", shapes[i / COUNT(units)].tail);
+      uvr_address out;
+      uvrelay_error_t error = {0};
+      int result = parse(text, flags, &out, &error);
+      if (result == 0) {
+        assert_taken(&out, flags);
+      } else {
+        assert_refused(result, &out, &error);
+      }
+    }
+  }
 }
 
 static void test_quote(void **state)
@@ -691,9 +805,10 @@ static void test_windows_file(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_taken),   cmocka_unit_test(test_refused), cmocka_unit_test(test_null),
-      cmocka_unit_test(test_lengths), cmocka_unit_test(test_quote),   cmocka_unit_test(test_damaged),
-      cmocka_unit_test(test_rubbish), cmocka_unit_test(test_set_via), cmocka_unit_test(test_windows_file),
+      cmocka_unit_test(test_taken),        cmocka_unit_test(test_refused), cmocka_unit_test(test_null),
+      cmocka_unit_test(test_lengths),      cmocka_unit_test(test_quote),   cmocka_unit_test(test_damaged),
+      cmocka_unit_test(test_every_length), cmocka_unit_test(test_rubbish), cmocka_unit_test(test_set_via),
+      cmocka_unit_test(test_windows_file),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -396,6 +396,85 @@ static void test_random(void **state)
   assert_true(good > 100 && bad > 1000);
 }
 
+/* A ~/ and variables, in files and on the command line. */
+static const struct expanded {
+  const char *text;
+  const char *listen; /* NULL: it is refused, */
+  const char *target; /* then with these words */
+  unsigned column;    /* and here */
+} expanded[] = {
+    {"unix://~/a=" T, "unix:///home/me/a", T, 0},
+    {"unix:~/a?max=2=unix:~/b?idle=1", "unix:/home/me/a?max=2", "unix:/home/me/b?idle=1", 0},
+    {"unix://~/a=assuan://~/b", "unix:///home/me/a", "assuan:///home/me/b", 0},
+    {"unix://$HOME/a=unix:${HOME}/b", "unix:///home/me/a", "unix:/home/me/b", 0},
+    {"unix:///r/$UVR_ONE-${UVR_ONE}x.s=" T, "unix:///r/1-1x.s", T, 0},
+    {A "=npipe:MSSQL$$X$UVR_ONE$$", A, "npipe:MSSQL$X1$", 0},
+    {"$UVR_URL=" T, "unix:///a=b", T, 0},
+    {A "~/b=" T, "unix:///a~/b", T, 0},
+    {"unix:///~/b=" T, "unix:///~/b", T, 0},
+    {A "=" T " # $UVR_NONE", A, T, 0},
+    {"unix://$UVR_NONE/a=" T, NULL, "the variable UVR_NONE, which is not set", 8},
+    {"  unix:///\xC3\xA4 = unix:///b${UVR_NONE}", NULL, "the variable UVR_NONE, which is not set", 24},
+    {A "=unix://$UVR_EMPTY/b", NULL, "the variable UVR_EMPTY, which is empty", 18},
+    {A "=npipe:x$", NULL, "$$ for the $ itself", 18},
+    {A "=npipe:x$-y", NULL, "$$ for the $ itself", 18},
+    {A "=npipe:x$1", NULL, "$$ for the $ itself", 18},
+    {A "=npipe:x${}", NULL, "$$ for the $ itself", 18},
+    {A "=npipe:x${HOME", NULL, "$$ for the $ itself", 18},
+    {"unix://~you/a=" T, NULL, "only ~/ stands for a home directory", 8},
+    {"unix://~=" T, NULL, "only ~/", 8},
+    {A "=via:unix://~/a", NULL, "home directory is not known here", 22},
+    {"unix:///$UVR_LONG$UVR_LONG=" T, NULL, "too long", 18},
+};
+
+static void set_variables(void)
+{
+  static char text[3000];
+  memset(text, 'x', sizeof(text) - 1);
+  assert_int_equal(uv_os_setenv("HOME", "/home/me/"), 0);
+  assert_int_equal(uv_os_setenv("USERPROFILE", "/home/me/"), 0);
+  assert_int_equal(uv_os_setenv("UVR_ONE", "1"), 0);
+  assert_int_equal(uv_os_setenv("UVR_URL", "unix:///a=b"), 0);
+  assert_int_equal(uv_os_setenv("UVR_EMPTY", ""), 0);
+  assert_int_equal(uv_os_setenv("UVR_LONG", text), 0);
+  (void)uv_os_unsetenv("UVR_NONE");
+}
+
+static void test_expansion(void **state)
+{
+  (void)state;
+  set_variables();
+  assert_int_equal(uv_os_setenv("HOME", "/home/me"), 0);
+  for (size_t i = 0; i < COUNT(expanded); i++) {
+    uvr_config config = none();
+    uvr_place place;
+    uvrelay_error_t error = {0};
+    int code = add_text(&config, expanded[i].text, &place, &error);
+    if (code == 0 && expanded[i].listen != NULL) {
+      assert_string_equal(config.routes[0].listen, expanded[i].listen);
+      assert_string_equal(config.routes[0].target, expanded[i].target);
+    } else if (code == 0 || expanded[i].listen != NULL || strstr(error.text, expanded[i].target) == NULL ||
+               place.column != expanded[i].column || place.line != 1) {
+      fail_msg("%s: %d, %s at %u", expanded[i].text, code, error.text, place.column);
+    }
+    uvr_config_clear(&config);
+  }
+}
+
+/* The shell has expanded the variables of an argument; what is left is meant as it stands. */
+static void test_expanded_argument(void **state)
+{
+  (void)state;
+  uvr_config config = none();
+  uvrelay_error_t error = {0};
+  set_variables();
+  assert_int_equal(uvr_config_add_route(&config, "unix://~/$UVR_ONE=npipe:a$$", &error), 0);
+  assert_string_equal(config.routes[0].listen, "unix:///home/me/$UVR_ONE");
+  assert_string_equal(config.routes[0].target, "npipe:a$$");
+  assert_int_equal(uvr_config_add_route(&config, "unix://~x/a=" T, &error), UV_EINVAL);
+  uvr_config_clear(&config);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -404,6 +483,7 @@ int main(void)
       cmocka_unit_test(test_options),         cmocka_unit_test(test_far),
       cmocka_unit_test(test_checks),          cmocka_unit_test(test_places_of_checks),
       cmocka_unit_test(test_twice_in_a_file), cmocka_unit_test(test_random),
+      cmocka_unit_test(test_expansion),       cmocka_unit_test(test_expanded_argument),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <uv.h>
 
+#include "address/expand.h"
 #include "address/query.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -106,24 +107,48 @@ static int grow(uvr_config *self, uvrelay_error_t *error)
   return 0;
 }
 
-/* Appends a route. `text` is LISTEN with its NUL; TARGET begins `target` bytes behind the beginning of `text`. */
-static int append(uvr_config *self, const char *text, size_t target, uvr_place place, unsigned target_column,
+/* Appends a route. */
+static int append(uvr_config *self, const char *listen, const char *target, uvr_place place, unsigned target_column,
                   uvrelay_error_t *error)
 {
-  size_t size = target + strlen(text + target) + 1;
-  char *copy = malloc(size);
+  size_t listen_size = strlen(listen) + 1;
+  size_t target_size = strlen(target) + 1;
+  char *copy = malloc(listen_size + target_size);
   int code = grow(self, error);
   if (copy == NULL || code != 0) {
     free(copy);
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
-  memcpy(copy, text, size);
+  memcpy(copy, listen, listen_size);
+  memcpy(copy + listen_size, target, target_size);
   self->routes[self->count++] = (uvr_config_route){.listen = copy,
-                                                   .target = copy + target,
+                                                   .target = copy + listen_size,
                                                    .place = place,
                                                    .target_column = target_column,
                                                    .options = self->options};
   return 0;
+}
+
+/* Expands both addresses of a route and appends it. Sets *wrong to where the line is wrong; to the beginning of LISTEN
+ * if that is nowhere in particular. */
+static int expand_and_append(uvr_config *self, const split_line *line, uvr_place place, unsigned target_column,
+                             const char **wrong, uvrelay_error_t *error)
+{
+  const uvr_expander expander = {.home = uv_os_homedir, .variable = place.file == NULL ? NULL : uv_os_getenv};
+  char listen[UVR_EXPANDED_SIZE];
+  char target[UVR_EXPANDED_SIZE];
+  size_t at = 0;
+  int code = uvr_expand(&expander, line->left, listen, &at, error);
+  *wrong = code == 0 ? line->right : line->left + at;
+  if (code == 0) {
+    code = uvr_expand(&expander, line->right, target, &at, error);
+    *wrong = line->right + at;
+  }
+  if (code == 0) {
+    code = append(self, listen, target, place, target_column, error);
+    *wrong = line->left;
+  }
+  return code;
 }
 
 int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t *error)
@@ -144,7 +169,8 @@ int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is more than one route: write each without quotes",
                          uvr_quote(quoted, argument));
   } else {
-    code = append(self, text, (size_t)(line.right - text), (uvr_place){.file = NULL}, 0, error);
+    const char *wrong;
+    code = expand_and_append(self, &line, (uvr_place){.file = NULL}, 0, &wrong, error);
   }
   free(text);
   return code;
@@ -208,7 +234,9 @@ static int parse_line(file_parser *self, char *line, char *end, uvrelay_error_t 
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is more than one route: write one a line", quoted);
   }
   if (found.is_route) {
-    return append(self->config, text, (size_t)(found.right - text), self->place, column_of(line, found.right), error);
+    int code = expand_and_append(self->config, &found, self->place, column_of(line, found.right), &wrong, error);
+    self->place.column = column_of(line, wrong);
+    return code;
   }
   if (found.right != NULL && is_option_name(found.left)) {
     return uvrelay_route_option(&self->options, UVRELAY_SIDE_NONE, found.left, found.right, error);

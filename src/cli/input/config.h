@@ -1,5 +1,6 @@
 /* The configuration of serve: its routes, LISTEN=TARGET, from the command line and from the lines of configuration
- * files, which may also set options for all routes of the file. Pure except for its memory: it opens nothing. */
+ * files, which may also set options for all routes of the file. A ~/ is expanded in the addresses of both, and $NAME in
+ * those of files: see address/expand.h. It opens nothing. */
 #ifndef UVR_CLI_INPUT_CONFIG_H
 #define UVR_CLI_INPUT_CONFIG_H
 

@@ -48,7 +48,7 @@ static const uvr_flag flags[] = {
 static bool parse_timeout(const char *text, uint32_t *milliseconds)
 {
   uint64_t value;
-  bool good = uvr_seconds_parse(text, &value) && value <= (uint64_t)UVR_OPTIONS_TIMEOUT_MAX_SECONDS * 1000;
+  bool good = uvr_time_parse(text, &value) && value > 0 && value <= (uint64_t)UVR_OPTIONS_TIMEOUT_MAX_SECONDS * 1000;
   *milliseconds = good ? (uint32_t)value : 0;
   return good;
 }
@@ -82,7 +82,9 @@ static bool set_option(uvr_options *out, const uvr_parsed_flag *flag, bool *vers
   char quoted[UVR_QUOTED_SIZE];
   if (flag->id == FLAG_TIMEOUT) {
     return parse_timeout(flag->value, &out->timeout_ms) ||
-           REFUSE(error, "bad value %s for --timeout: write a number of seconds over 0 and up to %d, such as 2.5",
+           REFUSE(error,
+                  "bad value %s for --timeout: write a number of seconds over 0 and up to %d, or a time with "
+                  "its unit, such as " UVR_TIME_EXAMPLES,
                   uvr_quote(quoted, flag->value), UVR_OPTIONS_TIMEOUT_MAX_SECONDS);
   }
   if (flag->id == FLAG_IMPERSONATION) {
@@ -160,7 +162,8 @@ const char *uvr_options_usage(void)
          "                        npipe:////./pipe/NAME or npipe:NAME\n"
          "  //HOST/pipe/NAME      a named pipe of another computer, also as\n"
          "                        npipe:////HOST/pipe/NAME\n"
-         "  unix:///PATH          a Unix socket\n"
+         "  unix:///PATH          a Unix socket; ~/ at its beginning is your home\n"
+         "                        directory, with assuan: as well\n"
          "  tcp://HOST:PORT       a TCP port; HOST is a name, an IPv4 address or [IPv6]\n"
          "  assuan:///PATH        a libassuan (GnuPG) socket file; with -a, any path\n"
          "  abstract:NAME         an abstract Unix socket (Linux)\n"
@@ -180,7 +183,8 @@ const char *uvr_options_usage(void)
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"
          "                        delegation\n"
-         "  --timeout=SECONDS     give up connecting after so long, such as 5 or 0.5\n"
+         "  --timeout=SECONDS     give up connecting after so long, such as 5, 0.5, 500ms,\n"
+         "                        90s, 5m or 2h\n"
          "  --version             show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"

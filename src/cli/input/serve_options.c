@@ -58,12 +58,14 @@ static const uvr_flag serve_flags[] = {
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
-static bool parse_seconds(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
+static bool parse_time(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   uint64_t value = 0;
-  if (!(zero && strcmp(text, "0") == 0) && (!uvr_seconds_parse(text, &value) || value > (uint64_t)DAY_S * 1000)) {
-    return REFUSE_SERVE(error, "bad value %s for --%s: write a number of seconds %s up to %d, such as 2.5",
+  if (!uvr_time_parse(text, &value) || (value == 0 && !zero) || value > (uint64_t)DAY_S * 1000) {
+    return REFUSE_SERVE(error,
+                        "bad value %s for --%s: write a number of seconds %s up to %d, or a time with its unit, such "
+                        "as " UVR_TIME_EXAMPLES,
                         uvr_quote(quoted, text), name, zero ? "from 0" : "over 0 and", DAY_S);
   }
   *milliseconds = value;
@@ -99,9 +101,9 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvre
     out->allow_remote = flag->on;
     return true;
   case SERVE_DRAIN:
-    return parse_seconds("drain", flag->value, true, &out->drain_ms, error);
+    return parse_time("drain", flag->value, true, &out->drain_ms, error);
   case SERVE_STATUS:
-    return parse_seconds("status", flag->value, false, &out->status_ms, error);
+    return parse_time("status", flag->value, false, &out->status_ms, error);
   case SERVE_VIA:
     out->via = flag->value;
     return true;
@@ -198,7 +200,7 @@ const char *uvr_serve_usage(void)
          "                        those that only Windows can reach\n"
          "\n"
          "Options of a route, behind an address as ?NAME=VALUE&NAME=VALUE, or for all\n"
-         "routes as flags:\n"
+         "routes as flags (a time may have a unit: 500ms, 90s, 5m, 2h):\n"
          "  --timeout=SECONDS     give up connecting to the target after so long; a busy\n"
          "                        pipe is tried again until then (30)\n"
          "  --linger=SECONDS      where an end of input can't be passed on, end after so\n"
@@ -217,7 +219,8 @@ const char *uvr_serve_usage(void)
          "Flags, which stand before the routes:\n"
          "  --config=FILE         read more routes from FILE, - being standard input: a\n"
          "                        LISTEN=TARGET a line, or NAME=VALUE for all of them; #\n"
-         "                        begins a comment; may be given again\n"
+         "                        begins a comment, $NAME in an address is a variable;\n"
+         "                        may be given again\n"
          "  --allow-remote        TCP may listen for other computers, too\n"
          "  --drain=SECONDS       when stopped, let connections go on for so long (5)\n"
          "  --via=COMMAND         the far end: a command line, run without a shell, that\n"

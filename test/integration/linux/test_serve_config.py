@@ -81,6 +81,40 @@ def test_a_file_goes_before_the_command_line_and_a_route_before_both(tmp_path, p
         assert [mode(f"{path}{number}") for number in (1, 2, 3)] == [0o660, 0o620, 0o640]
 
 
+# What stands for something else, and forms that others write.
+
+def test_the_home_directory_and_variables(tmp_path, back):
+    text = "unix://~/file-home=BACK\nunix:${UVR_HERE}/file-variable=BACK\nunix:///$$=tcp:127.0.0.1:1\n"
+    text = text.replace("BACK", back.address).replace("///$$", f"//{tmp_path}/$$")
+    here = {"HOME": str(tmp_path), "UVR_HERE": str(tmp_path)}
+    write(tmp_path, text)
+    with Serve("--config=~/routes.conf", f"unix:~/argument={back.address}", env=here):
+        assert {"$", "argument", "file-home", "file-variable"} <= set(os.listdir(tmp_path))
+        for name in ("argument", "file-home", "file-variable"):
+            with connect(f"unix://{tmp_path}/{name}") as client:
+                ask(client)
+
+
+def test_a_variable_that_is_not_set(tmp_path):
+    file = write(tmp_path, f"# first\n unix://${{UVR_NOWHERE}}/x={NOWHERE}\n")
+    sentence = refused("--config", file, code=2)
+    assert sentence.startswith(f"{file}:2:9: ") and "UVR_NOWHERE" in sentence and "$$" in sentence
+
+
+def test_times_with_a_unit(tmp_path, path, back):
+    with Serve("--drain=500ms", "--idle=1m", "--status=2h", "--timeout=1.5m", f"unix:{path}?linger=3s={back.address}") as serve:
+        assert serve.listen() == f"unix://{path}"
+        with serve.connect() as client:
+            ask(client)
+
+
+@pytest.mark.parametrize("flag", ["drain", "status", "idle", "timeout", "linger"])
+@pytest.mark.parametrize("value", ["-1s", "5 s", "1e3", "25h", "18446744073709551617h", "1m30s", "s"])
+def test_times_that_are_none(path, flag, value):
+    sentence = refused(f"--{flag}={value}", f"unix://{path}={NOWHERE}", code=2)
+    assert f'"{value}"' in sentence and "90s" in sentence
+
+
 # Files that are wrong.
 
 BAD_LINES = [
@@ -256,7 +290,7 @@ def test_a_target_that_is_a_named_pipe_is_refused_at_the_start(path):
     ("?max=3", "?max=3", ["max", "twice"]),
     ("?timeout=0", "", ["timeout", "seconds"]),
     ("?timeout=-1", "", ["timeout", "-1"]),
-    ("?timeout=1s", "", ["timeout", "1s"]),
+    ("?timeout=1S", "", ["timeout", "1S"]),
     ("?timeout=1e3", "", ["timeout", "1e3"]),
     ("?timeout= 1", "", ["timeout"]),
     ("?timeout=86401", "", ["timeout", "86401"]),
