@@ -21,7 +21,8 @@ extern "C" {
  * and calls back when it is over and nothing of it is left.
  *
  * The library runs on the caller's loop and thread. It makes no thread (what blocks goes to libuv's thread pool, and on
- * Windows the flush before a zero-byte message to the system's), installs no signal handler (on Unix the program must
+ * Windows look-ups of names, files, pipes of other computers and the flush before a zero-byte message to the system's),
+ * installs no signal handler (on Unix the program must
  * ignore SIGPIPE, as with all of libuv), writes to no descriptor that it was not given, does not end the process and
  * keeps no mutable global; relays on different loops know nothing of each other.
  *

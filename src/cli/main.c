@@ -100,7 +100,7 @@ static int relay(program *p, const uvr_address *address)
   uvrelay_error_t error;
   const uvrelay_allocator_t memory = uvr_memory_default();
   const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL};
-  uvr_process_set_threads(2); /* only standard input and output block: more would only cost time and memory */
+  uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
   uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
   int code = uv_loop_init(&p->loop);
   if (code == 0) {

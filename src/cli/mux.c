@@ -25,10 +25,8 @@
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
-/* Of the threads of libuv's pool, at most half look up names and at most a quarter open files and pipes that may not
- * answer: see endpoint/offload.h. So some are always there for standard input and output, and 16 names or 8 places that
- * do not answer hold up no other. */
-enum { THREADS = 32 };
+/* How many targets that do not answer hold up no other one. */
+enum { TARGETS = 16 };
 
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
 
@@ -220,7 +218,7 @@ int uvr_cli_mux(int argc, char **argv)
     fail(self, 2, &error);
   } else {
     uvr_process_raise_limits();
-    uvr_process_set_threads(THREADS);
+    uvr_process_set_threads(TARGETS);
     uvr_log_writer_start(&self->log, STANDARD_ERROR);
     run(self);
     uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);

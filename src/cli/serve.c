@@ -30,8 +30,6 @@
 #include "cli/output/report.h"
 #include "uvrelay.h"
 
-enum { THREADS_MAX = 128 };
-
 enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
 
 /* The signals that end it and the one that asks for the status, if the system has them. */
@@ -415,19 +413,11 @@ static void run(server *self)
   }
 }
 
-/* Each route may have one target that does not answer on the pool, and those may occupy a quarter of it: see
- * endpoint/offload.h. Threads are only made when the pool is first used. */
-static void set_threads(size_t routes)
-{
-  size_t wanted = 4 * (routes + 1);
-  uvr_process_set_threads(wanted < THREADS_MAX ? (unsigned)wanted : THREADS_MAX);
-}
-
 static void serve(server *self)
 {
   uvr_process_raise_limits();
   if (read_config(self) == 0 && find_far_command(self) == 0) {
-    set_threads(self->config.count);
+    uvr_process_set_threads(self->config.count);
     uvr_log_writer_start(&self->log, STANDARD_ERROR);
     run(self);
     uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);

@@ -17,8 +17,6 @@
 typedef struct reading {
   uvr_job job;
   uvr_assuan file;
-  int code;
-  uvrelay_error_t error;
 } reading;
 
 typedef struct assuan_attempt {
@@ -82,21 +80,19 @@ static void use_file(assuan_attempt *self)
 
 static void read_file(uvr_job *job)
 {
-  reading *r = (reading *)job;
-  r->code = uvr_assuan_read_file(r->job.place, &r->file, &r->error);
+  job->code = uvr_assuan_read_file(job->place, &((reading *)job)->file, &job->error);
 }
 
 static void on_file(void *owner, uvr_job *job)
 {
   assuan_attempt *self = owner;
-  const reading *r = (const reading *)job;
   self->reading = NULL;
   self->base.waits_for = NULL;
-  if (r->code != 0) {
-    self->base.error = r->error;
+  if (job->code != 0) {
+    self->base.error = job->error;
     uvr_attempt_fail(&self->base);
   } else {
-    self->file = r->file;
+    self->file = ((const reading *)job)->file;
     use_file(self);
   }
 }

@@ -26,10 +26,7 @@ typedef struct opening {
   char path[UVR_ADDRESS_PATH_SIZE];
   char name[UVR_ADDRESS_CANONICAL_SIZE];
   uvrelay_impersonation_t level;
-  uv_os_fd_t file; /* if the code is 0 */
-  int code;
-  uvrelay_error_t error;
-  bool done; /* the code is set */
+  uv_os_fd_t file; /* NULL: it is not open, or was taken */
 } opening;
 
 typedef struct npipe_attempt {
@@ -54,23 +51,22 @@ static void use_pipe(uvr_attempt *attempt, int code, uv_os_fd_t file, const uvre
 static void run_opening(uvr_job *job)
 {
   opening *o = (opening *)job;
-  o->code = uvr_npipe_open(o->path, o->name, o->level, &o->file, &o->error);
-  o->done = true;
+  job->code = uvr_npipe_open(o->path, o->name, o->level, &o->file, &job->error);
 }
 
 static void on_opened(void *owner, uvr_job *job)
 {
   npipe_attempt *self = owner;
-  opening *o = (opening *)job;
+  uv_os_fd_t file = ((opening *)job)->file;
+  ((opening *)job)->file = NULL;
   self->opening = NULL;
-  o->done = false; /* the file is taken */
-  use_pipe(&self->base, o->code, o->file, &o->error);
+  use_pipe(&self->base, job->code, file, &job->error);
 }
 
 static void clear_opening(uvr_job *job)
 {
   opening *o = (opening *)job;
-  if (o->done && o->code == 0) {
+  if (o->file != NULL) {
     uvr_npipe_discard(o->file);
   }
 }

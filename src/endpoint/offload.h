@@ -1,65 +1,56 @@
-/* What may block for long while a target is connected to, and so runs on libuv's thread pool: looking up a host's name,
- * reading a file, opening a pipe of another computer.
+/* What may block for long while a target is connected to, and so is done on threads: jobs, such as reading a file or
+ * opening a pipe of another computer, and looking up names (look_up.h).
  *
- * The pool's few threads are shared with everything else that the process does there, such as reading and writing
- * standard input and output. So that one place that does not answer holds up nothing else:
- * - one name is looked up only once at a time: whoever asks meanwhile gets the same result; and a look-up that failed
- * is not repeated at once;
- * - look-ups together occupy at most half of the pool, as libuv sees to;
- * - of the other requests, only one for each place runs at a time, and together they occupy at most a quarter of the
- *   pool. The others wait for their turn. */
+ * Threads are few, and shared with everything else that the process does there, such as reading and writing standard
+ * input and output. So that one place that does not answer holds up nothing else, only one job for each place runs at a
+ * time, and no more in all than uvr_long_call_max(). The others wait for their turn. */
 #ifndef UVR_ENDPOINT_OFFLOAD_H
 #define UVR_ENDPOINT_OFFLOAD_H
-
-#include <stdbool.h>
-
-#include <uv.h>
 
 #include "address/types.h"
 #include "base/closing.h"
 #include "base/context.h"
+#include "base/error.h"
 #include "base/list.h"
+#include "base/long_call.h"
 
-/* What the requests of one relay share. */
-typedef struct uvr_offload uvr_offload;
+/* A look-up that has failed a moment ago. */
+typedef struct uvr_failed_look_up {
+  char host[UVR_ADDRESS_HOST_SIZE];
+  int code;
+  uint64_t until; /* loop time, ms; 0: unused */
+} uvr_failed_look_up;
+
+#define UVR_FAILED_LOOK_UPS 8
+
+/* What the dials of one relay share. */
+typedef struct uvr_offload {
+  uvrelay_allocator_t memory;
+  uvr_list running; /* uvr_job */
+  uvr_list waiting; /* uvr_job */
+  unsigned running_count;
+  uvr_list look_ups; /* under way: see look_up.c */
+  uvr_failed_look_up failed[UVR_FAILED_LOOK_UPS];
+  unsigned next_failed; /* is replaced next */
+  uvr_closing closing;  /* counts what runs */
+  uvr_close_cb on_closed;
+  void *user;
+} uvr_offload;
 
 /* Returns NULL when there is no memory. */
 uvr_offload *uvr_offload_new(const uvrelay_allocator_t *memory);
 
-/* Frees it when every request is over, as one that runs cannot be interrupted. Then calls on_closed, perhaps before
- * this returns. No request may be started any more, and those that were started must have their result or be abandoned.
- */
+/* Frees it when everything that runs is over, as that cannot be interrupted. Then calls on_closed, perhaps before this
+ * returns. Nothing may be started any more, and what was started must have its result or be abandoned. */
 void uvr_offload_close(uvr_offload *offload, uvr_close_cb on_closed, void *user);
 
-/* Looking up a host's name. */
-
-/* `addresses` is valid during the call; their ports are 0. It is NULL if `code` is not 0. */
-typedef void (*uvr_look_up_cb)(void *user, int code, const struct addrinfo *addresses);
-
-/* One who waits for the addresses of a name. It is all zero before the start, after the result, and when abandoned. */
-typedef struct uvr_look_up {
-  uvr_list_node node;
-  struct uvr_look_up_request *request;
-  uvr_look_up_cb on_result;
-  void *user;
-} uvr_look_up;
-
-/* Looks up a name. on_result is called once, perhaps before this returns, if a failure is remembered. Returns 0; or a
- * negative code, and then on_result is not called. */
-int uvr_look_up_start(uvr_context *context, uvr_look_up *look_up, const char *host, uvr_look_up_cb on_result,
-                      void *user);
-
-/* on_result will not be called any more. Does nothing if it is not waited for. */
-void uvr_look_up_abandon(uvr_look_up *look_up);
-
-/* Anything else. A job's struct begins with a uvr_job; its result is a part of it, too, as it may run for longer than
- * its owner lives. */
-
+/* A job's struct begins with a uvr_job. The result is a part of it, too, as it may run for longer than its owner
+ * exists. */
 typedef struct uvr_job uvr_job;
 
 typedef struct uvr_job_ops {
   size_t size;                                /* of the job's struct, in bytes */
-  void (*run)(uvr_job *job);                  /* on a thread of the pool */
+  void (*run)(uvr_job *job);                  /* on a thread */
   void (*on_done)(void *owner, uvr_job *job); /* on the loop; the owner takes the result, and forgets the job */
   /* Wipes or closes what the owner did not take. The job is freed then. May be NULL. */
   void (*clear)(uvr_job *job);
@@ -69,9 +60,11 @@ struct uvr_job {
   uvr_list_node node;
   const uvr_job_ops *ops;
   uvr_context *context;
-  uv_work_t request;
+  uvr_long_call call;
   char place[UVR_ADDRESS_PATH_SIZE]; /* what may not answer */
-  void *owner;                       /* NULL: abandoned */
+  int code;                          /* what `run` has resulted in; not 0: *error says why */
+  uvrelay_error_t error;
+  void *owner; /* NULL: abandoned */
   bool running;
 };
 

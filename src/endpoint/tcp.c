@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "endpoint/ip.h"
 #include "endpoint/kind.h"
-#include "endpoint/offload.h"
+#include "endpoint/look_up.h"
 #include "stream/uv.h"
 
 typedef struct tcp_attempt {

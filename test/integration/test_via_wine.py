@@ -481,7 +481,7 @@ def test_both_ends_are_of_windows(echo_pipe):
 
 def test_a_silent_name_holds_up_nobody(tmp_path):
     """Nobody but those who ask for it: not another look-up, and not the bytes of the connections."""
-    names = [f"no-{number}.example.test" for number in range(6)]
+    names = [f"no-{number}.example.test" for number in range(20)]
     with NameServer() as server, EchoServer(0) as echo, Via(
             "--drain=0", f"unix://{tmp_path}/ip=via:{echo.address}",
             f"unix://{tmp_path}/name=via:{echo.address.replace('127.0.0.1', 'localhost')}",

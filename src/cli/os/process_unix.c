@@ -16,10 +16,13 @@ void uvr_process_raise_limits(void)
   }
 }
 
-void uvr_process_set_threads(unsigned count)
+/* Opening files may occupy a quarter of the pool. Threads are only made when the pool is first used. */
+void uvr_process_set_threads(size_t targets)
 {
+  enum { STANDARD = 2, MOST = 128 };
   char text[16];
-  (void)snprintf(text, sizeof(text), "%u", count);
+  size_t count = targets == 0 ? STANDARD : 4 * (targets + 1);
+  (void)snprintf(text, sizeof(text), "%zu", count < MOST ? count : MOST);
   (void)setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 

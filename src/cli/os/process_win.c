@@ -1,19 +1,18 @@
 /* Windows has no such limits, signals, sessions or groups: see process.h. */
 #include "cli/os/process.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 void uvr_process_raise_limits(void)
 {
 }
 
-/* libuv reads the environment of the C runtime, which is another one than uv_os_setenv sets. */
-void uvr_process_set_threads(unsigned count)
+/* Everything else runs on the system's pool. libuv reads the environment of the C runtime, which is another one than
+ * uv_os_setenv sets. */
+void uvr_process_set_threads(size_t targets)
 {
-  char text[16];
-  (void)snprintf(text, sizeof(text), "%u", count);
-  (void)_putenv_s("UV_THREADPOOL_SIZE", text);
+  (void)targets;
+  (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
 }
 
 bool uvr_process_ignores(int signal)
