@@ -20,7 +20,7 @@ from nameserver import NameServer
 from programs import (SOON, run_relay, under_wine, unique_name, unique_pipe, uvrelay_exe, windows_command,
                       windows_path)
 from serving import EchoServer, ask, connect, ends, receive_all, receive_exactly, wait_for
-from via import Via, alive, assert_echoed_at_once, assert_none_is_left, mixed_sizes
+from via import Via, alive, assert_echoed_at_once, assert_none_is_left, marked, mixed_sizes
 from winpeers import PipeServer
 from winserving import PipeClient, PipeTarget, Serve, TcpEnd, TcpTarget, at_once
 
@@ -499,3 +499,22 @@ def test_a_silent_name_holds_up_nobody(tmp_path):
             assert time.monotonic() - start < AT_ONCE
             for one in slow:
                 one.close()
+
+
+def test_a_far_end_that_has_stopped_running_is_replaced(echo_pipe):
+    """The process is killed, and whoever waited for it is served by the next one."""
+    mark = unique_name("mark") + "."
+    with Serve(f"tcp://127.0.0.1:0=via:{echo_pipe.name}", options=["--via", windows_line(uvrelay_exe(), "mux")],
+               env={"UVRELAY_TEST_MARK": mark}) as serve:
+        place = ("127.0.0.1", int(serve.listens[0].rpartition(":")[2]))
+        with socket.create_connection(place, SOON) as client:
+            ask(client)
+        far = [pid for pid, command in marked(mark) if re.search(r"uvrelay\.exe\S* mux$", command)]
+        assert len(far) == 1, marked(mark)
+        os.kill(far[0], signal.SIGSTOP)
+        begin = time.monotonic()
+        with socket.create_connection(place, SOON) as client:
+            ask(client)
+        assert time.monotonic() - begin < 15
+        wait_for(lambda: not alive(far[0]), "it is gone")
+        serve.wait_lines(r"far end: .* did not answer for 5 s.*")
