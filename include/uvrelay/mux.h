@@ -83,8 +83,8 @@ typedef struct uvrelay_mux_options_s {
    * the default 1024; further ones wait); a quarter is for windows that grow. 0: 67108864. */
   uint64_t window_total;
   /** Near end: how long nothing may come from a far end of which nothing is expected before it is pinged. One that was
-   * sent something, or that a connection waits for, is pinged when nothing has come for 2 seconds. 0: 30000; UINT64_MAX:
-   * no pings. */
+   * sent something, or that a connection waits for, is pinged when nothing has come for 2 seconds. 0: 30000;
+   * UINT64_MAX: no pings. */
   uint64_t ping_ms;
   uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 5000 */
   uint64_t greeting_ms;     /**< how long the other end may take to say what it speaks; 0: 15000 */
@@ -123,6 +123,10 @@ UVRELAY_API void uvrelay_mux_detach(uvrelay_mux_t *mux);
  * @param mux without a carrier
  * @param why copied */
 UVRELAY_API void uvrelay_mux_explain(uvrelay_mux_t *mux, const uvrelay_error_t *why);
+
+/** How many connections wait for a carrier, so that a host that has lost one can tell whether another is needed.
+ * @param mux the near end; a far end has none */
+UVRELAY_API size_t uvrelay_mux_waiting(const uvrelay_mux_t *mux);
 
 /** Ends the mux: closes the carrier, and with it every connection; what waits for it, or asks for it later, fails with
  * `UV_ESHUTDOWN`. uvrelay_close() ends all muxes; those that were not closed have no callback then.

@@ -19,8 +19,7 @@
 #include "cli/input/mux_options.h"
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
-#include "cli/output/log_writer.h"
-#include "cli/output/report.h"
+#include "cli/output/log.h"
 #include "stream/stdio_os.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
@@ -28,7 +27,7 @@
 /* How many targets that do not answer hold up no other one. */
 enum { TARGETS = 16 };
 
-enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
+enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
 
 /* The signals that end it, if the system has them. */
 static const int signal_numbers[] = {
@@ -46,29 +45,22 @@ static const int signal_numbers[] = {
 
 typedef struct program {
   uvr_mux_options options;
-  uvr_report report;
-  uvr_log_writer log;
+  uvr_log log;
   uv_loop_t loop;
   uvrelay_t *relay;
   uv_signal_t signals[SIGNAL_COUNT];
   uv_timer_t timer;
+  uvrelay_error_t down; /* why the carrier has ended */
+  uint64_t lost;        /* connections that have failed with it */
+  uint64_t cut;         /* those that were ended because this program ends */
   bool closing;
+  bool signalled;
   int status;
 } program;
 
-static void write_log(void *user, const char *text, size_t length)
-{
-  program *self = user;
-  uint64_t lost = uvr_log_writer_lost(&self->log);
-  if (lost > 0) {
-    uvr_report_lost(&self->report, lost);
-  }
-  uvr_log_writer_add(&self->log, text, length);
-}
-
 static void fail(program *self, int status, const uvrelay_error_t *error)
 {
-  uvr_report_error(&self->report, NULL, error);
+  uvr_report_error(&self->log.report, NULL, error);
   self->status = status;
 }
 
@@ -82,6 +74,7 @@ static void on_relay_closed(uvrelay_t *relay)
     uv_close((uv_handle_t *)&self->signals[i], NULL);
   }
   uv_close((uv_handle_t *)&self->timer, NULL);
+  uvr_log_stop_timer(&self->log);
 }
 
 /* Not everything can be cancelled: a read of standard input on the thread pool, for example. */
@@ -101,8 +94,10 @@ static void close_relay(program *self)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
+  program *self = handle->data;
   (void)number;
-  close_relay(handle->data);
+  self->signalled = true;
+  close_relay(self);
 }
 
 /* Whether the near end has only gone away, however that was noticed, and made no mistake. */
@@ -123,14 +118,19 @@ static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void 
 {
   program *self = user;
   (void)mux;
-  if (event->type != UVRELAY_MUX_EVENT_DOWN) {
-    uvr_report_mux_event(&self->report, event);
+  if (event->type == UVRELAY_MUX_EVENT_DOWN) {
+    if (!self->closing && !is_end(event)) {
+      fail(self, 1, event->error);
+    }
+    self->down = *event->error;
+    close_relay(self);
     return;
   }
-  if (!self->closing && !is_end(event)) {
-    fail(self, 1, event->error);
+  uvr_report_mux_event(&self->log.report, event);
+  if (event->type == UVRELAY_MUX_EVENT_CLOSED) {
+    self->lost += uvr_report_is_carrier_lost(event->result, "the near end") ? 1 : 0;
+    self->cut += event->result->reason == UVRELAY_REASON_STOPPED ? 1 : 0;
   }
-  close_relay(self);
 }
 
 /* The start. */
@@ -138,6 +138,7 @@ static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void 
 static int start_handles(program *self)
 {
   int code = uv_timer_init(&self->loop, &self->timer);
+  (void)uvr_log_start_timer(&self->log, &self->loop);
   for (size_t i = 0; i < SIGNAL_COUNT; i++) {
     int made = uv_signal_init(&self->loop, &self->signals[i]);
     self->signals[i].data = self;
@@ -193,6 +194,13 @@ static void run(program *self)
   if (self->relay == NULL) { /* if not, on_patience has stopped the loop, and the process ends soon */
     (void)uv_loop_close(&self->loop);
   }
+  uvr_log_write_counts(&self->log);
+  if (self->lost > 0) {
+    uvr_report_carrier_lost(&self->log.report, self->down.text, self->lost);
+  }
+  if (self->signalled) {
+    uvr_report_stopped(&self->log.report, self->cut);
+  }
 }
 
 int uvr_cli_mux(int argc, char **argv)
@@ -205,8 +213,7 @@ int uvr_cli_mux(int argc, char **argv)
     return 1;
   }
   uvr_mux_action action = uvr_mux_options_parse(argc, argv, &self->options, &error);
-  self->report = (uvr_report){.verbose = self->options.verbose, .write = write_log, .user = self};
-  self->log.fd = STANDARD_ERROR;
+  uvr_log_init(&self->log, false, self->options.verbose);
   if (action == UVR_MUX_SHOW_HELP) {
     (void)fputs(uvr_mux_usage(), stdout);
     self->status = fflush(stdout) == 0 ? 0 : 1;
@@ -219,12 +226,12 @@ int uvr_cli_mux(int argc, char **argv)
   } else {
     uvr_process_raise_limits();
     uvr_process_set_threads(TARGETS);
-    uvr_log_writer_start(&self->log, STANDARD_ERROR);
+    uvr_log_start(&self->log);
     run(self);
-    uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);
+    uvr_log_end(&self->log, LOG_PATIENCE_MS);
   }
   int status = self->status;
-  if (!self->log.threaded && self->relay == NULL) {
+  if (!self->log.writer.threaded && self->relay == NULL) {
     free(self); /* if not, a thread still uses it until the process ends */
   }
   return status;

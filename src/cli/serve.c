@@ -26,11 +26,10 @@
 #include "cli/os/notify.h"
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
-#include "cli/output/log_writer.h"
-#include "cli/output/report.h"
+#include "cli/output/log.h"
 #include "uvrelay.h"
 
-enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
+enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
 
 /* The signals that end it and the one that asks for the status, if the system has them. */
 static const int signal_numbers[] = {
@@ -54,8 +53,7 @@ typedef struct served {
 
 typedef struct server {
   uvr_serve_options options;
-  uvr_report report;
-  uvr_log_writer log;
+  uvr_log log;
   uvr_config config;
   served *served;         /* one for each route of the config */
   uvr_report_route *rows; /* memory for the table of the status */
@@ -74,20 +72,10 @@ typedef struct server {
   int status;
 } server;
 
-static void write_log(void *user, const char *text, size_t length)
-{
-  server *self = user;
-  uint64_t lost = uvr_log_writer_lost(&self->log);
-  if (lost > 0) {
-    uvr_report_lost(&self->report, lost);
-  }
-  uvr_log_writer_add(&self->log, text, length);
-}
-
 /* Reports why it cannot start, and sets the exit status. */
 static int refuse(server *self, int status, const uvr_place *place, const uvrelay_error_t *error)
 {
-  uvr_report_error(&self->report, place, error);
+  uvr_report_error(&self->log.report, place, error);
   self->status = status;
   return -1;
 }
@@ -108,6 +96,7 @@ static void finish_close(server *self)
       uv_close((uv_handle_t *)&self->signals[i], NULL);
     }
     uv_close((uv_handle_t *)&self->timer, NULL);
+    uvr_log_stop_timer(&self->log);
   }
 }
 
@@ -162,7 +151,7 @@ static void stop(server *self)
   uvrelay_counters_t counters = {0};
   self->stopping = true;
   uvrelay_get_counters(self->relay, &counters, sizeof(counters));
-  uvr_report_stopping(&self->report, counters.active);
+  uvr_report_stopping(&self->log.report, counters.active);
   (void)uvr_notify("STOPPING=1");
   (void)uvrelay_stop(self->relay, self->options.drain_ms, on_relay_stopped);
 }
@@ -182,7 +171,7 @@ static void say_status(server *self)
     self->rows[i].error = error->code == 0 ? NULL : error->text;
     uvrelay_route_get_counters(self->served[i].route, &self->rows[i].counters, sizeof(self->rows[i].counters));
   }
-  uvr_report_status(&self->report, self->rows, self->config.count);
+  uvr_report_status(&self->log.report, self->rows, self->config.count);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -209,7 +198,10 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
 {
   server *self = user;
   uvr_report_route row = row_of(route);
-  uvr_report_event(&self->report, &row, event);
+  uvr_report_event(&self->log.report, &row, event);
+  if (event->type == UVRELAY_EVENT_OPENED && self->supervised && strncmp(row.target, "via:", 4) == 0) {
+    uvr_supervisor_start(&self->supervisor);
+  }
   if (event->type == UVRELAY_EVENT_CLOSED && event->result->reason == UVRELAY_REASON_STOPPED) {
     self->cut++;
   }
@@ -324,7 +316,8 @@ static int make_supervisor(server *self)
 {
   const uvr_supervisor_options options = {.command = &self->command,
                                           .line = self->command_line,
-                                          .report = &self->report,
+                                          .report = &self->log.report,
+                                          .eager = self->options.eager,
                                           .window_total = self->options.window_total,
                                           .count_received = count_received,
                                           .user = self};
@@ -347,14 +340,14 @@ static void say_ready(server *self)
   uvrelay_error_t error;
   for (size_t i = 0; i < self->config.count; i++) {
     uvr_report_route row = row_of(self->served[i].route);
-    uvr_report_listening(&self->report, &row);
+    uvr_report_listening(&self->log.report, &row);
   }
-  uvr_log_writer_flush(&self->log, LOG_PATIENCE_MS); /* whoever is notified may look for the ports in the log */
+  uvr_log_writer_flush(&self->log.writer, LOG_PATIENCE_MS); /* whoever is notified may look for the ports in the log */
   int code = uvr_notify("READY=1");
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot notify the socket in NOTIFY_SOCKET: %s",
                                uv_strerror(code));
-    uvr_report_error(&self->report, NULL, &error);
+    uvr_report_error(&self->log.report, NULL, &error);
   }
 }
 
@@ -362,6 +355,7 @@ static int start_handles(server *self)
 {
   int code = uv_timer_init(&self->loop, &self->timer);
   self->timer.data = self;
+  (void)uvr_log_start_timer(&self->log, &self->loop);
   for (size_t i = 0; i < SIGNAL_COUNT; i++) {
     int made = uv_signal_init(&self->loop, &self->signals[i]);
     self->signals[i].data = self;
@@ -408,8 +402,9 @@ static void run(server *self)
       !self->supervised) { /* if not, on_patience has stopped the loop, and the process ends soon */
     (void)uv_loop_close(&self->loop);
   }
+  uvr_log_write_counts(&self->log);
   if (self->stopping) {
-    uvr_report_stopped(&self->report, self->cut);
+    uvr_report_stopped(&self->log.report, self->cut);
   }
 }
 
@@ -418,9 +413,9 @@ static void serve(server *self)
   uvr_process_raise_limits();
   if (read_config(self) == 0 && find_far_command(self) == 0) {
     uvr_process_set_threads(self->config.count);
-    uvr_log_writer_start(&self->log, STANDARD_ERROR);
+    uvr_log_start(&self->log);
     run(self);
-    uvr_log_writer_end(&self->log, LOG_PATIENCE_MS);
+    uvr_log_end(&self->log, LOG_PATIENCE_MS);
   }
   if (!self->supervised) {
     uvr_command_clear(&self->command);
@@ -440,9 +435,7 @@ int uvr_cli_serve(int argc, char **argv)
     return 1;
   }
   uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->options, &error);
-  self->report =
-      (uvr_report){.json = self->options.json, .verbose = self->options.verbose, .write = write_log, .user = self};
-  self->log.fd = STANDARD_ERROR;
+  uvr_log_init(&self->log, self->options.json, self->options.verbose);
   self->config.options.size = sizeof(self->config.options);
   if (action == UVR_SERVE_SHOW_HELP) {
     (void)fputs(uvr_serve_usage(), stdout);
@@ -453,7 +446,7 @@ int uvr_cli_serve(int argc, char **argv)
     serve(self);
   }
   int status = self->status;
-  if (!self->log.threaded && self->relay == NULL && !self->supervised) {
+  if (!self->log.writer.threaded && self->relay == NULL && !self->supervised) {
     free(self); /* if not, a thread still uses it until the process ends */
   }
   return status;

@@ -280,6 +280,16 @@ void uvrelay_mux_explain(uvrelay_mux_t *mux, const uvrelay_error_t *why)
   mux->mux.why = *why;
 }
 
+size_t uvrelay_mux_waiting(const uvrelay_mux_t *mux)
+{
+  size_t count = 0;
+  const uvr_list *waiting = &mux->mux.waiting;
+  for (const uvr_list_node *n = uvr_list_first(waiting); n != NULL; n = uvr_list_next(waiting, n)) {
+    count++;
+  }
+  return count;
+}
+
 void uvrelay_mux_close(uvrelay_mux_t *mux, uvrelay_mux_cb cb, void *user)
 {
   mux->close_cb = cb;

@@ -579,10 +579,12 @@ static void test_lost_carrier(void **state)
   ROUTE_WAIT(h, near_end->needs == 1);
   assert_string_equal(near_end->journal, "U D0 N ");
   assert_int_equal(h->routes[0].open, 2);
+  assert_int_equal(uvrelay_mux_waiting(near_end->mux), 2);
   mux_raw *next = raw_new(h, near_end->mux);
   raw_greet(next, false);
   ROUTE_WAIT(h, strstr(next->talk, "3\"CONNECT tcp://127.0.0.1:1\\n\" ") != NULL);
   assert_non_null(strstr(next->talk, "1\"CONNECT tcp://127.0.0.1:1\\n\" "));
+  assert_int_equal(uvrelay_mux_waiting(near_end->mux), 0);
   raw_data(next, Y_ACK | Y_FIN, 1, "OK\n");
   raw_data(next, Y_ACK | Y_FIN, 3, "OK\n");
   ROUTE_WAIT(h, h->clients[1].over && h->clients[2].over && h->routes[0].open == 0);

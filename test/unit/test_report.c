@@ -317,6 +317,106 @@ static void test_far_end(void **state)
   }
 }
 
+/* One that nobody needs. */
+static void test_far_end_rests(void **state)
+{
+  (void)state;
+  paper p = {.length = 0};
+  uvr_report report = report_to(&p, plain);
+  uvr_report_far_end_rests(&report, "it ended", 100);
+  assert_string_equal(written(&p), "uvrelay: far end: it ended; the next client starts it again\n");
+  report.json = true;
+  uvr_report_far_end_rests(&report, "it ended", 100);
+  assert_string_equal(written(&p),
+                      TIME "\"far-end-down\",\"text\":\"it ended\",\"retry_ms\":100,\"needs_client\":true}\n");
+}
+
+/* What a line is about, for the limit of the log: "kind|listen|target|text|same". */
+static void write_topic(void *user, const uvr_log_topic *topic, const char *text, size_t length)
+{
+  char line[512];
+  assert_true(length > 0 && text[length - 1] == '\n');
+  int size = snprintf(line, sizeof(line), "%s|%s|%s|%s|%u\n", topic->kind, topic->listen == NULL ? "" : topic->listen,
+                      topic->target == NULL ? "" : topic->target, topic->text, topic->same);
+  write_paper(user, line, (size_t)size);
+}
+
+static void test_topics(void **state)
+{
+  (void)state;
+  static const char *const reasons[] = {"it ended", "it exited with status 3: at 12:01",
+                                        "it was ended by signal 9, which cut 7 connections"};
+  const uvrelay_error_t error = {.code = UV_EIO, .text = "why"};
+  const uvrelay_result_t failed = {.reason = UVRELAY_REASON_FAILED, .error = {.text = "it failed"}};
+  const uvrelay_result_t ended = {.reason = UVRELAY_REASON_ENDED, .error = {.text = "it ended"}};
+  const uvrelay_event_t events[] = {{.type = UVRELAY_EVENT_OPENED},
+                                    {.type = UVRELAY_EVENT_CLOSED, .result = &failed},
+                                    {.type = UVRELAY_EVENT_CLOSED, .result = &ended},
+                                    {.type = UVRELAY_EVENT_PAUSED, .error = &error},
+                                    {.type = UVRELAY_EVENT_RESUMED},
+                                    {.type = UVRELAY_EVENT_FAILED, .error = &error}};
+  static const char *const expected[] = {
+      "opened|unix:///a|tcp://h:1||0\n",         "closed|unix:///a|tcp://h:1|it failed|0\n",
+      "closed|unix:///a|tcp://h:1|it ended|0\n", "paused|unix:///a|tcp://h:1|why|0\n",
+      "resumed|unix:///a|tcp://h:1||0\n",        "uvrelay: unix:///a=tcp://h:1: failed: why\n"}; /* without a limit */
+  static const char *const far_ends[] = {"far-end-down|it ended|||1\n",
+                                         "far-end-down|it exited with status 3||: at 12:01|1\n",
+                                         "far-end-down|it was ended by signal 9||, which cut 7 connections|1\n"};
+  paper p = {.length = 0};
+  uvr_report report = report_to(&p, verbose);
+  report.write_topic = write_topic;
+  for (size_t i = 0; i < COUNT(events); i++) {
+    uvr_report_event(&report, &route, &events[i]);
+    assert_string_equal(written(&p), expected[i]);
+  }
+  for (size_t i = 0; i < COUNT(reasons); i++) {
+    uvr_report_far_end_down(&report, reasons[i], 100);
+    assert_string_equal(written(&p), far_ends[i]);
+  }
+  uvr_report_far_end_line(&report, "a word");
+  assert_string_equal(written(&p), "far-end-says|||a word|0\n");
+  uvr_report_far_end_started(&report, "x", 1);
+  assert_string_equal(written(&p), "far-end-started||||0\n");
+  uvr_report_mux_event(
+      &report, &(uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_REFUSED, .address = "tcp://h:1", .error = &error});
+  assert_string_equal(written(&p), "refused|||why|0\n");
+}
+
+/* What fails because the far end is gone, or the near end, is told once, by others. */
+static void test_lost_carrier(void **state)
+{
+  (void)state;
+  static const uvr_report_route far_route = {.listen = "unix:///a", .target = "via:tcp://h:1"};
+  static const struct {
+    uvrelay_reason_t reason;
+    const char *text;
+    bool lost;
+  } cases[] = {{UVRELAY_REASON_FAILED, "the connection to via:tcp://h:1 broke: the far end ended", true},
+               {UVRELAY_REASON_FAILED, "the connection to via:tcp://h:1 was cut by the far end", false},
+               {UVRELAY_REASON_FAILED, "the connection to via:tcp://h:11 broke: x", false},
+               {UVRELAY_REASON_ENDED, "the connection to via:tcp://h:1 broke: x", false},
+               {UVRELAY_REASON_FAILED, "", false}};
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    paper p = {.length = 0};
+    uvr_report report = report_to(&p, plain);
+    uvrelay_result_t result = {.reason = cases[i].reason};
+    (void)snprintf(result.error.text, sizeof(result.error.text), "%s", cases[i].text);
+    assert_int_equal(uvr_report_is_carrier_lost(&result, far_route.target), cases[i].lost);
+    uvr_report_event(&report, &far_route, &(uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .result = &result});
+    assert_int_equal(p.length > 0, cases[i].reason == UVRELAY_REASON_FAILED && !cases[i].lost);
+    report.verbose = true;
+    p.length = 0;
+    uvr_report_event(&report, &far_route, &(uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .result = &result});
+    assert_true(p.length > 0);
+  }
+  paper p = {.length = 0};
+  uvr_report report = report_to(&p, plain);
+  uvr_report_carrier_lost(&report, "the near end ended", 754);
+  assert_string_equal(written(&p), "uvrelay: the near end ended, which cut 754 connections\n");
+  uvr_report_carrier_lost(&report, "the near end ended", 1);
+  assert_string_equal(written(&p), "uvrelay: the near end ended, which cut 1 connection\n");
+}
+
 static void test_delays(void **state)
 {
   (void)state;
@@ -394,11 +494,12 @@ static void test_times(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_opened),    cmocka_unit_test(test_closed),     cmocka_unit_test(test_closed_by_failure),
-      cmocka_unit_test(test_reasons),   cmocka_unit_test(test_listeners),  cmocka_unit_test(test_begin_and_end),
-      cmocka_unit_test(test_status),    cmocka_unit_test(test_errors),     cmocka_unit_test(test_odd_text),
-      cmocka_unit_test(test_long_text), cmocka_unit_test(test_times),      cmocka_unit_test(test_far_end),
-      cmocka_unit_test(test_delays),    cmocka_unit_test(test_mux_events),
+      cmocka_unit_test(test_opened),        cmocka_unit_test(test_closed),     cmocka_unit_test(test_closed_by_failure),
+      cmocka_unit_test(test_reasons),       cmocka_unit_test(test_listeners),  cmocka_unit_test(test_begin_and_end),
+      cmocka_unit_test(test_status),        cmocka_unit_test(test_errors),     cmocka_unit_test(test_odd_text),
+      cmocka_unit_test(test_long_text),     cmocka_unit_test(test_times),      cmocka_unit_test(test_far_end),
+      cmocka_unit_test(test_far_end_rests), cmocka_unit_test(test_topics),     cmocka_unit_test(test_lost_carrier),
+      cmocka_unit_test(test_delays),        cmocka_unit_test(test_mux_events),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

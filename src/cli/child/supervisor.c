@@ -4,8 +4,11 @@
  * input and output to the mux. Its end has two halves, which come in either order: the process exits, and the mux goes
  * down. If the process exits first, the mux has a moment to read what is left; then its carrier is detached. If the mux
  * goes down first, which closes the process's standard input, the process has a second to exit; then it gets SIGTERM,
- * and after one more second SIGKILL. Only when both halves have come is the reason known: it is reported, and the
- * process is started again after a delay. A failure to start is handled like an exit.
+ * and after one more second SIGKILL. Only when both halves have come is the reason known: it is reported. A failure to
+ * start is handled like an exit.
+ *
+ * After a delay, which grows with each failure, the process is started again if a connection waits for it. If none
+ * does, the next client starts it; or, with `eager`, a longer delay, as nobody is kept waiting by it.
  *
  * A process that has stopped running is found by the mux, which pings it, or, if it has not said yet what it speaks, by
  * the supervisor's own time limit. It gets the signals almost at once, as it would not react to the end of its input.
@@ -27,9 +30,10 @@ enum {
   PATIENCE_MS = 1000, /* for a process to exit */
   HUNG_MS = 300,      /* the same, after SIGTERM, for one that has stopped running */
   DELAY_FIRST_MS = 100,
-  DELAY_LAST_MS = 5000,
-  SOUND_MS = 1000, /* a mux that was up for so long resets the delay */
-  REPEAT_MS = 60000
+  DELAY_LAST_MS = 5000,   /* if somebody waits */
+  DELAY_EAGER_MS = 60000, /* if nobody does */
+  SOUND_MS = 1000,        /* a mux that was up for so long resets the delay */
+  FORGET_MS = 60000       /* and so does a rest of this length */
 };
 
 /* How long a process may take to say what it speaks: the first one, and those after one or more that took too long. A
@@ -43,20 +47,6 @@ static const uint64_t greeting_ms[] = {15000, 25000, 60000};
 static void start(uvr_supervisor *self);
 
 /* The reason why the far end is down. */
-
-/* Whether the reason is to be reported: not if it was reported within the last minute. The reasons of an alien far end
- * count as one, as they quote what it wrote. */
-static bool is_news(uvr_supervisor *self)
-{
-  const char *text = self->down == UVRELAY_MUX_DOWN_ALIEN ? "alien" : self->error.text;
-  uint64_t now = uv_now(self->timer.loop);
-  if (strcmp(self->reported, text) == 0 && now - self->reported_at < REPEAT_MS) {
-    return false;
-  }
-  (void)snprintf(self->reported, sizeof(self->reported), "%s", text);
-  self->reported_at = now;
-  return true;
-}
 
 /* Appends ": " and the last line of standard error, if there was one. */
 static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
@@ -143,19 +133,58 @@ static void set_timer(uvr_supervisor *self, uint64_t ms)
   (void)uv_timer_start(&self->timer, on_timer, ms, 0);
 }
 
+/* The delay if a connection waits for the far end. */
+static uint64_t short_delay(const uvr_supervisor *self)
+{
+  return self->delay_ms < DELAY_LAST_MS ? self->delay_ms : DELAY_LAST_MS;
+}
+
+/* Reports the reason, and when the process will be started again. */
+static void report_down(uvr_supervisor *self)
+{
+  char why[UVRELAY_ERROR_TEXT_SIZE + 64];
+  char cut[64] = "";
+  if (self->cut > 0) {
+    (void)snprintf(cut, sizeof(cut), ", which cut %" PRIu64 " connection%s", (uint64_t)self->cut,
+                   self->cut == 1 ? "" : "s");
+  }
+  (void)snprintf(why, sizeof(why), "%s%s", self->error.text, cut);
+  if (uvrelay_mux_waiting(self->mux) > 0) {
+    uvr_report_far_end_down(self->options.report, why, short_delay(self));
+  } else if (self->options.eager) {
+    uvr_report_far_end_down(self->options.report, why, self->delay_ms);
+  } else {
+    uvr_report_far_end_rests(self->options.report, why, short_delay(self));
+  }
+}
+
 /* There is neither a process nor a carrier, and the reason is set: reports it and schedules the next start. */
 static void start_later(uvr_supervisor *self)
 {
+  uint64_t now = uv_now(self->timer.loop);
   bool sound = self->options.count_received(self->options.user) > self->received ||
-               (self->up && uv_now(self->timer.loop) - self->up_since >= SOUND_MS);
+               (self->up && now - self->up_since >= SOUND_MS);
   self->delay_ms = self->delay_ms == 0 || sound ? DELAY_FIRST_MS : self->delay_ms * 2;
-  self->delay_ms = self->delay_ms < DELAY_LAST_MS ? self->delay_ms : DELAY_LAST_MS;
+  self->delay_ms = self->delay_ms < DELAY_EAGER_MS ? self->delay_ms : DELAY_EAGER_MS;
+  self->failed_at = now;
   self->state = UVR_SUPERVISOR_WAITING;
   self->up = false;
-  if (is_news(self)) {
-    uvr_report_far_end_down(self->options.report, self->error.text, self->delay_ms);
+  report_down(self);
+  set_timer(self, short_delay(self));
+}
+
+/* The delay is over. */
+static void start_if_needed(uvr_supervisor *self)
+{
+  uint64_t longer = self->options.eager ? self->delay_ms - short_delay(self) : UINT64_MAX;
+  if (self->wanted || uvrelay_mux_waiting(self->mux) > 0 || longer == 0) {
+    start(self);
+    return;
   }
-  set_timer(self, self->delay_ms);
+  self->state = UVR_SUPERVISOR_RESTING;
+  if (self->options.eager) {
+    set_timer(self, longer);
+  }
 }
 
 /* The process has exited, or is given up. */
@@ -206,6 +235,9 @@ static void on_timer(uv_timer_t *timer)
   uvr_supervisor *self = timer->data;
   switch (self->state) {
   case UVR_SUPERVISOR_WAITING:
+    start_if_needed(self);
+    break;
+  case UVR_SUPERVISOR_RESTING:
     start(self);
     break;
   case UVR_SUPERVISOR_EXITED:
@@ -254,8 +286,13 @@ static void start(uvr_supervisor *self)
   uv_file input = -1;
   uv_file output = -1;
   self->received = self->options.count_received(self->options.user);
+  if (!self->options.eager && uv_now(self->timer.loop) - self->failed_at >= FORGET_MS) {
+    self->delay_ms = 0;
+  }
   self->signalled = false;
   self->up = false;
+  self->wanted = false;
+  self->cut = 0;
   self->overdue = false;
   self->down = UVRELAY_MUX_DOWN_DETACHED;
   self->last_line[0] = '\0';
@@ -296,6 +333,7 @@ static void set_overdue(uvr_supervisor *self)
 static void on_down(uvr_supervisor *self, const uvrelay_mux_event_t *event)
 {
   self->down = event->down;
+  self->cut = event->streams;
   self->error = *event->error;
   if (self->overdue && event->down == UVRELAY_MUX_DOWN_DETACHED && self->state == UVR_SUPERVISOR_RUNNING) {
     set_overdue(self);
@@ -369,8 +407,10 @@ int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_superv
 
 void uvr_supervisor_start(uvr_supervisor *self)
 {
-  if (self->state == UVR_SUPERVISOR_IDLE) {
+  if (self->state == UVR_SUPERVISOR_IDLE || self->state == UVR_SUPERVISOR_RESTING) {
     start(self);
+  } else if (self->state == UVR_SUPERVISOR_WAITING) {
+    self->wanted = true;
   }
 }
 

@@ -1,5 +1,5 @@
 /* Supervises the far end of `serve --via`: a command, with the near end of a mux on its standard input and output. It
- * starts the command when it is needed first, and from then on again whenever it ends. */
+ * starts the command when it is needed, and again when it is needed after it has ended. */
 #ifndef UVR_CLI_CHILD_SUPERVISOR_H
 #define UVR_CLI_CHILD_SUPERVISOR_H
 
@@ -24,7 +24,8 @@ typedef enum uvr_supervisor_state {
   UVR_SUPERVISOR_RUNNING, /* the process runs, and the mux uses it */
   UVR_SUPERVISOR_EXITED,  /* the process has exited, and the mux has not noticed yet */
   UVR_SUPERVISOR_ENDING,  /* the mux is down, and the process has not exited yet */
-  UVR_SUPERVISOR_WAITING, /* both are gone; the process is started again later */
+  UVR_SUPERVISOR_WAITING, /* both are gone; the process is not started again yet */
+  UVR_SUPERVISOR_RESTING, /* the same, but it may be started as soon as it is needed */
   UVR_SUPERVISOR_CLOSING, /* being closed: waits until the process has exited */
   UVR_SUPERVISOR_CLOSED
 } uvr_supervisor_state;
@@ -33,6 +34,7 @@ typedef struct uvr_supervisor_options {
   const uvr_command *command; /* with its file; it and the report must outlive the supervisor */
   const char *line;           /* the command line, for messages; copied */
   const uvr_report *report;
+  bool eager;                             /* it is started again even if nobody needs it */
   uint64_t window_total;                  /* see uvrelay_mux_options_t */
   uint64_t (*count_received)(void *user); /* bytes that all connections have received so far */
   void *user;
@@ -60,10 +62,11 @@ typedef struct uvr_supervisor {
   uvrelay_mux_down_t down;
   uvrelay_error_t error; /* why the far end is down */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
-  uint64_t delay_ms;                      /* before the next start */
-  char reported[UVRELAY_ERROR_TEXT_SIZE]; /* the last reason that was reported, or "alien" */
-  char warned[UVRELAY_ERROR_TEXT_SIZE];   /* the last warning */
-  uint64_t reported_at;
+  size_t cut;                           /* connections that were open over it */
+  uint64_t delay_ms;                    /* before the next start, if nobody waits for it */
+  uint64_t failed_at;                   /* loop time when it was last down */
+  bool wanted;                          /* WAITING: a client has come */
+  char warned[UVRELAY_ERROR_TEXT_SIZE]; /* the last warning */
   void (*on_closed)(void *user);
   void *user;
 } uvr_supervisor;
@@ -72,7 +75,8 @@ typedef struct uvr_supervisor {
  * uvrelay_mux_new(). */
 int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_supervisor_options *options);
 
-/* Starts the far end now, unless it was started before. */
+/* The far end is needed: starts it now, or after the delay if it has failed a short time ago. No effect while it runs.
+ */
 void uvr_supervisor_start(uvr_supervisor *self);
 
 /* Closes the supervisor. Call uvrelay_close() at the same time: it closes the mux and with it the process's standard

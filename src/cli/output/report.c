@@ -17,19 +17,23 @@ static void say(const uvr_report *self, uvr_text_line *text)
   uvr_text_line_clear(text);
 }
 
-static void begin_json(uvr_text_line *self, const char *event)
+/* The same for a line that others can cause at will. */
+static void say_topic(const uvr_report *self, const uvr_log_topic *topic, uvr_text_line *text)
 {
-  uv_timeval64_t now = {0};
-  (void)uv_gettimeofday(&now);
-  uvr_text_line_add(self, "{\"time\":\"");
-  uvr_text_line_time(self, now.tv_sec, (int)(now.tv_usec / 1000));
-  uvr_text_line_add(self, "\",\"event\":\"%s\"", event);
+  if (self->write_topic == NULL) {
+    say(self, text);
+    return;
+  }
+  if (!text->failed && text->length > 0) {
+    self->write_topic(self->user, topic, text->text, text->length);
+  }
+  uvr_text_line_clear(text);
 }
 
 static void begin_json_route(uvr_text_line *self, const char *event, const uvr_report_route *route)
 {
   uvr_text_line both = {.text = NULL};
-  begin_json(self, event);
+  uvr_text_line_begin(self, event);
   uvr_text_line_bytes(&both, route->listen, strlen(route->listen));
   uvr_text_line_bytes(&both, "=", 1);
   uvr_text_line_bytes(&both, route->target, strlen(route->target) + 1);
@@ -88,14 +92,29 @@ static const char *plural(uint64_t number)
   return number == 1 ? "" : "s";
 }
 
-static void event_in_json(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
+static const char *const event_names[] = {"opened", "closed", "paused", "resumed", "failed"};
+
+/* A route fails once. All its other events can be caused by its clients. */
+static void say_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event,
+                      uvr_text_line *text)
 {
-  static const char *const names[] = {"opened", "closed", "paused", "resumed", "failed"};
-  uvr_text_line text = {.text = NULL};
-  if ((size_t)event->type >= sizeof(names) / sizeof(names[0])) {
+  const uvrelay_error_t *error = event->type == UVRELAY_EVENT_CLOSED ? &event->result->error : event->error;
+  if (event->type == UVRELAY_EVENT_FAILED) {
+    say(self, text);
     return;
   }
-  begin_json_route(&text, names[event->type], route);
+  say_topic(self,
+            &(uvr_log_topic){.kind = event_names[event->type],
+                             .listen = route->listen,
+                             .target = route->target,
+                             .text = error == NULL ? "" : error->text},
+            text);
+}
+
+static void event_in_json(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
+{
+  uvr_text_line text = {.text = NULL};
+  begin_json_route(&text, event_names[event->type], route);
   if (event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED) {
     uvr_text_line_number(&text, "number", event->number);
   }
@@ -108,7 +127,8 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
   } else if (event->error != NULL && (event->type == UVRELAY_EVENT_PAUSED || event->type == UVRELAY_EVENT_FAILED)) {
     add_json_error(&text, event->error);
   }
-  end_json(self, &text);
+  uvr_text_line_add(&text, "}\n");
+  say_event(self, route, event, &text);
 }
 
 /* Adds the result of a connection. */
@@ -146,14 +166,26 @@ static void event_in_text(const uvr_report *self, const uvr_report_route *route,
     break;
   }
   uvr_text_line_add(&text, "\n");
-  say(self, &text);
+  say_event(self, route, event, &text);
+}
+
+bool uvr_report_is_carrier_lost(const uvrelay_result_t *result, const char *name)
+{
+  static const char before[] = "the connection to ";
+  static const char after[] = " broke: ";
+  const char *text = result->error.text;
+  size_t length = strlen(name);
+  return result->reason == UVRELAY_REASON_FAILED && strncmp(text, before, sizeof(before) - 1) == 0 &&
+         strncmp(text + sizeof(before) - 1, name, length) == 0 &&
+         strncmp(text + sizeof(before) - 1 + length, after, sizeof(after) - 1) == 0;
 }
 
 void uvr_report_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
 {
   bool failure = event->type == UVRELAY_EVENT_CLOSED && event->result->reason == UVRELAY_REASON_FAILED;
   bool usual = event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED;
-  if (usual && !failure && !self->verbose) {
+  failure = failure && !uvr_report_is_carrier_lost(event->result, route->target);
+  if ((usual && !failure && !self->verbose) || (size_t)event->type >= sizeof(event_names) / sizeof(event_names[0])) {
     return;
   }
   (self->json ? event_in_json : event_in_text)(self, route, event);
@@ -162,7 +194,7 @@ void uvr_report_event(const uvr_report *self, const uvr_report_route *route, con
 static void status_in_json(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
   uvr_text_line text = {.text = NULL};
-  begin_json(&text, "status");
+  uvr_text_line_begin(&text, "status");
   uvr_text_line_add(&text, ",\"routes\":[");
   for (size_t i = 0; i < count; i++) {
     const uvrelay_route_counters_t *counters = &routes[i].counters;
@@ -221,7 +253,7 @@ void uvr_report_stopping(const uvr_report *self, size_t open)
 {
   uvr_text_line text = {.text = NULL};
   if (self->json) {
-    begin_json(&text, "stopping");
+    uvr_text_line_begin(&text, "stopping");
     uvr_text_line_number(&text, "open", open);
     end_json(self, &text);
   } else if (self->verbose) {
@@ -235,7 +267,7 @@ void uvr_report_stopped(const uvr_report *self, uint64_t cut)
 {
   uvr_text_line text = {.text = NULL};
   if (self->json) {
-    begin_json(&text, "stopped");
+    uvr_text_line_begin(&text, "stopped");
     uvr_text_line_number(&text, "cut", cut);
     end_json(self, &text);
   } else if (cut > 0) {
@@ -244,72 +276,106 @@ void uvr_report_stopped(const uvr_report *self, uint64_t cut)
   }
 }
 
-void uvr_report_far_end_started(const uvr_report *self, const char *command, int process)
+/* The far end. */
+
+static void say_far_end(const uvr_report *self, const char *kind, const char *what, uvr_text_line *text)
+{
+  uvr_text_line_add(text, self->json ? "}\n" : "\n");
+  say_topic(self, &(uvr_log_topic){.kind = kind, .text = what}, text);
+}
+
+static uvr_text_line begin_far_end(const uvr_report *self, const char *kind, const char *member, const char *what)
 {
   uvr_text_line text = {.text = NULL};
-  if (!self->verbose) {
-    return;
-  }
   if (self->json) {
-    begin_json(&text, "far-end-started");
-    uvr_text_line_member(&text, "command", command);
-    uvr_text_line_number(&text, "pid", (uint64_t)process);
-    end_json(self, &text);
+    uvr_text_line_begin(&text, kind);
+    uvr_text_line_member(&text, member, what);
   } else {
     uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, command);
-    uvr_text_line_add(&text, " started (process %d)\n", process);
-    say(self, &text);
+    uvr_text_line_text(&text, what);
+  }
+  return text;
+}
+
+void uvr_report_far_end_started(const uvr_report *self, const char *command, int process)
+{
+  static const char kind[] = "far-end-started";
+  if (self->verbose) {
+    uvr_text_line text = begin_far_end(self, kind, "command", command);
+    if (self->json) {
+      uvr_text_line_number(&text, "pid", (uint64_t)process);
+    } else {
+      uvr_text_line_add(&text, " started (process %d)", process);
+    }
+    say_far_end(self, kind, "", &text);
   }
 }
 
 void uvr_report_far_end_ready(const uvr_report *self, const char *command)
 {
-  uvr_text_line text = {.text = NULL};
-  if (!self->verbose) {
-    return;
+  static const char kind[] = "far-end-ready";
+  if (self->verbose) {
+    uvr_text_line text = begin_far_end(self, kind, "command", command);
+    if (!self->json) {
+      uvr_text_line_add(&text, " is ready");
+    }
+    say_far_end(self, kind, "", &text);
   }
+}
+
+/* Says why the far end is down. One that fails again and again for one reason is told of once, and then counted. In the
+ * reason itself, such as an exit status, numbers count; in what follows a colon or comma, its last words, they do not.
+ */
+static void say_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms, bool rests)
+{
+  static const char kind[] = "far-end-down";
+  uvr_text_line text = begin_far_end(self, kind, "text", why);
   if (self->json) {
-    begin_json(&text, "far-end-ready");
-    uvr_text_line_member(&text, "command", command);
-    end_json(self, &text);
+    uvr_text_line_number(&text, "retry_ms", retry_ms);
+    uvr_text_line_add(&text, rests ? ",\"needs_client\":true" : "");
+  } else if (rests) {
+    uvr_text_line_add(&text, "; the next client starts it again");
   } else {
-    uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, command);
-    uvr_text_line_add(&text, " is ready\n");
-    say(self, &text);
+    uvr_text_line_add(&text, "; starting it again in %g s", (double)retry_ms / 1000);
   }
+  uvr_text_line reason = {.text = NULL};
+  size_t length = 0;
+  while (why[length] != '\0' && strncmp(why + length, ": ", 2) != 0 && strncmp(why + length, ", ", 2) != 0) {
+    length++;
+  }
+  uvr_text_line_bytes(&reason, why, length);
+  uvr_text_line_bytes(&reason, "", 1);
+  uvr_text_line_add(&text, self->json ? "}\n" : "\n");
+  say_topic(self, &(uvr_log_topic){.kind = kind, .listen = reason.text, .text = why + length, .same = 1}, &text);
+  uvr_text_line_clear(&reason);
 }
 
 void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms)
 {
-  uvr_text_line text = {.text = NULL};
-  if (self->json) {
-    begin_json(&text, "far-end-down");
-    uvr_text_line_member(&text, "text", why);
-    uvr_text_line_number(&text, "retry_ms", retry_ms);
-    end_json(self, &text);
-  } else {
-    uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, why);
-    uvr_text_line_add(&text, "; starting it again in %g s\n", (double)retry_ms / 1000);
-    say(self, &text);
-  }
+  say_far_end_down(self, why, retry_ms, false);
+}
+
+void uvr_report_far_end_rests(const uvr_report *self, const char *why, uint64_t retry_ms)
+{
+  say_far_end_down(self, why, retry_ms, true);
 }
 
 void uvr_report_far_end_line(const uvr_report *self, const char *line)
 {
+  static const char kind[] = "far-end-says";
+  uvr_text_line text = begin_far_end(self, kind, "text", line);
+  say_far_end(self, kind, line, &text);
+}
+
+/* The mux at the far end. */
+
+void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t connections)
+{
   uvr_text_line text = {.text = NULL};
-  if (self->json) {
-    begin_json(&text, "far-end-says");
-    uvr_text_line_member(&text, "text", line);
-    end_json(self, &text);
-  } else {
-    uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, line);
-    uvr_text_line_add(&text, "\n");
-    say(self, &text);
-  }
+  uvr_text_line_add(&text, "uvrelay: ");
+  uvr_text_line_text(&text, why);
+  uvr_text_line_add(&text, ", which cut %" PRIu64 " connection%s\n", connections, plural(connections));
+  say(self, &text);
 }
 
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
@@ -319,7 +385,8 @@ void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *eve
   bool closed = event->type == UVRELAY_MUX_EVENT_CLOSED;
   /* The near end tries a busy target again and again, and reports it if that fails in the end. */
   bool busy = refused && (event->error->code == UV_EBUSY || event->error->code == UV_EAGAIN);
-  bool failed = (refused && !busy) || (closed && event->result->reason == UVRELAY_REASON_FAILED);
+  bool failed = (refused && !busy) || (closed && event->result->reason == UVRELAY_REASON_FAILED &&
+                                       !uvr_report_is_carrier_lost(event->result, "the near end"));
   if (!failed && (!self->verbose || !(closed || refused || event->type == UVRELAY_MUX_EVENT_OPENED))) {
     return;
   }
@@ -334,7 +401,13 @@ void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *eve
     uvr_text_line_add(&text, "opened");
   }
   uvr_text_line_add(&text, "\n");
-  say(self, &text);
+  const uvrelay_error_t *error = closed ? &event->result->error : refused ? event->error : NULL;
+  say_topic(self,
+            &(uvr_log_topic){.kind = refused  ? "refused"
+                                     : closed ? "closed"
+                                              : "opened",
+                             .text = error == NULL ? "" : error->text},
+            &text);
 }
 
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error)
@@ -348,7 +421,7 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
   uvr_text_line_bytes(&where, error->text, strlen(error->text) + 1);
   const char *sentence = where.failed ? error->text : where.text;
   if (self->json) {
-    begin_json(&text, "error");
+    uvr_text_line_begin(&text, "error");
     uvr_text_line_member(&text, "text", sentence);
     if (error->code != 0) {
       uvr_text_line_member(&text, "code", uv_err_name(error->code));

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "cli/input/config.h"
+#include "cli/output/log_limit.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
@@ -15,6 +16,8 @@ typedef struct uvr_report {
   bool json;
   bool verbose;
   void (*write)(void *user, const char *text, size_t length); /* one line or several, each with its newline */
+  /* The same for one line that others can cause at will, and so as often as they like. NULL: `write` gets it. */
+  void (*write_topic)(void *user, const uvr_log_topic *topic, const char *text, size_t length);
   void *user;
 } uvr_report;
 
@@ -44,13 +47,22 @@ void uvr_report_stopped(const uvr_report *self, uint64_t cut);
 /* The far end of --via. `command` is its command line. */
 void uvr_report_far_end_started(const uvr_report *self, const char *command, int process);
 void uvr_report_far_end_ready(const uvr_report *self, const char *command);
-/* The far end has ended or could not be started; `why` is a sentence. */
+/* The far end has ended or could not be started, and will be started again after so long; `why` is a sentence. */
 void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms);
+/* The same, but it will not be started again until a client needs it, and not earlier than that. */
+void uvr_report_far_end_rests(const uvr_report *self, const char *why, uint64_t retry_ms);
 /* The far end has written a line to its standard error. */
 void uvr_report_far_end_line(const uvr_report *self, const char *line);
 
-/* An event of the mux at the far end. */
+/* Whether a session has failed because the carrier of its mux has ended; `name` is what it was connected to over the
+ * mux. Many fail at once then, for one reason that is told once. */
+bool uvr_report_is_carrier_lost(const uvrelay_result_t *result, const char *name);
+
+/* An event of the mux at the far end. Of sessions that have failed with the carrier it tells with -v only. */
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event);
+
+/* How many connections of the far end have failed with the carrier; `why` is a sentence. */
+void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t connections);
 
 /* An error that concerns no route. `place`, where the error is in the input, may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);

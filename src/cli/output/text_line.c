@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include "base/text.h"
 
 void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length)
@@ -107,6 +109,15 @@ void uvr_text_line_time(uvr_text_line *self, int64_t seconds, int milliseconds)
   int of_day = (int)(seconds % day);
   add_date(self, seconds / day);
   uvr_text_line_add(self, "T%02d:%02d:%02d.%03dZ", of_day / 3600, of_day / 60 % 60, of_day % 60, milliseconds);
+}
+
+void uvr_text_line_begin(uvr_text_line *self, const char *event)
+{
+  uv_timeval64_t now = {0};
+  (void)uv_gettimeofday(&now);
+  uvr_text_line_add(self, "{\"time\":\"");
+  uvr_text_line_time(self, now.tv_sec, (int)(now.tv_usec / 1000));
+  uvr_text_line_add(self, "\",\"event\":\"%s\"", event);
 }
 
 void uvr_text_line_clear(uvr_text_line *self)

@@ -36,6 +36,9 @@ void uvr_text_line_number(uvr_text_line *self, const char *name, uint64_t number
 /* Adds a time in the format of RFC 3339, in UTC. */
 void uvr_text_line_time(uvr_text_line *self, int64_t seconds, int milliseconds);
 
+/* Begins a JSON object for an event that happens now; "}" must end it. */
+void uvr_text_line_begin(uvr_text_line *self, const char *event);
+
 void uvr_text_line_clear(uvr_text_line *self);
 
 #endif

@@ -191,14 +191,15 @@ def test_a_connection_made_while_it_is_down_waits(tmp_path, target):
 def test_a_far_end_that_is_killed_again_and_again(tmp_path, target):
     """Before it can do anything: clients wait; when it is let live, they are served."""
     address, end = f"unix://{tmp_path}/s", time.monotonic() + 1.5
-    with Via(f"{address}=via:{target.address}") as serve, connect(address) as client:
-        client.sendall(question(b"e", 3, 4))
+    with Via(f"{address}=via:{target.address}") as serve, contextlib.ExitStack() as stack:
         number = 0
         while time.monotonic() < end and number < 3:
             number += 1
+            client = stack.enter_context(connect(address))
+            client.sendall(question(b"e", 3, 4))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(serve.far_pid(number), signal.SIGKILL)
-        client.settimeout(SOON)
+            client.settimeout(SOON)
         with contextlib.suppress(ConnectionResetError):
             client.recv(16)  # an answer, or the end where it had been connected
         with connect(address) as other:

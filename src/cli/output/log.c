@@ -1,0 +1,93 @@
+/* The log: see log.h. */
+#include "cli/output/log.h"
+
+enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000 };
+
+/* With -v everything is asked for that happens to a connection, but not without any limit either. */
+static const uvr_log_allowance usual = {.same = 5, .alike = 100, .all = 200};
+static const uvr_log_allowance generous = {.same = 1000, .alike = 1000, .all = 5000};
+
+static void write_text(void *user, const char *text, size_t length)
+{
+  uvr_log *self = user;
+  uint64_t lost = uvr_log_writer_lost(&self->writer);
+  if (lost > 0) {
+    uvr_report_lost(&self->report, lost);
+  }
+  uvr_log_writer_add(&self->writer, text, length);
+}
+
+static void write_topic(void *user, const uvr_log_topic *topic, const char *text, size_t length)
+{
+  uvr_log *self = user;
+  uvr_log_limit_add(&self->limit, topic, text, length);
+}
+
+static uint64_t now(void *user)
+{
+  (void)user; /* the loop's time stands still without a loop, and while it is busy */
+  return uv_hrtime() / NS_PER_MS;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  uvr_log *self = timer->data;
+  uvr_log_limit_tick(&self->limit);
+}
+
+static void on_window(void *user)
+{
+  uvr_log *self = user;
+  if (self->timed) {
+    uv_update_time(self->timer.loop);
+    (void)uv_timer_start(&self->timer, on_timer, UVR_LOG_LIMIT_MS + 1, 0);
+  }
+}
+
+void uvr_log_init(uvr_log *self, bool json, bool verbose)
+{
+  *self = (uvr_log){
+      .report = {.json = json, .verbose = verbose, .write = write_text, .write_topic = write_topic, .user = self},
+      .limit = {.json = json,
+                .allowance = verbose ? generous : usual,
+                .write = write_text,
+                .now = now,
+                .on_window = on_window,
+                .user = self},
+      .writer = {.fd = STANDARD_ERROR}};
+}
+
+void uvr_log_start(uvr_log *self)
+{
+  uvr_log_writer_start(&self->writer, STANDARD_ERROR);
+}
+
+int uvr_log_start_timer(uvr_log *self, uv_loop_t *loop)
+{
+  int code = uv_timer_init(loop, &self->timer);
+  if (code == 0) {
+    self->timer.data = self;
+    self->timed = true;
+    uv_unref((uv_handle_t *)&self->timer);
+  }
+  return code;
+}
+
+void uvr_log_stop_timer(uvr_log *self)
+{
+  if (self->timed) {
+    self->timed = false;
+    uv_close((uv_handle_t *)&self->timer, NULL);
+  }
+}
+
+void uvr_log_write_counts(uvr_log *self)
+{
+  uvr_log_limit_end(&self->limit);
+}
+
+void uvr_log_end(uvr_log *self, uint64_t timeout_ms)
+{
+  uvr_log_limit_end(&self->limit);
+  uvr_log_writer_end(&self->writer, timeout_ms);
+}

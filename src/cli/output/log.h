@@ -1,0 +1,49 @@
+/* The log of serve and mux: reports, limited, and written to standard error by a thread.
+ *
+ *   uvr_log_init(&log, json, verbose);
+ *   uvr_report_...(&log.report, ...);         written at once
+ *   uvr_log_start(&log);                      from now on by the thread
+ *   uvr_log_start_timer(&log, &loop);         not 0: no timer; counts wait for the next line
+ *   ... run the loop, and before it can end ...
+ *   uvr_log_stop_timer(&log);
+ *   uvr_log_end(&log, patience_ms);           with what was counted
+ */
+#ifndef UVR_CLI_OUTPUT_LOG_H
+#define UVR_CLI_OUTPUT_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "cli/output/log_limit.h"
+#include "cli/output/log_writer.h"
+#include "cli/output/report.h"
+
+/* It must not be moved in memory. */
+typedef struct uvr_log {
+  uvr_report report;
+  uvr_log_limit limit;
+  uvr_log_writer writer;
+  uv_timer_t timer;
+  bool timed; /* the timer is open */
+} uvr_log;
+
+void uvr_log_init(uvr_log *self, bool json, bool verbose);
+
+/* Starts the thread that writes. */
+void uvr_log_start(uvr_log *self);
+
+/* Makes the timer that writes what was counted. It does not keep the loop alive. Returns 0 or a negative code. */
+int uvr_log_start_timer(uvr_log *self, uv_loop_t *loop);
+
+/* Closes the timer, if there is one. */
+void uvr_log_stop_timer(uvr_log *self);
+
+/* Writes what was counted so far. */
+void uvr_log_write_counts(uvr_log *self);
+
+/* Writes what was counted, and ends the thread: see uvr_log_writer_end(). */
+void uvr_log_end(uvr_log *self, uint64_t timeout_ms);
+
+#endif
