@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "base/buffer.h"
+#include "base/closing.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -43,6 +44,8 @@ typedef struct uvr_context {
   bool threads;                  /* pumps may each occupy a thread of libuv's pool */
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
+  uvr_closing *leftovers;        /* the owner's, which waits for it: counts what is being closed after a failure and is
+                                    nobody else's by then; NULL: the owner runs the loop until all is closed */
 } uvr_context;
 
 /* Initialises a context, which must outlive everything that uses it. Its owner may then change the size of its large

@@ -37,6 +37,12 @@ void uvr_acceptor_close(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *us
   uvr_closing_end(&acceptor->closing);
 }
 
+void uvr_acceptor_abandon(uvr_acceptor *acceptor)
+{
+  uvr_closing *leftovers = acceptor->context->leftovers;
+  uvr_acceptor_close(acceptor, leftovers == NULL ? NULL : uvr_closing_add(leftovers), leftovers);
+}
+
 int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code)
 {
   return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,

@@ -59,9 +59,18 @@ typedef struct uvr_listen_request {
  * once, later, and last. */
 void uvr_acceptor_close(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user);
 
+/* The same for an acceptor that its owner never gets, because something else has failed: its context's leftovers wait
+ * for it. */
+void uvr_acceptor_abandon(uvr_acceptor *acceptor);
+
 /* Listens on a TCP port. Returns 0 and *out, or a negative code and *error. */
 int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
                      uvrelay_error_t *error);
+
+/* The same for one port of two addresses, as one acceptor: the second is listened on with the port of the first one. An
+ * address that the system lacks is left out; if the port is taken on either, neither is listened on. */
+int uvr_acceptor_tcp_pair(const uvr_listen_request *request, const struct sockaddr_storage ips[2], uvr_acceptor **out,
+                          uvrelay_error_t *error);
 
 /* For the kinds. */
 

@@ -96,7 +96,7 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     code = uv_tcp_getsockname(&self->tcp, (struct sockaddr *)&bound, &length);
   }
   if (code != 0) {
-    uvr_acceptor_close(&self->base, NULL, NULL);
+    uvr_acceptor_abandon(&self->base);
     return uvr_acceptor_fail(error, request->address, code);
   }
   uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));

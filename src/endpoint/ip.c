@@ -100,12 +100,21 @@ bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *liste
   return is_wildcard(&at) ? is_loopback(&to) || is_own(target) : memcmp(to.all, at.all, sizeof(to.all)) == 0;
 }
 
-bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out)
+static bool parse(const char *host, uint16_t port, struct sockaddr_storage *out)
 {
-  const char *host = uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
   memset(out, 0, sizeof(*out));
-  return uv_ip4_addr(host, address->port, (struct sockaddr_in *)out) == 0 ||
-         uv_ip6_addr(host, address->port, (struct sockaddr_in6 *)out) == 0;
+  return uv_ip4_addr(host, port, (struct sockaddr_in *)out) == 0 ||
+         uv_ip6_addr(host, port, (struct sockaddr_in6 *)out) == 0;
+}
+
+size_t uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage out[UVR_IP_MAX])
+{
+  if (uvr_is_same_word(address->host, "localhost")) {
+    (void)parse("127.0.0.1", address->port, &out[0]);
+    (void)parse("::1", address->port, &out[1]);
+    return 2;
+  }
+  return parse(address->host, address->port, &out[0]) ? 1 : 0;
 }
 
 void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out)

@@ -18,9 +18,12 @@ void uvr_ip_set_port(struct sockaddr *address, uint16_t port);
 /* Whether a connection to `target` would arrive at a socket that listens on `listener`. Ports are not compared. */
 bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener);
 
-/* Finds the IP address of a TCP address without asking anybody; localhost is 127.0.0.1. A zone that is not known here
- * is left out. Returns false if the host is another name. */
-bool uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage *out);
+/* How many IP addresses a host may have that nobody needs to be asked about. */
+#define UVR_IP_MAX 2
+
+/* Finds the IP addresses of a TCP address without asking anybody: localhost is 127.0.0.1 and ::1. A zone that is not
+ * known here is left out. Returns how many there are; 0 if the host is another name. */
+size_t uvr_ip_of_address(const uvr_address *address, struct sockaddr_storage out[UVR_IP_MAX]);
 
 /* Makes the TCP address that an IP address and its port stand for. */
 void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out);

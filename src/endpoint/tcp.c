@@ -139,11 +139,11 @@ static void look_up(tcp_attempt *self)
 static void tcp_connect(uvr_attempt *attempt)
 {
   tcp_attempt *self = (tcp_attempt *)attempt;
-  struct sockaddr_storage ip;
+  struct sockaddr_storage ips[UVR_IP_MAX];
   const char *host = attempt->address->host;
-  bool is_name = uvr_is_same_word(host, "localhost") || strchr(host, '%') != NULL; /* a look-up checks the zone */
-  if (!is_name && uvr_ip_of_address(attempt->address, &ip)) {
-    connect_to(self, (const struct sockaddr *)&ip);
+  bool has_zone = strchr(host, '%') != NULL; /* which a look-up checks */
+  if (!has_zone && uvr_ip_of_address(attempt->address, ips) == 1) {
+    connect_to(self, (const struct sockaddr *)&ips[0]);
   } else {
     look_up(self);
   }
@@ -166,36 +166,40 @@ static const uvr_connector connector = {
 
 static int tcp_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
 {
-  struct sockaddr_storage ip;
+  struct sockaddr_storage ips[UVR_IP_MAX];
   const uvr_address *address = request->address;
-  if (!uvr_ip_of_address(address, &ip)) {
+  size_t count = uvr_ip_of_address(address, ips);
+  if (count == 0) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
                          "%s cannot be listened on: write an IPv4 address, an IPv6 address in brackets, or localhost",
                          address->canonical);
   }
-  if (!request->options->allow_remote && !uvr_ip_is_loopback((const struct sockaddr *)&ip)) {
+  if (!request->options->allow_remote && !uvr_ip_is_loopback((const struct sockaddr *)&ips[0])) {
     return uvr_ip_refuse_remote(address->canonical, error);
   }
-  return uvr_acceptor_tcp(request, (const struct sockaddr *)&ip, out, error);
+  return count == 2 ? uvr_acceptor_tcp_pair(request, ips, out, error)
+                    : uvr_acceptor_tcp(request, (const struct sockaddr *)&ips[0], out, error);
 }
 
 /* Names are not looked up here. The addresses that a name leads to are checked when they are connected to. */
 static bool tcp_same_place(const uvr_address *target, const uvr_address *listener)
 {
-  struct sockaddr_storage to;
-  struct sockaddr_storage at;
+  struct sockaddr_storage to[UVR_IP_MAX];
+  struct sockaddr_storage at[UVR_IP_MAX];
   if (target->port != listener->port) {
     return false;
   }
-  if (!uvr_ip_of_address(target, &to) || !uvr_ip_of_address(listener, &at)) {
+  size_t to_count = uvr_ip_of_address(target, to);
+  size_t at_count = uvr_ip_of_address(listener, at);
+  if (to_count == 0 || at_count == 0) {
     return uvr_is_same_word(target->host, listener->host);
   }
-  if (uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at)) {
-    return true;
+  for (size_t i = 0; i < to_count * at_count; i++) {
+    if (uvr_ip_leads_to((const struct sockaddr *)&to[i % to_count], (const struct sockaddr *)&at[i / to_count])) {
+      return true;
+    }
   }
-  (void)uv_ip6_addr("::1", target->port, (struct sockaddr_in6 *)&to); /* localhost may also be this address */
-  return uvr_is_same_word(target->host, "localhost") &&
-         uvr_ip_leads_to((const struct sockaddr *)&to, (const struct sockaddr *)&at);
+  return false;
 }
 
 const uvr_kind uvr_tcp_kind = {.connector = &connector, .listen = tcp_listen, .same_place = tcp_same_place};

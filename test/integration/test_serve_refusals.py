@@ -104,6 +104,27 @@ def test_loopback_addresses(address, target):
             assert target.accept().socket.recv(5) == b"hello"
 
 
+def test_localhost_is_both_families(target):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    with Serve(f"tcp://localhost:0={target.address}") as serve:
+        port = int(serve.address.rpartition(":")[2])
+        for host in ("127.0.0.1", "::1") * 2:
+            with socket.create_connection((host, port), SOON) as client:
+                client.sendall(b"hello")
+                assert target.accept().socket.recv(5) == b"hello"
+        # The port is taken on one address by now, and would be its own target.
+        assert "EADDRINUSE" in refused(f"tcp://localhost:{port}={NOBODY}", code=1)
+    assert "own target" in refused(f"tcp://localhost:{port}=tcp://[::1]:{port}", code=2)
+    for host, family in (("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)):
+        with socket.create_server((host, port), family=family):
+            assert "EADDRINUSE" in refused(f"tcp://localhost:{port}={NOBODY}", code=1)
+    with Serve(f"tcp://localhost:{port}={target.address}"):
+        pass
+
+
 def test_a_name_is_refused_to_listen_on():
     sentence = error_sentence(run_relay("serve", f"tcp://example.invalid:0={NOBODY}").stderr)
     assert "example.invalid" in sentence

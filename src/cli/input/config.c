@@ -281,10 +281,15 @@ int uvr_config_add_file(uvr_config *self, const char *file, char *text, size_t l
   return code;
 }
 
-/* The host that the library listens on: localhost is 127.0.0.1. */
-static const char *host_of(const uvr_address *address)
+/* Whether a host is localhost, on whose two addresses the library listens, and the other one of these addresses. */
+static bool is_part_of(const char *host, const char *other)
 {
-  return uvr_is_same_word(address->host, "localhost") ? "127.0.0.1" : address->host;
+  return uvr_is_same_word(host, "localhost") && (strcmp(other, "127.0.0.1") == 0 || strcmp(other, "::1") == 0);
+}
+
+static bool same_host(const char *a, const char *b)
+{
+  return uvr_is_same_word(a, b) || is_part_of(a, b) || is_part_of(b, a);
 }
 
 static bool same_listener(const uvr_address *a, const uvr_address *b)
@@ -293,7 +298,7 @@ static bool same_listener(const uvr_address *a, const uvr_address *b)
     return false;
   }
   if (a->kind == UVR_ADDRESS_TCP) {
-    return a->port != 0 && a->port == b->port && uvr_is_same_word(host_of(a), host_of(b));
+    return a->port != 0 && a->port == b->port && same_host(a->host, b->host);
   }
   /* Windows ignores the case of a pipe's name. */
   return a->kind == UVR_ADDRESS_NPIPE ? uvr_is_same_word(a->path, b->path) : strcmp(a->canonical, b->canonical) == 0;

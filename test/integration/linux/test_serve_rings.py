@@ -45,6 +45,10 @@ def own_address():
     ("tcp://[::1]:PORT", "tcp://[0000::0.0.0.1]:PORT"),
     ("tcp://[::1]:PORT", "tcp://[::]:PORT"),
     ("tcp://[::1]:PORT", "tcp://localhost:PORT"),
+    ("tcp://localhost:PORT", "tcp://127.0.0.1:PORT"),
+    ("tcp://localhost:PORT", "tcp://[::1]:PORT"),
+    ("tcp://localhost:PORT", "tcp://[::]:PORT"),
+    ("tcp://localhost:PORT", "tcp:0.0.0.0:PORT"),
     ("tcp://0.0.0.0:PORT", "tcp://127.0.0.1:PORT"),
     ("tcp://0.0.0.0:PORT", "tcp://127.9.9.9:PORT"),
     ("tcp://0.0.0.0:PORT", "tcp://localhost:PORT"),
@@ -57,7 +61,7 @@ def test_a_port_in_another_spelling(front, target):
     port = str(free_port())
     target = target.replace("PORT", port).replace("OWN", own_address() or "")
     line = refused("--allow-remote", f"{front.replace('PORT', port)}={target}", code=2)
-    assert line == f"{target} would be its own target"
+    assert line == f"{target.replace('tcp:0', 'tcp://0')} would be its own target"
 
 
 @pytest.mark.parametrize("front, target", [

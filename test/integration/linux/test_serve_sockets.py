@@ -8,13 +8,14 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
 
 import pytest
 from assuanpeer import refused_port
-from programs import Process
+from programs import SOON, Process
 from serving import PROGRAM, SANITIZED, Serve, ask, connect, ends, listener, refused, wait_for
 
 NOWHERE = "unix:///nonexistent/target"
@@ -263,6 +264,94 @@ def test_a_port_in_use(tmp_path):
         connect(address).close()
 
 
+# localhost, which is two addresses.
+
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
+
+
+def free_on_both():
+    """A port that is free on both loopback addresses."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as one:
+            port = one.getsockname()[1]
+            try:
+                socket.create_server(("::1", port), family=socket.AF_INET6).close()
+                return port
+            except OSError:
+                pass
+
+
+def everywhere(port):
+    return [f"tcp://127.0.0.1:{port}", f"tcp://[::1]:{port}"]
+
+
+@needs_ipv6
+@pytest.mark.parametrize("wanted", ["any", "chosen"])
+def test_localhost_is_both_families(back, wanted):
+    port = 0 if wanted == "any" else free_on_both()
+    with Serve(f"tcp://LocalHost:{port}?max=2={back.address}") as serve:
+        listen = serve.listen()
+        assert listen.lower().startswith("tcp://localhost:")
+        port = int(listen.rpartition(":")[2])
+        for address in everywhere(port) * 2:
+            with connect(address) as client:
+                ask(client)
+        first, second = (connect(address) for address in everywhere(port))  # the limit is for both together
+        with first, second:
+            ask(first)
+            ask(second)
+            with connect(everywhere(port)[1]) as third:
+                third.settimeout(0.2)
+                third.sendall(b"waits\n")
+                with pytest.raises(TimeoutError):
+                    third.recv(1)
+                first.close()
+                third.settimeout(SOON)
+                assert third.recv(1)
+    for address in everywhere(port):  # nothing is left
+        with pytest.raises(ConnectionRefusedError):
+            connect(address)
+
+
+@needs_ipv6
+@pytest.mark.parametrize("family, host", [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
+def test_localhost_is_all_or_nothing(family, host):
+    port = free_on_both()
+    with socket.create_server((host, port), family=family):
+        sentence = refused(f"tcp://localhost:{port}={NOWHERE}", code=1)
+        assert f"tcp://localhost:{port}: " in sentence and "EADDRINUSE" in sentence, sentence
+        taken, free = everywhere(port) if family == socket.AF_INET else reversed(everywhere(port))
+        assert taken in sentence, sentence
+        with pytest.raises(ConnectionRefusedError):
+            connect(free)
+
+
+def test_localhost_without_ipv6(tmp_path, back):
+    """In a network of its own, in which IPv6 is off."""
+    off = "ip link set lo up && echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6 && exec "
+    if subprocess.run(["unshare", "-rn", "sh", "-c", off + "true"], capture_output=True).returncode != 0:
+        pytest.skip("no network can be made here")
+    code = ("import socket, subprocess, sys\n"
+            "serve = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True)\n"
+            "line = serve.stderr.readline()\n"
+            "port = int(line.partition('localhost:')[2].partition('=')[0])\n"
+            "client = socket.create_connection(('127.0.0.1', port), 20)\n"
+            "client.sendall(b'hello'); client.shutdown(socket.SHUT_WR)\n"
+            "while client.recv(100): pass\n"
+            "serve.terminate(); print(line, serve.wait(20))\n")
+    result = subprocess.run(["unshare", "-rn", "sh", "-c", off + '"$@"', "sh", sys.executable, "-c", code, PROGRAM, "serve",
+                             "-v", f"tcp://localhost:0={back.address}"], capture_output=True, text=True, timeout=SOON)
+    assert result.returncode == 0 and result.stdout.endswith(" 0\n"), result
+
+
 def test_a_port_can_be_listened_on_again_at_once(back):
     """Though connections of its last life still linger in the system."""
     port = refused_port()
@@ -304,9 +393,12 @@ def test_a_stale_socket_may_be_gone_but_nothing_else(tmp_path):
 def test_the_same_listener_twice(path):
     for first, second in ((f"unix://{path}", f"unix://{path}"), (f"unix://{path}", f"UNIX://{path}?max=2"),
                           ("tcp://127.0.0.1:4321", "tcp://127.0.0.1:4321"),
-                          ("tcp://127.0.0.1:4321", "tcp://localhost:4321")):
+                          ("tcp://127.0.0.1:4321", "tcp://localhost:4321"),
+                          ("tcp://localhost:4321", "tcp://[::1]:4321"),
+                          ("tcp:[::1]:4321", "tcp:LOCALHOST:4321")):
         sentence = refused(f"{first}={NOWHERE}", f"{second}={NOWHERE}2", code=2)
-        assert first in sentence.replace("localhost", "127.0.0.1") and "twice" in sentence, sentence
+        assert second.split("?")[0].replace("UNIX", "unix").replace("tcp:L", "tcp://L") in sentence, sentence
+        assert "twice" in sentence, sentence
         assert os.listdir(path.parent) == []
 
 
