@@ -38,6 +38,27 @@ bool uvr_is_control(uint32_t point)
   return point < 0x20 || (point >= 0x7F && point < 0xA0);
 }
 
+/* Unicode's format characters, those that are ignored by default, and the two separators. */
+bool uvr_is_hidden(uint32_t point)
+{
+  static const struct {
+    uint32_t first;
+    uint32_t last;
+  } ranges[] = {
+      {0xAD, 0xAD},       {0x34F, 0x34F},     {0x600, 0x605},     {0x61C, 0x61C},     {0x6DD, 0x6DD},
+      {0x70F, 0x70F},     {0x890, 0x891},     {0x8E2, 0x8E2},     {0x115F, 0x1160},   {0x17B4, 0x17B5},
+      {0x180B, 0x180F},   {0x200B, 0x200F},   {0x2028, 0x202E},   {0x2060, 0x206F},   {0x3164, 0x3164},
+      {0xFE00, 0xFE0F},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFB},   {0x110BD, 0x110BD},
+      {0x110CD, 0x110CD}, {0x13430, 0x1343F}, {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE0FFF},
+  };
+  for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+    if (point >= ranges[i].first && point <= ranges[i].last) {
+      return true;
+    }
+  }
+  return uvr_is_control(point);
+}
+
 size_t uvr_utf16_units(const char *text)
 {
   size_t units = 0;
@@ -53,7 +74,7 @@ size_t uvr_escape_next(const char **text, char escaped[UVR_ESCAPED_SIZE])
   static const char digits[] = "0123456789abcdef";
   uint32_t point = 0;
   size_t length = uvr_utf8_next(*text, &point);
-  if (length > 0 && !uvr_is_control(point)) {
+  if (length > 0 && !uvr_is_hidden(point)) {
     memcpy(escaped, *text, length);
     *text += length;
     return length;

@@ -12,6 +12,10 @@ size_t uvr_utf8_next(const char *text, uint32_t *point);
 /* Whether a code point is a control character, including those of two bytes. */
 bool uvr_is_control(uint32_t point);
 
+/* Whether a code point must not be shown as it is: a control character, one that does not show, or one that changes how
+ * the text around it shows, such as a change of direction or a line separator. */
+bool uvr_is_hidden(uint32_t point);
+
 /* Whether two texts are the same, ignoring the case of ASCII letters. */
 bool uvr_is_same_word(const char *one, const char *other);
 
@@ -45,14 +49,14 @@ bool uvr_pattern_matches(const char *pattern, const char *text);
 
 #define UVR_ESCAPED_SIZE 4
 
-/* Escapes the first character of text from outside: a control character or a byte that is not UTF-8 becomes \xNN, byte
+/* Escapes the first character of text from outside: a hidden character or a byte that is not UTF-8 becomes \xNN, byte
  * by byte; any other character stays as it is. Moves *text behind it, and returns how many bytes of `escaped` are set.
  */
 size_t uvr_escape_next(const char **text, char escaped[UVR_ESCAPED_SIZE]);
 
 #define UVR_QUOTED_SIZE 136
 
-/* Puts text from outside into double quotes for a message. Control characters and bytes that are not UTF-8 become \xNN;
+/* Puts text from outside into double quotes for a message. Hidden characters and bytes that are not UTF-8 become \xNN;
  * a long text is cut and ends in "...". Returns `quoted`. */
 const char *uvr_quote(char quoted[UVR_QUOTED_SIZE], const char *text);
 

@@ -6,16 +6,19 @@
 #include "address/expand.h"
 #include "cli/cli.h"
 #include "cli/input/hint.h"
+#include "cli/input/mux_options.h"
 #include "cli/input/options.h"
+#include "cli/input/serve_options.h"
 #include "cli/os/console.h"
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
+#include "cli/output/print.h"
+#include "cli/output/text_line.h"
 #include "endpoint/dial.h"
 #include "endpoint/offload.h"
 #include "relay/pair.h"
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
-#include "uvrelay/version.h"
 
 typedef struct program {
   uvr_options options;
@@ -24,19 +27,25 @@ typedef struct program {
   int status;
 } program;
 
+/* Writes a line to standard error. Names in the text may have been given by others. */
 static void say(const char *text)
 {
-  (void)fprintf(stderr, "uvrelay: %s\n", text);
+  uvr_text_line line = {.text = NULL};
+  uvr_text_line_add(&line, "uvrelay: ");
+  uvr_text_line_text(&line, text);
+  uvr_text_line_add(&line, "\n");
+  if (!line.failed) {
+    (void)fwrite(line.text, 1, line.length, stderr);
+  }
+  uvr_text_line_clear(&line);
 }
 
 static void say_error(const uvrelay_error_t *error, const uvr_options *options)
 {
   const char *hint = uvr_hint(error, options);
-  if (hint != NULL) {
-    (void)fprintf(stderr, "uvrelay: %s: %s\n", error->text, hint);
-  } else {
-    say(error->text);
-  }
+  char text[UVRELAY_ERROR_TEXT_SIZE + 128];
+  (void)snprintf(text, sizeof(text), "%s%s%s", error->text, hint != NULL ? ": " : "", hint != NULL ? hint : "");
+  say(text);
 }
 
 static void write_log(void *user, const char *line)
@@ -136,6 +145,26 @@ static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_er
   return code != 0 ? code : uvr_address_parse(text, options->assuan ? UVR_ADDRESS_ASSUAN_PATH : 0, out, error);
 }
 
+static int refuse_usage(const char *text)
+{
+  say(text);
+  (void)fputs(uvr_options_usage(), stderr);
+  return 2;
+}
+
+/* uvrelay help, and uvrelay help with the word that follows. */
+static int help(int argc, char **argv)
+{
+  const char *topic = argc > 2 ? argv[2] : "";
+  if (argc > 3 || (*topic != '\0' && strcmp(topic, "serve") != 0 && strcmp(topic, "mux") != 0)) {
+    return refuse_usage(
+        "there is help on serve and on mux only: write uvrelay help, uvrelay help serve or uvrelay help mux");
+  }
+  return uvr_print(strcmp(topic, "serve") == 0 ? uvr_serve_usage()
+                   : strcmp(topic, "mux") == 0 ? uvr_mux_usage()
+                                               : uvr_options_usage());
+}
+
 int uvr_cli_main(int argc, char **argv)
 {
   program p = {.status = 0};
@@ -147,17 +176,20 @@ int uvr_cli_main(int argc, char **argv)
   if (argc > 1 && strcmp(argv[1], "mux") == 0) {
     return uvr_cli_mux(argc - 1, argv + 1);
   }
+  /* No TARGET is one of these words. */
+  if (argc > 1 && (strcmp(argv[1], "help") == 0 || (argc == 2 && strcmp(argv[1], "/?") == 0))) {
+    return help(argc, argv);
+  }
+  if (argc == 2 && strcmp(argv[1], "version") == 0) {
+    return uvr_print_version();
+  }
   switch (uvr_options_parse(argc, argv, &p.options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:
-    (void)fputs(uvr_options_usage(), stdout);
-    return fflush(stdout) == 0 ? 0 : 1;
+    return uvr_print(uvr_options_usage());
   case UVR_OPTIONS_SHOW_VERSION:
-    (void)printf("uvrelay %s (libuv %s)\n", UVRELAY_VERSION, uv_version_string());
-    return fflush(stdout) == 0 ? 0 : 1;
+    return uvr_print_version();
   case UVR_OPTIONS_WRONG_USAGE:
-    say(error.text);
-    (void)fputs(uvr_options_usage(), stderr);
-    return 2;
+    return refuse_usage(error.text);
   case UVR_OPTIONS_RUN:
     break;
   }

@@ -20,6 +20,7 @@
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/log.h"
+#include "cli/output/print.h"
 #include "stream/stdio_os.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
@@ -215,8 +216,9 @@ int uvr_cli_mux(int argc, char **argv)
   uvr_mux_action action = uvr_mux_options_parse(argc, argv, &self->options, &error);
   uvr_log_init(&self->log, false, self->options.verbose);
   if (action == UVR_MUX_SHOW_HELP) {
-    (void)fputs(uvr_mux_usage(), stdout);
-    self->status = fflush(stdout) == 0 ? 0 : 1;
+    self->status = uvr_print(uvr_mux_usage());
+  } else if (action == UVR_MUX_SHOW_VERSION) {
+    self->status = uvr_print_version();
   } else if (action == UVR_MUX_WRONG_USAGE) {
     fail(self, 2, &error);
   } else if (uv_guess_handle(0) == UV_TTY) {

@@ -27,6 +27,7 @@
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/log.h"
+#include "cli/output/print.h"
 #include "uvrelay.h"
 
 enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
@@ -438,8 +439,9 @@ int uvr_cli_serve(int argc, char **argv)
   uvr_log_init(&self->log, self->options.json, self->options.verbose);
   self->config.options.size = sizeof(self->config.options);
   if (action == UVR_SERVE_SHOW_HELP) {
-    (void)fputs(uvr_serve_usage(), stdout);
-    self->status = fflush(stdout) == 0 ? 0 : 1;
+    self->status = uvr_print(uvr_serve_usage());
+  } else if (action == UVR_SERVE_SHOW_VERSION) {
+    self->status = uvr_print_version();
   } else if (action == UVR_SERVE_WRONG_USAGE) {
     (void)refuse(self, 2, NULL, &error);
   } else {

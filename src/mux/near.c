@@ -56,14 +56,14 @@ static int code_of(const char *name, size_t length)
   return UV_UNKNOWN;
 }
 
-/* Whether a text of the far end is valid UTF-8 without control characters, so that it can be shown as it is. */
+/* Whether a text of the far end is valid UTF-8 without hidden characters, so that it can be shown as it is. */
 static bool is_plain(const char *text)
 {
   uint32_t point = 0;
   size_t length = 1;
   while (*text != '\0' && length > 0) {
     length = uvr_utf8_next(text, &point);
-    length = length > 0 && uvr_is_control(point) ? 0 : length;
+    length = length > 0 && uvr_is_hidden(point) ? 0 : length;
     text += length;
   }
   return *text == '\0';

@@ -637,6 +637,10 @@ static void test_quote(void **state)
       {"\xC3\xA4", "\"\xC3\xA4\""},
       {"\xC2\x9B", "\"\\xc2\\x9b\""},
       {"\xFF\xC3", "\"\\xff\\xc3\""},
+      {"a\xE2\x80\xAE"
+       "b",
+       "\"a\\xe2\\x80\\xaeb\""},
+      {"\xE2\x81\xA6\xF3\xA0\x80\x81\xE2\x80\x8D", "\"\\xe2\\x81\\xa6\\xf3\\xa0\\x80\\x81\\xe2\\x80\\x8d\""},
       {"\xF0\x9F\x98", "\"\\xf0\\x9f\\x98\""},
   };
   char quoted[UVR_QUOTED_SIZE];

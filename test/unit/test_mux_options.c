@@ -36,6 +36,7 @@ static const struct right {
 } right[] = {
     {{NULL}, {0}},
     {{"-v"}, {.verbose = true}},
+    {{"--verbose"}, {.verbose = true}},
     {{"-v", "--v=false", "--"}, {0}},
     {{"--window-total=128K"}, {.window_total = 131072}},
     {{"--window-total", "1G", "--window-total=2M"}, {.window_total = 2097152}},
@@ -70,7 +71,8 @@ static const struct wrong {
 } wrong[] = {
     {{"unix:///x"}, {"\"unix:///x\": mux takes no target"}},
     {{"-v", "--", "-v"}, {"\"-v\": mux takes no target"}},
-    {{"--colour"}, {"unknown flag \"--colour\"", "the flags of mux are --allow, --window-total, -v and --help"}},
+    {{"--colour"},
+     {"unknown flag \"--colour\"", "the flags of mux are --allow, --window-total, -v, --version and --help"}},
     {{"--alow=x"}, {"did you mean --allow?"}},
     {{"--allow"}, {"--allow lacks its value: write --allow=PATTERN"}},
     {{"--allow="}, {"--allow has no pattern"}},
@@ -86,6 +88,8 @@ static const struct wrong {
     {{"--allow=assuan://C:/x"}, {"assuan:///PATH"}},
     {{"--allow=\\\\.\\pipe\\x"}, {"//./pipe/NAME"}},
     {{"--window-total=x"}, {"bad value \"x\" for --window-total"}},
+    {{"help", "me"}, {"\"help\": mux takes no target"}},
+    {{"-V"}, {"did you mean -v? (--version shows the version)"}},
     {{"-v=2"}, {"bad value in \"-v=2\""}},
 };
 

@@ -247,6 +247,10 @@ static void test_odd_text(void **state)
       {"\"\\/", "\"\\/", "\\\"\\\\/"},
       {"\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80"},
       {"\xC2\x85\x7F", "??", "\\u0085\\u007f"},
+      {"\xE2\x80\xAE"
+       "a\xE2\x80\xA8\xF3\xA0\x81\x81\xC2\xAD\xEF\xBB\xBF",
+       "\\xe2\\x80\\xaea\\xe2\\x80\\xa8\\xf3\\xa0\\x81\\x81\\xc2\\xad\\xef\\xbb\\xbf",
+       "\\u202ea\\u2028\\udb40\\udc41\\u00ad\\ufeff"},
       {"\xFF"
        "a\xC3",
        "?a?", "\\ufffda\\ufffd"},

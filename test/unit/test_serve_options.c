@@ -33,7 +33,10 @@ static uvr_serve_action parse(const char *const args[], uvr_serve_options *out, 
   if (action == UVR_SERVE_RUN && out->route_count > 0) {
     /* They are argv's end; what they point to is looked at here, while it lives. */
     assert_ptr_equal(out->routes + out->route_count, argv + argc);
-    assert_string_equal(out->routes[out->route_count - 1], args[argc - 2]);
+    int last = argc - 2; /* an argument that is the last route, if it is no flag */
+    if (args[last][0] != '-' && (last == 0 || args[last - 1][0] != '-')) {
+      assert_string_equal(out->routes[out->route_count - 1], args[last]);
+    }
     out->routes = NULL;
   }
   return action;
@@ -46,6 +49,11 @@ static const struct right {
     {{R}, {.drain_ms = 5000, .route_count = 1}},
     {{R, R, "x", ""}, {.drain_ms = 5000, .route_count = 4}},
     {{"-v", R}, {.verbose = true, .drain_ms = 5000, .route_count = 1}},
+    {{"--verbose", R}, {.verbose = true, .drain_ms = 5000, .route_count = 1}},
+    {{R, "-v"}, {.verbose = true, .drain_ms = 5000, .route_count = 1}},
+    {{R, "--drain", "7", R, "-v", "--", R, R}, {.verbose = true, .drain_ms = 7000, .route_count = 4}},
+    {{R, "--via", "--", R, "--json"}, {.via = "--", .json = true, .drain_ms = 5000, .route_count = 2}},
+    {{"help", R}, {.drain_ms = 5000, .route_count = 2}},
     {{"--json", "--allow-remote", R}, {.json = true, .allow_remote = true, .drain_ms = 5000, .route_count = 1}},
     {{"--json", "--json=false", R}, {.drain_ms = 5000, .route_count = 1}},
     {{"--drain=0", R}, {.drain_ms = 0, .route_count = 1}},
@@ -108,8 +116,12 @@ static const struct wrong {
     {{NULL}, {"no route is given", "LISTEN=TARGET", "--config=FILE"}},
     {{"-v"}, {"no route is given"}},
     {{"--", "-v"}, {"\"-v\" stands where a route is wanted"}},
-    {{R, "-v"}, {"\"-v\" stands where a route is wanted", "before the routes"}},
-    {{"--config=a", R, "--json"}, {"\"--json\""}},
+    {{R, "--", "-v"}, {"\"-v\" stands where a route is wanted", "before the --"}},
+    {{R, "--jsn"}, {"did you mean --json?"}},
+    {{R, "--drain"}, {"--drain lacks its value"}},
+    {{R, "--json=x", R}, {"bad value in \"--json=x\""}},
+    {{"-V", R}, {"did you mean -v? (--version shows the version)"}},
+    {{"-v", "--", "--version"}, {"stands where a route is wanted"}},
     {{"--config"}, {"--config lacks its value: write --config=FILE"}},
     {{"--config=", R}, {"--config names no file"}},
     {{"--drain"}, {"--drain lacks its value"}},
@@ -173,6 +185,21 @@ static void test_json_is_kept(void **state)
   const char *const args[] = {"--json", "--colour=red", NULL};
   assert_int_equal(parse(args, &out, NULL), UVR_SERVE_WRONG_USAGE);
   assert_true(out.json);
+}
+
+/* Routes keep their order, wherever the flags are. */
+static void test_order(void **state)
+{
+  (void)state;
+  char *argv[] = {(char *)"serve",  (char *)"a", (char *)"-v", (char *)"b", (char *)"--drain", (char *)"1",
+                  (char *)"--json", (char *)"c", (char *)"--", (char *)"d", (char *)"e",       NULL};
+  uvr_serve_options out;
+  assert_int_equal(uvr_serve_options_parse((int)COUNT(argv) - 1, argv, &out, NULL), UVR_SERVE_RUN);
+  assert_int_equal(out.route_count, 5);
+  for (int i = 0; i < 5; i++) {
+    assert_int_equal(out.routes[i][0], 'a' + i);
+  }
+  assert_true(out.verbose && out.json && out.drain_ms == 1000);
 }
 
 static void test_many_configs(void **state)
@@ -317,8 +344,9 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_right),        cmocka_unit_test(test_wrong), cmocka_unit_test(test_json_is_kept),
-      cmocka_unit_test(test_many_configs), cmocka_unit_test(test_help),  cmocka_unit_test(test_apply),
-      cmocka_unit_test(test_names),        cmocka_unit_test(test_usage), cmocka_unit_test(test_random),
+      cmocka_unit_test(test_many_configs), cmocka_unit_test(test_order), cmocka_unit_test(test_help),
+      cmocka_unit_test(test_apply),        cmocka_unit_test(test_names), cmocka_unit_test(test_usage),
+      cmocka_unit_test(test_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

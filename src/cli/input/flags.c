@@ -104,6 +104,9 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
     return REFUSE_FLAG(self, "unknown flag %s: flags can't be joined, write -%c -%c", quoted, name.text[0],
                        name.text[1]);
   }
+  if (name.length == 1 && *name.text == 'V') { /* which is the version elsewhere */
+    return REFUSE_FLAG(self, "unknown flag %s: did you mean -v? (--version shows the version)", quoted);
+  }
   if (meant != NULL) {
     return REFUSE_FLAG(self, "unknown flag %s: did you mean %s%s?", quoted, strlen(meant) > 2 ? "--" : "-", meant);
   }
@@ -150,6 +153,7 @@ uvr_flags_step uvr_flags_next(uvr_flags *self, uvr_parsed_flag *out)
   }
   const char *argument = self->argv[self->next++];
   if (strcmp(argument, "--") == 0) {
+    self->ended = true;
     return UVR_FLAGS_LAST;
   }
   const char *text = argument + (argument[1] == '-' ? 2 : 1);

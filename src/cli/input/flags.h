@@ -28,6 +28,7 @@ typedef struct uvr_flags {
   int argc;
   char *const *argv;
   int next;
+  bool ended;             /* a "--" has ended the flags */
   uvrelay_error_t *error; /* may be NULL */
 } uvr_flags;
 

@@ -12,7 +12,7 @@
 #include "cli/input/flags.h"
 #include "cli/input/window.h"
 
-typedef enum mux_flag_id { MUX_ALLOW, MUX_WINDOW_TOTAL, MUX_VERBOSE, MUX_HELP } mux_flag_id;
+typedef enum mux_flag_id { MUX_ALLOW, MUX_WINDOW_TOTAL, MUX_VERBOSE, MUX_VERSION, MUX_HELP } mux_flag_id;
 
 static const uvr_flag mux_flags[] = {
     {"allow", MUX_ALLOW, UVR_FLAG_VALUE, "--allow=PATTERN, such as --allow='//./pipe/docker*'"},
@@ -20,6 +20,8 @@ static const uvr_flag mux_flags[] = {
     {"v", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", MUX_HELP, UVR_FLAG_ALONE, NULL},
     {"h", MUX_HELP, UVR_FLAG_ALONE, NULL},
+    {"version", MUX_VERSION, UVR_FLAG_ALONE, NULL},
+    {"verbose", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
 
 #define MUX_FLAG_COUNT (sizeof(mux_flags) / sizeof(mux_flags[0]))
@@ -96,7 +98,7 @@ uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_optio
 {
   uvr_flags self = {.table = mux_flags,
                     .count = MUX_FLAG_COUNT,
-                    .all = "the flags of mux are --allow, --window-total, -v and --help",
+                    .all = "the flags of mux are --allow, --window-total, -v, --version and --help",
                     .argc = argc,
                     .argv = argv,
                     .next = 1,
@@ -109,9 +111,15 @@ uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_optio
     if (flag.id == MUX_HELP) {
       return UVR_MUX_SHOW_HELP;
     }
+    if (flag.id == MUX_VERSION) {
+      return UVR_MUX_SHOW_VERSION;
+    }
     if (!set_option(out, &flag, error)) {
       return UVR_MUX_WRONG_USAGE;
     }
+  }
+  if (argc == 2 && strcmp(argv[1], "help") == 0) {
+    return UVR_MUX_SHOW_HELP;
   }
   if (step == UVR_FLAGS_LAST && self.next < argc) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
@@ -136,6 +144,8 @@ const char *uvr_mux_usage(void)
          "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"
          "                        passed on, for all connections together (64M)\n"
          "  -v                    say on standard error what happens\n"
+         "  --verbose             the same as -v\n"
+         "  --version             show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "Exit status: 0 after the end of standard input, 1 after a failure, 2 for wrong\n"

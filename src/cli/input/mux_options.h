@@ -22,12 +22,14 @@ typedef struct uvr_mux_options {
 
 typedef enum uvr_mux_action {
   UVR_MUX_RUN,
-  UVR_MUX_SHOW_HELP,  /* the usage to standard output, exit 0 */
-  UVR_MUX_WRONG_USAGE /* the error to standard error, exit 2 */
+  UVR_MUX_SHOW_HELP,   /* the usage to standard output, exit 0 */
+  UVR_MUX_WRONG_USAGE, /* the error to standard error, exit 2 */
+  UVR_MUX_SHOW_VERSION /* the version to standard output, exit 0 */
 } uvr_mux_action;
 
 /* Parses the command line; argv[0], "mux", is skipped. With UVR_MUX_WRONG_USAGE *error (which may be NULL) says what is
- * wrong, with code UV_EINVAL; otherwise it is not touched. --help takes effect at once. */
+ * wrong, with code UV_EINVAL; otherwise it is not touched. --help, --version and the
+ * word help alone take effect at once. */
 uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_options *out, uvrelay_error_t *error);
 
 /* The usage: lines of at most 80 columns, the last one with its newline. */

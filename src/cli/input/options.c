@@ -39,6 +39,7 @@ static const uvr_flag flags[] = {
     {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
     {"help", FLAG_HELP, UVR_FLAG_ALONE, NULL},
     {"h", FLAG_HELP, UVR_FLAG_ALONE, NULL},
+    {"verbose", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
 
 #define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
@@ -154,6 +155,7 @@ const char *uvr_options_usage(void)
   return "Usage: uvrelay [flags] TARGET\n"
          "       uvrelay serve [flags] LISTEN=TARGET...  (see uvrelay serve --help)\n"
          "       uvrelay mux [flags]                      (see uvrelay mux --help)\n"
+         "       uvrelay help [serve | mux]\n"
          "\n"
          "Relays standard input and output to TARGET.\n"
          "\n"
@@ -180,6 +182,7 @@ const char *uvr_options_usage(void)
          "  -a                    TARGET is the path of a libassuan socket file\n"
          "  -bg                   hide the console window\n"
          "  -v                    say on standard error what happens\n"
+         "  --verbose             the same as -v\n"
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"
          "                        delegation\n"

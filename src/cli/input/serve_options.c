@@ -26,6 +26,7 @@ typedef enum serve_flag_id {
   SERVE_WINDOW_TOTAL,
   SERVE_JSON,
   SERVE_VERBOSE,
+  SERVE_VERSION,
   SERVE_HELP
 } serve_flag_id;
 
@@ -49,12 +50,14 @@ static const uvr_flag serve_flags[] = {
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
     {"h", SERVE_HELP, UVR_FLAG_ALONE, NULL},
+    {"version", SERVE_VERSION, UVR_FLAG_ALONE, NULL},
+    {"verbose", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
 
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --config, "      \
-  "--allow-remote, --drain, --via, --eager, --window-total, --status, --json, -v and --help"
+  "--allow-remote, --drain, --via, --eager, --window-total, --status, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -123,27 +126,33 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvre
   }
 }
 
-static bool parse_routes(const uvr_flags *self, uvr_serve_options *out)
+/* Parses all flags. Those behind a route count as well, until a "--". Sets *count to how many routes there are, which
+ * are argv's first arguments then: each is moved over flags that were parsed before it. */
+static uvr_serve_action parse_arguments(uvr_flags *self, uvr_serve_options *out, char *argv[], int *count)
 {
-  char quoted[UVR_QUOTED_SIZE];
-  int count = self->argc - self->next;
-  if (count <= 0 && out->config_count == 0) {
-    return REFUSE_SERVE(self->error, "no route is given: write " ROUTE_EXAMPLE ", or --config=FILE");
-  }
-  for (int i = self->next; i < self->argc; i++) {
-    if (uvr_looks_like_flag(self->argv[i])) {
-      return REFUSE_SERVE(self->error, "%s stands where a route is wanted: flags must stand before the routes",
-                          uvr_quote(quoted, self->argv[i]));
+  uvr_parsed_flag flag;
+  for (*count = 0;;) {
+    uvr_flags_step step = self->ended ? UVR_FLAGS_LAST : uvr_flags_next(self, &flag);
+    if (step == UVR_FLAGS_WRONG || (step == UVR_FLAGS_LAST && self->next >= self->argc)) {
+      return step == UVR_FLAGS_WRONG ? UVR_SERVE_WRONG_USAGE : UVR_SERVE_RUN;
+    }
+    if (step == UVR_FLAGS_LAST && uvr_looks_like_flag(self->argv[self->next])) {
+      char quoted[UVR_QUOTED_SIZE];
+      (void)REFUSE_SERVE(self->error, "%s stands where a route is wanted: flags must stand before the --",
+                         uvr_quote(quoted, self->argv[self->next]));
+      return UVR_SERVE_WRONG_USAGE;
+    }
+    if (step == UVR_FLAGS_LAST) {
+      argv[++*count] = argv[self->next++];
+    } else if (flag.id == SERVE_HELP || flag.id == SERVE_VERSION) {
+      return flag.id == SERVE_HELP ? UVR_SERVE_SHOW_HELP : UVR_SERVE_SHOW_VERSION;
+    } else if (!set_option(out, &flag, self->error)) {
+      return UVR_SERVE_WRONG_USAGE;
     }
   }
-  if (count > 0) {
-    out->routes = self->argv + self->next;
-    out->route_count = count;
-  }
-  return true;
 }
 
-uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve_options *out, uvrelay_error_t *error)
+uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_options *out, uvrelay_error_t *error)
 {
   uvr_flags self = {.table = serve_flags,
                     .count = SERVE_FLAG_COUNT,
@@ -152,18 +161,24 @@ uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve
                     .argv = argv,
                     .next = 1,
                     .error = error};
-  uvr_parsed_flag flag;
-  uvr_flags_step step;
+  int count = 0;
   *out = (uvr_serve_options){.drain_ms = DEFAULT_DRAIN_MS};
-  while ((step = uvr_flags_next(&self, &flag)) == UVR_FLAGS_FOUND) {
-    if (flag.id == SERVE_HELP) {
-      return UVR_SERVE_SHOW_HELP;
-    }
-    if (!set_option(out, &flag, error)) {
-      return UVR_SERVE_WRONG_USAGE;
-    }
+  uvr_serve_action action = parse_arguments(&self, out, argv, &count);
+  if (action != UVR_SERVE_RUN) {
+    return action;
   }
-  return step == UVR_FLAGS_LAST && parse_routes(&self, out) ? UVR_SERVE_RUN : UVR_SERVE_WRONG_USAGE;
+  if (count == 1 && argc == 2 && strcmp(argv[1], "help") == 0) {
+    return UVR_SERVE_SHOW_HELP;
+  }
+  if (count == 0 && out->config_count == 0) {
+    (void)REFUSE_SERVE(error, "no route is given: write " ROUTE_EXAMPLE ", or --config=FILE");
+    return UVR_SERVE_WRONG_USAGE;
+  }
+  if (count > 0) {
+    out->routes = memmove(argv + argc - count, argv + 1, (size_t)count * sizeof(*argv));
+    out->route_count = count;
+  }
+  return UVR_SERVE_RUN;
 }
 
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes)
@@ -217,7 +232,7 @@ const char *uvr_serve_usage(void)
          "                        default), marker (a zero-byte message to byte pipes,\n"
          "                        too) or none\n"
          "\n"
-         "Flags, which stand before the routes:\n"
+         "Flags:\n"
          "  --config=FILE         read more routes from FILE, - being standard input: a\n"
          "                        LISTEN=TARGET a line, or NAME=VALUE for all of them; #\n"
          "                        begins a comment, $NAME in an address is a variable;\n"
@@ -233,6 +248,8 @@ const char *uvr_serve_usage(void)
          "  --status=SECONDS      print the table of routes that often\n"
          "  --json                log and status as one JSON object a line\n"
          "  -v                    say on standard error what happens\n"
+         "  --verbose             the same as -v\n"
+         "  --version             show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "SIGINT, SIGTERM, SIGHUP, Ctrl-C and Ctrl-Break stop it, a second one at once.\n"

@@ -37,19 +37,22 @@ typedef struct uvr_serve_options {
   const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each a good value or NULL */
   const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in the order given */
   unsigned config_count;
-  char *const *routes; /* the arguments behind the flags, not parsed here */
+  char *const *routes; /* the arguments that are no flags, not parsed here */
   int route_count;     /* may be 0 if there is a config */
 } uvr_serve_options;
 
 typedef enum uvr_serve_action {
   UVR_SERVE_RUN,
-  UVR_SERVE_SHOW_HELP,  /* the usage to standard output, exit 0 */
-  UVR_SERVE_WRONG_USAGE /* the error to standard error, exit 2 */
+  UVR_SERVE_SHOW_HELP,   /* the usage to standard output, exit 0 */
+  UVR_SERVE_WRONG_USAGE, /* the error to standard error, exit 2 */
+  UVR_SERVE_SHOW_VERSION /* the version to standard output, exit 0 */
 } uvr_serve_action;
 
-/* Parses the command line; argv[0], "serve", is skipped. With UVR_SERVE_WRONG_USAGE *error (which may be NULL) says
- * what is wrong, with code UV_EINVAL; otherwise it is not touched. --help takes effect at once. */
-uvr_serve_action uvr_serve_options_parse(int argc, char *const argv[], uvr_serve_options *out, uvrelay_error_t *error);
+/* Parses the command line; argv[0], "serve", is skipped. Flags may stand before and behind routes, until a "--"; argv
+ * is reordered, so that all routes are next to each other. With UVR_SERVE_WRONG_USAGE *error (which may be NULL) says
+ * what is wrong, with code UV_EINVAL; otherwise it is not touched. --help, --version and the word help alone take
+ * effect at once. */
+uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_options *out, uvrelay_error_t *error);
 
 /* Sets the options of all routes that were given as flags. */
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes);

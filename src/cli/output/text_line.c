@@ -44,14 +44,17 @@ void uvr_text_line_text(uvr_text_line *self, const char *text)
 {
   while (*text != '\0') {
     uint32_t point = 0;
+    char escaped[UVR_ESCAPED_SIZE];
     size_t length = uvr_utf8_next(text, &point);
-    if (length == 0) {
+    if (length == 0 || uvr_is_control(point)) {
       uvr_text_line_bytes(self, "?", 1);
-      text++;
+      text += length == 0 ? 1 : length;
       continue;
     }
-    uvr_text_line_bytes(self, uvr_is_control(point) ? "?" : text, uvr_is_control(point) ? 1 : length);
-    text += length;
+    for (const char *end = text + length; text < end;) {
+      size_t size = uvr_escape_next(&text, escaped);
+      uvr_text_line_bytes(self, escaped, size);
+    }
   }
 }
 
@@ -64,7 +67,10 @@ void uvr_text_line_string(uvr_text_line *self, const char *text)
     if (length == 0) {
       uvr_text_line_add(self, "\\ufffd");
       length = 1;
-    } else if (uvr_is_control(point)) {
+    } else if (uvr_is_hidden(point) && point > 0xFFFF) {
+      uint32_t rest = point - 0x10000;
+      uvr_text_line_add(self, "\\u%04x\\u%04x", (unsigned)(0xD800 + (rest >> 10)), (unsigned)(0xDC00 + (rest & 0x3FF)));
+    } else if (uvr_is_hidden(point)) {
       uvr_text_line_add(self, "\\u%04x", (unsigned)point);
     } else {
       if (point == '"' || point == '\\') {

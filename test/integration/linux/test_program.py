@@ -323,3 +323,38 @@ def test_a_terminal_left_non_blocking(tmp_path):
     assert (process.returncode, out, err) == (0, b"HELLO\n", b"")
     os.close(master)
     os.close(terminal)
+
+
+# What it prints when it is asked.
+
+ASKED = [["--help"], ["--version"], ["help"], ["help", "serve"], ["help", "mux"], ["version"], ["serve", "--help"],
+         ["serve", "help"], ["serve", "--version"], ["mux", "--help"], ["mux", "help"], ["mux", "--version"]]
+
+
+@pytest.mark.parametrize("args", ASKED, ids=" ".join)
+def test_what_it_is_asked_for(args):
+    code, out, err = run(*args)
+    start = b"uvrelay " if "ersion" in args[-1] else b"Usage: uvrelay " + (
+        b"serve" if "serve" in args else b"mux" if "mux" in args else b"[flags]")
+    assert (code, err) == (0, "") and out.startswith(start), (out, err)
+
+
+@pytest.mark.parametrize("args", ASKED, ids=" ".join)
+def test_an_answer_that_cannot_be_written(args):
+    with open("/dev/full", "wb") as full:
+        code, _, err = run(*args, stdout=full)
+    assert (code, err) == (1, "uvrelay: cannot write to standard output: No space left on device\n")
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", PROGRAM, *args], stderr=subprocess.PIPE, text=True,
+                            check=False, timeout=SOON)
+    assert (closed.returncode, closed.stderr) == (1, "uvrelay: cannot write to standard output: Bad file descriptor\n")
+
+
+@pytest.mark.parametrize("args", [["help", "me"], ["help", "serve", "mux"]], ids=" ".join)
+def test_there_is_no_such_help(args):
+    code, out, err = run(*args)
+    assert (code, out) == (2, b"") and "write uvrelay help" in err.splitlines()[0]
+
+
+def test_a_name_that_does_not_show_is_escaped():
+    _, _, err = run("-v", "unix:///nonexistent/\u202egnp.exe\u200b")
+    assert "unix:///nonexistent/\\xe2\\x80\\xaegnp.exe\\xe2\\x80\\x8b" in err and err.isascii(), err

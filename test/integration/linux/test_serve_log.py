@@ -2,13 +2,34 @@
 
 import contextlib
 import datetime
+import json
 import os
 import re
+import signal
 import time
 
 import pytest
 from programs import SOON
 from serving import EchoServer, Serve, Target, ask, connect, ends, listens, receive_exactly, vanish, wait_for
+
+
+HIDDEN = "\u00ad\u200b\u200f\u202e\u2028\u2029\u2066\u2069\ufeff\U000e0041"
+
+
+@pytest.mark.parametrize("json_too", [False, True])
+def test_what_does_not_show_in_names_is_escaped(path, json_too):
+    """Nor what changes how the names around it show."""
+    front, target = f"unix://{path}{HIDDEN}", f"unix://{path}{HIDDEN}target"
+    with Serve(*(["--json"] if json_too else []), f"{front}={target}") as serve:
+        connect(front).close()
+        serve.send_signal(signal.SIGUSR1)
+        wait_for(lambda: "ENOENT" in serve.stderr and "last error" in serve.stderr or '"status"' in serve.stderr, "all")
+        serve.stop()
+        assert not set(HIDDEN) & set(serve.stderr), serve.stderr
+        if json_too:
+            assert {json.loads(line).get("listen", front) for line in serve.stderr.splitlines()} == {front}
+        else:
+            assert "\\xe2\\x80\\xae" in serve.stderr
 
 
 def test_silence_is_what_success_sounds_like(path, back):
