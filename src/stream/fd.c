@@ -1,9 +1,10 @@
 /* Blocking descriptors as streams.
  *
- * Happy path: a read or a write is one uv_fs_t at the current position (offset -1); a short write is continued. A read
- * of no bytes is the end of input.
+ * Happy path: a read or a write is one job of libuv's pool, at the current position (offset -1); a short write is
+ * continued. A read of no bytes is the end of input.
  *
- * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. */
+ * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. Where another process has
+ * made the descriptor non-blocking it stays so, and a call that would have to wait (UV_EAGAIN) waits in the job. */
 #include "stream/fd.h"
 
 #include "stream/stdio_os.h"
@@ -11,19 +12,17 @@
 typedef struct stream_fd {
   uvr_stream base;
   uv_file fd;
-  uv_fs_t request;      /* reading or writing: each stream does only one of them */
+  uv_work_t job;        /* reading or writing: each stream does only one of them */
+  ssize_t result;       /* of the job */
   uvr_buffer *incoming; /* being read into */
   const char *source;   /* being written */
   size_t source_length;
-  size_t written;
   uv_async_t closed; /* never sent: its close callback comes later, from the loop */
   bool busy;
   bool closing;
   uv_mutex_t mutex;
   bool writing; /* under the mutex: a write is inside the system */
 } stream_fd;
-
-static void write_more(stream_fd *s);
 
 static void on_closed(uv_handle_t *handle)
 {
@@ -105,13 +104,46 @@ static void finish_write(stream_fd *s, ssize_t result)
   s->base.on_write(s->base.write_user, outcome, outcome == UVR_DONE ? NULL : &error);
 }
 
+/* The calls that block. */
+
+static ssize_t read_now(const stream_fd *s, uvr_buffer *buffer)
+{
+  ssize_t result;
+  while (true) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
+    result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+    if (result != UV_EAGAIN) {
+      return result;
+    }
+    uvr_stdio_wait(s->fd, false);
+  }
+}
+
+/* Writes everything. Returns what the last call has returned. */
+static ssize_t write_now(stream_fd *s, const char *data, size_t length)
+{
+  ssize_t result = 1;
+  set_writing(s, true);
+  for (size_t done = 0; done < length && (result > 0 || result == UV_EAGAIN);) {
+    uv_fs_t request;
+    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(length - done));
+    result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
+    uv_fs_req_cleanup(&request);
+    if (result == UV_EAGAIN) {
+      uvr_stdio_wait(s->fd, true);
+    }
+    done += result > 0 ? (size_t)result : 0;
+  }
+  set_writing(s, false);
+  return result;
+}
+
 uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   stream_fd *s = (stream_fd *)stream;
-  uv_fs_t request;
-  uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
-  int result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
-  uv_fs_req_cleanup(&request);
+  ssize_t result = read_now(s, buffer);
   buffer->length = result > 0 ? (size_t)result : 0;
   return describe_read(s, result, error);
 }
@@ -119,51 +151,46 @@ uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_e
 uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
 {
   stream_fd *s = (stream_fd *)stream;
-  int result = 1;
-  set_writing(s, true);
-  for (size_t done = 0; done < length && result > 0; done += result > 0 ? (size_t)result : 0) {
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(length - done));
-    result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
-  }
-  set_writing(s, false);
-  return describe_write(s, result, error);
+  return describe_write(s, write_now(s, data, length), error);
 }
 
-static void on_read(uv_fs_t *request)
+/* The same as jobs. */
+
+static void read_job(uv_work_t *job)
 {
-  stream_fd *s = request->data;
-  ssize_t result = request->result;
-  uv_fs_req_cleanup(request);
+  stream_fd *s = job->data;
+  s->result = read_now(s, s->incoming);
+}
+
+static void after_read(uv_work_t *job, int code)
+{
+  stream_fd *s = job->data;
+  (void)code; /* the job is never cancelled */
   s->busy = false;
   if (s->closing) {
     uvr_buffer_put(&s->base.context->buffers, s->incoming);
     finish_close(s);
     return;
   }
-  finish_read(s, result);
+  finish_read(s, s->result);
 }
 
-static void on_write(uv_fs_t *request)
+static void write_job(uv_work_t *job)
 {
-  stream_fd *s = request->data;
-  ssize_t result = request->result;
-  uv_fs_req_cleanup(request);
-  set_writing(s, false);
+  stream_fd *s = job->data;
+  s->result = write_now(s, s->source, s->source_length);
+}
+
+static void after_write(uv_work_t *job, int code)
+{
+  stream_fd *s = job->data;
+  (void)code; /* the job is never cancelled */
   s->busy = false;
   if (s->closing) {
     finish_close(s);
     return;
   }
-  if (result > 0) {
-    s->written += (size_t)result;
-    if (s->written < s->source_length) {
-      write_more(s);
-      return;
-    }
-  }
-  finish_write(s, result);
+  finish_write(s, s->result);
 }
 
 static void stream_read(uvr_stream *stream)
@@ -174,24 +201,10 @@ static void stream_read(uvr_stream *stream)
     finish_read(s, UV_ENOMEM);
     return;
   }
-  uv_buf_t buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
-  int code = uv_fs_read(s->base.context->loop, &s->request, s->fd, &buf, 1, -1, on_read);
+  int code = uv_queue_work(s->base.context->loop, &s->job, read_job, after_read);
   s->busy = code == 0;
   if (code != 0) {
     finish_read(s, code);
-  }
-}
-
-static void write_more(stream_fd *s)
-{
-  size_t left = s->source_length - s->written;
-  uv_buf_t buf = uv_buf_init((char *)s->source + s->written, (unsigned)left);
-  set_writing(s, true);
-  int code = uv_fs_write(s->base.context->loop, &s->request, s->fd, &buf, 1, -1, on_write);
-  s->busy = code == 0;
-  if (code != 0) {
-    set_writing(s, false);
-    finish_write(s, code);
   }
 }
 
@@ -200,8 +213,11 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   stream_fd *s = (stream_fd *)stream;
   s->source = data;
   s->source_length = length;
-  s->written = 0;
-  write_more(s);
+  int code = uv_queue_work(s->base.context->loop, &s->job, write_job, after_write);
+  s->busy = code == 0;
+  if (code != 0) {
+    finish_write(s, code);
+  }
 }
 
 static void stream_close(uvr_stream *stream, uvr_close_how how)
@@ -235,7 +251,7 @@ int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_st
   }
   uv_unref((uv_handle_t *)&s->closed);
   s->closed.data = s;
-  s->request.data = s;
+  s->job.data = s;
   s->base.ops = &ops;
   s->base.context = context;
   s->base.name = name;

@@ -1,7 +1,12 @@
 /* Standard input and output as one stream.
  *
- * Happy path: each of the two is a stream of the kind that its descriptor allows: libuv's where libuv can open it,
- * otherwise one of blocking calls on the thread pool. Half-close shuts down a socket's output and closes any other.
+ * Happy path: each of the two is a stream of the kind that its descriptor allows: a handle of libuv's for a pipe, a
+ * socket with calls that say each time that they must not block, and for everything else, blocking calls on the thread
+ * pool. Half-close shuts down a socket's output and closes any other.
+ *
+ * Other processes may share the open files, as the commands of a shell share its standard output. So neither O_NONBLOCK
+ * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
+ * is not possible, it is used by blocking calls.
  *
  * Ways to fail: an input whose writer leaves, in whatever way, has ended. That the reader of the output has left is
  * noticed even while nothing is written, by looking from time to time, as no system reports it. A socket whose peer has
@@ -11,13 +16,13 @@
 
 #include "stream/fd.h"
 #include "stream/npipe.h"
+#include "stream/socket.h"
 #include "stream/stdio_os.h"
 #include "stream/uv.h"
 
 typedef struct half {
   uv_file fd;
   uvr_stdio_kind kind;
-  int state;          /* for uvr_stdio_restore */
   uvr_stream *stream; /* NULL: closed */
 } half;
 
@@ -29,11 +34,6 @@ typedef struct stream_stdio {
   unsigned open_halves;
   uv_timer_t look;
 } stream_stdio;
-
-static bool is_socket(uvr_stdio_kind kind)
-{
-  return kind == UVR_STDIO_SOCKET || kind == UVR_STDIO_TCP;
-}
 
 /* A writer that has left, in whatever way, has ended the input. The output may still be open. */
 static uvr_outcome input_outcome(uvr_outcome outcome, const uvrelay_error_t *error)
@@ -98,7 +98,6 @@ static void close_half(stream_stdio *s, half *h)
   if (h->stream != NULL) {
     uvr_stream *stream = h->stream;
     h->stream = NULL;
-    uvr_stdio_restore(h->fd, h->state);
     uvr_stream_close(stream, UVR_CLOSE_NOW, on_half_closed, s);
   }
 }
@@ -109,7 +108,7 @@ static void stdio_shutdown(uvr_stream *stream)
   (void)uv_timer_stop(&s->look);
   if (s->output.stream == NULL) {
     s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
-  } else if (is_socket(s->output.kind)) {
+  } else if (s->output.kind == UVR_STDIO_SOCKET) {
     uvr_stream_shutdown(s->output.stream, s->base.on_shutdown, s->base.shutdown_user);
   } else {
     close_half(s, &s->output);
@@ -121,7 +120,7 @@ static void on_look(uv_timer_t *timer)
   stream_stdio *s = timer->data;
   bool gone = s->output.kind == UVR_STDIO_BLOCKING ? uvr_stream_fd_reader_gone(s->output.stream)
                                                    : uvr_stdio_reader_gone(s->output.fd);
-  if (!gone || (is_socket(s->output.kind) && uvr_stdio_has_input(s->output.fd))) {
+  if (!gone || (s->output.kind == UVR_STDIO_SOCKET && uvr_stdio_has_input(s->output.fd))) {
     return;
   }
   (void)uv_timer_stop(timer);
@@ -182,15 +181,14 @@ static void close_unused(uv_file fd)
   }
 }
 
-static int open_uv(stream_stdio *s, half *h, const char *name)
+static int open_pipe(stream_stdio *s, half *h, const char *name)
 {
-  int code = uvr_stream_uv_new(s->base.context, h->kind == UVR_STDIO_TCP ? UV_TCP : UV_NAMED_PIPE, name, &h->stream);
-  if (code != 0) {
-    return code;
+  if (!uvr_stdio_unshare(&h->fd)) {
+    h->kind = UVR_STDIO_BLOCKING;
+    return uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
   }
-  uv_stream_t *handle = uvr_stream_uv_handle(h->stream);
-  return h->kind == UVR_STDIO_TCP ? uv_tcp_open((uv_tcp_t *)handle, (uv_os_sock_t)h->fd)
-                                  : uv_pipe_open((uv_pipe_t *)handle, h->fd);
+  int code = uvr_stream_uv_new(s->base.context, UV_NAMED_PIPE, name, &h->stream);
+  return code != 0 ? code : uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(h->stream), h->fd);
 }
 
 static int open_half(stream_stdio *s, half *h, const char *name)
@@ -201,16 +199,16 @@ static int open_half(stream_stdio *s, half *h, const char *name)
   case UVR_STDIO_CLOSED:
     break;
   case UVR_STDIO_BLOCKING:
-    uvr_stdio_set_blocking(h->fd);
     code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
     break;
   case UVR_STDIO_NPIPE:
     code = uvr_npipe_stream(s->base.context, uv_get_osfhandle(h->fd), name, &h->stream, NULL);
     break;
   case UVR_STDIO_PIPE:
+    code = open_pipe(s, h, name);
+    break;
   case UVR_STDIO_SOCKET:
-  case UVR_STDIO_TCP:
-    code = open_uv(s, h, name);
+    code = uvr_stream_socket_new(s->base.context, h->fd, h == &s->input, name, &h->stream);
     break;
   }
   s->open_halves += h->stream != NULL ? 1U : 0U;
@@ -243,9 +241,8 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.can_half_close = true;
   (void)uv_timer_init(context->loop, &s->look);
   s->look.data = s;
-  /* Both states are read before either is opened, as the two may share one open file. */
-  s->input = (half){.fd = input, .state = uvr_stdio_state(input)};
-  s->output = (half){.fd = output, .state = uvr_stdio_state(output)};
+  s->input.fd = input;
+  s->output.fd = output;
   int code = open_half(s, &s->input, "standard input");
   if (code == 0) {
     code = open_half(s, &s->output, "standard output");
@@ -259,6 +256,6 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
   s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
-  s->base.ends_when_lost = !is_socket(s->output.kind);
+  s->base.ends_when_lost = s->output.kind != UVR_STDIO_SOCKET;
   return 0;
 }

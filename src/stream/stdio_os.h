@@ -10,20 +10,20 @@ typedef enum uvr_stdio_kind {
   UVR_STDIO_CLOSED,   /* not open */
   UVR_STDIO_BLOCKING, /* files, consoles, anonymous Windows pipes, and whatever is unknown */
   UVR_STDIO_PIPE,     /* a uv_pipe_t can open it; its half-close is to close it */
-  UVR_STDIO_SOCKET,   /* a uv_pipe_t can open it; its half-close is a shutdown */
-  UVR_STDIO_NPIPE,    /* a Windows pipe that only uvr_npipe_stream can read */
-  UVR_STDIO_TCP       /* a uv_tcp_t can open it */
+  UVR_STDIO_SOCKET,   /* its half-close is a shutdown; not on Windows */
+  UVR_STDIO_NPIPE     /* a Windows pipe that only uvr_npipe_stream can read */
 } uvr_stdio_kind;
 
 uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
 
-/* Returns and restores the state of a descriptor (O_NONBLOCK) that libuv changes by opening it. Other processes may
- * share that state. */
-int uvr_stdio_state(uv_file fd);
-void uvr_stdio_restore(uv_file fd, int state);
+/* Prepares a pipe for uv_pipe_open(), which makes it non-blocking: replaces *fd by another descriptor of the same pipe
+ * whose state no other process shares, and closes the old one. Returns false if that is not possible. Then the pipe
+ * must be used by calls that may block. */
+bool uvr_stdio_unshare(uv_file *fd);
 
-/* Makes a descriptor blocking. */
-void uvr_stdio_set_blocking(uv_file fd);
+/* Waits until the descriptor can be read from, or written to, without waiting. Another process may be quicker, so that
+ * this must be repeated. For a descriptor that is non-blocking. */
+void uvr_stdio_wait(uv_file fd, bool to_write);
 
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,37 +13,47 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   if (fcntl(fd, F_GETFL) == -1) {
     return UVR_STDIO_CLOSED;
   }
-  switch (uv_guess_handle(fd)) {
-  case UV_NAMED_PIPE: {
-    struct stat status;
-    return fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) ? UVR_STDIO_SOCKET : UVR_STDIO_PIPE;
-  }
-  case UV_TCP:
-    return UVR_STDIO_TCP;
-  default:
+  struct stat status;
+  if (fstat(fd, &status) != 0) {
     return UVR_STDIO_BLOCKING;
   }
+  return S_ISFIFO(status.st_mode) ? UVR_STDIO_PIPE : S_ISSOCK(status.st_mode) ? UVR_STDIO_SOCKET : UVR_STDIO_BLOCKING;
 }
 
-/* libuv makes what it opens non-blocking, which affects every process that shares the open file. */
-int uvr_stdio_state(uv_file fd)
+static bool has_hung_up(uv_file fd)
 {
-  return fcntl(fd, F_GETFL);
+  struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+  return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & POLLHUP) != 0;
 }
 
-void uvr_stdio_restore(uv_file fd, int state)
+/* O_NONBLOCK belongs to the open file, which every process that has inherited it shares. Opening the pipe once more
+ * makes another open file. This may fail: /proc may be missing, the pipe may be another user's, or a pipe to write to
+ * may have no reader any more. A pipe that is already non-blocking is not changed by libuv.
+ *
+ * A pipe with a name whose writers have left before it is opened again does not show that they have: a read of the old
+ * descriptor does. */
+bool uvr_stdio_unshare(uv_file *fd)
 {
-  if (state != -1) {
-    (void)fcntl(fd, F_SETFL, state);
+  char path[32];
+  int flags = fcntl(*fd, F_GETFL);
+  (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+  int own = (flags & O_DIRECT) == 0 ? open(path, (flags & O_ACCMODE) | O_NONBLOCK | O_CLOEXEC) : -1;
+  if (own < 0) {
+    return (flags & O_NONBLOCK) != 0;
   }
+  if (has_hung_up(*fd) && !has_hung_up(own)) {
+    (void)close(own);
+    return false;
+  }
+  (void)close(*fd);
+  *fd = own;
+  return true;
 }
 
-void uvr_stdio_set_blocking(uv_file fd)
+void uvr_stdio_wait(uv_file fd, bool to_write)
 {
-  int flags = fcntl(fd, F_GETFL);
-  if (flags != -1 && (flags & O_NONBLOCK) != 0) {
-    (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-  }
+  struct pollfd poll_fd = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
+  (void)poll(&poll_fd, 1, -1);
 }
 
 bool uvr_stdio_has_input(uv_file fd)

@@ -7,6 +7,8 @@
 
 #include "base/file_query_win.h"
 
+enum { AGAIN_MS = 10 };
+
 static HANDLE handle_of(uv_file fd)
 {
   return (HANDLE)_get_osfhandle(fd);
@@ -35,21 +37,17 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   return fixed ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
 }
 
-int uvr_stdio_state(uv_file fd)
+bool uvr_stdio_unshare(uv_file *fd)
 {
   (void)fd;
-  return -1;
+  return true;
 }
 
-void uvr_stdio_restore(uv_file fd, int state)
+void uvr_stdio_wait(uv_file fd, bool to_write)
 {
   (void)fd;
-  (void)state;
-}
-
-void uvr_stdio_set_blocking(uv_file fd)
-{
-  (void)fd;
+  (void)to_write;
+  Sleep(AGAIN_MS);
 }
 
 bool uvr_stdio_has_input(uv_file fd)

@@ -9,10 +9,13 @@ import hashlib
 import os
 import random
 import re
+import shutil
+import signal
 import socket
 import subprocess
 import threading
 import time
+import tty
 
 import pytest
 
@@ -242,13 +245,134 @@ def test_closed_descriptors(tmp_path):
         assert process.returncode == 1 and b"writing to standard output failed" in process.stderr
 
 
-def test_a_shared_descriptor_is_left_as_it_was(tmp_path):
-    reader, writer = os.pipe()
-    with server(lambda connection: connection.sendall(b"bye"), socket.AF_UNIX, str(tmp_path / "s")) as address:
-        assert start("-ep", address, stdin=reader).wait(SOON) == 0
-    assert not fcntl.fcntl(reader, fcntl.F_GETFL) & os.O_NONBLOCK
-    os.close(reader)
+# What it shares with other processes.
+
+
+def make_pipes(tmp_path):
+    """Standard input and output for a program, and our ends of them: to write to, to read from."""
+    (stdin, feed), (drain, stdout) = os.pipe(), os.pipe()
+    return stdin, stdout, feed, drain
+
+
+def make_fifos(tmp_path):
+    os.mkfifo(tmp_path / "in")
+    os.mkfifo(tmp_path / "out")
+    both = [os.open(tmp_path / name, os.O_RDWR) for name in ("in", "out")]
+    ends = [os.open(tmp_path / name, mode) for name, mode in
+            (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("in", os.O_WRONLY), ("out", os.O_RDONLY))]
+    for one in both:
+        os.close(one)
+    return ends
+
+
+def make_socket(tmp_path):
+    ours, theirs = socket.socketpair()
+    given, kept = theirs.detach(), ours.detach()
+    return given, os.dup(given), kept, os.dup(kept)
+
+
+def make_terminal(tmp_path):
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    return slave, os.dup(slave), master, os.dup(master)
+
+
+shares = pytest.mark.parametrize("make", [make_pipes, make_fifos, make_socket, make_terminal])
+
+
+def flags(*given):
+    return [fcntl.fcntl(fd, fcntl.F_GETFL) for fd in given]
+
+
+def read_all(fd, size):
+    data = b""
+    while len(data) < size and (more := os.read(fd, size - len(data))):
+        data += more
+    return data
+
+
+@shares
+@pytest.mark.parametrize("nonblocking", [False, True])
+@pytest.mark.parametrize("end", ["itself", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_it_shares_is_left_as_it_is(tmp_path, make, nonblocking, end):
+    """At no time has anybody reason to notice: not while it relays, not while it is stopped, not when it has ended."""
+    stdin, stdout, feed, drain = make(tmp_path)
+    for fd in (stdin, stdout):
+        os.set_blocking(fd, not nonblocking)
+    before, met, over = flags(stdin, stdout), threading.Event(), threading.Event()
+
+    def serve(connection):
+        connection.sendall(connection.recv(5).upper())
+        met.set()
+        assert over.wait(SOON)
+
+    with server(serve, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        process = start("-ei", address, stdin=stdin, stdout=stdout)
+        os.write(feed, b"hello")
+        assert read_all(drain, 5) == b"HELLO"
+        assert flags(stdin, stdout) == before
+        process.send_signal(signal.SIGTSTP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        assert flags(stdin, stdout) == before
+        process.send_signal(signal.SIGCONT)
+        if end == "itself":
+            over.set()
+        else:
+            process.send_signal(end)
+        process.wait(SOON)
+        assert flags(stdin, stdout) == before
+        over.set()
+    for fd in (stdin, stdout, feed, drain):
+        os.close(fd)
+
+
+@shares
+def test_another_program_writes_to_its_output(tmp_path, make):
+    """More than fits at once, as with `(uvrelay ... & make) | less`: the writer waits for the reader, and loses nothing."""
+    stdin, stdout, feed, drain = make(tmp_path)
+    size, over, got = 1_000_000, threading.Event(), []
+    with server(lambda connection: over.wait(SOON), socket.AF_UNIX, str(tmp_path / "s")) as address:
+        process = start("-ei", "-v", address, stdin=stdin, stdout=stdout)
+        assert any(b"connected" in process.stderr.readline() for _ in range(2))
+        with subprocess.Popen(["head", "-c", str(size), "/dev/zero"], stdout=stdout) as other:
+            time.sleep(0.1)  # it fills what there is
+            reader = threading.Thread(target=lambda: got.append(read_all(drain, size)))
+            reader.start()
+            assert other.wait(SOON) == 0
+            reader.join(SOON)
+        assert len(got[0]) == size
+        over.set()
+        process.communicate(timeout=SOON)
+    for fd in (stdin, stdout, feed, drain):
+        os.close(fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize("args", [[], ["-ei"]])
+def test_pipes_that_another_user_has_made(tmp_path, args):
+    """As with `su`: they cannot be opened once more."""
+    data = random.Random(4).randbytes(1_000_000)
+    program = tmp_path / "uvrelay"
+    shutil.copy(PROGRAM, program)
+    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        directory.chmod(0o755)
+    with server(lambda c: c.sendall(receive_all(c)) if not args else receive_all(c), socket.AF_INET) as address:
+        process = subprocess.run([program, *args, address], user=65534, input=data, capture_output=True, timeout=SOON)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert process.stdout == (b"" if args else data)
+
+
+def test_a_named_pipe_whose_writer_has_left(tmp_path):
+    os.mkfifo(tmp_path / "in")
+    reader = os.open(tmp_path / "in", os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(tmp_path / "in", os.O_WRONLY)
+    os.set_blocking(reader, True)
+    os.write(writer, b"left")
     os.close(writer)
+    with server(upper, socket.AF_UNIX, str(tmp_path / "s")) as address:
+        process = start(address, stdin=reader)
+        os.close(reader)
+        assert process.communicate(timeout=SOON) == (b"LEFT", b"")
 
 
 @pytest.mark.sanitized

@@ -1,6 +1,6 @@
-/* Standard input and output on Unix, of every kind: pipes, one socket or two, files, /dev/null, a terminal, closed
- * ones. Bytes, the half-close that a reader sees at once, a reader that goes away, O_NONBLOCK as it was before, and
- * every descriptor closed in the end. */
+/* Standard input and output on Unix, of every kind: pipes, with a name or another user's, too, one socket or two,
+ * files, /dev/null, a terminal, closed ones. Bytes, the half-close that a reader sees at once, a reader that goes away,
+ * O_NONBLOCK that stays as it is, and every descriptor closed in the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,7 +23,15 @@
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
 
-enum { LONG_BYTES = 1000000, TURNS_MAX = 12, LOOK_MS = 50, LOOKS_MS = 140, CLOSED_FD = 900, FDS_MAX = 1024 };
+enum {
+  LONG_BYTES = 1000000,
+  TURNS_MAX = 12,
+  LOOK_MS = 50,
+  LOOKS_MS = 140,
+  CLOSED_FD = 900,
+  NOBODY = 65534,
+  FDS_MAX = 1024
+};
 
 /* stream.h: an error comes with UVR_GONE and UVR_FAILED, and with nothing else. */
 #define ASSERT_ERROR(outcome, error) assert_int_equal((error) != NULL, (outcome) == UVR_GONE || (outcome) == UVR_FAILED)
@@ -434,37 +444,211 @@ static void test_reader_gone_while_writing(void **state)
   }
 }
 
-/* Other processes share our descriptors' open files: O_NONBLOCK must be as it was, at the latest when the stream is
- * closed, and for the output when it is half-closed. */
-static void test_nonblock_restored(void **state)
+/* Named pipes, as a shell opens them for `< input > output`. */
+static void use_fifos(bench *b)
+{
+  scratch files;
+  char in[SCRATCH_PATH_MAX];
+  char out[SCRATCH_PATH_MAX];
+  scratch_init(&files);
+  assert_int_equal(mkfifo(scratch_path(&files, "in", in), 0600), 0);
+  assert_int_equal(mkfifo(scratch_path(&files, "out", out), 0600), 0);
+  int both[] = {open(in, O_RDWR | O_CLOEXEC), open(out, O_RDWR | O_CLOEXEC)}; /* so that no other open waits */
+  b->input = open(in, O_RDONLY | O_CLOEXEC);
+  b->feed = open(in, O_WRONLY | O_CLOEXEC);
+  b->output = open(out, O_WRONLY | O_CLOEXEC);
+  b->drain = open(out, O_RDONLY | O_CLOEXEC);
+  assert_true(b->input >= 0 && b->feed >= 0 && b->output >= 0 && b->drain >= 0);
+  (void)close(both[0]);
+  (void)close(both[1]);
+  scratch_clear(&files);
+}
+
+/* Sockets that keep messages, one for each direction. */
+static void use_messages(bench *b)
+{
+  int in[2];
+  int out[2];
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, in), 0);
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, out), 0);
+  b->input = in[0];
+  b->feed = in[1];
+  b->output = out[0];
+  b->drain = out[1];
+}
+
+static const use_cb shared_uses[] = {use_pipes, use_socket, use_fifos, use_messages};
+enum { SHARED_USES = sizeof(shared_uses) / sizeof(shared_uses[0]) };
+
+/* What other processes see of an open file that they share with us. */
+typedef struct shared {
+  int fd;
+  int flags;
+} shared;
+
+static shared share(int fd, bool nonblocking)
+{
+  shared s = {.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+  assert_true(s.fd >= 0);
+  assert_int_equal(fcntl(s.fd, F_SETFL, fcntl(s.fd, F_GETFL) | (nonblocking ? O_NONBLOCK : 0)), 0);
+  s.flags = fcntl(s.fd, F_GETFL);
+  return s;
+}
+
+static void assert_unchanged(const shared *s)
+{
+  assert_int_equal(fcntl(s->fd, F_GETFL), s->flags);
+}
+
+/* Begins reading, and writes until nothing more fits. */
+static void be_busy(bench *b)
+{
+  uvr_stream_read(b->stream, on_read, b);
+  do {
+    begin_write(b, 1, 0, UVR_BUFFER_LARGE / 2);
+    rig_turns(&b->r, 3);
+  } while (b->wrote && b->write_outcome == UVR_DONE);
+  assert_false(b->wrote);
+}
+
+/* O_NONBLOCK belongs to the open file, which other processes share. It is never set, and never cleared either: not
+ * while the stream is open, not by a half-close, not by closing it. */
+static void test_nonblock_is_never_changed(void **state)
 {
   (void)state;
-  for (unsigned i = 0; i < 2; i++) {
-    for (unsigned was = 0; was < 2; was++) {
-      for (unsigned half = 0; half < 2; half++) {
-        bench b;
-        bench_init(&b);
-        uses[i](&b);
-        int in = dup(b.input);
-        int out = dup(b.output);
-        int flag = was == 1 ? O_NONBLOCK : 0;
-        assert_int_equal(fcntl(in, F_SETFL, fcntl(in, F_GETFL) | flag), 0);
-        assert_int_equal(fcntl(out, F_SETFL, fcntl(out, F_GETFL) | flag), 0);
-        open_stream(&b);
-        if (half == 1) {
-          shut_down(&b);
-          if (i == 0) {
-            assert_int_equal(fcntl(out, F_GETFL) & O_NONBLOCK, flag);
-          }
-        }
-        close_stream(&b);
-        assert_true(rig_run_until(&b.r, &b.closed));
-        assert_int_equal(fcntl(in, F_GETFL) & O_NONBLOCK, flag);
-        assert_int_equal(fcntl(out, F_GETFL) & O_NONBLOCK, flag);
-        assert_int_equal(close(in), 0);
-        assert_int_equal(close(out), 0);
-        bench_clear(&b);
+  for (unsigned i = 0; i < SHARED_USES; i++) {
+    for (unsigned was = 0; was < 4; was++) {
+      bench b;
+      bench_init(&b);
+      shared_uses[i](&b);
+      shared in = share(b.input, (was & 1U) != 0);
+      shared out = share(b.output, (was & 2U) != 0);
+      in.flags = fcntl(in.fd, F_GETFL); /* a socket may be both */
+      open_stream(&b);
+      assert_unchanged(&in);
+      assert_unchanged(&out);
+      be_busy(&b);
+      assert_unchanged(&in);
+      assert_unchanged(&out);
+      (void)close(out.fd); /* it would keep the output open */
+      char bytes[UVR_BUFFER_LARGE];
+      for (unsigned ms = 0; !b.wrote; ms++) {
+        assert_in_range(ms, 0, RIG_SOON_MS);
+        (void)drain_now(b.drain, bytes, sizeof(bytes));
+        rig_turns(&b.r, 1);
       }
+      shut_down(&b);
+      assert_unchanged(&in);
+      assert_int_equal(write(b.feed, "x", 1), 1);
+      assert_true(rig_run_until(&b.r, &b.got));
+      close_stream(&b);
+      assert_unchanged(&in);
+      assert_true(rig_run_until(&b.r, &b.closed));
+      assert_unchanged(&in);
+      (void)close(in.fd);
+      bench_clear(&b);
+    }
+  }
+}
+
+/* Opens the stream without the right to open its pipes once more, as when another user has made them. */
+static void open_without_rights(bench *b)
+{
+  uid_t user = geteuid();
+  assert_int_equal(fchmod(b->input, 0), 0);
+  assert_int_equal(fchmod(b->output, 0), 0);
+  assert_true(user != 0 || seteuid(NOBODY) == 0);
+  open_stream(b);
+  assert_true(user != 0 || seteuid(user) == 0);
+}
+
+/* Such pipes are used as they are. */
+static void test_pipes_of_another_user(void **state)
+{
+  (void)state;
+  for (unsigned was = 0; was < 2; was++) {
+    bench b;
+    char bytes[UVR_BUFFER_LARGE];
+    bench_init(&b);
+    use_pipes(&b);
+    shared in = share(b.input, was == 1);
+    shared out = share(b.output, was == 1);
+    open_without_rights(&b);
+    uvr_stream_watch(b.stream, on_lost, &b);
+    uvr_stream_read(b.stream, on_read, &b);
+    rig_run_ms(&b.r, LOOKS_MS);
+    assert_int_equal(write(b.feed, "some", 4), 4);
+    assert_true(rig_run_until(&b.r, &b.got));
+    assert_int_equal(b.size, 4);
+    be_busy(&b);
+    assert_unchanged(&in);
+    assert_unchanged(&out);
+    (void)close(out.fd);
+    for (unsigned ms = 0; !b.wrote; ms++) {
+      assert_in_range(ms, 0, RIG_SOON_MS);
+      (void)drain_now(b.drain, bytes, sizeof(bytes));
+      rig_run_ms(&b.r, 1);
+    }
+    shut_down(&b);
+    while (drain_now(b.drain, bytes, sizeof(bytes)) > 0) {
+    }
+    assert_int_equal(drain_now(b.drain, bytes, sizeof(bytes)), 0); /* its end */
+    b.got = false;
+    close_ours(&b.feed);
+    assert_true(rig_run_until(&b.r, &b.got));
+    assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+    assert_unchanged(&in);
+    (void)close(in.fd);
+    assert_false(b.lost);
+    bench_clear(&b);
+  }
+}
+
+/* A pipe to write to that has no reader any more cannot be opened once more. */
+static void test_reader_gone_before(void **state)
+{
+  (void)state;
+  for (unsigned fifo = 0; fifo < 2; fifo++) {
+    for (unsigned writes = 0; writes < 2; writes++) {
+      bench b;
+      bench_init(&b);
+      shared_uses[fifo * 2](&b);
+      close_ours(&b.drain);
+      open_stream(&b);
+      if (writes == 1) {
+        write_once(&b, 1, 0, 10);
+        assert_int_equal(b.write_outcome, UVR_GONE);
+        assert_int_equal(b.write_code, UV_EPIPE);
+      } else {
+        uvr_stream_watch(b.stream, on_lost, &b);
+        wait_lost(&b);
+      }
+      bench_clear(&b);
+    }
+  }
+}
+
+/* Nor does a named pipe, opened once more, show that its writers have left before. */
+static void test_writers_gone_before(void **state)
+{
+  (void)state;
+  for (unsigned fifo = 0; fifo < 2; fifo++) {
+    for (unsigned bytes = 0; bytes < 2; bytes++) {
+      bench b;
+      bench_init(&b);
+      shared_uses[fifo * 2](&b);
+      assert_int_equal(write(b.feed, "last", bytes * 4), bytes * 4);
+      close_ours(&b.feed);
+      open_stream(&b);
+      if (bytes == 1) {
+        read_once(&b);
+        assert_int_equal(b.size, 4);
+      }
+      read_once(&b);
+      assert_int_equal(b.read_outcome, UVR_END_OF_INPUT);
+      write_once(&b, 1, 0, 10);
+      assert_int_equal(b.write_outcome, UVR_DONE);
+      bench_clear(&b);
     }
   }
 }
@@ -612,6 +796,49 @@ static void test_terminal(void **state)
   rig_run_ms(&b.r, 50);
   assert_false(b.closed);
   assert_int_equal(write(master, "x\n", 2), 2);
+  bench_clear(&b);
+  assert_int_equal(close(master), 0);
+}
+
+/* A program that has died may have left the terminal non-blocking. It stays so, and nothing is lost. */
+static void test_nonblocking_terminal(void **state)
+{
+  (void)state;
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master == -1 || grantpt(master) != 0 || unlockpt(master) != 0) {
+    skip();
+  }
+  bench b;
+  struct termios mode;
+  char bytes[1000];
+  bench_init(&b);
+  b.input = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  assert_int_equal(tcgetattr(b.input, &mode), 0);
+  cfmakeraw(&mode);
+  assert_int_equal(tcsetattr(b.input, TCSANOW, &mode), 0);
+  b.output = fcntl(b.input, F_DUPFD_CLOEXEC, 3);
+  shared both = share(b.input, true);
+  open_stream(&b);
+  uvr_stream_read(b.stream, on_read, &b);
+  begin_write(&b, 1, 0, UVR_BUFFER_LARGE); /* more than a terminal holds */
+  rig_run_ms(&b.r, 50);
+  assert_false(b.got || b.wrote);
+  assert_int_equal(write(master, "typed", 5), 5);
+  assert_true(rig_run_until(&b.r, &b.got));
+  assert_int_equal(b.read_outcome, UVR_DONE);
+  assert_memory_equal(b.bytes, "typed", 5);
+  for (size_t seen = 0; seen < UVR_BUFFER_LARGE;) {
+    ssize_t count = read(master, bytes, sizeof(bytes));
+    assert_true(count > 0);
+    for (ssize_t n = 0; n < count; n++) {
+      assert_int_equal(bytes[n], rig_byte(1, seen + (size_t)n));
+    }
+    seen += (size_t)count;
+  }
+  assert_true(rig_run_until(&b.r, &b.wrote));
+  assert_int_equal(b.write_outcome, UVR_DONE);
+  assert_unchanged(&both);
+  (void)close(both.fd);
   bench_clear(&b);
   assert_int_equal(close(master), 0);
 }
@@ -767,12 +994,16 @@ int main(void)
       cmocka_unit_test(test_half_closed_socket_is_not_lost),
       cmocka_unit_test(test_socket_gone_leaves_input),
       cmocka_unit_test(test_reader_gone_while_writing),
-      cmocka_unit_test(test_nonblock_restored),
+      cmocka_unit_test(test_nonblock_is_never_changed),
+      cmocka_unit_test(test_pipes_of_another_user),
+      cmocka_unit_test(test_reader_gone_before),
+      cmocka_unit_test(test_writers_gone_before),
       cmocka_unit_test(test_files),
       cmocka_unit_test(test_null_device),
       cmocka_unit_test(test_full_device),
       cmocka_unit_test(test_closed),
       cmocka_unit_test(test_terminal),
+      cmocka_unit_test(test_nonblocking_terminal),
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_no_descriptor_left),
       cmocka_unit_test(test_no_descriptor_left_without_memory),
