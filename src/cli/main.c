@@ -1,6 +1,10 @@
 /* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. `uvrelay serve`
- * is in serve.c, `uvrelay mux` in mux.c. */
+ * is in serve.c, `uvrelay mux` in mux.c.
+ *
+ * With -v a thread writes all messages, so that the relay goes on while nobody reads them. Without it there is at most
+ * one message, at the end. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "address/expand.h"
@@ -12,6 +16,7 @@
 #include "cli/os/console.h"
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
+#include "cli/output/log_writer.h"
 #include "cli/output/print.h"
 #include "cli/output/text_line.h"
 #include "endpoint/dial.h"
@@ -20,45 +25,50 @@
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
 
+enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 2000 };
+
 typedef struct program {
   uvr_options options;
+  uvr_log_writer log;
   uv_loop_t loop;
   uvr_pair *pair; /* NULL: it has ended */
   int status;
 } program;
 
-/* Writes a line to standard error. Names in the text may have been given by others. */
-static void say(const char *text)
+/* Says a sentence, and behind a colon what to add to it, unless that is NULL. Names in it may have been given by
+ * others.
+ */
+static void say(program *p, const char *text, const char *more)
 {
   uvr_text_line line = {.text = NULL};
   uvr_text_line_add(&line, "uvrelay: ");
   uvr_text_line_text(&line, text);
+  if (more != NULL) {
+    uvr_text_line_add(&line, ": ");
+    uvr_text_line_text(&line, more);
+  }
   uvr_text_line_add(&line, "\n");
   if (!line.failed) {
-    (void)fwrite(line.text, 1, line.length, stderr);
+    uvr_log_writer_add(&p->log, line.text, line.length);
   }
   uvr_text_line_clear(&line);
 }
 
-static void say_error(const uvrelay_error_t *error, const uvr_options *options)
+static void say_error(program *p, const uvrelay_error_t *error)
 {
-  const char *hint = uvr_hint(error, options);
-  char text[UVRELAY_ERROR_TEXT_SIZE + 128];
-  (void)snprintf(text, sizeof(text), "%s%s%s", error->text, hint != NULL ? ": " : "", hint != NULL ? hint : "");
-  say(text);
+  say(p, error->text, uvr_hint(error, &p->options));
 }
 
 static void write_log(void *user, const char *line)
 {
-  (void)user;
-  say(line);
+  say(user, line, NULL);
 }
 
 static void on_end(void *user, const uvrelay_result_t *result)
 {
   program *p = user;
   if (result->error.code != 0) {
-    say_error(&result->error, &p->options);
+    say_error(p, &result->error);
     p->status = 1;
   }
   p->pair = NULL;
@@ -103,14 +113,12 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
   return 0;
 }
 
-static int relay(program *p, const uvr_address *address)
+static int run(program *p, const uvr_address *address)
 {
   uvr_context context;
   uvrelay_error_t error;
   const uvrelay_allocator_t memory = uvr_memory_default();
-  const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL};
-  uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
-  uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
+  const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL, .user = p};
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
     code = uvr_context_init(&context, &p->loop, &memory, &log);
@@ -127,7 +135,7 @@ static int relay(program *p, const uvr_address *address)
     code = start(p, &context, address, &error);
   }
   if (code != 0) {
-    say_error(&error, &p->options);
+    say_error(p, &error);
     return 1;
   }
   /* Runs until on_end stops it. The system then closes what is still open: a read of standard input on the thread pool
@@ -145,29 +153,40 @@ static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_er
   return code != 0 ? code : uvr_address_parse(text, options->assuan ? UVR_ADDRESS_ASSUAN_PATH : 0, out, error);
 }
 
-static int refuse_usage(const char *text)
+static int refuse_usage(program *p, const char *text)
 {
-  say(text);
+  say(p, text, NULL);
   (void)fputs(uvr_options_usage(), stderr);
   return 2;
 }
 
 /* uvrelay help, and uvrelay help with the word that follows. */
-static int help(int argc, char **argv)
+static int help(program *p, int argc, char **argv)
 {
   const char *topic = argc > 2 ? argv[2] : "";
   if (argc > 3 || (*topic != '\0' && strcmp(topic, "serve") != 0 && strcmp(topic, "mux") != 0)) {
     return refuse_usage(
-        "there is help on serve and on mux only: write uvrelay help, uvrelay help serve or uvrelay help mux");
+        p, "there is help on serve and on mux only: write uvrelay help, uvrelay help serve or uvrelay help mux");
   }
   return uvr_print(strcmp(topic, "serve") == 0 ? uvr_serve_usage()
                    : strcmp(topic, "mux") == 0 ? uvr_mux_usage()
                                                : uvr_options_usage());
 }
 
+static int relay(program *p, const uvr_address *address)
+{
+  uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
+  uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
+  if (p->options.verbose) {
+    uvr_log_writer_start(&p->log, STANDARD_ERROR);
+  }
+  int status = run(p, address);
+  uvr_log_writer_end(&p->log, LOG_PATIENCE_MS);
+  return status;
+}
+
 int uvr_cli_main(int argc, char **argv)
 {
-  program p = {.status = 0};
   uvrelay_error_t error;
   uvr_address address;
   if (argc > 1 && strcmp(argv[1], "serve") == 0) {
@@ -176,32 +195,36 @@ int uvr_cli_main(int argc, char **argv)
   if (argc > 1 && strcmp(argv[1], "mux") == 0) {
     return uvr_cli_mux(argc - 1, argv + 1);
   }
+  program *p = calloc(1, sizeof(*p)); /* never freed: threads may use it until the process ends */
+  if (p == NULL) {
+    (void)fputs("uvrelay: there is no memory\n", stderr);
+    return 1;
+  }
+  p->log.fd = STANDARD_ERROR;
   /* No TARGET is one of these words. */
   if (argc > 1 && (strcmp(argv[1], "help") == 0 || (argc == 2 && strcmp(argv[1], "/?") == 0))) {
-    return help(argc, argv);
+    return help(p, argc, argv);
   }
   if (argc == 2 && strcmp(argv[1], "version") == 0) {
     return uvr_print_version();
   }
-  switch (uvr_options_parse(argc, argv, &p.options, &error)) {
+  switch (uvr_options_parse(argc, argv, &p->options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:
     return uvr_print(uvr_options_usage());
   case UVR_OPTIONS_SHOW_VERSION:
     return uvr_print_version();
   case UVR_OPTIONS_WRONG_USAGE:
-    return refuse_usage(error.text);
+    return refuse_usage(p, error.text);
   case UVR_OPTIONS_RUN:
     break;
   }
-  if (parse_target(&p.options, &address, &error) != 0) {
-    say(error.text);
+  if (parse_target(&p->options, &address, &error) != 0) {
+    say(p, error.text, NULL);
     return 2;
   }
-  if (p.options.hide_console) {
-    const char *why_not = uvr_console_hide();
-    if (why_not != NULL) {
-      (void)fprintf(stderr, "uvrelay: warning: -bg: %s\n", why_not);
-    }
+  const char *why_not = p->options.hide_console ? uvr_console_hide() : NULL;
+  if (why_not != NULL) {
+    say(p, "warning: -bg", why_not);
   }
-  return relay(&p, &address);
+  return relay(p, &address);
 }

@@ -375,6 +375,53 @@ def test_a_named_pipe_whose_writer_has_left(tmp_path):
         assert process.communicate(timeout=SOON) == (b"LEFT", b"")
 
 
+# Its messages.
+
+
+def full_pipe():
+    """A pipe that holds all it can."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    size = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            size += os.write(writer, b"x" * 65536)
+    os.set_blocking(writer, True)
+    return reader, writer, size
+
+
+def test_nobody_reads_its_messages(kind):
+    """It relays, and ends when it has waited a while."""
+    data = random.Random(5).randbytes(1_000_000)
+    reader, writer, _ = full_pipe()
+    with server(lambda c: c.sendall(receive_all(c)), *kind) as address:
+        process = subprocess.run([PROGRAM, "-v", address], input=data, stdout=subprocess.PIPE, stderr=writer,
+                                 timeout=SOON)
+    assert (process.returncode, process.stdout) == (0, data)
+    os.close(reader)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+@pytest.mark.parametrize("nonblocking", [True, False])
+def test_messages_are_complete_when_they_are_read_late(tmp_path, verbose, nonblocking):
+    reader, writer, size = full_pipe()
+    os.set_blocking(writer, not nonblocking)
+    process = subprocess.Popen([PROGRAM, *(["-v"] if verbose else []), f"unix://{tmp_path}/none"],
+                               stdin=subprocess.DEVNULL, stderr=writer)
+    os.close(writer)
+    time.sleep(0.2)
+    assert process.poll() is None
+    text = b""
+    while more := os.read(reader, 65536):
+        text += more
+    assert process.wait(SOON) == 1
+    lines = text[size:].decode().splitlines()
+    assert len(lines) == (3 if verbose else 1) and all(line.startswith("uvrelay: ") for line in lines), lines
+    assert "-p" in lines[-1]
+    os.close(reader)
+
+
 @pytest.mark.sanitized
 @pytest.mark.parametrize("unread", [False, True])
 def test_a_client_that_vanishes_is_an_orderly_end(tmp_path, unread):
