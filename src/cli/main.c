@@ -131,6 +131,7 @@ static int run(program *p, const uvr_address *address)
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot start an event loop: %s",
                                uv_strerror(code));
   } else {
+    context.remote_files = p->options.allow_remote_files;
     context.threads = true; /* there is only one relay in this process */
     code = start(p, &context, address, &error);
   }

@@ -172,7 +172,7 @@ static int start_mux(program *self)
 static void run(program *self)
 {
   uvrelay_error_t error;
-  const uvrelay_options_t options = {.size = sizeof(options)};
+  const uvrelay_options_t options = {.size = sizeof(options), .allow_remote_files = self->options.allow_remote_files};
   int code = uv_loop_init(&self->loop);
   if (code == 0) {
     code = uvrelay_new(&self->relay, &self->loop, &options);

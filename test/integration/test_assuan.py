@@ -296,6 +296,12 @@ def test_files_of_other_computers(arguments):
     assert result.code == 1 and "another computer" in sentence and "--allow-remote-files" in sentence, sentence
 
 
+def test_files_of_other_computers_that_are_allowed():
+    result = run_relay("--allow-remote-files", "-a", r"\\localhost\uvrelay-none\S")
+    sentence = error_sentence(result.stderr)
+    assert result.code == 1 and "another computer" not in sentence and "socket file" in sentence, sentence
+
+
 @pytest.mark.parametrize("path", [r"\\?\C:\uvrelay\S", "/uvrelay/S"])
 def test_files_of_this_computer(path):
     assert "there is no socket file" in error_sentence(run_relay("-a", path).stderr)

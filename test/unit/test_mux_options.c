@@ -72,7 +72,7 @@ static const struct wrong {
     {{"unix:///x"}, {"\"unix:///x\": mux takes no target"}},
     {{"-v", "--", "-v"}, {"\"-v\": mux takes no target"}},
     {{"--colour"},
-     {"unknown flag \"--colour\"", "the flags of mux are --allow, --window-total, -v, --version and --help"}},
+     {"unknown flag \"--colour\"", "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help"}},
     {{"--alow=x"}, {"did you mean --allow?"}},
     {{"--allow"}, {"--allow lacks its value: write --allow=PATTERN"}},
     {{"--allow="}, {"--allow has no pattern"}},

@@ -12,10 +12,18 @@
 #include "cli/input/flags.h"
 #include "cli/input/window.h"
 
-typedef enum mux_flag_id { MUX_ALLOW, MUX_WINDOW_TOTAL, MUX_VERBOSE, MUX_VERSION, MUX_HELP } mux_flag_id;
+typedef enum mux_flag_id {
+  MUX_ALLOW,
+  MUX_REMOTE_FILES,
+  MUX_WINDOW_TOTAL,
+  MUX_VERBOSE,
+  MUX_VERSION,
+  MUX_HELP
+} mux_flag_id;
 
 static const uvr_flag mux_flags[] = {
     {"allow", MUX_ALLOW, UVR_FLAG_VALUE, "--allow=PATTERN, such as --allow='//./pipe/docker*'"},
+    {"allow-remote-files", MUX_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"window-total", MUX_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
     {"v", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", MUX_HELP, UVR_FLAG_ALONE, NULL},
@@ -88,6 +96,9 @@ static bool set_option(uvr_mux_options *out, const uvr_parsed_flag *flag, uvrela
     return add_pattern(out, flag->value, error);
   case MUX_WINDOW_TOTAL:
     return uvr_window_parse(flag->value, &out->window_total, error);
+  case MUX_REMOTE_FILES:
+    out->allow_remote_files = flag->on;
+    return true;
   default:
     out->verbose = flag->on;
     return true;
@@ -98,7 +109,8 @@ uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_optio
 {
   uvr_flags self = {.table = mux_flags,
                     .count = MUX_FLAG_COUNT,
-                    .all = "the flags of mux are --allow, --window-total, -v, --version and --help",
+                    .all =
+                        "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help",
                     .argc = argc,
                     .argv = argv,
                     .next = 1,
@@ -141,6 +153,8 @@ const char *uvr_mux_usage(void)
          "Flags:\n"
          "  --allow=PATTERN       connect only to addresses that this shell pattern\n"
          "                        matches, such as '//./pipe/docker*'; may be given again\n"
+         "  --allow-remote-files  assuan: may name a file of another computer, which\n"
+         "                        Windows sends your credentials then\n"
          "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"
          "                        passed on, for all connections together (64M)\n"
          "  -v                    say on standard error what happens\n"

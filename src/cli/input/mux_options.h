@@ -18,6 +18,7 @@ typedef struct uvr_mux_options {
   uint64_t window_total;                /* --window-total, in bytes; 0: the library's default */
   const char *allow[UVR_MUX_ALLOW_MAX]; /* --allow, in the order given */
   size_t allow_count;                   /* 0: all is allowed */
+  bool allow_remote_files;
 } uvr_mux_options;
 
 typedef enum uvr_mux_action {

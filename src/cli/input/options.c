@@ -21,6 +21,7 @@ typedef enum flag_id {
   FLAG_VERBOSE,
   FLAG_IMPERSONATION,
   FLAG_TIMEOUT,
+  FLAG_REMOTE_FILES,
   FLAG_VERSION,
   FLAG_HELP
 } flag_id;
@@ -35,6 +36,7 @@ static const uvr_flag flags[] = {
     {"v", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"impersonation", FLAG_IMPERSONATION, UVR_FLAG_VALUE,
      "--impersonation=LEVEL, a level being " UVR_IMPERSONATION_LEVELS},
+    {"allow-remote-files", FLAG_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"timeout", FLAG_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
     {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
     {"help", FLAG_HELP, UVR_FLAG_ALONE, NULL},
@@ -72,6 +74,8 @@ static bool *switch_of(uvr_options *out, int id, bool *version)
     return &out->hide_console;
   case FLAG_VERBOSE:
     return &out->verbose;
+  case FLAG_REMOTE_FILES:
+    return &out->allow_remote_files;
   default:
     return version;
   }
@@ -188,6 +192,8 @@ const char *uvr_options_usage(void)
          "                        delegation\n"
          "  --timeout=SECONDS     give up connecting after so long, such as 5, 0.5, 500ms,\n"
          "                        90s, 5m or 2h\n"
+         "  --allow-remote-files  a socket file may be on another computer, which Windows\n"
+         "                        sends your credentials then\n"
          "  --version             show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"

@@ -20,6 +20,7 @@ typedef struct uvr_options {
   bool assuan;            /* -a: TARGET is a libassuan socket file; parse it with UVR_ADDRESS_ASSUAN_PATH */
   bool hide_console;      /* -bg */
   bool verbose;           /* -v */
+  bool allow_remote_files;
   uvrelay_impersonation_t impersonation;
   uint32_t timeout_ms; /* for connecting; 0: not given */
   const char *target;  /* in argv; NULL unless the action is UVR_OPTIONS_RUN */

@@ -19,6 +19,7 @@
 typedef enum serve_flag_id {
   SERVE_CONFIG = UVR_SERVE_NAMES,
   SERVE_ALLOW_REMOTE,
+  SERVE_REMOTE_FILES,
   SERVE_DRAIN,
   SERVE_STATUS,
   SERVE_VIA,
@@ -41,6 +42,7 @@ static const uvr_flag serve_flags[] = {
     {"eof", UVR_SERVE_EOF, UVR_FLAG_VALUE, "--eof=auto, --eof=marker or --eof=none"},
     {"config", SERVE_CONFIG, UVR_FLAG_VALUE, "--config=FILE"},
     {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
+    {"allow-remote-files", SERVE_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"drain", SERVE_DRAIN, UVR_FLAG_VALUE, "--drain=SECONDS"},
     {"status", SERVE_STATUS, UVR_FLAG_VALUE, "--status=SECONDS"},
     {"via", SERVE_VIA, UVR_FLAG_VALUE, "--via=COMMAND, such as --via=\"uvrelay.exe mux\""},
@@ -57,7 +59,8 @@ static const uvr_flag serve_flags[] = {
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --config, "      \
-  "--allow-remote, --drain, --via, --eager, --window-total, --status, --json, -v, --version and --help"
+  "--allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, --json, -v, --version "    \
+  "and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -100,6 +103,9 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvre
   switch (flag->id) {
   case SERVE_CONFIG:
     return add_config(out, flag->value, error);
+  case SERVE_REMOTE_FILES:
+    out->allow_remote_files = flag->on;
+    return true;
   case SERVE_ALLOW_REMOTE:
     out->allow_remote = flag->on;
     return true;
@@ -238,6 +244,8 @@ const char *uvr_serve_usage(void)
          "                        begins a comment, $NAME in an address is a variable;\n"
          "                        may be given again\n"
          "  --allow-remote        TCP may listen for other computers, too\n"
+         "  --allow-remote-files  assuan: may name a file of another computer, which\n"
+         "                        Windows sends your credentials then\n"
          "  --drain=SECONDS       when stopped, let connections go on for so long (5)\n"
          "  --via=COMMAND         the far end: a command line, run without a shell, that\n"
          "                        speaks as uvrelay mux on its standard input and output\n"

@@ -29,6 +29,7 @@ typedef struct uvr_serve_options {
   bool verbose;                               /* -v */
   bool json;                                  /* --json */
   bool allow_remote;                          /* --allow-remote */
+  bool allow_remote_files;                    /* --allow-remote-files */
   uint64_t drain_ms;                          /* --drain; 0: connections are closed at once */
   uint64_t status_ms;                         /* --status; 0: only on SIGUSR1 */
   const char *via;                            /* --via, a command line that is not parsed here; NULL: not given */
