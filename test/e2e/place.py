@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-from programs import Process, setting, under_wine, unique_name, uvrelay_exe, windows_command, windows_path
+from programs import Process, setting, unique_name, uvrelay_exe, windows_command, windows_path
 
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
@@ -31,8 +31,9 @@ def recipe(name):
 
 
 def pipe_name(well_known):
-    """A pipe's well-known name, or another one where a real server may have it."""
-    return well_known if under_wine() else unique_name(well_known)
+    """The name of a pipe of the test's own, in place of a well-known one: other tests run at the same time, and a real
+    server may have it."""
+    return unique_name(well_known)
 
 
 def is_listening(path):

@@ -72,7 +72,8 @@ static const struct wrong {
     {{"unix:///x"}, {"\"unix:///x\": mux takes no target"}},
     {{"-v", "--", "-v"}, {"\"-v\": mux takes no target"}},
     {{"--colour"},
-     {"unknown flag \"--colour\"", "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help"}},
+     {"unknown flag \"--colour\"",
+      "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help"}},
     {{"--alow=x"}, {"did you mean --allow?"}},
     {{"--allow"}, {"--allow lacks its value: write --allow=PATTERN"}},
     {{"--allow="}, {"--allow has no pattern"}},
@@ -144,7 +145,7 @@ static void test_usage(void **state)
   const char *usage = uvr_mux_usage();
   for (size_t i = 0; i < MUX_FLAG_COUNT; i++) {
     char line[64];
-    (void)snprintf(line, sizeof(line), "\n  %s%s", strlen(mux_flags[i].name) > 2 ? "--" : "-", mux_flags[i].name);
+    (void)snprintf(line, sizeof(line), " %s%s", strlen(mux_flags[i].name) > 2 ? "--" : "-", mux_flags[i].name);
     if (strcmp(mux_flags[i].name, "h") != 0 && strstr(usage, line) == NULL) {
       fail_msg("the usage lacks the flag %s", mux_flags[i].name);
     }

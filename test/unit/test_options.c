@@ -357,7 +357,7 @@ static void test_usage(void **state)
   }
   for (size_t i = 0; i < FLAG_COUNT; i++) {
     char line[64];
-    (void)snprintf(line, sizeof(line), "\n  %s%s", strlen(flags[i].name) > 2 ? "--" : "-", flags[i].name);
+    (void)snprintf(line, sizeof(line), " %s%s", strlen(flags[i].name) > 2 ? "--" : "-", flags[i].name);
     if (strcmp(flags[i].name, "h") != 0 && strstr(usage, line) == NULL) {
       fail_msg("the usage lacks the flag %s", flags[i].name);
     }

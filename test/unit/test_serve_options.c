@@ -282,7 +282,7 @@ static void test_usage(void **state)
   const char *usage = uvr_serve_usage();
   for (size_t i = 0; i < SERVE_FLAG_COUNT; i++) {
     char line[64];
-    (void)snprintf(line, sizeof(line), "\n  %s%s", strlen(serve_flags[i].name) > 2 ? "--" : "-", serve_flags[i].name);
+    (void)snprintf(line, sizeof(line), " %s%s", strlen(serve_flags[i].name) > 2 ? "--" : "-", serve_flags[i].name);
     if (strcmp(serve_flags[i].name, "h") != 0 && strstr(usage, line) == NULL) {
       fail_msg("the usage lacks the flag %s", serve_flags[i].name);
     }
