@@ -518,3 +518,40 @@ def test_a_far_end_that_has_stopped_running_is_replaced(echo_pipe):
         assert time.monotonic() - begin < 15
         wait_for(lambda: not alive(far[0]), "it is gone")
         serve.wait_lines(r"far end: .* did not answer for 5 s.*")
+
+
+# ---- files that Windows does not start ----
+
+NO_PROGRAMS = {
+    "empty.exe": (b"", "it is empty"),
+    "uvrelay": (b"\x7fELF" + bytes(500), r'write "wsl.exe -e (/mnt/[a-z]/\S+/uvrelay|PATH) mux"'),
+    "linux.exe": (b"\x7fELF" + bytes(500), "it is for Linux"),
+    "noext": (lambda: open(uvrelay_exe(), "rb").read(), "rename it to noext.exe"),
+    "cut.exe": (b"MZ" + bytes(98), "no whole program"),
+    "script.sh": (b"#!/bin/sh\nexec uvrelay mux\n", r'script for /bin/sh: write "wsl.exe -e \S+"'),
+    "script.ps1": (b"Write-Host 1\r\n", 'write "powershell.exe -File PATH"'),
+    "letter.txt": (b"Dear reader,\r\n", "name the program that reads it"),
+    "some.bin": (b"\1\0\2", "it is no program")}
+
+
+@pytest.mark.parametrize("name", NO_PROGRAMS)
+def test_a_file_that_is_no_program(tmp_path, name):
+    """It is refused at the start, with what to write instead."""
+    content, text = NO_PROGRAMS[name]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content())
+    command = windows_line(tmp_path / name, "mux")
+    result = run_relay("serve", "--via", command, "tcp://127.0.0.1:0=via:tcp://127.0.0.1:9")
+    assert result.code == 1 and name in result.stderr and re.search(text, result.stderr), result.stderr
+
+
+def test_a_path_of_linux():
+    result = run_relay("serve", "--via", "/usr/local/bin/uvrelay mux", "tcp://127.0.0.1:0=via:tcp://127.0.0.1:9")
+    assert result.code == 1 and '"wsl.exe -e /usr/local/bin/uvrelay ..."' in result.stderr, result.stderr
+
+
+def test_a_batch_file(tmp_path, echo_pipe):
+    """Windows gives it to cmd.exe."""
+    (tmp_path / "far.cmd").write_text(f'@"{windows_path(uvrelay_exe())}" mux\r\n')
+    with Serve(f"tcp://127.0.0.1:0=via:{echo_pipe.name}", options=["--via", windows_line(tmp_path / "far.cmd")]) as serve:
+        with socket.create_connection(("127.0.0.1", int(serve.listens[0].rpartition(":")[2])), SOON) as client:
+            ask(client)

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/child/check_program.h"
 #include "cli/child/find_program.h"
 #include "cli/child/wsl.h"
 
@@ -26,7 +27,11 @@ static int find_given(const char *line, uvr_command *out, uvrelay_error_t *error
     *error = why;
     return 1;
   }
-  return uvr_command_find(out, NULL, error) == 0 ? 0 : 1;
+  code = uvr_command_find(out, NULL, error);
+  if (code == UV_ENOENT) {
+    (void)uvr_program_is_foreign_path(line, error);
+  }
+  return code == 0 && uvr_program_check(out->argv[0], out->file, error) == 0 ? 0 : 1;
 }
 
 static int find_in_windows(const uvr_wsl *wsl, uvr_command *out, uvrelay_error_t *error)
@@ -36,6 +41,7 @@ static int find_in_windows(const uvr_wsl *wsl, uvr_command *out, uvrelay_error_t
   if (code == 0) {
     code = uvr_command_make(out, file, (const char *const[]){"uvrelay.exe", "mux", NULL}, error);
   }
+  code = code == 0 ? uvr_program_check(file, file, error) : code;
   free(file);
   return code == 0 ? 0 : 1;
 }

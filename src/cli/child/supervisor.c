@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "cli/child/check_program.h"
 #include "cli/output/child_lines.h"
 #include "stream/stdio_os.h"
 
@@ -58,8 +59,9 @@ static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
 }
 
 /* Sets *error's text to how the process has exited. */
-static void describe_exit(const uvr_supervisor *self, uvrelay_error_t *error)
+static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
 {
+  const char *doubt = self->up ? NULL : uvr_program_doubt(self->options.command->file, self->status);
   const char *when = self->up ? "" : " at once";
   if (self->signal != 0) {
     (void)snprintf(error->text, sizeof(error->text), "%s was ended%s by signal %d", self->name, when, self->signal);
@@ -70,7 +72,39 @@ static void describe_exit(const uvr_supervisor *self, uvrelay_error_t *error)
     (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status %" PRId64, self->name, when,
                    self->status);
   }
+  if (doubt != NULL) {
+    size_t length = strlen(error->text);
+    (void)snprintf(error->text + length, sizeof(error->text) - length, ", as %s", doubt);
+    self->hopeless = true;
+  }
   add_last_line(self, error->text, sizeof(error->text));
+}
+
+static bool is_there(const char *file)
+{
+  uv_fs_t request;
+  int code = uv_fs_stat(NULL, &request, file, NULL);
+  uv_fs_req_cleanup(&request);
+  return code == 0;
+}
+
+/* Sets *error's text to why the process cannot be started. */
+static void describe_no_start(uvr_supervisor *self, int code)
+{
+  uvrelay_error_t why;
+  const uvr_command *command = self->options.command;
+  if (uvr_program_check(command->argv[0], command->file, &why) != 0) {
+    (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, code, "%s cannot be started: %s", self->name, why.text);
+    self->hopeless = true;
+  } else if (code == UV_ENOENT && is_there(command->file)) {
+    (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, code,
+                        "%s cannot be started: its file is there, but something that it needs is not", self->name);
+    self->hopeless = true;
+  } else {
+    (void)uvr_error_set_system(&self->error, UVRELAY_PHASE_CONNECT, code, 0, "%s cannot be started: %s", self->name,
+                               uv_strerror(code));
+    self->hopeless = code == UV_EFTYPE || code == UV_EISDIR || code == UV_EACCES;
+  }
 }
 
 /* Sets *error's text to the mux's error, with the command as its subject. */
@@ -149,7 +183,7 @@ static void report_down(uvr_supervisor *self)
                    self->cut == 1 ? "" : "s");
   }
   (void)snprintf(why, sizeof(why), "%s%s", self->error.text, cut);
-  if (uvrelay_mux_waiting(self->mux) > 0) {
+  if (!self->hopeless && (self->wanted || uvrelay_mux_waiting(self->mux) > 0)) {
     uvr_report_far_end_down(self->options.report, why, short_delay(self));
   } else if (self->options.eager) {
     uvr_report_far_end_down(self->options.report, why, self->delay_ms);
@@ -177,7 +211,9 @@ static void start_later(uvr_supervisor *self)
 static void start_if_needed(uvr_supervisor *self)
 {
   uint64_t longer = self->options.eager ? self->delay_ms - short_delay(self) : UINT64_MAX;
-  if (self->wanted || uvrelay_mux_waiting(self->mux) > 0 || longer == 0) {
+  bool needed = self->wanted || (!self->hopeless && uvrelay_mux_waiting(self->mux) > 0);
+  self->wanted = false;
+  if (needed || longer == 0) {
     start(self);
     return;
   }
@@ -291,15 +327,14 @@ static void start(uvr_supervisor *self)
   }
   self->signalled = false;
   self->up = false;
-  self->wanted = false;
+  self->hopeless = false;
   self->cut = 0;
   self->overdue = false;
   self->down = UVRELAY_MUX_DOWN_DETACHED;
   self->last_line[0] = '\0';
   int code = start_child(self, &input, &output);
   if (code != 0) {
-    (void)uvr_error_set_system(&self->error, UVRELAY_PHASE_CONNECT, code, 0, "%s cannot be started: %s", self->name,
-                               uv_strerror(code));
+    describe_no_start(self, code);
     uvrelay_mux_explain(self->mux, &self->error);
     start_later(self);
     return;
@@ -316,6 +351,7 @@ static void start(uvr_supervisor *self)
     send_signal(self);
     return;
   }
+  self->wanted = false;
   set_timer(self, greeting_limit(self));
 }
 
@@ -407,10 +443,10 @@ int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_superv
 
 void uvr_supervisor_start(uvr_supervisor *self)
 {
-  if (self->state == UVR_SUPERVISOR_IDLE || self->state == UVR_SUPERVISOR_RESTING) {
+  bool down = self->state == UVR_SUPERVISOR_IDLE || self->state == UVR_SUPERVISOR_RESTING;
+  self->wanted = down || self->state == UVR_SUPERVISOR_WAITING;
+  if (down) {
     start(self);
-  } else if (self->state == UVR_SUPERVISOR_WAITING) {
-    self->wanted = true;
   }
 }
 

@@ -65,7 +65,8 @@ typedef struct uvr_supervisor {
   size_t cut;                           /* connections that were open over it */
   uint64_t delay_ms;                    /* before the next start, if nobody waits for it */
   uint64_t failed_at;                   /* loop time when it was last down */
-  bool wanted;                          /* WAITING: a client has come */
+  bool wanted;                          /* a client has come since it was started last */
+  bool hopeless;                        /* it will fail again unless the program's file is replaced */
   char warned[UVRELAY_ERROR_TEXT_SIZE]; /* the last warning */
   void (*on_closed)(void *user);
   void *user;

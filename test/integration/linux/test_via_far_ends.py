@@ -4,6 +4,7 @@ wrong, when it is started again, how it is ended."""
 import contextlib
 import itertools
 import os
+import pathlib
 import re
 import signal
 import socket
@@ -57,6 +58,90 @@ def test_not_executable(route, script):
 def test_a_directory(route, tmp_path):
     sentence = refused("--via", f"{tmp_path} mux", route, code=1)
     assert str(tmp_path) in sentence and re.search("EACCES|EISDIR|directory|execut", sentence), sentence
+
+
+def elf(machine=None, loader=None, type_=None):
+    """This program, with another number in its header, or another loader."""
+    data = bytearray(pathlib.Path(PROGRAM).read_bytes())
+    if machine:
+        data[18] = machine
+    if type_:
+        data[16] = type_
+    if loader:
+        place = data.index(b"/ld-linux")
+        data[place:place + len(loader)] = loader
+    return bytes(data)
+
+
+#: Files that are executable and that the system does not start, and what is said of each.
+NO_PROGRAMS = {
+    "empty": (b"", "it is empty"),
+    "far.exe": (b"MZ" + bytes(500), "it is for Windows"),
+    "foreign": (lambda: elf(machine=183 if os.uname().machine == "x86_64" else 62),
+                "another kind of computer .(ARM64|x86-64)"),
+    "object": (lambda: elf(type_=1), "no whole program"),
+    "loader": (lambda: elf(loader=b"/ld-none-"), r"it needs \S*/ld-none-\S*, which is not there"),
+    "binary": (b"\x1f\x8b" + bytes(100), "neither a program for Linux nor a script"),
+    "interpreter": (b"#!/nonexistent/python -I\n", 'names the interpreter "/nonexistent/python", which is not there'),
+    "returns": (b"#!/bin/sh\r\nexec true\r\n", "carriage returns"),
+    "nameless": (b"#!\nexec true\n", "names no interpreter")}
+
+
+@pytest.mark.parametrize("name", NO_PROGRAMS)
+def test_a_file_that_is_no_program(route, tmp_path, name):
+    """It is refused at the start, and not tried for ever."""
+    if name == "far.exe" and os.path.exists("/proc/sys/fs/binfmt_misc/WSLInterop"):
+        pytest.skip("WSL starts programs for Windows")
+    content, text = NO_PROGRAMS[name]
+    script = tmp_path / name
+    script.write_bytes(content if isinstance(content, bytes) else content())
+    script.chmod(0o755)
+    sentence = refused("--via", f"{script} mux", route, code=1)
+    assert f'"{script}"' in sentence and re.search(text, sentence), sentence
+
+
+@pytest.mark.parametrize("command, here", [
+    (r"C:\uvrelay\uvrelay.exe mux", "/mnt/c/uvrelay/uvrelay.exe"),
+    (r'"D:\Program Files\uvrelay.exe" mux', "/mnt/d/Program Files/uvrelay.exe"),
+    ("'c:/x y/uvrelay.exe' mux", "/mnt/c/x y/uvrelay.exe"), ("C:/uvrelay.exe", "/mnt/c/uvrelay.exe")])
+def test_a_path_of_windows(route, command, here):
+    sentence = refused("--via", command, route, code=1)
+    assert "a path of Windows" in sentence and f'"{here}"' in sentence, sentence
+
+
+def test_a_script_without_a_first_line_of_its_own(route, path, script):
+    """A shell reads it, as from any other shell."""
+    script.write_text(f"exec {PROGRAM} mux\n")
+    script.chmod(0o755)
+    with Via(route, via=[str(script)]), waiting(path) as client:
+        assert client.recv(5) == b"hello"
+
+
+def test_a_text_that_is_no_script(route, path, script):
+    """That cannot be seen at the start. It is told, and not tried again until another client comes."""
+    script.write_text("Dear reader,\n")
+    script.chmod(0o755)
+    with Via("--timeout=1", route, via=[str(script)]) as serve:
+        for number in (1, 2):
+            with waiting(path) as client:
+                ends(client)
+            reason = serve.wait_match(rf"#{number}: closed .*$")[0]
+            assert re.search("exited at once with status 127, as it has no first line with #!, so /bin/sh has read it: "
+                             ".*Dear: not found", reason), reason
+            assert len(serve.matches(r"started \(process")) == number
+        assert serve.matches("Dear: not found; the next client starts it again")
+
+
+def test_a_program_that_is_replaced_by_none(route, path, script):
+    far_end(script, RUNS)
+    with Via("--timeout=1", route, via=[str(script)]) as serve:
+        script.write_text("#!/nonexistent/interpreter\n")
+        with waiting(path) as client:
+            ends(client)
+        serve.wait_match(r"cannot be started: .*names the interpreter .*which is not there; the next client starts it")
+        far_end(script, RUNS)
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
 
 
 @pytest.mark.parametrize("command", ["", "  ", "'unclosed", '"unclosed', "uvrelay 'mux"])
