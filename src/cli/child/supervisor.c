@@ -401,8 +401,10 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
     return;
   }
   switch (event->type) {
-  case UVRELAY_MUX_EVENT_NEEDED:
-    uvr_supervisor_start(self);
+  case UVRELAY_MUX_EVENT_NEEDED: /* a connection waits, perhaps since before the last failure */
+    if (self->state == UVR_SUPERVISOR_IDLE || (self->state == UVR_SUPERVISOR_RESTING && !self->hopeless)) {
+      start(self);
+    }
     break;
   case UVRELAY_MUX_EVENT_UP:
     self->up = true;

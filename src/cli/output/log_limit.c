@@ -129,7 +129,8 @@ static void leave_out(uvr_log_limit *self, uint64_t lines, uint64_t since)
 
 static double seconds(uint64_t ms)
 {
-  return (double)((ms + 50) / 100) / 10;
+  uint64_t tenths = (ms + 50) / 100;
+  return (double)tenths / 10;
 }
 
 static void hand_over(const uvr_log_limit *self, uvr_text_line *text)
