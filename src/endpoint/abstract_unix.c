@@ -5,10 +5,12 @@
  * Listening: without a file there are no permissions, so a listener asks the kernel who each client is. It accepts only
  * clients of its own user, unless perm=0666 lets everybody connect.
  *
- * Ways to fail: nobody listens on the name, or too many clients are waiting there; another program listens on the name;
- * the permissions are other than 0600 or 0666; a client of another user is refused. */
+ * Ways to fail: nobody listens on the name, it takes packets, or too many clients are waiting there; another program
+ * listens on the name; the permissions are other than 0600 or 0666; a client of another user is refused. */
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,6 +18,7 @@
 
 #include "endpoint/acceptor_unix.h"
 #include "endpoint/kind.h"
+#include "endpoint/unix_attempt_unix.h"
 #include "stream/uv.h"
 
 enum { OWN_USER = 0600, EVERYBODY = 0666 };
@@ -37,19 +40,38 @@ static int make_socket(void)
 
 /* Connecting. */
 
+/* Whether a socket of this name takes packets. For the kernel, a name is another one with each type of socket, so that
+ * connecting finds nobody. Its list of sockets has a line for each, which ends in
+ * TYPE (hexadecimal) STATE INODE @NAME. */
+static bool takes_packets(const uvr_address *address)
+{
+  char *line = NULL;
+  size_t size = 0;
+  bool found = false;
+  FILE *list = fopen("/proc/net/unix", "re");
+  while (list != NULL && !found && getline(&line, &size, list) > 0) {
+    unsigned type = SOCK_STREAM;
+    int name = 0;
+    line[strcspn(line, "\n")] = '\0';
+    (void)sscanf(line, "%*s %*s %*s %*s %x %*s %*s @%n", &type, &name);
+    found = name > 0 && type != SOCK_STREAM && strcmp(line + name, address->path) == 0;
+  }
+  if (list != NULL) {
+    (void)fclose(list);
+  }
+  free(line);
+  return found;
+}
+
 static void fail(uvr_attempt *attempt, int code)
 {
   const char *name = attempt->address->canonical;
-  if (code == UV_ECONNREFUSED) { /* no socket has this name, or nobody listens on it */
+  if (code == UV_ECONNREFUSED && !takes_packets(attempt->address)) { /* no socket has this name, or nobody listens */
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
-  } else if (code == UV_EAGAIN) {
-    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
-                               "as many clients as its server allows wait at %s", name);
+    uvr_attempt_fail(attempt);
   } else {
-    uvr_attempt_fail_with(attempt, code);
-    return;
+    uvr_unix_attempt_fail(attempt, code == UV_ECONNREFUSED ? UV_EPROTOTYPE : code);
   }
-  uvr_attempt_fail(attempt);
 }
 
 static void abstract_connect(uvr_attempt *attempt)

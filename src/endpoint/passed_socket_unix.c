@@ -54,8 +54,8 @@ static unsigned find_name(const char *name, unsigned count)
   return count;
 }
 
-/* Returns the family of a listening stream socket, or AF_UNSPEC if `fd` is not one or has another family. */
-static int listening_family(int fd)
+/* Finds the family of a listening stream socket. Returns what is wrong with it, as the end of a sentence, or NULL. */
+static const char *find_family(int fd, int *family)
 {
   int listens = 0;
   int type = 0;
@@ -63,11 +63,21 @@ static int listening_family(int fd)
   socklen_t listens_length = sizeof(listens);
   socklen_t type_length = sizeof(type);
   socklen_t name_length = sizeof(name);
-  bool good = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) == 0 && listens != 0 &&
-              getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) == 0 && type == SOCK_STREAM &&
-              getsockname(fd, (struct sockaddr *)&name, &name_length) == 0;
-  bool known = name.ss_family == AF_UNIX || name.ss_family == AF_INET || name.ss_family == AF_INET6;
-  return good && known ? name.ss_family : AF_UNSPEC;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0) {
+    return errno == EBADF ? "it is not open" : "it is no socket";
+  }
+  if (type != SOCK_STREAM) {
+    return "it takes packets, but uvrelay relays streams of bytes: write ListenStream= in the socket unit";
+  }
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) != 0 || listens == 0) {
+    return "it does not listen: write Accept=no in the socket unit";
+  }
+  if (getsockname(fd, (struct sockaddr *)&name, &name_length) != 0 ||
+      (name.ss_family != AF_UNIX && name.ss_family != AF_INET && name.ss_family != AF_INET6)) {
+    return "it is neither a Unix socket nor TCP";
+  }
+  *family = name.ss_family;
+  return NULL;
 }
 
 int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_error_t *error)
@@ -92,11 +102,11 @@ int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_erro
                                      address->canonical);
   }
   int fd = (int)(FIRST + place);
-  *family = listening_family(fd);
-  return *family != AF_UNSPEC ? fd
-                              : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSOCK,
-                                              "cannot listen on %s: descriptor %d is no listening stream socket",
-                                              address->canonical, fd);
+  const char *fault = find_family(fd, family);
+  return fault == NULL ? fd
+                       : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSOCK,
+                                       "cannot listen on %s: descriptor %d is no listening stream socket: %s",
+                                       address->canonical, fd, fault);
 }
 
 /* Moves the socket to another descriptor, which is returned. The old number is kept in use by /dev/null, so that it can

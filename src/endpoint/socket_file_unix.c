@@ -80,6 +80,11 @@ static int clear_path(const uvr_address *address, const struct sockaddr_un *name
                                 "name",
                                 address->canonical);
   }
+  if (why == EPROTOTYPE) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EPROTOTYPE, 0,
+                                "cannot listen on %s: another program receives packets there: choose another name",
+                                address->canonical);
+  }
   errno = why;
   return why == ECONNREFUSED && unlink(address->path) == 0 ? 0 : fail(error, address);
 }

@@ -4,7 +4,8 @@
  *
  * Listening: see socket_file_unix.c and acceptor_unix.c.
  *
- * Ways to fail: there is no such file, nobody listens on it, too many clients are waiting there, or access is denied.
+ * Ways to fail: there is no such file, nobody listens on it, it takes packets, too many clients are waiting there, or
+ * access is denied.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "endpoint/acceptor_unix.h"
 #include "endpoint/kind.h"
 #include "endpoint/socket_file_unix.h"
+#include "endpoint/unix_attempt_unix.h"
 #include "stream/uv.h"
 
 /* Connecting. */
@@ -21,14 +23,10 @@ static void fail(uvr_attempt *attempt, int code)
   const char *name = attempt->address->canonical;
   if (code == UV_ENOENT) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "there is no socket %s", name);
-  } else if (code == UV_EAGAIN) {
-    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
-                               "as many clients as its server allows wait at %s", name);
+    uvr_attempt_fail(attempt);
   } else {
-    uvr_attempt_fail_with(attempt, code);
-    return;
+    uvr_unix_attempt_fail(attempt, code);
   }
-  uvr_attempt_fail(attempt);
 }
 
 static void on_connected(uv_connect_t *request, int code)

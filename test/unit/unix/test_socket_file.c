@@ -666,20 +666,20 @@ static void test_passed_wrongly(void **state)
   int fds[2];
   place_init(&p);
   set_passed("1", "a");
-  assert_passed("3", UV_ENOTSOCK, "descriptor 3 is no listening stream socket"); /* /dev/null */
+  assert_passed("3", UV_ENOTSOCK, "descriptor 3 is no listening stream socket: it is no socket"); /* /dev/null */
   pass(make_tcp(AF_INET, false), FIRST);
-  assert_passed("3", UV_ENOTSOCK, "no listening stream socket");
+  assert_passed("3", UV_ENOTSOCK, "no listening stream socket: it does not listen");
   pass(make_socket(p.path, SOCK_DGRAM, -1), FIRST);
-  assert_passed("a", UV_ENOTSOCK, "no listening stream socket");
+  assert_passed("a", UV_ENOTSOCK, "no listening stream socket: it takes packets");
   assert_int_equal(unlink(p.path), 0);
   pass(make_socket(p.path, SOCK_SEQPACKET, 1), FIRST);
-  assert_passed("a", UV_ENOTSOCK, "no listening stream socket");
+  assert_passed("a", UV_ENOTSOCK, "no listening stream socket: it takes packets");
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
   (void)close(fds[1]);
   pass(fds[0], FIRST);
   assert_passed("3", UV_ENOTSOCK, "no listening stream socket");
   assert_int_equal(close(FIRST), 0);
-  assert_passed("3", UV_ENOTSOCK, "no listening stream socket");
+  assert_passed("3", UV_ENOTSOCK, "no listening stream socket: it is not open");
   reserve(FIRST);
   assert_int_equal(fcntl(FIRST, F_GETFD) >= 0, 1); /* none of them was closed */
   clear_passed();

@@ -1,0 +1,18 @@
+/* Failed attempts to connect to Unix sockets: see unix_attempt_unix.h. */
+#include "endpoint/unix_attempt_unix.h"
+
+void uvr_unix_attempt_fail(uvr_attempt *attempt, int code)
+{
+  const char *name = attempt->address->canonical;
+  if (code == UV_EAGAIN) {
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
+                               "as many clients as its server allows wait at %s", name);
+  } else if (code == UV_EPROTOTYPE) {
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0,
+                               "cannot connect to %s: " UVR_TAKES_PACKETS, name);
+  } else {
+    uvr_attempt_fail_with(attempt, code);
+    return;
+  }
+  uvr_attempt_fail(attempt);
+}
