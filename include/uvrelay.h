@@ -58,6 +58,9 @@ typedef struct uvrelay_options_s {
   /** 1: on Windows, `assuan:` may name a file of another computer (`//HOST/...`), which is sent the user's credentials
    * when the file is opened. 0: that is refused with `UV_EACCES`. */
   int allow_remote_files;
+  /** Gets the few lines that concern what a relay cannot do for its peers, such as passing on descriptors, one a side
+   * of a session at most. All zero: they go to `log`. */
+  uvrelay_log_t warnings;
 } uvrelay_options_t;
 
 /** The two sides of a session. */
@@ -286,8 +289,8 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  *  - `unix:///PATH`: a Unix socket. Its file is made with its permissions, replaces one that nobody listens on any more
  *    (UV_EADDRINUSE if somebody does; a file that is no socket is left alone: UV_EEXIST), and is removed at the end.
  *  - `tcp://HOST:PORT`: an IPv4 address, an IPv6 address in brackets, or localhost, which is 127.0.0.1 and [::1], with
- *    the same port, where the system has both. Port 0: any that is free, see uvrelay_route_get_listen(). If it is not of
- *    the loopback network, UV_EACCES without `allow_remote`.
+ *    the same port, where the system has both. Port 0: any that is free, see uvrelay_route_get_listen(). If it is not
+ * of the loopback network, UV_EACCES without `allow_remote`.
  *  - `npipe:////./pipe/NAME` and the other forms (Windows): a pipe that only this user may open, from this computer
  * only.
  *  - `abstract:NAME` (Linux): a Unix socket without a file, whose permissions may be 0600, for processes of this user

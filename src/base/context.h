@@ -37,6 +37,7 @@ typedef struct uvr_context {
   uv_loop_t *loop;
   uvrelay_allocator_t memory;
   uvrelay_log_t log;
+  uvrelay_log_t warnings; /* of what a relay cannot do for its peers */
   uvr_buffer_pool buffers;
   size_t message_size; /* the longest message that is kept whole from pipe to pipe, in bytes */
   uvr_patience patience;

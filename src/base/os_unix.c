@@ -29,6 +29,20 @@ bool uvr_os_pipes_half_close(void)
   return true;
 }
 
+/* A message with no room for descriptors is marked as truncated where there are some; but also where the socket gives
+ * its reader other things with each message. */
+bool uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
+{
+  int fd;
+  int credentials = 0;
+  socklen_t length = sizeof(credentials);
+  struct iovec bytes = {.iov_base = scratch, .iov_len = size};
+  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+  return stream->type == UV_NAMED_PIPE && uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
+         recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) > 0 && (message.msg_flags & MSG_CTRUNC) != 0 &&
+         getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
+}
+
 int uvr_os_is_hung_up(const uv_stream_t *stream)
 {
   struct pollfd poll_fd = {.events = 0};

@@ -64,6 +64,11 @@ static void write_log(void *user, const char *line)
   say(user, line, NULL);
 }
 
+static void write_warning(void *user, const char *text)
+{
+  say(user, "warning", text);
+}
+
 static void on_end(void *user, const uvrelay_result_t *result)
 {
   program *p = user;
@@ -132,6 +137,7 @@ static int run(program *p, const uvr_address *address)
                                uv_strerror(code));
   } else {
     context.remote_files = p->options.allow_remote_files;
+    context.warnings = (uvrelay_log_t){.write = write_warning, .user = p};
     context.threads = true; /* there is only one relay in this process */
     code = start(p, &context, address, &error);
   }

@@ -59,6 +59,11 @@ typedef struct program {
   int status;
 } program;
 
+static void write_warning(void *user, const char *text)
+{
+  uvr_report_warning(&((program *)user)->log.report, text);
+}
+
 static void fail(program *self, int status, const uvrelay_error_t *error)
 {
   uvr_report_error(&self->log.report, NULL, error);
@@ -172,7 +177,9 @@ static int start_mux(program *self)
 static void run(program *self)
 {
   uvrelay_error_t error;
-  const uvrelay_options_t options = {.size = sizeof(options), .allow_remote_files = self->options.allow_remote_files};
+  const uvrelay_options_t options = {.size = sizeof(options),
+                                     .allow_remote_files = self->options.allow_remote_files,
+                                     .warnings = {.write = write_warning, .user = self}};
   int code = uv_loop_init(&self->loop);
   if (code == 0) {
     code = uvrelay_new(&self->relay, &self->loop, &options);

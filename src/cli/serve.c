@@ -73,6 +73,11 @@ typedef struct server {
   int status;
 } server;
 
+static void write_warning(void *user, const char *text)
+{
+  uvr_report_warning(&((server *)user)->log.report, text);
+}
+
 /* Reports why it cannot start, and sets the exit status. */
 static int refuse(server *self, int status, const uvr_place *place, const uvrelay_error_t *error)
 {
@@ -375,7 +380,9 @@ static int start_handles(server *self)
 static void run(server *self)
 {
   uvrelay_error_t error;
-  const uvrelay_options_t options = {.size = sizeof(options), .allow_remote_files = self->options.allow_remote_files};
+  const uvrelay_options_t options = {.size = sizeof(options),
+                                     .allow_remote_files = self->options.allow_remote_files,
+                                     .warnings = {.write = write_warning, .user = self}};
   int code = uv_loop_init(&self->loop);
   if (code == 0) {
     code = uvrelay_new(&self->relay, &self->loop, &options);

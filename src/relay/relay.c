@@ -195,6 +195,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
     relay->context.message_size = own.message_size;
   }
   relay->context.remote_files = own.allow_remote_files != 0;
+  relay->context.warnings = own.warnings.write != NULL ? own.warnings : own.log;
   relay->context.leftovers = &relay->closing;
   relay->mux_context = relay->context;
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);

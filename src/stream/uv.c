@@ -14,7 +14,7 @@
 
 #include "base/os.h"
 
-enum { KEEPALIVE_S = 60 };
+enum { KEEPALIVE_S = 60, PEEKS = 16, PEEK_SIZE = 4096 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -40,6 +40,7 @@ typedef struct stream_uv {
   bool resets; /* closing resets the connection */
   bool written;
   bool writing;      /* request.write is under way */
+  unsigned peeks;    /* before how many more reads to look for descriptors */
   uint64_t patience; /* until when a gentle close may last: loop time, ms */
   bool timer_open;
   char name[];
@@ -53,6 +54,20 @@ static uvr_outcome outcome_of(int code)
   return gone ? UVR_GONE : UVR_FAILED;
 }
 
+/* Warns of descriptors that come with what the next read will return, as reading drops them. Programs that send some
+ * begin with them, or soon do, so only the first reads are worth a look. */
+static void look_for_descriptors(stream_uv *s)
+{
+  size_t capacity = s->incoming->capacity;
+  s->peeks--;
+  if (uvr_os_has_descriptors(s->handle, s->incoming->data, capacity < PEEK_SIZE ? capacity : PEEK_SIZE)) {
+    s->peeks = 0;
+    uvr_log_line(&s->base.context->warnings,
+                 "%s sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on: what needs them fails",
+                 s->base.name);
+  }
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
   stream_uv *s = handle->data;
@@ -61,6 +76,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
   if (s->incoming == NULL) {
     *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
   } else {
+    if (s->peeks > 0 && !s->closing) {
+      look_for_descriptors(s);
+    }
     *buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
   }
 }
@@ -391,6 +409,7 @@ int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *nam
   }
   s->handle = &s->own.stream;
   s->handle->data = s;
+  s->peeks = type == UV_NAMED_PIPE ? PEEKS : 0;
   s->base.can_half_close = true;
   *out = &s->base;
   return 0;
@@ -412,6 +431,7 @@ int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb o
   s->former_data = handle->data;
   s->former_close = on_handle_closed;
   s->handle->data = s;
+  s->peeks = handle->type == UV_NAMED_PIPE ? PEEKS : 0;
   s->base.can_half_close = can_half_close(handle);
   *out = &s->base;
   return 0;

@@ -439,6 +439,21 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
   uvr_text_line_clear(&where);
 }
 
+void uvr_report_warning(const uvr_report *self, const char *warning)
+{
+  uvr_text_line text = {.text = NULL};
+  if (self->json) {
+    uvr_text_line_begin(&text, "warning");
+    uvr_text_line_member(&text, "text", warning);
+    uvr_text_line_add(&text, "}\n");
+  } else {
+    uvr_text_line_add(&text, "uvrelay: warning: ");
+    uvr_text_line_text(&text, warning);
+    uvr_text_line_add(&text, "\n");
+  }
+  say_topic(self, &(uvr_log_topic){.kind = "warning", .text = warning}, &text);
+}
+
 void uvr_report_lost(const uvr_report *self, uint64_t lines)
 {
   uvrelay_error_t error;

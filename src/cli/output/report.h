@@ -67,6 +67,9 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
 /* An error that concerns no route. `place`, where the error is in the input, may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);
 
+/* Something that a relay cannot do for its peers; `text` is a sentence. */
+void uvr_report_warning(const uvr_report *self, const char *text);
+
 /* Lines of the log were dropped. */
 void uvr_report_lost(const uvr_report *self, uint64_t lines);
 
