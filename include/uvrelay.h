@@ -296,7 +296,10 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  *  - `abstract:NAME` (Linux): a Unix socket without a file, whose permissions may be 0600, for processes of this user
  *    only, or 0666, for all.
  *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
- *    number of the descriptor. The route closes it; its number stays taken, leading to the null device.
+ *    number of the descriptor. The route closes it; its number stays taken, leading to the null device. Whether it is
+ *    blocking is never changed, as other processes may share it: it is accepted on by a job of libuv's thread pool.
+ *    Where another process takes the client that the job was for, the job waits for the next one, even after the
+ *    route has ended: then it keeps the loop alive, and closes that client.
  * @param target where to connect to: any target but a listener's `fd:`. If it goes through `via`, the far end has
  *   nothing to wait for while a busy target is tried again, and the options `impersonation`, `linger` and `eof` go with
  *   the address.

@@ -30,7 +30,7 @@
 #include "cli/output/print.h"
 #include "uvrelay.h"
 
-enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, FAR_END_PATIENCE_MS = 2500 };
+enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 2500 };
 
 /* The signals that end it and the one that asks for the status, if the system has them. */
 static const int signal_numbers[] = {
@@ -64,6 +64,7 @@ typedef struct server {
   const char *command_line;
   uvr_supervisor supervisor; /* of the far end */
   bool supervised;           /* it was made and is not closed yet */
+  bool busy;                 /* the loop could not be closed: a thread may use it until the process ends */
   uv_signal_t signals[SIGNAL_COUNT];
   uv_timer_t timer; /* of --status */
   size_t lost;      /* listeners that have failed */
@@ -95,14 +96,22 @@ static int no_memory(server *self)
 
 /* The end. */
 
+/* Not everything can be cancelled: the look-up of a name, for example. */
+static void on_patience(uv_timer_t *timer)
+{
+  uv_stop(timer->loop);
+}
+
+/* The loop then ends by itself, unless a thread is still busy, as one that accepts on a shared socket may be. */
 static void finish_close(server *self)
 {
   if (self->relay == NULL && !self->supervised) {
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
       uv_close((uv_handle_t *)&self->signals[i], NULL);
     }
-    uv_close((uv_handle_t *)&self->timer, NULL);
     uvr_log_stop_timer(&self->log);
+    (void)uv_timer_start(&self->timer, on_patience, THREADS_PATIENCE_MS, 0);
+    uv_unref((uv_handle_t *)&self->timer);
   }
 }
 
@@ -118,12 +127,6 @@ static void on_relay_closed(uvrelay_t *relay)
   server *self = uvrelay_get_data(relay);
   self->relay = NULL;
   finish_close(self);
-}
-
-/* Not everything can be cancelled: the look-up of a name, for example. */
-static void on_patience(uv_timer_t *timer)
-{
-  uv_stop(timer->loop);
 }
 
 /* After this the routes must not be used any more. */
@@ -406,10 +409,9 @@ static void run(server *self)
     close_relay(self);
   }
   (void)uv_run(&self->loop, UV_RUN_DEFAULT);
-  if (self->relay == NULL &&
-      !self->supervised) { /* if not, on_patience has stopped the loop, and the process ends soon */
-    (void)uv_loop_close(&self->loop);
-  }
+  uv_close((uv_handle_t *)&self->timer, NULL);
+  (void)uv_run(&self->loop, UV_RUN_NOWAIT);
+  self->busy = uv_loop_close(&self->loop) != 0; /* on_patience has stopped it, and the process ends soon */
   uvr_log_write_counts(&self->log);
   if (self->stopping) {
     uvr_report_stopped(&self->log.report, self->cut);
@@ -455,7 +457,7 @@ int uvr_cli_serve(int argc, char **argv)
     serve(self);
   }
   int status = self->status;
-  if (!self->log.writer.threaded && self->relay == NULL && !self->supervised) {
+  if (!self->log.writer.threaded && !self->busy) {
     free(self); /* if not, a thread still uses it until the process ends */
   }
   return status;

@@ -4,32 +4,51 @@
  * only while there are also descriptors for its target. libuv does not do the accepting, because it closes connections
  * when descriptors run out; here they wait in the kernel until there are enough descriptors again.
  *
+ * A shared socket may be blocking, and must stay so for the processes that share it. Accepting on it may block even if
+ * a client is waiting, as another process may take that client first. So it is done by a job of libuv's pool, which
+ * then waits for the next client. Nothing can interrupt the job, so it outlives an acceptor that is closed meanwhile,
+ * and closes the client that it gets.
+ *
  * Ways to fail: the socket cannot be made, and nothing is left of it; a client cannot be accepted for want of
  * descriptors or memory, and it keeps waiting; a client is not allowed to connect, and it is closed. */
 #include "endpoint/acceptor_unix.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "endpoint/ip.h"
+#include "stream/shared_poll_unix.h"
 #include "stream/uv.h"
 
 enum { SPARE_DESCRIPTORS = 6 };
 
-typedef struct acceptor_unix {
-  uvr_acceptor base;
-  uv_poll_t poll;
+typedef struct acceptor_unix acceptor_unix;
+
+/* Accepts on a shared socket. Its memory is not the relay's, which may be closed before it. */
+typedef struct accept_job {
+  uv_work_t work;
+  acceptor_unix *acceptor; /* NULL: closed; then the socket belongs to the job */
   int fd;
-  int accepted;        /* an accepted client that there was no memory for yet, or -1 */
+  int accepted; /* a client or an error */
+  bool running;
+} accept_job;
+
+struct acceptor_unix {
+  uvr_acceptor base;
+  uvr_shared_poll poll;
+  int fd;
+  int next;            /* a client that was accepted, or an error; UV_EAGAIN: neither */
   uv_handle_type type; /* of the clients' handles */
   bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
-  bool polling;
+  bool paused;
+  accept_job *job; /* NULL: the socket is not shared */
   uvr_socket_file file;
-} acceptor_unix;
+};
 
-/* Clients. */
+/* Waiting for clients. */
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
@@ -39,18 +58,23 @@ static void on_readable(uv_poll_t *poll, int status, int events)
   self->base.on_client(self->base.user, NULL);
 }
 
+static void update_polling(acceptor_unix *self)
+{
+  if (self->paused || (self->job != NULL && self->job->running)) {
+    uvr_shared_poll_stop(&self->poll);
+  } else {
+    uvr_shared_poll_start(&self->poll, on_readable);
+  }
+}
+
 static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
-  if (self->polling == pause) {
-    self->polling = !pause;
-    if (pause) {
-      (void)uv_poll_stop(&self->poll);
-    } else {
-      (void)uv_poll_start(&self->poll, UV_READABLE, on_readable);
-    }
-  }
+  self->paused = pause;
+  update_polling(self);
 }
+
+/* Accepting. */
 
 /* Whether there are enough descriptors for a client, for its target, and a few for other parts of the process. */
 static bool has_spare(const uv_loop_t *loop)
@@ -72,7 +96,7 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
   uvr_stream *stream;
   int code = uvr_stream_uv_new(self->base.context, self->type, self->base.client_name, &stream);
   if (code != 0) {
-    self->accepted = fd;
+    self->next = fd;
     return code;
   }
   uv_stream_t *handle = uvr_stream_uv_handle(stream);
@@ -89,25 +113,86 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
   return 0;
 }
 
+/* Returns a client or an error. */
+static int accept_on(int listener)
+{
+  int fd;
+  do {
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
+  return fd >= 0 ? fd : errno == EPERM ? UV_EACCES : -errno; /* a firewall's refusal leaves the client waiting */
+}
+
+static int make_job(acceptor_unix *self, int fd)
+{
+  const uvrelay_allocator_t memory = uvr_memory_default();
+  self->job = uvr_alloc(&memory, sizeof(*self->job));
+  if (self->job == NULL) {
+    return UV_ENOMEM;
+  }
+  self->job->work.data = self->job;
+  self->job->acceptor = self;
+  self->job->fd = fd;
+  return 0;
+}
+
+static void free_job(accept_job *job)
+{
+  const uvrelay_allocator_t memory = uvr_memory_default();
+  uvr_free(&memory, job);
+}
+
+static void work(uv_work_t *request)
+{
+  accept_job *job = request->data;
+  job->accepted = accept_on(job->fd);
+}
+
+static void after_work(uv_work_t *request, int code)
+{
+  accept_job *job = request->data;
+  acceptor_unix *self = job->acceptor;
+  (void)code; /* the job is never cancelled */
+  job->running = false;
+  if (self != NULL) {
+    self->next = job->accepted;
+    update_polling(self);
+    self->base.on_client(self->base.user, NULL);
+    return;
+  }
+  (void)close(job->fd);
+  if (job->accepted >= 0) {
+    (void)close(job->accepted);
+  }
+  free_job(job);
+}
+
+/* Starts the job if a client is waiting. Returns UV_EAGAIN or another error. */
+static int start_job(acceptor_unix *self)
+{
+  accept_job *job = self->job;
+  struct pollfd waiting = {.fd = self->fd, .events = POLLIN};
+  if (job->running || poll(&waiting, 1, 0) <= 0) {
+    return UV_EAGAIN;
+  }
+  int code = uv_queue_work(self->base.context->loop, &job->work, work, after_work);
+  job->running = code == 0;
+  return code == 0 ? UV_EAGAIN : code;
+}
+
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
-  int fd = self->accepted;
-  int code = UV_EMFILE;
-  self->accepted = -1;
-  if (fd >= 0) {
-    code = make_stream(self, fd, out);
-  } else if (has_spare(acceptor->context->loop)) {
-    do {
-      fd = accept4(self->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-    code = fd >= 0 ? 0 : errno == EPERM ? UV_EACCES : -errno; /* a firewall's refusal leaves the client waiting */
-    if (code == 0 && self->admits != NULL && !self->admits(fd, acceptor->client_name, error)) {
-      (void)close(fd);
-      return UV_EPERM;
-    }
-    code = code != 0 ? code : make_stream(self, fd, out);
+  int fd = self->next;
+  self->next = UV_EAGAIN;
+  if (fd == UV_EAGAIN) {
+    fd = !has_spare(acceptor->context->loop) ? UV_EMFILE : self->job != NULL ? start_job(self) : accept_on(self->fd);
   }
+  if (fd >= 0 && self->admits != NULL && !self->admits(fd, acceptor->client_name, error)) {
+    (void)close(fd);
+    return UV_EPERM;
+  }
+  int code = fd >= 0 ? make_stream(self, fd, out) : fd;
   if (code != 0 && code != UV_EAGAIN) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
                                uv_strerror(code));
@@ -117,14 +202,26 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
 
 /* Closing. */
 
+static void on_poll_closed(uv_handle_t *handle)
+{
+  acceptor_unix *self = handle->data;
+  uvr_closing_done(&self->base.closing);
+}
+
 static void close_acceptor(uvr_acceptor *acceptor)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
   uvr_socket_file_remove(&self->file);
-  uvr_closing_handle(&acceptor->closing, (uv_handle_t *)&self->poll);
-  (void)close(self->fd);
-  if (self->accepted >= 0) {
-    (void)close(self->accepted);
+  (void)uvr_closing_add(&acceptor->closing);
+  uvr_shared_poll_close(&self->poll, on_poll_closed);
+  if (self->next >= 0) {
+    (void)close(self->next);
+  }
+  if (self->job != NULL && self->job->running) {
+    self->job->acceptor = NULL;
+  } else {
+    (void)close(self->fd);
+    free_job(self->job);
   }
 }
 
@@ -141,20 +238,27 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
   if (listener->file != NULL) {
     file = *listener->file;
   }
-  int code = self == NULL ? UV_ENOMEM : uv_poll_init(request->context->loop, &self->poll, listener->fd);
+  int code = self == NULL ? UV_ENOMEM : listener->shared ? make_job(self, listener->fd) : 0;
+  if (code == 0) {
+    code = uvr_shared_poll_init(&self->poll, request->context->loop, listener->fd, UV_READABLE);
+  }
   if (code != 0) {
     uvr_socket_file_remove(&file);
     (void)close(listener->fd);
+    if (self == NULL) {
+      return code;
+    }
+    free_job(self->job);
     uvr_free(&request->context->memory, self);
-    return self == NULL ? code : uvr_acceptor_fail(error, request->address, code);
+    return uvr_acceptor_fail(error, request->address, code);
   }
   self->fd = listener->fd;
-  self->accepted = -1;
+  self->next = UV_EAGAIN;
   self->type = listener->type;
   self->admits = listener->admits;
   self->file = file;
-  self->poll.data = self;
-  pause_accepting(&self->base, false);
+  self->poll.handle.data = self;
+  update_polling(self);
   *out = &self->base;
   return 0;
 }

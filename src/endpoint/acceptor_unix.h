@@ -8,9 +8,10 @@
 /* How many clients may wait in the kernel to be accepted. */
 enum { UVR_ACCEPTOR_BACKLOG = 4096 };
 
-/* A non-blocking socket that listens. */
+/* A socket that listens. It is non-blocking, unless it is shared. */
 typedef struct uvr_unix_listener {
   int fd;
+  bool shared;                 /* other processes may accept on it, too: it is left blocking if it is */
   uv_handle_type type;         /* of the clients' handles: UV_TCP or UV_NAMED_PIPE */
   const uvr_socket_file *file; /* the file to remove when the acceptor is closed; may be NULL */
   /* Whether the client at the other end of `fd` may connect. If not, *error says who was refused and why. `name` is

@@ -166,7 +166,7 @@ static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvre
     find_place(&name, length, request->place);
   }
   fd = adopt(fd, request->address, error);
-  const uvr_unix_listener listener = {.fd = fd, .type = family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP};
+  const uvr_unix_listener listener = {.fd = fd, .shared = true, .type = family == AF_UNIX ? UV_NAMED_PIPE : UV_TCP};
   return fd < 0 ? fd : uvr_acceptor_unix(request, &listener, out, error);
 }
 

@@ -2,6 +2,7 @@
 is refused. The message of each refusal is looked at, and what it has left: nothing."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -494,6 +495,54 @@ def test_several_are_passed_on(tmp_path, back):
             for place in places:
                 with connect(f"unix://{place}") as client:
                     ask(client)
+
+
+@pytest.mark.parametrize("nonblocking", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_is_passed_on_is_left_as_it_is(passed, path, back, nonblocking, number):
+    """Whoever has passed it on still has it, and so may others."""
+    passed.setblocking(not nonblocking)
+    before = fcntl.fcntl(passed, fcntl.F_GETFL)
+    with Serve(f"fd://3={back.address}", sockets=[passed]) as serve:
+        for _ in range(3):
+            with connect(f"unix://{path}") as client:
+                ask(client)
+                assert fcntl.fcntl(passed, fcntl.F_GETFL) == before
+        os.kill(serve.pid, number)
+        serve.wait()
+    assert fcntl.fcntl(passed, fcntl.F_GETFL) == before
+
+
+def test_another_process_accepts_on_what_is_passed_on(passed, path, tmp_path, back):
+    """It may take a client that both have seen, and nobody may have to wait for the next one then."""
+    taken, problems = [], []
+
+    def accept():
+        try:
+            while True:
+                client, _ = passed.accept()
+                with client:
+                    if (data := client.recv(100)) == b"end":
+                        return
+                    taken.append(data)
+                    client.sendall(data)
+        except OSError as problem:
+            problems.append(problem)
+
+    other = threading.Thread(target=accept, daemon=True)
+    other.start()
+    with Serve(f"fd://3={back.address}", f"unix://{tmp_path}/other={back.address}", sockets=[passed]) as serve:
+        with connect(f"unix://{tmp_path}/other") as witness:
+            for _ in range(200):
+                with connect(f"unix://{path}") as client:
+                    ask(client)
+                ask(witness)
+        assert len(taken) + len(serve.matches(r"^uvrelay: fd://3=\S* #\d+: opened$")) == 200
+    while other.is_alive():
+        with connect(f"unix://{path}") as client:
+            client.sendall(b"end")
+            other.join(0.1)
+    assert not problems
 
 
 def test_a_descriptor_is_no_target(path):

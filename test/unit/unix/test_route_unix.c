@@ -23,7 +23,7 @@
 
 #include "route_rig.h"
 
-enum { BYTES = 10, OPEN_MS = 60, PASSED = 3, PASSED_CASES = 4 };
+enum { BYTES = 10, OPEN_MS = 60, PASSED = 3, PASSED_CASES = 4, HELD = 8 };
 
 static const char *path_of(const char *address)
 {
@@ -494,6 +494,65 @@ static void test_passed_twice(void **state)
   }
 }
 
+static void hold_thread(uv_work_t *work)
+{
+  uv_sem_wait(work->data);
+}
+
+static void on_held(uv_work_t *work, int code)
+{
+  (void)work;
+  assert_int_equal(code, 0);
+}
+
+/* Another process takes the client that both have seen. That one is waited for by a thread then, and neither the loop
+ * nor closing the route waits. */
+static void test_passed_to_another_process_too(void **state)
+{
+  (void)state;
+  for (unsigned closes = 0; closes < 2; closes++) {
+    char address[ROUTE_ADDRESS];
+    uv_work_t held[HELD];
+    uv_sem_t go;
+    route_host *h = open_host();
+    h->leaves_files = true;
+    pass(make_socket(route_unix_address(h, "passed", address), true));
+    set_passed("1", "web");
+    int other = dup(PASSED);
+    int flags = fcntl(other, F_GETFL);
+    add_passed(h, 0, "fd://3");
+    assert_int_equal(uv_sem_init(&go, 0), 0);
+    for (unsigned i = 0; i < HELD; i++) { /* until then no thread accepts */
+      held[i].data = &go;
+      assert_int_equal(uv_queue_work(&h->r.loop, &held[i], hold_thread, on_held), 0);
+    }
+    const route_client *c = route_client_start(h, address, 0, false);
+    ROUTE_WAIT(h, c->connected);
+    route_run_ms(h, 20);
+    (void)close(accept(other, NULL, NULL));
+    for (unsigned i = 0; i < HELD; i++) {
+      uv_sem_post(&go);
+    }
+    ROUTE_WAIT(h, c->over);
+    route_run_ms(h, 20);
+    if (closes == 1) {
+      route_remove(h, 0, 0);
+      ROUTE_WAIT(h, h->routes[0].route == NULL);
+    }
+    c = route_client_start(h, address, BYTES, true);
+    ROUTE_WAIT(h, c->over);
+    assert_int_equal(c->received, closes == 1 ? 0 : BYTES);
+    assert_int_equal(fcntl(other, F_GETFL), flags);
+    (void)close(other);
+    if (closes == 0) {
+      ROUTE_WAIT(h, h->routes[0].open == 0);
+      assert_journal(h, 0, "O1 C1 ");
+    }
+    route_host_free(h);
+    uv_sem_destroy(&go);
+  }
+}
+
 static void test_not_passed(void **state)
 {
   (void)state;
@@ -528,6 +587,7 @@ int main(void)
       cmocka_unit_test(test_link_to_each_other),
       cmocka_unit_test(test_passed),
       cmocka_unit_test(test_passed_twice),
+      cmocka_unit_test(test_passed_to_another_process_too),
       cmocka_unit_test(test_not_passed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
