@@ -6,6 +6,8 @@
 
 #include <uv.h>
 
+#include "stream/stdio_os.h"
+
 enum { FILE_MAX = 16 * 1024 * 1024, FIRST_SIZE = 4096 };
 
 static int read_all(uv_file file, char **out, size_t *length)
@@ -29,6 +31,10 @@ static int read_all(uv_file file, char **out, size_t *length)
     count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
     used += count > 0 ? (size_t)count : 0;
+    if (count == UV_EAGAIN) { /* another process has made standard input non-blocking */
+      uvr_stdio_wait(file, false);
+      count = 1;
+    }
   }
   if (count != 0 && count != UV_EOF) {
     free(text);

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import subprocess
+import time
 
 import pytest
 from programs import SOON
@@ -53,6 +54,22 @@ def test_standard_input(path, back):
     with Serve("--config=-", stdin=read) as serve, serve.connect() as client:
         os.close(read)
         ask(client)
+
+
+def test_standard_input_may_be_non_blocking(path, back):
+    """As another process that has it, too, may have left it."""
+    read, send = os.pipe()
+    os.set_blocking(read, False)
+    with Serve("--config=-", stdin=read, wait=False) as serve:
+        for part in ("# by a pipe\n", f"unix://{path}=", f"{back.address}\n"):
+            time.sleep(0.1)
+            os.write(send, part.encode())
+        os.close(send)
+        serve.wait_match("listening$")
+        assert not os.get_blocking(read)
+        os.close(read)
+        with serve.connect() as client:
+            ask(client)
 
 
 def test_several_files_and_arguments(tmp_path, path, back):
