@@ -29,6 +29,7 @@
 enum {
   DRAIN_MS = 200,     /* for the mux to read what an exited process has written */
   PATIENCE_MS = 1000, /* for a process to exit */
+  SEARCH_MS = 10000,  /* for finding out how to start it, before that is reported */
   HUNG_MS = 300,      /* the same, after SIGTERM, for one that has stopped running */
   DELAY_FIRST_MS = 100,
   DELAY_LAST_MS = 5000,   /* if somebody waits */
@@ -266,6 +267,15 @@ static uint64_t greeting_limit(const uvr_supervisor *self)
   return greeting_ms[self->late < last ? self->late : last];
 }
 
+/* Finding out how to start the process takes too long. It cannot be interrupted, so it is only reported. */
+static void report_search(uvr_supervisor *self)
+{
+  (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT,
+                      SUBJECT "%s cannot be started yet: the drives of Windows do not answer", self->name);
+  uvrelay_mux_explain(self->mux, &self->error);
+  uvr_report_error(self->options.report, NULL, &self->error);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
   uvr_supervisor *self = timer->data;
@@ -275,6 +285,9 @@ static void on_timer(uv_timer_t *timer)
     break;
   case UVR_SUPERVISOR_RESTING:
     start(self);
+    break;
+  case UVR_SUPERVISOR_PREPARING:
+    report_search(self);
     break;
   case UVR_SUPERVISOR_EXITED:
     uvrelay_mux_detach(self->mux);
@@ -293,46 +306,25 @@ static void on_timer(uv_timer_t *timer)
   }
 }
 
-/* Starts the process; on WSL with the directory and the environment that are needed there. */
-static int start_child(uvr_supervisor *self, uv_file *input, uv_file *output)
+static int start_child(uvr_supervisor *self, const uvr_wsl_start *with, uv_file *input, uv_file *output)
 {
-  uvr_wsl_start with;
-  uvrelay_error_t warning;
-  if (uvr_wsl_prepare(&self->wsl, self->options.command->file, &with, &warning) != 0 &&
-      strcmp(warning.text, self->warned) != 0) {
-    (void)snprintf(self->warned, sizeof(self->warned), "%s", warning.text);
-    uvr_report_error(self->options.report, NULL, &warning);
-  }
   const uvr_child_options options = {
       .file = self->options.command->file,
       .argv = self->options.command->argv,
-      .environment = with.environment,
-      .directory = with.directory,
+      .environment = with->environment,
+      .directory = with->directory,
       .on_line = on_line,
       .on_exit = on_exit,
       .user = self,
   };
-  int code = uvr_child_start(self->timer.loop, &options, &self->child, input, output);
-  uvr_wsl_start_clear(&with);
-  return code;
+  return uvr_child_start(self->timer.loop, &options, &self->child, input, output);
 }
 
-static void start(uvr_supervisor *self)
+static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
 {
   uv_file input = -1;
   uv_file output = -1;
-  self->received = self->options.count_received(self->options.user);
-  if (!self->options.eager && uv_now(self->timer.loop) - self->failed_at >= FORGET_MS) {
-    self->delay_ms = 0;
-  }
-  self->signalled = false;
-  self->up = false;
-  self->hopeless = false;
-  self->cut = 0;
-  self->overdue = false;
-  self->down = UVRELAY_MUX_DOWN_DETACHED;
-  self->last_line[0] = '\0';
-  int code = start_child(self, &input, &output);
+  int code = start_child(self, with, &input, &output);
   if (code != 0) {
     describe_no_start(self, code);
     uvrelay_mux_explain(self->mux, &self->error);
@@ -353,6 +345,48 @@ static void start(uvr_supervisor *self)
   }
   self->wanted = false;
   set_timer(self, greeting_limit(self));
+}
+
+static void on_searched(void *user)
+{
+  uvr_supervisor *self = user;
+  uvr_wsl_search *search = &self->search;
+  self->searching = false;
+  if (self->state == UVR_SUPERVISOR_CLOSING) {
+    on_process_gone(self, false);
+  } else {
+    if (search->code != 0 && strcmp(search->warning.text, self->warned) != 0) {
+      (void)snprintf(self->warned, sizeof(self->warned), "%s", search->warning.text);
+      uvr_report_error(self->options.report, NULL, &search->warning);
+    }
+    start_now(self, &search->start);
+  }
+  uvr_wsl_start_clear(&search->start);
+}
+
+/* Starts the process; on WSL with the directory and the environment that are needed there. */
+static void start(uvr_supervisor *self)
+{
+  const char *file = self->options.command->file;
+  self->received = self->options.count_received(self->options.user);
+  if (!self->options.eager && uv_now(self->timer.loop) - self->failed_at >= FORGET_MS) {
+    self->delay_ms = 0;
+  }
+  self->signalled = false;
+  self->up = false;
+  self->hopeless = false;
+  self->cut = 0;
+  self->overdue = false;
+  self->down = UVRELAY_MUX_DOWN_DETACHED;
+  self->last_line[0] = '\0';
+  if (!uvr_wsl_may_concern(file)) {
+    start_now(self, &(uvr_wsl_start){.directory = NULL});
+    return;
+  }
+  self->state = UVR_SUPERVISOR_PREPARING;
+  self->searching = true;
+  set_timer(self, SEARCH_MS);
+  uvr_wsl_search_start(&self->search, self->timer.loop, &self->wsl, file, on_searched, self);
 }
 
 /* The mux. */
@@ -457,6 +491,9 @@ void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), v
   self->on_closed = on_closed;
   self->user = user;
   self->state = UVR_SUPERVISOR_CLOSING;
+  if (self->searching) {
+    return; /* until on_searched */
+  }
   if (self->child == NULL) {
     on_process_gone(self, false);
     return;

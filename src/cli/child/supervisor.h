@@ -11,7 +11,7 @@
 
 #include "cli/child/child.h"
 #include "cli/child/command.h"
-#include "cli/child/wsl.h"
+#include "cli/child/wsl_search.h"
 #include "cli/output/report.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
@@ -20,13 +20,14 @@
 #define UVR_SUPERVISOR_NAME_SIZE 256
 
 typedef enum uvr_supervisor_state {
-  UVR_SUPERVISOR_IDLE,    /* the far end has not been needed yet */
-  UVR_SUPERVISOR_RUNNING, /* the process runs, and the mux uses it */
-  UVR_SUPERVISOR_EXITED,  /* the process has exited, and the mux has not noticed yet */
-  UVR_SUPERVISOR_ENDING,  /* the mux is down, and the process has not exited yet */
-  UVR_SUPERVISOR_WAITING, /* both are gone; the process is not started again yet */
-  UVR_SUPERVISOR_RESTING, /* the same, but it may be started as soon as it is needed */
-  UVR_SUPERVISOR_CLOSING, /* being closed: waits until the process has exited */
+  UVR_SUPERVISOR_IDLE,      /* the far end has not been needed yet */
+  UVR_SUPERVISOR_PREPARING, /* finds out how to start the process */
+  UVR_SUPERVISOR_RUNNING,   /* the process runs, and the mux uses it */
+  UVR_SUPERVISOR_EXITED,    /* the process has exited, and the mux has not noticed yet */
+  UVR_SUPERVISOR_ENDING,    /* the mux is down, and the process has not exited yet */
+  UVR_SUPERVISOR_WAITING,   /* both are gone; the process is not started again yet */
+  UVR_SUPERVISOR_RESTING,   /* the same, but it may be started as soon as it is needed */
+  UVR_SUPERVISOR_CLOSING,   /* being closed: waits until the process has exited */
   UVR_SUPERVISOR_CLOSED
 } uvr_supervisor_state;
 
@@ -48,6 +49,8 @@ typedef struct uvr_supervisor {
   uvr_supervisor_options options;
   char name[UVR_SUPERVISOR_NAME_SIZE]; /* the command line, for messages */
   uvr_wsl wsl;
+  uvr_wsl_search search;
+  bool searching;
   uv_timer_t timer;
   uvr_child *child; /* NULL: there is no process */
   int next_signal;  /* ENDING, CLOSING: the next signal for the process; 0: the process is given up */

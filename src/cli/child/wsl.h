@@ -8,7 +8,7 @@
  *       uvr_command_make(&command, file, (const char *const[]){"uvrelay.exe", "mux", NULL}, &error);
  *     }
  *     free(file);
- *   at each start of the child, as the sockets may change:
+ *   at each start of the child, as the sockets may change, on a thread (wsl_search.h):
  *     uvr_wsl_start start;
  *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: only a warning
  *     options.cwd = start.directory;                                   NULL: unchanged
@@ -59,9 +59,13 @@ typedef struct uvr_wsl_start {
   char **environment; /* all of it, ending with a NULL; NULL: that of this process. Invalid once that is changed. */
 } uvr_wsl_start;
 
+/* Whether uvr_wsl_prepare has anything to do for this file, as far as its name tells. */
+bool uvr_wsl_may_concern(const char *file);
+
 /* Finds out how to start the program of this file. Nothing is changed unless this is WSL and the name ends in ".exe",
  * in upper or lower case. Then the current directory is one on a Windows drive, because a start in any other takes
- * seconds, and WSL_INTEROP is the path of a socket at which somebody listens, if there is one. Does not block.
+ * seconds, and WSL_INTEROP is the path of a socket at which somebody listens, if there is one. May block
+ * while a drive of Windows does not answer.
  *
  * Returns 0; or a warning in *error (which may be NULL), as *start is valid and must be cleared in any case:
  * - UV_ENOENT: nobody listens at any such socket; WSL_INTEROP is unchanged

@@ -337,7 +337,7 @@ static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_err
   return start->environment != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
 }
 
-static bool is_windows_program(const char *file)
+bool uvr_wsl_may_concern(const char *file)
 {
   size_t length = strlen(file);
   return length > 4 && strcasecmp(file + length - 4, ".exe") == 0;
@@ -361,7 +361,7 @@ static bool lacks_handler(const uvr_wsl *self, const char *path)
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error)
 {
   *start = (uvr_wsl_start){.directory = NULL};
-  if (!is_windows_program(file) || !uvr_wsl_is(self)) {
+  if (!uvr_wsl_may_concern(file) || !uvr_wsl_is(self)) {
     return 0;
   }
   start->directory = choose_directory(self, file);

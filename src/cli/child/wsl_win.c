@@ -23,6 +23,12 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "this is not WSL");
 }
 
+bool uvr_wsl_may_concern(const char *file)
+{
+  (void)file;
+  return false;
+}
+
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error)
 {
   (void)self;

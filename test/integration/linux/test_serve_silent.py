@@ -1,13 +1,11 @@
 """What does not answer: a name server, or the drive of a socket file. It holds up nobody who does not need it."""
 
 import contextlib
-import fcntl
-import os
-import signal
 import time
 
 import pytest
 
+from hungfile import hung
 from nameserver import NO_SUCH_NAME, NameServer
 from serving import AssuanTarget, EchoServer, Serve, ask, connect, echo as echo_to, ends, wait_for
 from via import Via
@@ -109,17 +107,9 @@ def test_a_silent_name_holds_up_nobody_at_the_far_end(tmp_path, echo):
 
 @contextlib.contextmanager
 def hung_file(path):
-    """A file that cannot be opened, as on a network drive that is gone: whoever does so waits. The kernel asks the owner
-    of a lease first, for up to 45 s, and this one does not answer."""
-    path.write_bytes(b"1\n" + bytes(16))
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
-    descriptor = os.open(path, os.O_RDWR)
-    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-    try:
+    path.write_bytes(b"1\\n" + bytes(16))
+    with hung(path):
         yield f"assuan://{path}"
-    finally:
-        os.close(descriptor)
-        signal.signal(signal.SIGIO, before)
 
 
 @contextlib.contextmanager
@@ -131,11 +121,11 @@ def hung_files(directory, count):
 @pytest.mark.parametrize("through", ["", "via:"])
 def test_hung_files_hold_up_nobody(tmp_path, echo, through):
     count = 6
-    with hung_files(tmp_path, count) as hung, AssuanTarget(tmp_path / "back", echo_to, cygwin=False) as good, Via(
+    with hung_files(tmp_path, count) as addresses, AssuanTarget(tmp_path / "back", echo_to, cygwin=False) as good, Via(
             "--drain=0", "--timeout=30", f"unix://{tmp_path}/echo={through}{echo.address}",
             f"unix://{tmp_path}/good={through}{good.address}",
             f"unix://{tmp_path}/name={through}{echo.address.replace('127.0.0.1', 'localhost')}",
-            *(f"unix://{tmp_path}/{number}={through}{hung[number]}" for number in range(count))) as serve:
+            *(f"unix://{tmp_path}/{number}={through}{addresses[number]}" for number in range(count))) as serve:
         clients = [connect(f"unix://{tmp_path}/{number}") for number in range(count) for _ in range(5)]
         serve.wait_match(rf"{count - 1}={through}.*: opened$", 5)
         for _ in range(3):

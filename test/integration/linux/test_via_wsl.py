@@ -15,6 +15,7 @@ import tempfile
 import pytest
 
 import serving
+from hungfile import hung
 from programs import unique_name
 from serving import EchoServer, Serve, ask, connect, listener, refused, wait_for
 from via import Via
@@ -194,3 +195,26 @@ def test_a_linux_command_is_started_as_ever(wsl, route):
     with ServeInWsl(wsl, "--via", "far-end 'mux'", route):
         assert_relayed(wsl)
         assert wsl.started() == [f"{wsl.directory}/path/far-end", os.getcwd(), "", "mux"]
+
+
+def test_a_drive_that_does_not_answer(wsl, back, route):
+    """It holds up the start of the far end, but no other route."""
+    wsl.put("path/uvrelay.exe")
+    wsl.interop(1)
+    with ServeInWsl(wsl, route, f"{wsl.listen}-2={back.address}") as serve:
+        with hung(wsl.directory / "path/uvrelay.exe"), connect(wsl.listen) as client:
+            serve.wait_match("=via:.* #1: opened$")
+            for _ in range(3):
+                with connect(f"{wsl.listen}-2") as other:
+                    ask(other)
+        # The client has left; the next one is served.
+        assert_relayed(wsl)
+
+
+def test_stopped_while_a_drive_does_not_answer(wsl, route):
+    wsl.put("path/uvrelay.exe")
+    wsl.interop(1)
+    with ServeInWsl(wsl, "--drain=0", route) as serve:
+        with hung(wsl.directory / "path/uvrelay.exe"), connect(wsl.listen):
+            serve.wait_match("=via:.* #1: opened$")
+            serve.stop()
