@@ -1,7 +1,7 @@
 /* The log: see log.h. */
 #include "cli/output/log.h"
 
-enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000 };
+enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50 };
 
 /* With -v everything is asked for that happens to a connection, but not without any limit either. */
 static const uvr_log_allowance usual = {.same = 5, .alike = 100, .all = 200};
@@ -33,14 +33,16 @@ static void on_timer(uv_timer_t *timer)
 {
   uvr_log *self = timer->data;
   uvr_log_limit_tick(&self->limit);
+  if (self->limit.open && !uv_is_active((uv_handle_t *)timer)) { /* by its own clock the window is not over yet */
+    (void)uv_timer_start(timer, on_timer, EARLY_MS, 0);
+  }
 }
 
 static void on_window(void *user)
 {
   uvr_log *self = user;
   if (self->timed) {
-    uv_update_time(self->timer.loop);
-    (void)uv_timer_start(&self->timer, on_timer, UVR_LOG_LIMIT_MS + 1, 0);
+    (void)uv_timer_start(&self->timer, on_timer, UVR_LOG_LIMIT_MS, 0);
   }
 }
 
