@@ -228,6 +228,8 @@ def test_a_huge_file_is_refused_or_read(tmp_path, path, back):
     (["--nonsense"], ["--nonsense"]),
     (["--drian=5", "a"], ["--drian", "drain"]),
     (["unix:///a"], ["unix:///a", "LISTEN=TARGET"]),
+    (["unix:///a=unix:///b", "--", "-v"], ["-v", "before"]),
+    (["unix:///a=unix:///b", "--nonsense"], ["--nonsense"]),
     (["--drain=soon", "unix:///a=unix:///b"], ["soon", "--drain"]),
     (["--drain=-1", "unix:///a=unix:///b"], ["-1", "--drain"]),
     (["--status=0", "unix:///a=unix:///b"], ["--status"]),
