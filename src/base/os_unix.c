@@ -1,6 +1,7 @@
 /* Unix's part of os.h. */
 #include "base/os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -31,16 +32,21 @@ bool uvr_os_pipes_half_close(void)
 
 /* A message with no room for descriptors is marked as truncated where there are some; but also where the socket gives
  * its reader other things with each message. */
-bool uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
+int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
 {
   int fd;
   int credentials = 0;
   socklen_t length = sizeof(credentials);
   struct iovec bytes = {.iov_base = scratch, .iov_len = size};
   struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
-  return stream->type == UV_NAMED_PIPE && uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
-         recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) > 0 && (message.msg_flags & MSG_CTRUNC) != 0 &&
-         getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
+  if (stream->type != UV_NAMED_PIPE || uv_fileno((const uv_handle_t *)stream, &fd) != 0) {
+    return 0;
+  }
+  if (recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) < 0) {
+    return errno == EAGAIN || errno == EINTR || errno == ENOTSOCK ? 0 : uv_translate_sys_error(errno);
+  }
+  return (message.msg_flags & MSG_CTRUNC) != 0 && getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 &&
+         credentials == 0;
 }
 
 int uvr_os_is_hung_up(const uv_stream_t *stream)

@@ -26,12 +26,12 @@ bool uvr_os_pipes_half_close(void)
 
 /* Sends no bytes and looks at the result. WSAPoll would not do: it reports a half-closed connection like a lost one. A
  * peer that has closed both directions is noticed once something has been sent to it, which keep-alive does, too. */
-bool uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
+int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
 {
   (void)stream;
   (void)scratch;
   (void)size;
-  return false;
+  return 0;
 }
 
 int uvr_os_is_hung_up(const uv_stream_t *stream)

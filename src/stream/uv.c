@@ -41,6 +41,7 @@ typedef struct stream_uv {
   bool written;
   bool writing;      /* request.write is under way */
   unsigned peeks;    /* before how many more reads to look for descriptors */
+  int peeked_error;  /* that looking for descriptors has found instead of the next read */
   uint64_t patience; /* until when a gentle close may last: loop time, ms */
   bool timer_open;
   char name[];
@@ -60,8 +61,14 @@ static void look_for_descriptors(stream_uv *s)
 {
   size_t capacity = s->incoming->capacity;
   s->peeks--;
-  if (uvr_os_has_descriptors(s->handle, s->incoming->data, capacity < PEEK_SIZE ? capacity : PEEK_SIZE)) {
+  int found = uvr_os_has_descriptors(s->handle, s->incoming->data, capacity < PEEK_SIZE ? capacity : PEEK_SIZE);
+  if (found < 0) {
+    s->peeked_error = found;
+  }
+  if (found != 0) {
     s->peeks = 0;
+  }
+  if (found == 1) {
     uvr_log_line(&s->base.context->warnings,
                  "%s sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on: what needs them fails",
                  s->base.name);
@@ -118,7 +125,10 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
     stop_reading(s);
     s->input_ended = true;
     /* libuv reports a reset that follows the last bytes closely as an end. */
-    int reset = count == UV_EOF ? uvr_os_pending_error(handle) : (int)count;
+    int reset = (int)count;
+    if (count == UV_EOF) {
+      reset = s->peeked_error != 0 ? s->peeked_error : uvr_os_pending_error(handle);
+    }
     if (reset == 0) {
       s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
     } else {
