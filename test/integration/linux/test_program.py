@@ -311,8 +311,8 @@ def test_what_it_shares_is_left_as_it_is(tmp_path, make, nonblocking, end):
         os.write(feed, b"hello")
         assert read_all(drain, 5) == b"HELLO"
         assert flags(stdin, stdout) == before
-        process.send_signal(signal.SIGTSTP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         assert flags(stdin, stdout) == before
         process.send_signal(signal.SIGCONT)
         if end == "itself":
