@@ -4,7 +4,7 @@
  * continued. A read of no bytes is the end of input.
  *
  * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. Where another process has
- * made the descriptor non-blocking it stays so, and a call that would have to wait (UV_EAGAIN) waits in the job. */
+ * made the descriptor non-blocking it stays so, and the job waits until the call can be made. */
 #include "stream/fd.h"
 
 #include "stream/stdio_os.h"
@@ -109,33 +109,32 @@ static void finish_write(stream_fd *s, ssize_t result)
 static ssize_t read_now(const stream_fd *s, uvr_buffer *buffer)
 {
   ssize_t result;
-  while (true) {
+  do {
     uv_fs_t request;
     uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
     result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
-    if (result != UV_EAGAIN) {
-      return result;
-    }
-    uvr_stdio_wait(s->fd, false);
-  }
+  } while (result <= 0 && uvr_stdio_wait(s->fd, false, result));
+  return result;
 }
 
-/* Writes everything. Returns what the last call has returned. */
+/* Writes everything. Returns what the last call has returned. A non-blocking pipe of Windows may refuse any piece that
+ * is larger than its free room, so the pieces get smaller then. */
 static ssize_t write_now(stream_fd *s, const char *data, size_t length)
 {
-  ssize_t result = 1;
+  ssize_t result;
+  size_t done = 0;
+  size_t piece = length;
   set_writing(s, true);
-  for (size_t done = 0; done < length && (result > 0 || result == UV_EAGAIN);) {
+  do {
+    size_t left = length - done;
     uv_fs_t request;
-    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(length - done));
+    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(piece < left ? piece : left));
     result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
-    if (result == UV_EAGAIN) {
-      uvr_stdio_wait(s->fd, true);
-    }
     done += result > 0 ? (size_t)result : 0;
-  }
+    piece = result <= 0 ? piece / 2 + 1 : piece < length ? piece * 2 : length;
+  } while (done < length && (result > 0 || uvr_stdio_wait(s->fd, true, result)));
   set_writing(s, false);
   return result;
 }

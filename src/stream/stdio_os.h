@@ -21,9 +21,9 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
  * must be used by calls that may block. */
 bool uvr_stdio_unshare(uv_file *fd);
 
-/* Waits until the descriptor can be read from, or written to, without waiting. Another process may be quicker, so that
- * this must be repeated. For a descriptor that is non-blocking. */
-void uvr_stdio_wait(uv_file fd, bool to_write);
+/* Whether a read or a write that has returned `result` was refused only because it would have to wait, as another
+ * process has made the descriptor non-blocking. If so, waits a while, or until it can go on. */
+bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result);
 
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);

@@ -50,10 +50,10 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
-void uvr_stdio_wait(uv_file fd, bool to_write)
+bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
 {
   struct pollfd poll_fd = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
-  (void)poll(&poll_fd, 1, -1);
+  return result == UV_EAGAIN && poll(&poll_fd, 1, -1) != 0;
 }
 
 bool uvr_stdio_has_input(uv_file fd)

@@ -29,12 +29,10 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   if (GetFileType(handle) != FILE_TYPE_PIPE || !uvr_file_is_overlapped(handle)) {
     return UVR_STDIO_BLOCKING;
   }
-  /* libuv reads in byte mode only. Our own stream reads an end whose message mode cannot be changed. */
+  /* libuv reads in byte mode only, and would switch an end that is in message mode, for all processes that share it. */
   DWORD state = 0;
-  DWORD byte_mode = PIPE_READMODE_BYTE;
-  bool fixed = GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) &&
-               (state & PIPE_READMODE_MESSAGE) != 0 && !SetNamedPipeHandleState(handle, &byte_mode, NULL, NULL);
-  return fixed ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
+  bool message = GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE);
+  return message ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
 }
 
 bool uvr_stdio_unshare(uv_file *fd)
@@ -43,11 +41,18 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
-void uvr_stdio_wait(uv_file fd, bool to_write)
+/* Such a pipe (PIPE_NOWAIT) reports ERROR_NO_DATA when it is empty, for which versions of libuv have different codes,
+ * and accepts no byte when it is full. */
+bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
 {
-  (void)fd;
-  (void)to_write;
-  Sleep(AGAIN_MS);
+  DWORD state = 0;
+  bool refused = to_write ? result == 0 : result == UV_EAGAIN || result == UV_EPIPE;
+  bool waits = refused && GetNamedPipeHandleStateW(handle_of(fd), &state, NULL, NULL, NULL, NULL, 0) &&
+               (state & PIPE_NOWAIT) != 0;
+  if (waits) {
+    Sleep(AGAIN_MS);
+  }
+  return waits;
 }
 
 bool uvr_stdio_has_input(uv_file fd)

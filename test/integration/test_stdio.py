@@ -13,7 +13,7 @@ from programs import Process, Relay, run_relay, unique_name, under_wine, uvrelay
 from winpeers import Parent, PipeServer
 
 SIZE = 3_000_000
-PIPES = ["anonymous", "overlapped", "message", "message-duplex", "message-read"]
+PIPES = ["anonymous", "anonymous-nowait", "overlapped", "message", "message-duplex", "message-read"]
 
 
 def command(*args):
@@ -24,7 +24,7 @@ def command(*args):
 
 
 @pytest.mark.parametrize("stdin", PIPES)
-@pytest.mark.parametrize("stdout", ["anonymous", "overlapped", "message"])
+@pytest.mark.parametrize("stdout", ["anonymous", "anonymous-nowait", "overlapped", "message"])
 def test_windows_pipes(stdin, stdout):
     """To the pipe, to its end and then back, each in pieces that fit no buffer."""
     with PipeServer("recv-end", f"send={SIZE},50021,4", "zero", "peek-gone") as server, Parent(

@@ -8,26 +8,19 @@
  * Options: --stdin=KIND --stdout=KIND (anonymous)  --limit=SECONDS (60): then child and parent are ended, with 3
  *          --progress=MS (tell bytes sent and received)  --console (the child has a console of its own, without window)
  * Kinds: anonymous            a pipe of CreatePipe, not overlapped, as WSL and shells give
- *        overlapped           a named pipe in byte mode whose child's end is overlapped
- *        message              the same with message type, read in byte mode, as Cygwin and MSYS2 give
- *        message-read         the same, read in message mode, which the child may not change
- *        message-duplex       the same, read in message mode, which the child may change: its end is for both ways
- *        file:PATH            a file (standard output: created anew)
- *        nul                  NUL
- *        none                 no handle at all
- * Actions:
- *   text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte message)
- *   close-in                                     close it
- *   recv=N                                       read exactly N bytes of its standard output
- *   recv-end                                     read until its end
- *   close-out                                    close our end of it
- *   ctrl-c  ctrl-break                           as if pressed in the child's console; prints the error, or 0: some
- *                                                systems know no Ctrl-Break
- *   sleep=MS
- *   await                                        waits for a line on our standard input
- *   wait=MS                                      wait for the child's exit, at most so long: prints "exit" with its
- *                                                code, or "running"
- * At the end of the actions the child, if it still runs, is ended; exit 1 if an action failed. */
+ *        anonymous-nowait     the same, and the child's end does not block (PIPE_NOWAIT), as programs of Cygwin leave
+ * it overlapped           a named pipe in byte mode whose child's end is overlapped message              the same with
+ * message type, read in byte mode, as Cygwin and MSYS2 give message-read         the same, read in message mode, which
+ * the child may not change message-duplex       the same, read in message mode, which the child may change: its end is
+ * for both ways file:PATH            a file (standard output: created anew) nul                  NUL none no handle at
+ * all Actions: text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte
+ * message) close-in                                     close it recv=N                                       read
+ * exactly N bytes of its standard output recv-end                                     read until its end close-out
+ * close our end of it ctrl-c  ctrl-break                           as if pressed in the child's console; prints the
+ * error, or 0: some systems know no Ctrl-Break sleep=MS await                                        waits for a line
+ * on our standard input wait=MS                                      wait for the child's exit, at most so long: prints
+ * "exit" with its code, or "running" At the end of the actions the child, if it still runs, is ended; exit 1 if an
+ * action failed. */
 #include "peer.h"
 
 enum { BUFFER = 1 << 16 };
@@ -74,11 +67,14 @@ static int make_overlapped(HANDLE *reading, HANDLE *writing, int child_reads, DW
   return *writing != INVALID_HANDLE_VALUE;
 }
 
-static int make_anonymous(HANDLE *reading, HANDLE *writing, int child_reads)
+static int make_anonymous(HANDLE *reading, HANDLE *writing, int child_reads, DWORD wait)
 {
+  DWORD mode = PIPE_READMODE_BYTE | wait;
   if (!CreatePipe(reading, writing, NULL, 0))
     return 0;
-  return SetHandleInformation(child_reads ? *reading : *writing, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+  HANDLE childs = child_reads ? *reading : *writing;
+  return SetNamedPipeHandleState(childs, &mode, NULL, NULL) &&
+         SetHandleInformation(childs, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
 }
 
 /* Makes one standard handle: the child's end and, for a pipe, ours. */
@@ -93,7 +89,9 @@ static int make_handle(const char *kind, int for_input, HANDLE *childs, HANDLE *
     return *childs != INVALID_HANDLE_VALUE;
   }
   if (strcmp(kind, "anonymous") == 0)
-    return make_anonymous(reading, writing, for_input);
+    return make_anonymous(reading, writing, for_input, PIPE_WAIT);
+  if (strcmp(kind, "anonymous-nowait") == 0)
+    return make_anonymous(reading, writing, for_input, PIPE_NOWAIT);
   if (strcmp(kind, "overlapped") == 0)
     return make_overlapped(reading, writing, for_input, PIPE_ACCESS_INBOUND, PIPE_TYPE_BYTE | PIPE_READMODE_BYTE);
   if (strcmp(kind, "message") == 0)

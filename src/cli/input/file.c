@@ -31,9 +31,8 @@ static int read_all(uv_file file, char **out, size_t *length)
     count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
     used += count > 0 ? (size_t)count : 0;
-    if (count == UV_EAGAIN) { /* another process has made standard input non-blocking */
-      uvr_stdio_wait(file, false);
-      count = 1;
+    if (count < 0 && uvr_stdio_wait(file, false, count)) {
+      count = 1; /* nothing yet, and no end either */
     }
   }
   if (count != 0 && count != UV_EOF) {
