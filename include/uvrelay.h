@@ -134,7 +134,8 @@ typedef struct uvrelay_session_options_s {
   uint64_t timeout_ms;                   /**< for connecting a side, all attempts together; 0: no limit */
   /* Ending. */
   /** Where a side's end of input cannot be passed on, because the other side has no half-close (a pipe in byte mode),
-   * the session ends when that other side has been silent for so long. 0: 1000; UINT64_MAX: never. */
+   * the session ends when that other side has been silent for so long. UINT64_MAX:
+   * never. 0: 25000 for a silent right side, as its answer may be late; 1000 for a left one. */
   uint64_t linger_ms;
   int end_after_left;         /**< 1: the left side's end of input ends the session, once all its bytes are written */
   int end_after_right;        /**< 1: the same for the right side's */
@@ -147,7 +148,7 @@ typedef struct uvrelay_session_options_s {
 typedef enum uvrelay_reason_e {
   UVRELAY_REASON_ENDED,   /**< both sides have ended their input, or one whose end was to be the end of all */
   UVRELAY_REASON_GONE,    /**< one side is gone, in an orderly way; what it had sent was passed on first */
-  UVRELAY_REASON_SILENT,  /**< one side has ended, and the other one, which cannot be told, was silent for linger_ms;
+  UVRELAY_REASON_SILENT,  /**< one side has ended, and the other one was silent for linger_ms;
                              or both were for idle_ms, then the side is UVRELAY_SIDE_NONE */
   UVRELAY_REASON_STOPPED, /**< uvrelay_session_cancel(), uvrelay_stop() or uvrelay_close() ended it: UV_ECANCELED */
   UVRELAY_REASON_FAILED   /**< an error */

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/tcp_peer_unix.h"
+
 int uvr_os_new_events(const uvrelay_allocator_t *memory, struct uvr_event_pool **events)
 {
   (void)memory;
@@ -49,11 +51,18 @@ int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size
          credentials == 0;
 }
 
+/* poll shows a reset, and of a Unix socket everything. A TCP peer that has closed both directions looks like one that
+ * has ended its output only, until something is sent to it. */
 int uvr_os_is_hung_up(const uv_stream_t *stream)
 {
-  struct pollfd poll_fd = {.events = 0};
+  struct pollfd poll_fd = {.events = POLLRDHUP};
   int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
-  return code != 0 ? code : poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0;
+  if (code != 0) {
+    return code;
+  }
+  short events = poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
+  return (events & (POLLHUP | POLLERR)) != 0 ||
+         (stream->type == UV_TCP && (events & POLLRDHUP) != 0 && uvr_tcp_peer_has_closed(poll_fd.fd));
 }
 
 int uvr_os_pending_error(const uv_stream_t *stream)

@@ -11,6 +11,9 @@
 /* The length of the longest request or answer, in bytes with the newline. */
 #define UVR_MUX_LINE_MAX 2048
 
+/* The default of the option `linger` of a request. */
+#define UVR_MUX_LINGER_MS 25000
+
 typedef struct uvr_mux uvr_mux;
 
 /* How a session of the far end behaves: see uvrelay_session_options_t. */

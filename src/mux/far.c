@@ -186,6 +186,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
                          uvr_quote(quoted, line));
   }
   r->options.size = sizeof(r->options);
+  r->options.linger_ms = UVR_MUX_LINGER_MS;
   code = uvr_route_address(line + sizeof(verb) - 1, UVRELAY_RIGHT, &r->options, &given, &r->address, error);
   if (code == 0) {
     code = uvr_choose_via(r->mux->streams, &r->address, NULL, error);

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "mux/stream.h"
 
-enum { LINGER_DEFAULT_MS = 1000, LINGER_LONGEST_MS = 86400000 };
+enum { LINGER_LONGEST_MS = 86400000 };
 
 static void report(uvr_mux_stream *s, const uvrelay_error_t *error)
 {
@@ -183,7 +183,7 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   char level[48] = "";
   if (linger_ms == 0) {
     (void)snprintf(linger, sizeof(linger), "&linger=off");
-  } else if (linger_ms != LINGER_DEFAULT_MS) {
+  } else if (linger_ms != UVR_MUX_LINGER_MS) {
     (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
   }
   if (impersonates && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {

@@ -53,6 +53,7 @@ struct uvr_pair {
   unsigned streams; /* how many are not closed yet; set when the pair ends */
   uv_timer_t timer;
   pair_alarm alarms[ALARM_COUNT];
+  uint64_t linger_ms;      /* how long the side that has not ended may be silent */
   uint64_t stalled;        /* loop time since when the left side is gone and the right side accepts nothing, ms */
   uint64_t last_progress;  /* uvr_pump_progress of to_right at the last check */
   uint64_t started;        /* loop time, ms */
@@ -302,9 +303,8 @@ static void check_linger(uvr_pair *pair)
   bool left_ended = uvr_flow_is_over(&pair->to_right);
   const uvr_pump *rest = left_ended ? &pair->to_left.pump : &pair->to_right.pump;
   uint64_t silent = uv_now(pair->context->loop) - rest->active;
-  uint64_t linger = pair->options.linger_ms;
-  if (uvr_pump_is_finishing(rest) || silent < linger) {
-    set_alarm(pair, ALARM_SILENCE, check_linger, silent < linger ? linger - silent : linger);
+  if (uvr_pump_is_finishing(rest) || silent < pair->linger_ms) {
+    set_alarm(pair, ALARM_SILENCE, check_linger, silent < pair->linger_ms ? pair->linger_ms - silent : pair->linger_ms);
   } else if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_right_gone(pair);
   } else {
@@ -313,12 +313,13 @@ static void check_linger(uvr_pair *pair)
   }
 }
 
-static void linger(uvr_pair *pair, uvr_flow *rest)
+static void linger(uvr_pair *pair, uvr_flow *rest, uint64_t ms)
 {
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
-  if (pair->state == PAIR_RELAYING && pair->options.linger_ms > 0 && !left_lost) {
+  if (pair->state == PAIR_RELAYING && ms > 0 && !left_lost) {
+    pair->linger_ms = ms;
     rest->pump.active = uv_now(pair->context->loop);
-    set_alarm(pair, ALARM_SILENCE, check_linger, pair->options.linger_ms);
+    set_alarm(pair, ALARM_SILENCE, check_linger, ms);
   }
 }
 
@@ -438,8 +439,13 @@ static void on_ended(uvr_flow *flow, bool passed)
 {
   uvr_pair *pair = flow->user;
   drop_if_both_over(pair, source_side(flow));
-  if (!passed) {
-    linger(pair, comes_from_left(flow) ? &pair->to_left : &pair->to_right);
+  if (pair->state != PAIR_RELAYING) {
+    return;
+  }
+  if (comes_from_left(flow)) {
+    linger(pair, &pair->to_left, passed ? 0 : pair->options.linger_ms);
+  } else if (!passed) {
+    linger(pair, &pair->to_right, pair->options.left_linger_ms);
   }
 }
 
@@ -471,7 +477,7 @@ static void on_sink_gone(uvr_flow *flow, const uvrelay_error_t *error)
     drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
   }
   drop_if_both_over(pair, UVRELAY_RIGHT);
-  linger(pair, &pair->to_left);
+  linger(pair, &pair->to_left, pair->options.linger_ms);
 }
 
 static void on_sink_failed(uvr_flow *flow, const uvrelay_error_t *error)

@@ -11,11 +11,12 @@ typedef struct uvr_pair uvr_pair;
 typedef struct uvr_pair_options {
   bool end_after_left;  /* the left side's end of input ends the pair, once all its bytes are written */
   bool end_after_right; /* the same for the right side */
-  /* If an end of input is not passed on, the pair ends when the other side has been silent for this long; 0: never.
-   * Must be 0 with pumps on threads. */
-  uint64_t linger_ms;
-  uint64_t idle_ms;    /* the pair ends when both sides have been silent for this long; 0: never */
-  bool left_is_client; /* the left side is a client, so that a reset by it is not a failure */
+  /* The pair ends when a side has been silent for so long after the other side has ended; 0: never. Must be 0 with
+   * pumps on threads. */
+  uint64_t linger_ms;      /* the right side, which was not told of the end */
+  uint64_t left_linger_ms; /* the left side, which was not told of the end */
+  uint64_t idle_ms;        /* the pair ends when both sides have been silent for this long; 0: never */
+  bool left_is_client;     /* the left side is a client, so that a reset by it is not a failure */
   uvrelay_eof_t eof_to_left;
   uvrelay_eof_t eof_to_right;
 } uvr_pair_options;

@@ -13,7 +13,17 @@
 #include "base/abi.h"
 #include "base/os.h"
 
-enum { LINGER_MS = 1000, IDLE_RETRY_MS = 1 };
+enum { IDLE_RETRY_MS = 1 };
+
+/* How long a side may be silent after the other one has ended, unless the options say.
+ *
+ * A right side that could not be told may be a server that still works on its answer, which would be lost: so it has
+ * long, but less than a route's time limit for connecting, so that a client that waits for a busy pipe can wait for one
+ * that lingers. A left side that is gone is noticed sooner by other means, where there are any.
+ *
+ * A left side that could not be told waits for its end, and only what it was sending when the right side ended can
+ * still be on its way. */
+enum { LINGER_MS = 25000, LEFT_LINGER_MS = 1000 };
 
 typedef enum session_state {
   SESSION_OPENING,  /* there is no pair yet */
@@ -259,7 +269,7 @@ static bool dial_left(uvrelay_session_t *s)
     uvr_dial_options options = s->options.dial;
     options.connect.via = s->left.via;
     options.connect.eof = s->options.pair.eof_to_left;
-    options.connect.linger_ms = s->options.pair.linger_ms;
+    options.connect.linger_ms = s->options.pair.left_linger_ms;
     s->dial = uvr_dial_start(s->context, s->left.address, &options, on_left_dialled, s);
     if (s->dial == NULL) {
       fail_memory(s);
@@ -337,6 +347,11 @@ static const uvr_part_ops part_ops = {
 
 /* Starting. */
 
+static uint64_t linger_of(const uvrelay_session_options_t *options, uint64_t usual)
+{
+  return options->linger_ms == 0 ? usual : options->linger_ms == UINT64_MAX ? 0 : options->linger_ms;
+}
+
 int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out)
 {
   uvrelay_session_options_t own;
@@ -345,12 +360,12 @@ int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session
       (unsigned)own.eof_to_right > UVRELAY_EOF_NONE) {
     return UV_EINVAL;
   }
-  uint64_t linger = own.linger_ms == 0 ? LINGER_MS : own.linger_ms;
   *out = (uvr_session_options){.pair = {.end_after_left = own.end_after_left != 0,
                                         .end_after_right = own.end_after_right != 0,
                                         .eof_to_left = own.eof_to_left,
                                         .eof_to_right = own.eof_to_right,
-                                        .linger_ms = linger == UINT64_MAX ? 0 : linger,
+                                        .linger_ms = linger_of(&own, LINGER_MS),
+                                        .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
                                         .idle_ms = own.idle_ms},
                                .dial = {.retry = own.retry,
                                         .retry_first_ms = own.retry_first_ms,

@@ -172,7 +172,8 @@ def test_eof_to_a_pipe_in_byte_mode(eof):
     """Who gets the marker knows the end, and may take its time; else the linger goes by. Under Wine a zero-byte write
     is not seen by such a reader."""
     script = ["recv=5", "sleep=1500", "text=late", "close"] if eof == "marker" else ["recv=5", "text=late", "peek-gone"]
-    with PipeServer(*script, type="byte") as server, Serve(f"tcp://127.0.0.1:0={server.name}?eof={eof}") as serve:
+    with PipeServer(*script, type="byte") as server, Serve(f"tcp://127.0.0.1:0={server.name}?eof={eof}",
+                                                           options=["--linger=1"]) as serve:
         with connect(serve, "tcp") as client:
             client.send(5)
             client.end()
@@ -183,7 +184,7 @@ def test_eof_to_a_pipe_in_byte_mode(eof):
 def test_eof_none_to_a_pipe_in_message_mode():
     """The target is not told: it is closed after the linger."""
     with PipeServer("recv=5", "recv-end") as server, Serve(
-            f"tcp://127.0.0.1:0={server.name}?eof=none") as serve:
+            f"tcp://127.0.0.1:0={server.name}?eof=none", options=["--linger=1"]) as serve:
         with connect(serve, "tcp") as client:
             client.send(5)
             client.end()

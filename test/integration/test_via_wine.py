@@ -148,8 +148,8 @@ def test_half_close_of_the_target(path):
 
 
 def test_half_close_before_a_pipe_that_has_none(path):
-    """The target is closed when it has been silent for a second, not while it still answers."""
-    with chain(path, "byte") as (client, end, _):
+    """The target is closed when it has been silent for a while, not while it still answers."""
+    with chain(path, "byte", "--linger=1") as (client, end, _):
         client.send(200_000, 3)
         client.end()
         end.receive(200_000, 3)
@@ -159,6 +159,31 @@ def test_half_close_before_a_pipe_that_has_none(path):
             client.receive(1000, seed)
         end.wait_gone()
         client.wait_gone()
+
+
+def test_a_late_answer(path):
+    """From a pipe that cannot be told of the client's end: there is time for it."""
+    with chain(path, "byte") as (client, end, serve):
+        client.send(1000, 3)
+        client.end()
+        end.receive(1000, 3)
+        time.sleep(3)
+        end.send(1000, 4)
+        client.receive(1000, 4)
+        end.close()
+        client.wait_gone()
+        assert serve.wait_closed().bytes == (1000, 1000)
+
+
+def test_an_answer_that_comes_too_late_is_told_of(path):
+    """Without -v, by the end that has waited for it."""
+    with PipeServer("recv=5", "peek-gone", type="byte") as server:
+        with relaying(path, server.name, "--linger=0.3", verbose=False) as serve, connect(f"unix://{path}") as client:
+            client.sendall(b"hello")
+            client.shutdown(socket.SHUT_WR)
+            assert receive_all(client) == b""
+            serve.wait_match(rf"^uvrelay: far end: uvrelay: {server.name}: warning: .*linger=off")
+        server.finish()
 
 
 def test_a_marker_for_a_byte_type_pipe(path):
@@ -209,14 +234,16 @@ def test_a_client_that_vanishes(path, type):
 
 
 @TYPES
-def test_clients_one_after_another(path, type):
+@pytest.mark.parametrize("front", ["unix", "tcp"])
+def test_clients_one_after_another(path, type, front):
     """An agent with one instance: each client that has left makes room for the next, at once."""
     with PipeServer("recv=1", "text=y", "recv-end", type=type, repeat=8) as server:
-        with relaying(path, server.name, "--linger=20"):
+        listen = f"unix://{path}" if front == "unix" else "tcp://127.0.0.1:0"
+        with Via("--linger=20", f"{listen}={server.name}", via=EXE_MUX) as serve:
             begin = time.monotonic()
             for number in range(1, 9):
                 server.event("listening", number)
-                with connect(f"unix://{path}") as client:
+                with connect(serve.listen()) as client:
                     ask(client, b"y")
                 server.event("done", number)
             assert time.monotonic() - begin < SOON / 2

@@ -70,7 +70,7 @@ static void bench_start(bench *b, uvrelay_side_t side, const fake_script *quiet,
 static void bench_init(bench *b, uvrelay_side_t side, unsigned write_turns, uint64_t linger_ms)
 {
   bench_start(b, side, &(fake_script){.no_half_close = true}, &(fake_script){.reads = ends, .write_turns = write_turns},
-              &(uvr_pair_options){.linger_ms = linger_ms});
+              &(uvr_pair_options){.linger_ms = linger_ms, .left_linger_ms = linger_ms});
 }
 
 static void bench_clear(bench *b)
@@ -151,6 +151,20 @@ static void test_never(void **state)
     assert_false(b.over);
     uvr_pair_cancel(b.pair);
     bench_clear(&b);
+  }
+}
+
+/* Each side has a time of its own. */
+static void test_each_its_own(void **state)
+{
+  (void)state;
+  for (unsigned i = 0; i < 2; i++) {
+    bench b;
+    uint64_t since = now_ms();
+    const uvr_pair_options options = {.linger_ms = sides[i] == UVRELAY_RIGHT ? LINGER_MS : 3600000,
+                                      .left_linger_ms = sides[i] == UVRELAY_LEFT ? LINGER_MS : 3600000};
+    bench_start(&b, sides[i], &(fake_script){.no_half_close = true}, &(fake_script){.reads = ends}, &options);
+    assert_silent(&b, since);
   }
 }
 
@@ -272,6 +286,7 @@ static uvr_pair_options telling_options(uvrelay_side_t side, uvrelay_eof_t eof, 
 {
   uvrelay_eof_t other = eof == UVRELAY_EOF_NONE ? UVRELAY_EOF_AUTO : UVRELAY_EOF_NONE;
   return (uvr_pair_options){.linger_ms = linger_ms,
+                            .left_linger_ms = linger_ms,
                             .eof_to_left = side == UVRELAY_LEFT ? eof : other,
                             .eof_to_right = side == UVRELAY_LEFT ? other : eof};
 }
@@ -358,12 +373,19 @@ static void test_marker_fails(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_silence),      cmocka_unit_test(test_last_byte),
-      cmocka_unit_test(test_blocked),      cmocka_unit_test(test_never),
-      cmocka_unit_test(test_idle),         cmocka_unit_test(test_idle_last_byte),
-      cmocka_unit_test(test_idle_blocked), cmocka_unit_test(test_idle_half_closed),
-      cmocka_unit_test(test_idle_never),   cmocka_unit_test(test_idle_ended),
-      cmocka_unit_test(test_told),         cmocka_unit_test(test_untold_ends),
+      cmocka_unit_test(test_silence),
+      cmocka_unit_test(test_last_byte),
+      cmocka_unit_test(test_each_its_own),
+      cmocka_unit_test(test_blocked),
+      cmocka_unit_test(test_never),
+      cmocka_unit_test(test_idle),
+      cmocka_unit_test(test_idle_last_byte),
+      cmocka_unit_test(test_idle_blocked),
+      cmocka_unit_test(test_idle_half_closed),
+      cmocka_unit_test(test_idle_never),
+      cmocka_unit_test(test_idle_ended),
+      cmocka_unit_test(test_told),
+      cmocka_unit_test(test_untold_ends),
       cmocka_unit_test(test_marker_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,7 +118,7 @@ static void test_requests(void **state)
       {"assuan:///C:/a/S.gpg-agent", {OPTIONS}, "assuan:///C:/a/S.gpg-agent"},
       {"tcp://127.0.0.1:1?linger=2.5", {OPTIONS}, "tcp://127.0.0.1:1?linger=2.500"},
       {"tcp://127.0.0.1:1?linger=off&timeout=5&idle=7&max=3", {OPTIONS}, "tcp://127.0.0.1:1?linger=off"},
-      {"tcp://127.0.0.1:1?linger=1&eof=none", {OPTIONS}, "tcp://127.0.0.1:1"},
+      {"tcp://127.0.0.1:1?linger=25&eof=none", {OPTIONS}, "tcp://127.0.0.1:1"},
       {"npipe:x?impersonation=identification&eof=marker&linger=3",
        {OPTIONS},
        "//./pipe/x?linger=3.000&impersonation=identification&eof=marker"},

@@ -101,6 +101,41 @@ static void test_closed(void **state)
                    "18446744073709551615,\"reason\":\"ended\",\"text\":\"both sides have ended\"}\n");
 }
 
+#define WARNING                                                                                                        \
+  "the target had not answered a byte when linger was over: set a longer linger=, or linger=off, if it needs more "    \
+  "time"
+
+/* An answer may be lost: that is said without -v. Not so where there was an answer, or nothing to answer, or where it
+ * is the client that was silent. */
+static void test_closed_unanswered(void **state)
+{
+  (void)state;
+  uvrelay_result_t result = {.reason = UVRELAY_REASON_SILENT,
+                             .side = UVRELAY_RIGHT,
+                             .to_right = 5,
+                             .error = {.text = "one side has ended, and the other one is silent"}};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_CLOSED, .number = 3, .result = &result};
+  assert_said(plain, &event, "uvrelay: unix:///a=tcp://h:1 #3: warning: " WARNING "\n");
+  assert_said(verbose, &event,
+              "uvrelay: unix:///a=tcp://h:1 #3: closed after 0 ms: silent: one side has ended, and the other one is "
+              "silent; 5 bytes to the target, 0 bytes to the client\n"
+              "uvrelay: unix:///a=tcp://h:1 #3: warning: " WARNING "\n");
+  const char *object = TIME "\"closed\"" ROUTE_JSON ",\"number\":3,\"duration_ms\":0,\"to_target\":5,\"to_client\":0,"
+                            "\"reason\":\"silent\",\"text\":\"one side has ended, and the other one is silent\","
+                            "\"warning\":\"" WARNING "\"}\n";
+  assert_said(json, &event, object);
+  assert_said(verbose_json, &event, object);
+  for (unsigned i = 0; i < 3; i++) {
+    uvrelay_result_t other = result;
+    other.to_left = i == 0 ? 1 : 0;
+    other.to_right = i == 1 ? 0 : 5;
+    other.side = i == 2 ? UVRELAY_LEFT : UVRELAY_RIGHT;
+    const uvrelay_event_t usual = {.type = UVRELAY_EVENT_CLOSED, .number = 3, .result = &other};
+    assert_said(plain, &usual, "");
+    assert_said(json, &usual, "");
+  }
+}
+
 static void test_closed_by_failure(void **state)
 {
   (void)state;
@@ -498,12 +533,24 @@ static void test_times(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_opened),        cmocka_unit_test(test_closed),     cmocka_unit_test(test_closed_by_failure),
-      cmocka_unit_test(test_reasons),       cmocka_unit_test(test_listeners),  cmocka_unit_test(test_begin_and_end),
-      cmocka_unit_test(test_status),        cmocka_unit_test(test_errors),     cmocka_unit_test(test_odd_text),
-      cmocka_unit_test(test_long_text),     cmocka_unit_test(test_times),      cmocka_unit_test(test_far_end),
-      cmocka_unit_test(test_far_end_rests), cmocka_unit_test(test_topics),     cmocka_unit_test(test_lost_carrier),
-      cmocka_unit_test(test_delays),        cmocka_unit_test(test_mux_events),
+      cmocka_unit_test(test_opened),
+      cmocka_unit_test(test_closed),
+      cmocka_unit_test(test_closed_unanswered),
+      cmocka_unit_test(test_closed_by_failure),
+      cmocka_unit_test(test_reasons),
+      cmocka_unit_test(test_listeners),
+      cmocka_unit_test(test_begin_and_end),
+      cmocka_unit_test(test_status),
+      cmocka_unit_test(test_errors),
+      cmocka_unit_test(test_odd_text),
+      cmocka_unit_test(test_long_text),
+      cmocka_unit_test(test_times),
+      cmocka_unit_test(test_far_end),
+      cmocka_unit_test(test_far_end_rests),
+      cmocka_unit_test(test_topics),
+      cmocka_unit_test(test_lost_carrier),
+      cmocka_unit_test(test_delays),
+      cmocka_unit_test(test_mux_events),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -284,6 +284,24 @@ static void test_gone_before(void **state)
   }
 }
 
+/* On Linux, a peer of TCP on the same computer that has closed in the ordinary way shows, too. */
+static void test_closed_on_this_computer(void **state)
+{
+  (void)state;
+#ifdef _WIN32
+  skip();
+#endif
+  for (unsigned after_ms = 0; after_ms <= 20; after_ms += 20) {
+    watched w;
+    begin_watch(&w, UV_TCP);
+    rig_run_ms(&w.r, after_ms + LOOKS_MS);
+    assert_int_equal(w.lost, 0);
+    leave(&w, false);
+    assert_true(rig_run_until(&w.r, &w.is_lost));
+    end(&w);
+  }
+}
+
 /* A peer of TCP that has closed in the ordinary way shows when something is written to it. */
 static void test_gone_when_written_to(void **state)
 {
@@ -357,7 +375,7 @@ int main(void)
       cmocka_unit_test(test_half_closed), cmocka_unit_test(test_gone),
       cmocka_unit_test(test_gone_before), cmocka_unit_test(test_gone_when_written_to),
       cmocka_unit_test(test_close),       cmocka_unit_test(test_close_when_lost),
-      cmocka_unit_test(test_shut_down),
+      cmocka_unit_test(test_shut_down),   cmocka_unit_test(test_closed_on_this_computer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

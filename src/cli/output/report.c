@@ -87,6 +87,16 @@ static const char *reason_name(uvrelay_reason_t reason)
   return (size_t)reason < sizeof(names) / sizeof(names[0]) ? names[reason] : "unknown";
 }
 
+/* What a user must know of a connection that did not fail, or NULL. */
+static const char *warning_of(const uvrelay_result_t *result)
+{
+  bool unanswered = result->reason == UVRELAY_REASON_SILENT && result->side == UVRELAY_RIGHT && result->to_right > 0 &&
+                    result->to_left == 0;
+  return unanswered ? "the target had not answered a byte when linger was over: set a longer linger=, or linger=off, "
+                      "if it needs more time"
+                    : NULL;
+}
+
 static const char *plural(uint64_t number)
 {
   return number == 1 ? "" : "s";
@@ -124,6 +134,9 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
     uvr_text_line_number(&text, "to_client", event->result->to_left);
     uvr_text_line_member(&text, "reason", reason_name(event->result->reason));
     add_json_error(&text, &event->result->error);
+    if (warning_of(event->result) != NULL) {
+      uvr_text_line_member(&text, "warning", warning_of(event->result));
+    }
   } else if (event->error != NULL && (event->type == UVRELAY_EVENT_PAUSED || event->type == UVRELAY_EVENT_FAILED)) {
     add_json_error(&text, event->error);
   }
@@ -180,15 +193,34 @@ bool uvr_report_is_carrier_lost(const uvrelay_result_t *result, const char *name
          strncmp(text + sizeof(before) - 1 + length, after, sizeof(after) - 1) == 0;
 }
 
+static void warning_in_text(const uvr_report *self, const uvr_report_route *route, uint64_t number, const char *warning)
+{
+  uvr_text_line text = {.text = NULL};
+  begin_text(&text, route);
+  uvr_text_line_add(&text, " #%" PRIu64 ": warning: %s\n", number, warning);
+  say_topic(self,
+            &(uvr_log_topic){.kind = "warning", .listen = route->listen, .target = route->target, .text = warning},
+            &text);
+}
+
 void uvr_report_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
 {
-  bool failure = event->type == UVRELAY_EVENT_CLOSED && event->result->reason == UVRELAY_REASON_FAILED;
-  bool usual = event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED;
-  failure = failure && !uvr_report_is_carrier_lost(event->result, route->target);
-  if ((usual && !failure && !self->verbose) || (size_t)event->type >= sizeof(event_names) / sizeof(event_names[0])) {
+  bool closed = event->type == UVRELAY_EVENT_CLOSED;
+  bool failure = closed && event->result->reason == UVRELAY_REASON_FAILED &&
+                 !uvr_report_is_carrier_lost(event->result, route->target);
+  bool usual = closed || event->type == UVRELAY_EVENT_OPENED;
+  const char *warning = closed ? warning_of(event->result) : NULL;
+  if ((size_t)event->type >= sizeof(event_names) / sizeof(event_names[0])) {
     return;
   }
-  (self->json ? event_in_json : event_in_text)(self, route, event);
+  if (self->json && (self->verbose || !usual || failure || warning != NULL)) {
+    event_in_json(self, route, event);
+  } else if (!self->json && (self->verbose || !usual || failure)) {
+    event_in_text(self, route, event);
+  }
+  if (!self->json && warning != NULL) {
+    warning_in_text(self, route, event->number, warning);
+  }
 }
 
 static void status_in_json(const uvr_report *self, const uvr_report_route *routes, size_t count)
@@ -378,7 +410,7 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
   say(self, &text);
 }
 
-void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
+static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
 {
   uvr_text_line text = {.text = NULL};
   bool refused = event->type == UVRELAY_MUX_EVENT_REFUSED;
@@ -408,6 +440,19 @@ void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *eve
                                               : "opened",
                              .text = error == NULL ? "" : error->text},
             &text);
+}
+
+void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
+{
+  uvr_text_line text = {.text = NULL};
+  const char *warning = event->type == UVRELAY_MUX_EVENT_CLOSED ? warning_of(event->result) : NULL;
+  mux_event(self, event);
+  if (warning != NULL) {
+    uvr_text_line_add(&text, "uvrelay: ");
+    uvr_text_line_text(&text, event->address);
+    uvr_text_line_add(&text, ": warning: %s\n", warning);
+    say_topic(self, &(uvr_log_topic){.kind = "warning", .text = warning}, &text);
+  }
 }
 
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error)
