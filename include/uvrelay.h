@@ -134,8 +134,10 @@ typedef struct uvrelay_session_options_s {
   uint64_t timeout_ms;                   /**< for connecting a side, all attempts together; 0: no limit */
   /* Ending. */
   /** Where a side's end of input cannot be passed on, because the other side has no half-close (a pipe in byte mode),
-   * the session ends when that other side has been silent for so long. UINT64_MAX:
-   * never. 0: 25000 for a silent right side, as its answer may be late; 1000 for a left one. */
+   * the session ends when that other side has been silent for so long. It also does when the left side is a pipe that
+   * was told of the end by a zero-byte message, which its reader may take for nothing, and the right side, over TCP,
+   * may be gone without showing it. UINT64_MAX: never. 0: 25000 for a silent right side, as its answer may be late;
+   * 1000 for a left one, 5000 if it was told. */
   uint64_t linger_ms;
   int end_after_left;         /**< 1: the left side's end of input ends the session, once all its bytes are written */
   int end_after_right;        /**< 1: the same for the right side's */

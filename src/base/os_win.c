@@ -48,6 +48,9 @@ int uvr_os_is_hung_up(const uv_stream_t *stream)
     return 0;
   }
   int error = WSAGetLastError();
+  if (error == WSAESHUTDOWN) { /* which Wine says of a reset, too */
+    return uv_is_writable(stream);
+  }
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
 

@@ -202,6 +202,12 @@ static uvr_mux *mux_of(const uvr_via *via)
   return (uvr_mux *)via;
 }
 
+/* The far end hides what its own connection to the target hides. */
+static bool is_tcp(const uvr_address *target)
+{
+  return target->kind == UVR_ADDRESS_TCP || target->kind == UVR_ADDRESS_ASSUAN;
+}
+
 static int near_connect(uvr_via *via, const uvr_via_target *target, uvr_via_cb on_result, void *user, uvr_stream **out)
 {
   uvr_mux *mux = mux_of(via);
@@ -212,6 +218,7 @@ static int near_connect(uvr_via *via, const uvr_via_target *target, uvr_via_cb o
     uvr_free(memory, lines);
     return UV_ENOMEM;
   }
+  s->base.may_hide_leaving = is_tcp(target->address);
   s->line = lines;
   s->request = lines + UVR_MUX_LINE_MAX + 1;
   write_request(target, s->request);

@@ -296,7 +296,9 @@ static void finish_without_left(uvr_pair *pair)
   }
 }
 
-/* When one side has ended and the other one could not be told of it, that one may go on as long as it is not silent. */
+/* When one side has ended and the other one could not be told of it, that one may go on as long as it is not silent. So
+ * may a left side that was told by a zero-byte message, which many readers of pipes take for nothing, if the right side
+ * may be gone: such a reader would wait for an end that never comes. One that knows the message may still send. */
 
 static void check_linger(uvr_pair *pair)
 {
@@ -446,6 +448,8 @@ static void on_ended(uvr_flow *flow, bool passed)
     linger(pair, &pair->to_left, passed ? 0 : pair->options.linger_ms);
   } else if (!passed) {
     linger(pair, &pair->to_right, pair->options.left_linger_ms);
+  } else if (uvr_stream_can_mark_end(pair->left) && pair->right->may_hide_leaving) {
+    linger(pair, &pair->to_right, pair->options.told_linger_ms);
   }
 }
 

@@ -15,6 +15,8 @@ typedef struct uvr_pair_options {
    * pumps on threads. */
   uint64_t linger_ms;      /* the right side, which was not told of the end */
   uint64_t left_linger_ms; /* the left side, which was not told of the end */
+  uint64_t told_linger_ms; /* the left side, which was told by a mark that not every reader knows, while the right side
+                              may be gone without showing it */
   uint64_t idle_ms;        /* the pair ends when both sides have been silent for this long; 0: never */
   bool left_is_client;     /* the left side is a client, so that a reset by it is not a failure */
   uvrelay_eof_t eof_to_left;

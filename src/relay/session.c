@@ -22,8 +22,9 @@ enum { IDLE_RETRY_MS = 1 };
  * that lingers. A left side that is gone is noticed sooner by other means, where there are any.
  *
  * A left side that could not be told waits for its end, and only what it was sending when the right side ended can
- * still be on its way. */
-enum { LINGER_MS = 25000, LEFT_LINGER_MS = 1000 };
+ * still be on its way. One that was told may know what that means, and go on at its leisure; if it does not, it waits
+ * for its end, too. */
+enum { LINGER_MS = 25000, LEFT_LINGER_MS = 1000, TOLD_LINGER_MS = 5000 };
 
 typedef enum session_state {
   SESSION_OPENING,  /* there is no pair yet */
@@ -366,6 +367,7 @@ int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session
                                         .eof_to_right = own.eof_to_right,
                                         .linger_ms = linger_of(&own, LINGER_MS),
                                         .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
+                                        .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),
                                         .idle_ms = own.idle_ms},
                                .dial = {.retry = own.retry,
                                         .retry_first_ms = own.retry_first_ms,

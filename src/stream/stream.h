@@ -82,7 +82,8 @@ struct uvr_stream {
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
   bool keeps_messages;
-  bool ends_when_lost; /* UVR_GONE on writing leaves nothing worth reading */
+  bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
+  bool may_hide_leaving; /* after its end of input the peer may have left, and the watch may not notice that */
 
   uvr_buffer *unread; /* the next read returns this */
   bool end_unread;    /* and then the end of input */

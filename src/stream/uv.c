@@ -421,6 +421,7 @@ int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *nam
   s->handle->data = s;
   s->peeks = type == UV_NAMED_PIPE ? PEEKS : 0;
   s->base.can_half_close = true;
+  s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
   return 0;
 }
@@ -443,6 +444,7 @@ int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb o
   s->handle->data = s;
   s->peeks = handle->type == UV_NAMED_PIPE ? PEEKS : 0;
   s->base.can_half_close = can_half_close(handle);
+  s->base.may_hide_leaving = handle->type == UV_TCP || !s->base.can_half_close;
   *out = &s->base;
   return 0;
 }

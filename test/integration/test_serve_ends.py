@@ -2,7 +2,10 @@
 
 import time
 
-from winserving import ALL_PAIRS, PipeTarget, at_once
+import pytest
+
+from programs import uvrelay_exe, windows_path
+from winserving import ALL_PAIRS, PipeTarget, Serve, TcpTarget, at_once, connect, listen_address, of_pairs
 
 
 @ALL_PAIRS
@@ -99,3 +102,62 @@ def test_target_closes_after_its_last_word(kinds, rig):
     at_once(talk, read_late)
     client.close()
     rig.serve.wait_closed()
+
+
+# ---- a client that takes a zero-byte message for nothing ----
+
+#: Most readers of pipes do: they read on, until the pipe is gone.
+MESSAGES = of_pairs(lambda listener, _: listener == "message")
+
+
+@MESSAGES
+def test_target_closes_for_good(kinds, rig):
+    rig = rig(kinds)
+    client, end = rig.connected()
+    end.send(1000, 3)
+    end.close()
+    client.receive(1000, 3)
+    client.wait_gone()
+    rig.serve.wait_closed()
+
+
+@pytest.mark.parametrize("options", ["?mode=message", "?eof=marker"])
+def test_target_behind_a_far_end_closes_for_good(options):
+    pipe = listen_address("byte")
+    with TcpTarget() as target, Serve(f"{pipe}{options}=via:{target.address}",
+                                      options=["--via", f'"{windows_path(uvrelay_exe())}" mux']) as serve:
+        with connect(serve, "message" if "mode" in options else "byte") as client:
+            end = target.accept()
+            end.send(1000, 3)
+            end.close()
+            client.receive(1000, 3)
+            client.wait_gone()
+            serve.wait_closed()
+
+
+def test_a_client_that_knows_the_message_goes_on():
+    """It has all the time it wants, as long as it says something now and then."""
+    with TcpTarget() as target, Serve(f"{listen_address('message')}={target.address}", options=["--linger=2"]) as serve:
+        with connect(serve, "message") as client:
+            end = target.accept()
+            end.end()
+            client.wait_end()
+            for seed in (4, 5, 6, 7, 8):
+                time.sleep(0.7)
+                client.send(1000, seed)
+                end.receive(1000, seed)
+            client.end()
+            end.wait_end()
+            serve.wait_closed()
+
+
+def test_a_query_after_the_target_has_died():
+    """Even where nothing else would end the connection."""
+    with TcpTarget() as target, Serve(f"{listen_address('message')}&linger=off={target.address}") as serve:
+        with connect(serve, "message") as client:
+            end = target.accept()
+            end.close()
+            client.wait_end()
+            client.send(10)
+            client.wait_gone()
+            assert "gone" in serve.wait_closed()

@@ -25,6 +25,7 @@ typedef struct fake_script {
   bool can_mark_end; /* it may be shut down although it has no half-close */
   bool ends_when_lost;
   bool keeps_messages;
+  bool may_hide_leaving;
   bool never_sends;       /* as a one-way pipe: it must not be read */
   bool never_takes;       /* each write fails with UV_EPERM */
   bool npipe;             /* as a named pipe: it may be watched only after its end of input, and it offers to cancel */

@@ -162,9 +162,41 @@ static void test_each_its_own(void **state)
     bench b;
     uint64_t since = now_ms();
     const uvr_pair_options options = {.linger_ms = sides[i] == UVRELAY_RIGHT ? LINGER_MS : 3600000,
-                                      .left_linger_ms = sides[i] == UVRELAY_LEFT ? LINGER_MS : 3600000};
+                                      .left_linger_ms = sides[i] == UVRELAY_LEFT ? LINGER_MS : 3600000,
+                                      .told_linger_ms = 3600000};
     bench_start(&b, sides[i], &(fake_script){.no_half_close = true}, &(fake_script){.reads = ends}, &options);
     assert_silent(&b, since);
+  }
+}
+
+/* A left side that was told by a mark, as pipes are, while the right side may be gone: it has its time, anew with each
+ * byte; and without that doubt it may be silent for ever. */
+static void test_told_by_a_mark(void **state)
+{
+  (void)state;
+  const uvr_pair_options options = {.linger_ms = 1, .left_linger_ms = 1, .told_linger_ms = LINGER_MS};
+  for (unsigned i = 0; i < 4; i++) {
+    bench b;
+    bool mark = i % 2 == 0;
+    bool hides = i / 2 == 0;
+    bench_start(&b, UVRELAY_LEFT, &(fake_script){.can_mark_end = mark, .npipe = true},
+                &(fake_script){.reads = ends, .may_hide_leaving = hides}, &options);
+    uint64_t since = now_ms();
+    for (unsigned n = 0; n < SAID && !b.over; n++) {
+      since = now_ms();
+      uv_update_time(&b.r.loop);
+      fake_finish_read(b.quiet, &(fake_step){.size = 1});
+      rig_run_ms(&b.r, SAID_EVERY_MS);
+    }
+    if (mark && hides) {
+      assert_int_equal(b.quiet->shutdowns, 1);
+      assert_silent(&b, since);
+      continue;
+    }
+    rig_run_ms(&b.r, 2 * LINGER_MS);
+    assert_false(b.over);
+    uvr_pair_cancel(b.pair);
+    bench_clear(&b);
   }
 }
 
@@ -373,19 +405,13 @@ static void test_marker_fails(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_silence),
-      cmocka_unit_test(test_last_byte),
-      cmocka_unit_test(test_each_its_own),
-      cmocka_unit_test(test_blocked),
-      cmocka_unit_test(test_never),
-      cmocka_unit_test(test_idle),
-      cmocka_unit_test(test_idle_last_byte),
-      cmocka_unit_test(test_idle_blocked),
-      cmocka_unit_test(test_idle_half_closed),
-      cmocka_unit_test(test_idle_never),
-      cmocka_unit_test(test_idle_ended),
-      cmocka_unit_test(test_told),
-      cmocka_unit_test(test_untold_ends),
+      cmocka_unit_test(test_silence),      cmocka_unit_test(test_last_byte),
+      cmocka_unit_test(test_each_its_own), cmocka_unit_test(test_told_by_a_mark),
+      cmocka_unit_test(test_blocked),      cmocka_unit_test(test_never),
+      cmocka_unit_test(test_idle),         cmocka_unit_test(test_idle_last_byte),
+      cmocka_unit_test(test_idle_blocked), cmocka_unit_test(test_idle_half_closed),
+      cmocka_unit_test(test_idle_never),   cmocka_unit_test(test_idle_ended),
+      cmocka_unit_test(test_told),         cmocka_unit_test(test_untold_ends),
       cmocka_unit_test(test_marker_fails),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ enum { TURNS_MAX = 120, GRACE_MS = 200, ANY = -1 };
 /* Of a program on the library, which waits long for silence. */
 #define OPTIONS_PATIENT                                                                                                \
   {                                                                                                                    \
-    .linger_ms = 60000, .left_linger_ms = 60000                                                                        \
+    .linger_ms = 60000, .left_linger_ms = 60000, .told_linger_ms = 60000                                               \
   }
 
 typedef struct scenario {
