@@ -223,6 +223,9 @@ typedef struct uvrelay_route_options_s {
   uvrelay_event_cb event_cb; /**< NULL is allowed */
   void *user;                /**< given to it */
   uvrelay_mux_t *via;        /**< see uvrelay_endpoint_t::via */
+  /** 1: a target that is absent (::UVRELAY_RETRY_ABSENT) is waited for, too, for `timeout_ms`. A client that leaves
+   * meanwhile is not; and what stops the route, or the relay, ends the waiting. */
+  int wait_for_absent;
 } uvrelay_route_options_t;
 
 /** What a route has done so far. */
@@ -254,8 +257,8 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  * takes it. Where it fails or is cancelled after bytes were written to a TCP side, that is reset, so that they do not
  * look like all. Between two pipes in message mode each message stays one. A socket that still sends when the session
  * has ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to it; a cancel
- * ends that wait. While one side is being connected the other is not looked at: with retries, set a `timeout_ms`, or a
- * client that has left keeps its session.
+ * ends that wait. While the right side is being connected, the left one is looked at only with UVRELAY_RETRY_ABSENT,
+ * which ends the session if that one has left (a TCP peer may hide it); else, with retries, set a `timeout_ms`.
  * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
  *   caller as before. An address is copied.
@@ -281,8 +284,9 @@ UVRELAY_API void uvrelay_session_cancel(uvrelay_session_t *session);
 UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_t *to_right, uint64_t *to_left);
 
 /** Begins to listen, and relays each client to the target, in a session of its own, of which the client is the left
- * side. A target that is busy is tried again until `timeout_ms` has passed; one that cannot be reached ends the session
- * at once. Where a process has no more descriptors, or `max` sessions are open, clients wait to be accepted.
+ * side. A target that is busy is tried again until `timeout_ms` has passed, and so is one that is absent, with
+ * `wait_for_absent`; another one that cannot be reached ends the session at once. Where a process has no more
+ * descriptors, or `max` sessions are open, clients wait to be accepted.
  *
  * Both addresses are as for uvrelay_endpoint_t::address. Each may have options behind it, `?NAME=VALUE&NAME=VALUE`,
  * which are those of uvrelay_route_option() and go before `options`; so a `?` cannot be in a path here.
@@ -328,7 +332,8 @@ UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_m
  * up to a day; "off" is no limit where there can be none.
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
- * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"). Of each:
+ * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"), `absent`
+ * ("wait" or "fail"). Of each:
  * `eof` ("auto", "marker", "none"), how it is told of the other one's end.
  * @param options with a valid size
  * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both

@@ -9,7 +9,7 @@
 #include "base/text.h"
 
 #define DAY_MS   ((uint64_t)86400 * 1000)
-#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation and eof"
+#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof and absent"
 #define DURATION "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
 enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = 64 };
@@ -23,6 +23,7 @@ typedef enum option_id {
   OPTION_MODE,
   OPTION_IMPERSONATION,
   OPTION_EOF,
+  OPTION_ABSENT,
   OPTION_COUNT
 } option_id;
 
@@ -45,6 +46,7 @@ static const struct {
     [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_HAS_IMPERSONATION, false,
                               UVR_IMPERSONATION_LEVELS, "where the target is a named pipe"},
     [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, 0, true, "auto, marker or none", NULL},
+    [OPTION_ABSENT] = {"absent", UVRELAY_RIGHT, 0, false, "wait or fail", "where a target is named"},
 };
 
 static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
@@ -97,6 +99,12 @@ static bool parse_mode(const char *text, int *message_mode)
   return *message_mode || strcmp(text, "byte") == 0;
 }
 
+static bool parse_absent(const char *text, int *wait)
+{
+  *wait = strcmp(text, "wait") == 0;
+  return *wait || strcmp(text, "fail") == 0;
+}
+
 static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uvrelay_route_options_t *options)
 {
   switch (id) {
@@ -116,6 +124,8 @@ static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uv
     return uvr_impersonation_parse(value, &options->impersonation);
   case OPTION_EOF:
     return parse_eof(value, side, options);
+  case OPTION_ABSENT:
+    return parse_absent(value, &options->wait_for_absent);
   case OPTION_COUNT:
     break;
   }

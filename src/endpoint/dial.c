@@ -81,9 +81,19 @@ static bool is_retried(const uvr_dial *dial)
 {
   int code = dial->error.code;
   bool busy = code == UV_EBUSY || code == UV_EMFILE || code == UV_ENFILE;
-  bool absent = code == UV_ENOENT || code == UV_ECONNREFUSED;
-  return dial->error.phase == UVRELAY_PHASE_CONNECT && ((busy && (dial->options.retry & UVRELAY_RETRY_BUSY) != 0) ||
-                                                        (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0));
+  bool absent = uvr_error_is_absence(&dial->error);
+  return (busy && dial->error.phase == UVRELAY_PHASE_CONNECT && (dial->options.retry & UVRELAY_RETRY_BUSY) != 0) ||
+         (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0);
+}
+
+void uvr_dial_stop_waiting(uvr_dial *dial)
+{
+  bool waits = (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0 && dial->attempt == NULL &&
+               uvr_error_is_absence(&dial->error) && uv_is_active((uv_handle_t *)&dial->timer);
+  dial->options.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
+  if (waits) {
+    (void)uv_timer_start(&dial->timer, on_timer, 0, 0);
+  }
 }
 
 /* Reports dial->error, or tries again. */
@@ -186,6 +196,7 @@ uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const
   dial->context = context;
   dial->address = *address;
   dial->options = *options;
+  dial->options.connect.waits_for_absent = (options->retry & UVRELAY_RETRY_ABSENT) != 0;
   dial->on_result = on_result;
   dial->user = user;
   (void)uv_timer_init(context->loop, &dial->timer);

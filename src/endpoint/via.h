@@ -17,6 +17,7 @@ typedef struct uvr_via_target {
   uvrelay_impersonation_t level;
   uvrelay_eof_t eof;
   uint64_t linger_ms; /* 0: no limit */
+  bool waits_for_absent;
 } uvr_via_target;
 
 /* `error` is NULL when the stream is connected. Otherwise nothing can be done with the stream but close it. */

@@ -25,7 +25,8 @@ static void via_connect(uvr_attempt *attempt)
   const uvr_via_target target = {.address = attempt->address,
                                  .level = attempt->options->level,
                                  .eof = attempt->options->eof,
-                                 .linger_ms = attempt->options->linger_ms};
+                                 .linger_ms = attempt->options->linger_ms,
+                                 .waits_for_absent = attempt->options->waits_for_absent};
   int code = via->ops->connect(via, &target, on_result, attempt, &attempt->stream);
   if (code != 0) {
     uvr_attempt_fail_with(attempt, code);

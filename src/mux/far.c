@@ -91,7 +91,10 @@ static void refuse(request *r, const uvrelay_error_t *error)
 {
   const char *address = r->address.kind != UVR_ADDRESS_NONE ? r->address.canonical : "a bad request";
   (void)snprintf(r->answer, sizeof(r->answer), "ERR %s %s\n", uv_err_name(error->code), error->text);
-  uvr_mux_emit(r->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_REFUSED, .address = address, .error = error});
+  /* A near end that waits for its target asks again and again, and tells when it gives up. */
+  if (!r->options.wait_for_absent || !uvr_error_is_absence(error)) {
+    uvr_mux_emit(r->mux, (uvrelay_mux_event_t){.type = UVRELAY_MUX_EVENT_REFUSED, .address = address, .error = error});
+  }
   uvr_stream_write(&r->stream->base, r->answer, strlen(r->answer), on_refusal_written, r);
 }
 

@@ -179,6 +179,7 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   bool impersonates = uvr_address_has(target->address, UVR_ADDRESS_HAS_IMPERSONATION);
   bool marks_end = uvr_address_has(target->address, UVR_ADDRESS_HAS_END_MARKER);
   uint64_t linger_ms = target->linger_ms < LINGER_LONGEST_MS ? target->linger_ms : LINGER_LONGEST_MS;
+  bool marked = marks_end && target->eof == UVRELAY_EOF_MARKER;
   char linger[48] = "";
   char level[48] = "";
   if (linger_ms == 0) {
@@ -189,8 +190,8 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   if (impersonates && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
     (void)snprintf(level, sizeof(level), "&impersonation=%s", uvr_impersonation_name(target->level));
   }
-  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s\n", address, linger, level,
-                 marks_end && target->eof == UVRELAY_EOF_MARKER ? "&eof=marker" : "");
+  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s%s\n", address, linger, level,
+                 marked ? "&eof=marker" : "", target->waits_for_absent ? "&absent=wait" : "");
   char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
   if (options != NULL) {
     *options = '?';

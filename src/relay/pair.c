@@ -7,10 +7,10 @@
  * passed on to the other stream, which may go on sending for as long as it likes. When it has ended, both flows are
  * over. What is sent to a stream that takes nothing fails there.
  *
- * Ways to end early: the right stream cannot be connected; a stream fails; the right side is gone, and what it has sent
- * is written first; the left side is gone, and what it has sent is still written, as long as this makes progress; an
- * end of input that by the options ends the pair; one side has ended, the other cannot be told of it, and is silent;
- * both sides are silent for too long; the pair is cancelled.
+ * Ways to end early: the right stream cannot be connected; the left side leaves while it is waited for; a stream fails;
+ * the right side is gone, and what it has sent is written first; the left side is gone, and what it has sent is still
+ * written, as long as this makes progress; an end of input that by the options ends the pair; one side has ended, the
+ * other cannot be told of it, and is silent; both sides are silent for too long; the pair is cancelled.
  *
  * All of these go through drop_and_close(), once. The pair is freed when both streams are closed and no thread uses
  * them any more. */
@@ -367,6 +367,16 @@ static void on_to_right_full(uvr_flow *flow)
   }
 }
 
+/* While the right side is being connected, nothing is read from the left side either. */
+static void check_waiting(uvr_pair *pair)
+{
+  if (uvr_stream_is_lost(pair->left)) {
+    drop_left_gone(pair);
+  } else {
+    set_alarm(pair, ALARM_STALL, check_waiting, pair->context->patience.watch_ms);
+  }
+}
+
 /* Events of streams that are being watched. */
 
 static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -533,6 +543,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
 {
   pair->state = PAIR_RELAYING;
   pair->right = right;
+  clear_alarm(pair, ALARM_STALL); /* of check_waiting */
   if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
     refuse_deaf_pair(pair);
     return;
@@ -574,6 +585,8 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   }
   if (right != NULL) {
     relay(pair, right);
+  } else if (options->left_may_leave) {
+    set_alarm(pair, ALARM_STALL, check_waiting, context->patience.watch_ms);
   }
   return 0;
 }

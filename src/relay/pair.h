@@ -18,6 +18,7 @@ typedef struct uvr_pair_options {
   uint64_t told_linger_ms; /* the left side, which was told by a mark that not every reader knows, while the right side
                               may be gone without showing it */
   uint64_t idle_ms;        /* the pair ends when both sides have been silent for this long; 0: never */
+  bool left_may_leave;     /* if the left side leaves while the right one is being connected, the pair ends */
   bool left_is_client;     /* the left side is a client, so that a reset by it is not a failure */
   uvrelay_eof_t eof_to_left;
   uvrelay_eof_t eof_to_right;

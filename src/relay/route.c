@@ -260,6 +260,9 @@ static void on_wakeup(uv_timer_t *timer)
     return;
   }
   close_listener(route);
+  for (uvr_list_node *n = uvr_list_first(&route->clients); n != NULL; n = uvr_list_next(&route->clients, n)) {
+    uvr_session_stop_waiting(UVR_LISTED(n, client, node)->session);
+  }
   uint64_t now = uv_now(route->relay->context.loop);
   if (route->listener == NULL && uvr_list_is_empty(&route->clients) && route->refused == 0) {
     if (!uv_is_closing((uv_handle_t *)timer)) {
@@ -447,7 +450,7 @@ static void set_session_options(uvrelay_route_t *route)
   const uvrelay_session_options_t options = {
       .size = sizeof(options),
       .impersonation = own->impersonation,
-      .retry = UVRELAY_RETRY_BUSY,
+      .retry = own->wait_for_absent != 0 ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_BUSY,
       .timeout_ms = own->timeout_ms == UINT64_MAX ? 0 : own->timeout_ms,
       .linger_ms = own->linger_ms,
       .eof_to_left = own->eof_to_client,

@@ -316,8 +316,17 @@ static uvrelay_session_t *session_of(const uvr_part *part)
   return UVR_LISTED(part, uvrelay_session_t, part);
 }
 
+void uvr_session_stop_waiting(uvrelay_session_t *session)
+{
+  if (session->dial != NULL) {
+    uvr_dial_stop_waiting(session->dial);
+  }
+  session->options.dial.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
+}
+
 static void part_end(uvr_part *part, uvr_relay_state state)
 {
+  uvr_session_stop_waiting(session_of(part));
   if (state >= UVR_RELAY_CANCELLING && !session_of(part)->cancelled) {
     uvrelay_session_cancel(session_of(part));
   }
@@ -365,6 +374,7 @@ int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session
                                         .end_after_right = own.end_after_right != 0,
                                         .eof_to_left = own.eof_to_left,
                                         .eof_to_right = own.eof_to_right,
+                                        .left_may_leave = (own.retry & UVRELAY_RETRY_ABSENT) != 0,
                                         .linger_ms = linger_of(&own, LINGER_MS),
                                         .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
                                         .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),

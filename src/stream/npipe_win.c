@@ -210,6 +210,11 @@ static void on_look(uv_timer_t *timer)
   }
 }
 
+static bool npipe_is_lost(uvr_stream *stream)
+{
+  return uvr_pipe_is_over(((npipe *)stream)->file);
+}
+
 static void look_from_time_to_time(uvr_stream *stream)
 {
   npipe *np = (npipe *)stream;
@@ -424,12 +429,14 @@ static const uvr_npipe_ops all_ops[] = {
                                         .shutdown = npipe_shutdown,
                                         .watch = npipe_watch,
                                         .close = npipe_close,
+                                        .is_lost = npipe_is_lost,
                                         .can_mark_end = true},
                              .cancel_read = npipe_cancel_read},
     [UVR_NPIPE_FOR_READING] = {.stream = {.read = npipe_read,
                                           .write = refuse_write,
                                           .watch = npipe_watch,
                                           .close = npipe_close,
+                                          .is_lost = npipe_is_lost,
                                           .never_takes = true},
                                .cancel_read = npipe_cancel_read},
     [UVR_NPIPE_FOR_WRITING] = {.stream = {.read = refuse_read,
@@ -437,6 +444,7 @@ static const uvr_npipe_ops all_ops[] = {
                                           .shutdown = npipe_shutdown,
                                           .watch = look_from_time_to_time,
                                           .close = npipe_close,
+                                          .is_lost = npipe_is_lost,
                                           .watches_any_time = true,
                                           .can_mark_end = true,
                                           .never_sends = true},

@@ -268,6 +268,20 @@ def test_an_absent_pipe(path):
         serve.wait_match(rf"^uvrelay: far end: uvrelay: {pipe}: there is no pipe ")
 
 
+def test_an_absent_pipe_that_is_waited_for(path):
+    """Quietly, until it is there, and again when it has gone, as over the restart of a virtual machine."""
+    pipe = unique_pipe("absent")
+    with relaying(path, f"{pipe}?absent=wait&timeout=off", verbose=False) as serve:
+        for _ in range(2):
+            with connect(f"unix://{path}") as client:
+                client.sendall(b"hello")
+                time.sleep(0.7)
+                with PipeServer("recv=5", "text=booted", "close", name=pipe, type="byte") as server:
+                    assert receive_all(client) == b"booted"
+                    server.finish()
+        assert "there is no pipe" not in serve.stderr
+
+
 @pytest.mark.skipif(under_wine(), reason="Wine does not enforce a pipe's list of rights")
 def test_a_denied_pipe(path):
     with PipeServer("recv-end", sd="D:(D;;GA;;;WD)") as server, relaying(path, server.name, verbose=False) as serve:

@@ -119,6 +119,8 @@ static void test_requests(void **state)
       {"tcp://127.0.0.1:1?linger=2.5", {OPTIONS}, "tcp://127.0.0.1:1?linger=2.500"},
       {"tcp://127.0.0.1:1?linger=off&timeout=5&idle=7&max=3", {OPTIONS}, "tcp://127.0.0.1:1?linger=off"},
       {"tcp://127.0.0.1:1?linger=25&eof=none", {OPTIONS}, "tcp://127.0.0.1:1"},
+      {"tcp://127.0.0.1:1?absent=wait&linger=3", {OPTIONS}, "tcp://127.0.0.1:1?linger=3.000&absent=wait"},
+      {"tcp://127.0.0.1:1", {OPTIONS, .wait_for_absent = 1}, "tcp://127.0.0.1:1?absent=wait"},
       {"npipe:x?impersonation=identification&eof=marker&linger=3",
        {OPTIONS},
        "//./pipe/x?linger=3.000&impersonation=identification&eof=marker"},

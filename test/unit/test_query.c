@@ -44,6 +44,7 @@ static void assert_same(const options_t *a, const options_t *b)
   assert_int_equal(a->size, b->size);
   assert_true(a->timeout_ms == b->timeout_ms);
   assert_true(a->linger_ms == b->linger_ms);
+  assert_int_equal(a->wait_for_absent, b->wait_for_absent);
   assert_true(a->idle_ms == b->idle_ms);
   assert_int_equal(a->max, b->max);
   assert_int_equal(a->permissions, b->permissions);
@@ -60,7 +61,7 @@ static void assert_same(const options_t *a, const options_t *b)
 static bool allows(const char *name, uvrelay_side_t side)
 {
   bool listener = strcmp(name, "perm") == 0 || strcmp(name, "mode") == 0;
-  bool target = strcmp(name, "impersonation") == 0;
+  bool target = strcmp(name, "impersonation") == 0 || strcmp(name, "absent") == 0;
   return side == N || (side == L && !target) || (side == R && !listener);
 }
 
@@ -80,6 +81,8 @@ static void expect(options_t *o, uvrelay_side_t side, const char *name, uint64_t
     o->message_mode = (int)value;
   } else if (strcmp(name, "impersonation") == 0) {
     o->impersonation = (uvrelay_impersonation_t)value;
+  } else if (strcmp(name, "absent") == 0) {
+    o->wait_for_absent = (int)value;
   } else {
     assert_string_equal(name, "eof");
     o->eof_to_client = side == R ? o->eof_to_client : (uvrelay_eof_t)value;
@@ -133,6 +136,8 @@ static const struct {
     {"eof", "auto", UVRELAY_EOF_AUTO},
     {"eof", "marker", UVRELAY_EOF_MARKER},
     {"eof", "none", UVRELAY_EOF_NONE},
+    {"absent", "wait", 1},
+    {"absent", "fail", 0},
 };
 
 static void test_good(void **state)
@@ -217,6 +222,7 @@ static const struct {
     {"mode", {"", "bytes", "Byte", "message ", "0"}},
     {"impersonation", {"", "Anonymous", "identify", "impersonation ", "4", "off"}},
     {"eof", {"", "Auto", "mark", "nones", "0", "off"}},
+    {"absent", {"", "Wait", "yes", "1", "waits"}},
 };
 
 static void test_bad(void **state)
@@ -262,7 +268,7 @@ static void test_unknown(void **state)
       assert_int_equal(uvrelay_route_option(&options, all_sides[s], names[i], "1", &error), UV_EINVAL);
       assert_int_equal(error.code, UV_EINVAL);
       assert_non_null(strstr(error.text, quoted));
-      assert_non_null(strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation and eof"));
+      assert_non_null(strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation, eof and absent"));
       assert_int_equal(uvrelay_route_option(&options, all_sides[s], names[i], "1", NULL), UV_EINVAL);
       assert_same(&options, &expected);
     }
@@ -306,6 +312,7 @@ static void test_size(void **state)
       MEMBER("mode", "message", message_mode),
       MEMBER("impersonation", "delegation", impersonation),
       MEMBER("eof", "none", eof_to_target),
+      MEMBER("absent", "wait", wait_for_absent),
   };
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
     for (size_t size = 0; size <= sizeof(options_t); size++) {

@@ -67,8 +67,10 @@ static const struct right {
     {{"--config", "-", "--config=b", R},
      {.drain_ms = 5000, .config_count = 2, .configs = {"-", "b"}, .route_count = 1}},
     {{"--timeout=1", "--linger=off", "--idle=2", "--max=3", "--perm=0660", "--mode=message",
-      "--impersonation=delegation", "--eof=marker", R},
-     {.drain_ms = 5000, .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker"}, .route_count = 1}},
+      "--impersonation=delegation", "--eof=marker", "--absent=wait", R},
+     {.drain_ms = 5000,
+      .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker", "wait"},
+      .route_count = 1}},
     {{"--max=3", "--max", "4", R}, {.drain_ms = 5000, .values = {[UVR_SERVE_MAX] = "4"}, .route_count = 1}},
 };
 
@@ -243,6 +245,7 @@ static void test_apply(void **state)
                               "--perm=0660",
                               "--mode=message",
                               "--eof=none",
+                              "--absent=wait",
                               "--impersonation=delegation",
                               "--allow-remote",
                               R,
@@ -259,6 +262,7 @@ static void test_apply(void **state)
   assert_int_equal(routes.eof_to_client, UVRELAY_EOF_NONE);
   assert_int_equal(routes.eof_to_target, UVRELAY_EOF_NONE);
   assert_int_equal(routes.allow_remote, 1);
+  assert_int_equal(routes.wait_for_absent, 1);
 }
 
 /* Each name of a route's option stands in its place in the table, and is one that the library knows. */

@@ -40,6 +40,7 @@ static const uvr_flag serve_flags[] = {
     {"mode", UVR_SERVE_MODE, UVR_FLAG_VALUE, "--mode=byte or --mode=message"},
     {"impersonation", UVR_SERVE_IMPERSONATION, UVR_FLAG_VALUE, "--impersonation=LEVEL"},
     {"eof", UVR_SERVE_EOF, UVR_FLAG_VALUE, "--eof=auto, --eof=marker or --eof=none"},
+    {"absent", UVR_SERVE_ABSENT, UVR_FLAG_VALUE, "--absent=wait or --absent=fail"},
     {"config", SERVE_CONFIG, UVR_FLAG_VALUE, "--config=FILE"},
     {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
     {"allow-remote-files", SERVE_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
@@ -58,9 +59,9 @@ static const uvr_flag serve_flags[] = {
 
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
-  "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --config, "      \
-  "--allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, --json, -v, --version "    \
-  "and --help"
+  "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
+  "--config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, --json, -v, "    \
+  "--version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -224,7 +225,7 @@ const char *uvr_serve_usage(void)
          "Options of a route, behind an address as ?NAME=VALUE&NAME=VALUE, or for all\n"
          "routes as flags (a time may have a unit: 500ms, 90s, 5m, 2h):\n"
          "  --timeout=SECONDS     give up connecting to the target after so long; a busy\n"
-         "                        pipe is tried again until then (30)\n"
+         "                        pipe is tried again until then (30; off: never)\n"
          "  --linger=SECONDS      when one side has ended and the other one can't be told,\n"
          "                        end after so long without a byte from that one: 25\n"
          "                        for a target, 1 for a client\n"
@@ -238,6 +239,8 @@ const char *uvr_serve_usage(void)
          "  --eof=HOW             how a side learns of the other's end of input: auto (the\n"
          "                        default), marker (a zero-byte message to byte pipes,\n"
          "                        too) or none\n"
+         "  --absent=wait         wait for a target that is not there, too, until the\n"
+         "                        timeout (--absent=fail)\n"
          "\n"
          "Flags:\n"
          "  --config=FILE         read more routes from FILE, - being standard input: a\n"

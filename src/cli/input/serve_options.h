@@ -21,6 +21,7 @@ typedef enum uvr_serve_name {
   UVR_SERVE_MODE,
   UVR_SERVE_IMPERSONATION,
   UVR_SERVE_EOF,
+  UVR_SERVE_ABSENT,
   UVR_SERVE_NAMES
 } uvr_serve_name;
 
