@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_MAX = 1024 * 1024, STACK_SIZE = 64 * 1024, AGAIN_MS = 10 };
+#include "stream/stdio_os.h"
+
+enum { WAITING_MAX = 1024 * 1024, STACK_SIZE = 64 * 1024 };
 
 /* Writes everything, or as much as possible: there is nobody to report an error to. */
 static void write_all(uv_file fd, const char *text, size_t length)
@@ -17,9 +19,7 @@ static void write_all(uv_file fd, const char *text, size_t length)
     if (count > 0) {
       text += count;
       length -= (size_t)count;
-    } else if (count == UV_EAGAIN) {
-      uv_sleep(AGAIN_MS); /* another process that shares the descriptor has made it non-blocking */
-    } else {
+    } else if (!uvr_stdio_wait(fd, true, count)) {
       return;
     }
   }
