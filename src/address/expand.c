@@ -97,28 +97,28 @@ static int add_variable(expansion *self, const char **next)
   return add(self, value, size);
 }
 
-int uvr_expand(const uvr_expander *expander, const char *text, char out[UVR_EXPANDED_SIZE], size_t *wrong,
+int uvr_expand(const uvr_expander *self, const char *text, char out[UVR_EXPANDED_SIZE], size_t *wrong,
                uvrelay_error_t *error)
 {
-  expansion self = {.expander = expander, .text = text, .out = out, .error = error};
+  expansion state = {.expander = self, .text = text, .out = out, .error = error};
   bool via = false;
-  const char *path = find_path(expander, text, &via);
+  const char *path = find_path(self, text, &via);
   const char *next = text;
   int code = 0;
   out[0] = '\0';
   while (code == 0 && *next != '\0') {
     *wrong = (size_t)(next - text);
     if (next == path && next[0] == '~' && uvr_is_slash(next[1])) {
-      code = add_home(&self, via);
+      code = add_home(&state, via);
       next++;
     } else if (next == path && next[0] == '~' && path != text) {
       code = uvr_address_refuse(text, error,
                                 "has a ~ without a slash behind it: only ~/ stands for a home directory, "
                                 "which is yours: write the whole path of another one");
-    } else if (*next == '$' && expander->variable != NULL) {
-      code = add_variable(&self, &next);
+    } else if (*next == '$' && self->variable != NULL) {
+      code = add_variable(&state, &next);
     } else {
-      code = add(&self, next, 1);
+      code = add(&state, next, 1);
       next++;
     }
   }

@@ -21,7 +21,7 @@
 #include "endpoint/unix_attempt_unix.h"
 #include "stream/uv.h"
 
-enum { OWN_USER = 0600, EVERYBODY = 0666 };
+enum { OWN_USER = 0600, EVERYBODY = 0666, TYPE_WORD = 4 };
 
 /* An abstract name begins with a NUL, and its length is given by the length of the socket's address. */
 static socklen_t name_of(const uvr_address *address, struct sockaddr_un *name)
@@ -41,8 +41,8 @@ static int make_socket(void)
 /* Connecting. */
 
 /* Whether a socket of this name takes packets. For the kernel, a name is another one with each type of socket, so that
- * connecting finds nobody. Its list of sockets has a line for each, which ends in
- * TYPE (hexadecimal) STATE INODE @NAME. */
+ * connecting finds nobody. Its list of sockets has a line for each: ADDRESS REFERENCES
+ * PROTOCOL FLAGS TYPE (hexadecimal) STATE INODE @NAME. */
 static bool takes_packets(const uvr_address *address)
 {
   char *line = NULL;
@@ -50,11 +50,14 @@ static bool takes_packets(const uvr_address *address)
   bool found = false;
   FILE *list = fopen("/proc/net/unix", "re");
   while (list != NULL && !found && getline(&line, &size, list) > 0) {
-    unsigned type = SOCK_STREAM;
-    int name = 0;
+    char *word = line;
     line[strcspn(line, "\n")] = '\0';
-    (void)sscanf(line, "%*s %*s %*s %*s %x %*s %*s @%n", &type, &name);
-    found = name > 0 && type != SOCK_STREAM && strcmp(line + name, address->path) == 0;
+    for (int i = 0; i < TYPE_WORD; i++) {
+      word += strcspn(word, " ");
+      word += strspn(word, " ");
+    }
+    const char *name = strchr(word, '@');
+    found = name != NULL && strtoul(word, NULL, 16) != SOCK_STREAM && strcmp(name + 1, address->path) == 0;
   }
   if (list != NULL) {
     (void)fclose(list);

@@ -484,19 +484,19 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
   uvr_text_line_clear(&where);
 }
 
-void uvr_report_warning(const uvr_report *self, const char *warning)
+void uvr_report_warning(const uvr_report *self, const char *text)
 {
-  uvr_text_line text = {.text = NULL};
+  uvr_text_line line = {.text = NULL};
   if (self->json) {
-    uvr_text_line_begin(&text, "warning");
-    uvr_text_line_member(&text, "text", warning);
-    uvr_text_line_add(&text, "}\n");
+    uvr_text_line_begin(&line, "warning");
+    uvr_text_line_member(&line, "text", text);
+    uvr_text_line_add(&line, "}\n");
   } else {
-    uvr_text_line_add(&text, "uvrelay: warning: ");
-    uvr_text_line_text(&text, warning);
-    uvr_text_line_add(&text, "\n");
+    uvr_text_line_add(&line, "uvrelay: warning: ");
+    uvr_text_line_text(&line, text);
+    uvr_text_line_add(&line, "\n");
   }
-  say_topic(self, &(uvr_log_topic){.kind = "warning", .text = warning}, &text);
+  say_topic(self, &(uvr_log_topic){.kind = "warning", .text = text}, &line);
 }
 
 void uvr_report_lost(const uvr_report *self, uint64_t lines)
