@@ -224,7 +224,7 @@ typedef struct uvrelay_route_options_s {
   void *user;                /**< given to it */
   uvrelay_mux_t *via;        /**< see uvrelay_endpoint_t::via */
   /** 1: a target that is absent (::UVRELAY_RETRY_ABSENT) is waited for, too, for `timeout_ms`. A client that leaves
-   * meanwhile is not; and what stops the route, or the relay, ends the waiting. */
+   * meanwhile ends its session, and so does uvrelay_stop() or uvrelay_route_remove(), at once. */
   int wait_for_absent;
 } uvrelay_route_options_t;
 

@@ -86,14 +86,16 @@ static bool is_retried(const uvr_dial *dial)
          (absent && (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0);
 }
 
-void uvr_dial_stop_waiting(uvr_dial *dial)
+bool uvr_dial_stop_waiting(uvr_dial *dial)
 {
   bool waits = (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0 && dial->attempt == NULL &&
                uvr_error_is_absence(&dial->error) && uv_is_active((uv_handle_t *)&dial->timer);
   dial->options.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
   if (waits) {
-    (void)uv_timer_start(&dial->timer, on_timer, 0, 0);
+    (void)uv_timer_stop(&dial->timer);
+    (void)uv_timer_stop(&dial->deadline);
   }
+  return waits;
 }
 
 /* Reports dial->error, or tries again. */

@@ -25,8 +25,9 @@ typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvrelay_error_
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user);
 
-/* From now on an absent target is a failure: it is tried once more, at once, if it was being waited for. */
-void uvr_dial_stop_waiting(uvr_dial *dial);
+/* From now on an absent target is a failure. Returns whether it is being waited for right now: then nothing more comes
+ * of the dial. */
+bool uvr_dial_stop_waiting(uvr_dial *dial);
 
 /* Ends the dial, whether or not it has a result, and frees it. on_closed is called once, later, and last. */
 void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user);

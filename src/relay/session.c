@@ -46,7 +46,8 @@ struct uvrelay_session_s {
   uvr_pair *pair;
   session_state state;
   bool cancelled;
-  uint64_t started; /* loop time, ms */
+  bool stops_waiting; /* an absent target that was to be waited for ends it */
+  uint64_t started;   /* loop time, ms */
   uvr_closing closing;
   uvrelay_result_t *result; /* set when the session ends; NULL if there is no memory, and these must do: */
   uvrelay_reason_t reason;
@@ -200,13 +201,21 @@ static void on_pair_closed(void *user)
   uvr_closing_end(&s->closing);
 }
 
+/* Whether the stop of the relay or the route is what the dial has failed by: it would have gone on. */
+static bool was_waiting(const uvrelay_session_t *s, const uvrelay_error_t *error)
+{
+  return s->stops_waiting && uvr_error_is_absence(error);
+}
+
 static void on_right_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   uvrelay_session_t *s = user;
   uvr_dial *dial = s->dial;
   uvr_close_cb on_dial_closed = uvr_closing_add(&s->closing);
   s->dial = NULL;
-  if (stream == NULL) {
+  if (stream == NULL && was_waiting(s, error)) {
+    uvrelay_session_cancel(s);
+  } else if (stream == NULL) {
     uvr_pair_fail(s->pair, error);
   } else {
     uvr_opener_forget_address(&s->relay->context.memory, &s->right);
@@ -255,7 +264,11 @@ static void on_left_dialled(void *user, uvr_stream *stream, const uvrelay_error_
 {
   uvrelay_session_t *s = user;
   if (stream == NULL) {
-    fail(s, UVRELAY_LEFT, error);
+    if (was_waiting(s, error)) {
+      uvrelay_session_cancel(s);
+    } else {
+      fail(s, UVRELAY_LEFT, error);
+    }
     return;
   }
   s->left.stream = stream;
@@ -318,10 +331,11 @@ static uvrelay_session_t *session_of(const uvr_part *part)
 
 void uvr_session_stop_waiting(uvrelay_session_t *session)
 {
-  if (session->dial != NULL) {
-    uvr_dial_stop_waiting(session->dial);
-  }
+  session->stops_waiting |= (session->options.dial.retry & UVRELAY_RETRY_ABSENT) != 0;
   session->options.dial.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
+  if (session->dial != NULL && uvr_dial_stop_waiting(session->dial)) {
+    uvrelay_session_cancel(session);
+  }
 }
 
 static void part_end(uvr_part *part, uvr_relay_state state)

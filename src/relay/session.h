@@ -23,7 +23,7 @@ uvrelay_session_t *uvr_session_start_client(uvrelay_t *relay, uvr_context *conte
                                             const uvr_address *target, uvr_via *via, const uvr_session_options *options,
                                             uvrelay_done_cb cb, void *user);
 
-/* From now on an absent target is a failure: see uvr_dial_stop_waiting. */
+/* From now on an absent target is not waited for: if it is, or would be, the session is cancelled. */
 void uvr_session_stop_waiting(uvrelay_session_t *session);
 
 /* The same for a target that is connected already, and then also belongs to the session. */
