@@ -90,7 +90,6 @@ static const struct wrong {
     {{"--allow=\\\\.\\pipe\\x"}, {"//./pipe/NAME"}},
     {{"--window-total=x"}, {"bad value \"x\" for --window-total"}},
     {{"help", "me"}, {"\"help\": mux takes no target"}},
-    {{"-V"}, {"did you mean -v? (--version shows the version)"}},
     {{"-v=2"}, {"bad value in \"-v=2\""}},
 };
 

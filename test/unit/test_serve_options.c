@@ -122,7 +122,6 @@ static const struct wrong {
     {{R, "--jsn"}, {"did you mean --json?"}},
     {{R, "--drain"}, {"--drain lacks its value"}},
     {{R, "--json=x", R}, {"bad value in \"--json=x\""}},
-    {{"-V", R}, {"did you mean -v? (--version shows the version)"}},
     {{"-v", "--", "--version"}, {"stands where a route is wanted"}},
     {{"--config"}, {"--config lacks its value: write --config=FILE"}},
     {{"--config=", R}, {"--config names no file"}},

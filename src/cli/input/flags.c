@@ -104,9 +104,6 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
     return REFUSE_FLAG(self, "unknown flag %s: flags can't be joined, write -%c -%c", quoted, name.text[0],
                        name.text[1]);
   }
-  if (name.length == 1 && *name.text == 'V') { /* which is the version elsewhere */
-    return REFUSE_FLAG(self, "unknown flag %s: did you mean -v? (--version shows the version)", quoted);
-  }
   if (meant != NULL) {
     return REFUSE_FLAG(self, "unknown flag %s: did you mean %s%s?", quoted, strlen(meant) > 2 ? "--" : "-", meant);
   }

@@ -28,6 +28,7 @@ static const uvr_flag mux_flags[] = {
     {"v", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", MUX_HELP, UVR_FLAG_ALONE, NULL},
     {"h", MUX_HELP, UVR_FLAG_ALONE, NULL},
+    {"V", MUX_VERSION, UVR_FLAG_ALONE, NULL},
     {"version", MUX_VERSION, UVR_FLAG_ALONE, NULL},
     {"verbose", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
@@ -158,7 +159,7 @@ const char *uvr_mux_usage(void)
          "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"
          "                        passed on, for all connections together (64M)\n"
          "  -v, --verbose         say on standard error what happens\n"
-         "  --version             show the version and exit\n"
+         "  -V, --version         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "Exit status: 0 after the end of standard input, 1 after a failure, 2 for wrong\n"

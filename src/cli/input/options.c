@@ -41,6 +41,7 @@ static const uvr_flag flags[] = {
     {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
     {"help", FLAG_HELP, UVR_FLAG_ALONE, NULL},
     {"h", FLAG_HELP, UVR_FLAG_ALONE, NULL},
+    {"V", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
     {"verbose", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
 
@@ -193,7 +194,7 @@ const char *uvr_options_usage(void)
          "                        90s, 5m or 2h\n"
          "  --allow-remote-files  a socket file may be on another computer, which Windows\n"
          "                        sends your credentials then\n"
-         "  --version             show the version and exit\n"
+         "  -V, --version         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "Exit status: 0 after an orderly end, 1 after a failure, 2 for wrong usage.\n"

@@ -53,6 +53,7 @@ static const uvr_flag serve_flags[] = {
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
     {"h", SERVE_HELP, UVR_FLAG_ALONE, NULL},
+    {"V", SERVE_VERSION, UVR_FLAG_ALONE, NULL},
     {"version", SERVE_VERSION, UVR_FLAG_ALONE, NULL},
     {"verbose", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
 };
@@ -260,7 +261,7 @@ const char *uvr_serve_usage(void)
          "  --status=SECONDS      print the table of routes that often\n"
          "  --json                log and status as one JSON object a line\n"
          "  -v, --verbose         say on standard error what happens\n"
-         "  --version             show the version and exit\n"
+         "  -V, --version         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "SIGINT, SIGTERM, SIGHUP, Ctrl-C and Ctrl-Break stop it, a second one at once.\n"

@@ -499,13 +499,14 @@ def test_a_terminal_left_non_blocking(tmp_path):
 # What it prints when it is asked.
 
 ASKED = [["--help"], ["--version"], ["help"], ["help", "serve"], ["help", "mux"], ["version"], ["serve", "--help"],
-         ["serve", "help"], ["serve", "--version"], ["mux", "--help"], ["mux", "help"], ["mux", "--version"]]
+         ["serve", "help"], ["serve", "--version"], ["mux", "--help"], ["mux", "help"], ["mux", "--version"],
+         ["-V"], ["serve", "-V"], ["mux", "-V"]]
 
 
 @pytest.mark.parametrize("args", ASKED, ids=" ".join)
 def test_what_it_is_asked_for(args):
     code, out, err = run(*args)
-    start = b"uvrelay " if "ersion" in args[-1] else b"Usage: uvrelay " + (
+    start = b"uvrelay " if "ersion" in args[-1] or args[-1] == "-V" else b"Usage: uvrelay " + (
         b"serve" if "serve" in args else b"mux" if "mux" in args else b"[flags]")
     assert (code, err) == (0, "") and out.startswith(start), (out, err)
 
