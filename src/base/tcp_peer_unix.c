@@ -42,8 +42,8 @@ static bool fill_address(const struct sockaddr_storage *address, __be32 to[4], _
 /* Makes the question for the peer's socket: its own address is our peer's. */
 static bool make_question(int fd, question *q)
 {
-  struct sockaddr_storage here;
-  struct sockaddr_storage there;
+  struct sockaddr_storage here = {.ss_family = AF_UNSPEC};
+  struct sockaddr_storage there = {.ss_family = AF_UNSPEC};
   socklen_t here_size = sizeof(here);
   socklen_t there_size = sizeof(there);
   memset(q, 0, sizeof(*q));
