@@ -317,7 +317,7 @@ def test_allow(path):
                  verbose=False) as serve:
             with connect(f"unix://{path}2") as client:
                 ends(client)
-            serve.wait_match(rf"=via://\./pipe/other #1: .*not allowed")
+            serve.wait_match(r"=via://\./pipe/other #1: .*not allowed")
             serve.wait_match(rf"not allowed.*{re.escape(pattern)}")
             with connect(f"unix://{path}") as client:
                 UnixEnd(client).send(5)

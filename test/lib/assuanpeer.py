@@ -5,7 +5,9 @@ port and the nonce as four little-endian words in hexadecimal; the client sends 
 its credentials (three words: process, user, group), gets the server's, and then talks.
 """
 
+import contextlib
 import os
+import random
 import socket
 import struct
 import threading
@@ -74,9 +76,11 @@ def receive_all(connection):
 
 
 def refused_port():
-    """A port of loopback at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    """A port of loopback at which nobody listens. It is none of those that the system gives to whoever asks for any, so
+    no other test gets it meanwhile."""
+    while True:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(10000, 30000))) as listener:
+            return listener.getsockname()[1]
 
 
 def plain_file(port, nonce):

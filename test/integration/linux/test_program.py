@@ -18,6 +18,7 @@ import time
 import tty
 
 import pytest
+from assuanpeer import refused_port
 
 PROGRAM = os.environ["UVRELAY"]
 SOON = 30
@@ -167,9 +168,7 @@ def test_a_stopped_reader_stops_the_sender(tmp_path):
 
 def test_errors_are_one_sentence(tmp_path):
     path = tmp_path / "none"
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    port = refused_port()
     cases = {
         f"unix://{path}": rf"there is no socket unix://{path} \(ENOENT\): .*add -p",
         f"tcp://127.0.0.1:{port}": rf"cannot connect to tcp://127.0.0.1:{port}: connection refused \(ECONNREFUSED\): .*-p",

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from assuanpeer import plain_file, receive_exactly as receive_nonce
+from assuanpeer import plain_file, receive_exactly as receive_nonce, refused_port
 from programs import SOON
 from serving import Serve, connect, ends, listener, wait_for
 from via import MUX, Via
@@ -28,17 +28,12 @@ def waiting(how, path, target, *args, **options):
             yield serve
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
 class Absent:
     """A target that is not there yet."""
 
     def __init__(self, kind, directory):
         self.kind, self.where = kind, directory / "target"
-        self.port = free_port()
+        self.port = refused_port()
         self.name = f"abstract:uvrelay-absent-{os.getpid()}-{self.port}"
         self.address = {"unix": f"unix://{self.where}", "stale": f"unix://{self.where}",
                         "tcp": f"tcp://127.0.0.1:{self.port}", "abstract": self.name}.get(kind, f"assuan://{self.where}")

@@ -17,11 +17,6 @@ pytestmark = pytest.mark.sanitized
 NAME = "0x7f.0.0.1"
 
 
-def free_port():
-    with contextlib.closing(listener(0)) as taken:
-        return taken.getsockname()[1]
-
-
 def own_address():
     """An IPv4 address of this computer that is not of the loopback network, or None."""
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
@@ -58,7 +53,7 @@ def own_address():
 def test_a_port_in_another_spelling(front, target):
     if "OWN" in target and own_address() is None:
         pytest.skip("this computer has no address but loopback's")
-    port = str(free_port())
+    port = str(refused_port())
     target = target.replace("PORT", port).replace("OWN", own_address() or "")
     line = refused("--allow-remote", f"{front.replace('PORT', port)}={target}", code=2)
     assert line == f"{target.replace('tcp:0', 'tcp://0')} would be its own target"
@@ -73,7 +68,7 @@ def test_a_port_in_another_spelling(front, target):
 ])
 def test_another_place_with_the_same_port(front, target):
     """It is no ring: where the target does not listen, its client sees that, and nobody else."""
-    port = str(free_port())
+    port = str(refused_port())
     route = f"{front}={target}".replace("PORT", port)
     with Serve("--allow-remote", route) as serve, connect(route.split("=")[0].replace("[::]", "[::1]")) as client:
         ends(client)
@@ -106,7 +101,7 @@ def test_a_socket_that_was_passed_on(tmp_path, where):
 
 
 def test_two_routes_that_lead_to_each_other(tmp_path):
-    port = free_port()
+    port = refused_port()
     there, back = f"unix://{tmp_path}/a=tcp://localhost:{port}", f"tcp://127.0.0.1:{port}=unix://{tmp_path}/a"
     for first, second in ((there, back), (back, there)):
         line = refused(first, second, code=2)
@@ -129,7 +124,7 @@ def test_a_chain_is_no_ring(tmp_path, back):
 
 def test_a_name_that_leads_back(tmp_path):
     """Whether it does shows when it is looked up, for each client again; the client is sent away, and nothing more."""
-    port, name = free_port(), NAME
+    port, name = refused_port(), NAME
     with Serve(f"tcp://127.0.0.1:{port}=tcp://{name}:{port}") as serve:
         for _ in range(3):
             with connect(f"tcp://127.0.0.1:{port}") as client:
@@ -140,7 +135,7 @@ def test_a_name_that_leads_back(tmp_path):
 
 
 def test_names_that_lead_in_a_ring():
-    one, two = free_port(), free_port()
+    one, two = refused_port(), refused_port()
     with Serve(f"tcp://127.0.0.1:{one}=tcp://{NAME}:{two}", f"tcp://127.0.0.1:{two}=tcp://{NAME}:{one}") as serve:
         for _ in range(3):
             with connect(f"tcp://127.0.0.1:{one}") as client:
@@ -151,7 +146,7 @@ def test_names_that_lead_in_a_ring():
 
 
 def test_a_socket_file_that_leads_back(tmp_path):
-    port = free_port()
+    port = refused_port()
     file = tmp_path / "S.gpg-agent"
     file.write_bytes(b"%d\n" % port + bytes(16))
     with Serve(f"tcp://127.0.0.1:{port}=assuan://{file}") as serve, connect(f"tcp://127.0.0.1:{port}") as client:

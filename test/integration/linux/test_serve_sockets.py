@@ -281,13 +281,10 @@ needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
 def free_on_both():
     """A port that is free on both loopback addresses."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as one:
-            port = one.getsockname()[1]
-            try:
-                socket.create_server(("::1", port), family=socket.AF_INET6).close()
-                return port
-            except OSError:
-                pass
+        with contextlib.suppress(OSError):
+            port = refused_port()
+            socket.create_server(("::1", port), family=socket.AF_INET6).close()
+            return port
 
 
 def everywhere(port):
