@@ -11,7 +11,7 @@ unsigned uvr_long_call_max(void)
   const char *text = getenv("UV_THREADPOOL_SIZE");
   long threads = text == NULL ? POOL_DEFAULT : strtol(text, NULL, 10);
   threads = threads < POOL_MAX ? threads : POOL_MAX;
-  return threads < 2 * SHARE ? 1 : (unsigned)threads / SHARE;
+  return threads < SHARE ? 1 : (unsigned)(threads / SHARE);
 }
 
 static void run(uv_work_t *work)

@@ -4,7 +4,6 @@
  * With -v a thread writes all messages, so that the relay goes on while nobody reads them. Without it there is at most
  * one message, at the end. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "address/expand.h"
@@ -202,11 +201,8 @@ int uvr_cli_main(int argc, char **argv)
   if (argc > 1 && strcmp(argv[1], "mux") == 0) {
     return uvr_cli_mux(argc - 1, argv + 1);
   }
-  program *p = calloc(1, sizeof(*p)); /* never freed: threads may use it until the process ends */
-  if (p == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
-    return 1;
-  }
+  static program the_program; /* threads may use it until the process ends */
+  program *p = &the_program;
   p->log.fd = STANDARD_ERROR;
   /* No TARGET is one of these words. */
   if (argc > 1 && (strcmp(argv[1], "help") == 0 || (argc == 2 && strcmp(argv[1], "/?") == 0))) {
