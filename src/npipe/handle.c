@@ -13,6 +13,7 @@
 #include "npipe/handle.h"
 
 #include "base/abi.h"
+#include "endpoint/offload.h"
 #include "npipe/reader.h"
 #include "npipe/types.h"
 #include "npipe/writer.h"
@@ -62,6 +63,9 @@ static void start_closing(uvrelay_npipe_t *np)
   np->state = UVR_NPIPE_CLOSING;
   uvr_closing_begin(&np->closing, on_children_closed, np);
   close_dial(np);
+  if (np->context.offload != NULL) {
+    uvr_offload_close(np->context.offload, uvr_closing_add(&np->closing), &np->closing);
+  }
   if (np->stream != NULL) {
     uvr_stream_close(np->stream, UVR_CLOSE_NOW, uvr_closing_add(&np->closing), &np->closing);
     np->stream = NULL;
@@ -197,12 +201,24 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   }
 }
 
+static int fail_memory(uvrelay_npipe_t *np, const uvr_address *address)
+{
+  return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "there is no memory to connect to %s",
+                       address->canonical);
+}
+
 int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npipe_connect_cb cb)
 {
   uvr_address address;
   int code = prepare(npipe, name, &address);
   if (code != 0) {
     return code;
+  }
+  if (address.host[0] != '\0' && npipe->context.offload == NULL) { /* a pipe of this computer needs no thread */
+    npipe->context.offload = uvr_offload_new(&npipe->context.memory);
+    if (npipe->context.offload == NULL) {
+      return fail_memory(npipe, &address);
+    }
   }
   const uvrelay_npipe_options_t *o = &npipe->options;
   const uvr_dial_options options = {.retry = o->retry,
@@ -212,11 +228,7 @@ int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npip
                                     .connect = {.level = o->impersonation}};
   npipe->connect_cb = cb;
   npipe->dial = uvr_dial_start(&npipe->context, &address, &options, on_dialled, npipe);
-  if (npipe->dial == NULL) {
-    return uvr_error_set(&npipe->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "there is no memory to connect to %s",
-                         address.canonical);
-  }
-  return 0;
+  return npipe->dial != NULL ? 0 : fail_memory(npipe, &address);
 }
 
 static void on_client(void *user, const uvrelay_error_t *error)

@@ -510,6 +510,33 @@ static void test_loop_alive(void **state)
   server_join(&s);
 }
 
+static void on_refused(uvrelay_npipe_t *np, int status)
+{
+  bench *b = uvrelay_npipe_get_data(np);
+  b->failures += status < 0 ? 1U : 0U;
+  close_all(b);
+}
+
+/* A pipe of another computer is opened on a thread. The handle may be closed before the answer has come. */
+static void test_other_computer(void **state)
+{
+  (void)state;
+  for (int closes_first = 0; closes_first < 2; closes_first++) {
+    bench b;
+    bench_init(&b, &scenarios[0]);
+    uvrelay_npipe_t *np = open_handle(&b);
+    assert_int_equal(uvrelay_npipe_connect(np, "//127.0.0.1/pipe/uvrelay-test-none", on_refused), 0);
+    if (closes_first) {
+      rig_turns(&b.r, 1);
+      close_all(&b);
+    }
+    rig_run(&b.r);
+    assert_true(closes_first || b.failures == 1);
+    assert_int_equal(b.closed, 1);
+    bench_clear(&b);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -518,6 +545,7 @@ int main(void)
       cmocka_unit_test(test_close_in_every_callback),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_loop_alive),
+      cmocka_unit_test(test_other_computer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
