@@ -24,8 +24,6 @@ bool uvr_os_pipes_half_close(void)
   return false; /* uv_shutdown soon closes the whole pipe */
 }
 
-/* Sends no bytes and looks at the result. WSAPoll would not do: it reports a half-closed connection like a lost one. A
- * peer that has closed both directions is noticed once something has been sent to it, which keep-alive does, too. */
 int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
 {
   (void)stream;
@@ -34,6 +32,8 @@ int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size
   return 0;
 }
 
+/* Sends no bytes and looks at the result. WSAPoll would not do: it reports a half-closed connection like a lost one. A
+ * peer that has closed both directions is noticed once something has been sent to it, which keep-alive does, too. */
 int uvr_os_is_hung_up(const uv_stream_t *stream)
 {
   uv_os_fd_t handle;
