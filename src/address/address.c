@@ -211,6 +211,13 @@ static int refuse_form(const char *text, uvrelay_error_t *error)
   if (refuse_foreign(text, error) != UVR_NOT_THIS_FORM) {
     return UV_EINVAL;
   }
+  if (uvr_begins(text, "via:")) {
+    return uvr_address_refuse(text, error,
+                              "begins with via:, which only the target of a route may, once: leave it out");
+  }
+  if (uvr_begins(text, uvr_fd_form.scheme)) {
+    return uvr_address_refuse(text, error, "is a socket that can only be listened on, by serve: name another target");
+  }
   size_t scheme = strspn(text, SCHEME_CHARACTERS);
   if (uvr_is_letter(*text) && text[scheme] == ':') {
     return uvr_address_refuse(text, error, "has an unknown scheme: the schemes are %s", list_forms(list, true));

@@ -33,8 +33,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   }
   const char *path = uvr_path_of(rest);
   if (*path != '/' && !uvr_is_drive(path)) {
-    return uvr_address_refuse(text, error,
-                              "has no absolute path after assuan://: write assuan:///PATH, with three slashes");
+    return uvr_address_refuse(text, error, "has no absolute path: write assuan:///PATH, with three slashes");
   }
   path += *path == '/' && uvr_is_drive(path + 1) ? 1 : 0;
   if (path[strspn(path, UVR_SLASHES)] == '\0') {

@@ -114,8 +114,8 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
                               "has slashes between npipe: and the pipe's name: write npipe:NAME or //./pipe/NAME");
   }
   if (slashes != 2 && slashes != 4) {
-    return uvr_address_refuse(text, error, "has %u slashes after npipe: instead of four: write npipe:////./pipe/NAME",
-                              (unsigned)slashes);
+    return uvr_address_refuse(
+        text, error, "has neither two nor four slashes after npipe: write npipe:NAME or npipe:////./pipe/NAME");
   }
   return parse_pipe_path(text, rest + slashes - 2, out, error);
 }

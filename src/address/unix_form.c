@@ -13,8 +13,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
     return uvr_address_refuse(text, error, "has an @ where a path begins: write abstract:NAME for an abstract socket");
   }
   if (*path != '/') {
-    return uvr_address_refuse(text, error,
-                              "has no absolute path after unix://: write unix:///PATH, with three slashes");
+    return uvr_address_refuse(text, error, "has no absolute path: write unix:///PATH, with three slashes");
   }
   size_t length = strlen(path);
   if (path[strspn(path, "/")] == '\0') {
