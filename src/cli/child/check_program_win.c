@@ -106,6 +106,9 @@ static int check_text(const char *name, const char *file, const uvr_program_head
   }
   char *line = uvr_program_interpreter(head);
   if (line != NULL) {
+    line[strcspn(line, "\r")] = '\0'; /* it may have been written on Windows */
+  }
+  if (line != NULL && *line != '\0') {
     (void)snprintf(why, sizeof(why),
                    "it is a script for %.60s: write \"wsl.exe -e %.200s\", or its interpreter before it", line, path);
   } else if (interpreter != NULL && strncmp(interpreter, "wsl.exe", 7) == 0) {

@@ -73,9 +73,10 @@ static int refuse(const char *name, const char *path, candidate found, uvrelay_e
     return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0, "cannot find the program %s: there is no %s",
                                 uvr_quote(quoted, name), uvr_quote(where, path));
   }
-  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0,
-                              "cannot execute the program %s, which is %s: %s", uvr_quote(quoted, name),
-                              uvr_quote(where, path), uv_strerror(found.code));
+  bool same = strcmp(name, path) == 0;
+  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0, "cannot execute the program %s%s%s: %s",
+                              uvr_quote(quoted, name), same ? "" : ", which is ", same ? "" : uvr_quote(where, path),
+                              uv_strerror(found.code));
 }
 
 static int no_path(uvrelay_error_t *error)
