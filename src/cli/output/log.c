@@ -7,13 +7,18 @@ enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50 };
 static const uvr_log_allowance usual = {.same = 5, .alike = 100, .all = 200};
 static const uvr_log_allowance generous = {.same = 1000, .alike = 1000, .all = 5000};
 
-static void write_text(void *user, const char *text, size_t length)
+static void report_lost(uvr_log *self)
 {
-  uvr_log *self = user;
   uint64_t lost = uvr_log_writer_lost(&self->writer);
   if (lost > 0) {
     uvr_report_lost(&self->report, lost);
   }
+}
+
+static void write_text(void *user, const char *text, size_t length)
+{
+  uvr_log *self = user;
+  report_lost(self);
   uvr_log_writer_add(&self->writer, text, length);
 }
 
@@ -91,5 +96,6 @@ void uvr_log_write_counts(uvr_log *self)
 void uvr_log_end(uvr_log *self, uint64_t timeout_ms)
 {
   uvr_log_limit_end(&self->limit);
+  report_lost(self);
   uvr_log_writer_end(&self->writer, timeout_ms);
 }
