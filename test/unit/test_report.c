@@ -278,17 +278,17 @@ static void test_odd_text(void **state)
     const char *text, *line, *string;
   } cases[] = {
       {"", "", ""},
-      {"a\nb\r\t\x1B[1m", "a?b???[1m", "a\\u000ab\\u000d\\u0009\\u001b[1m"},
+      {"a\nb\r\t\x1B[1m", "a\\x0ab\\x0d\\x09\\x1b[1m", "a\\u000ab\\u000d\\u0009\\u001b[1m"},
       {"\"\\/", "\"\\/", "\\\"\\\\/"},
       {"\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80", "\xC3\xA4\xF0\x9F\x98\x80"},
-      {"\xC2\x85\x7F", "??", "\\u0085\\u007f"},
+      {"\xC2\x85\x7F", "\\xc2\\x85\\x7f", "\\u0085\\u007f"},
       {"\xE2\x80\xAE"
        "a\xE2\x80\xA8\xF3\xA0\x81\x81\xC2\xAD\xEF\xBB\xBF",
        "\\xe2\\x80\\xaea\\xe2\\x80\\xa8\\xf3\\xa0\\x81\\x81\\xc2\\xad\\xef\\xbb\\xbf",
        "\\u202ea\\u2028\\udb40\\udc41\\u00ad\\ufeff"},
       {"\xFF"
        "a\xC3",
-       "?a?", "\\ufffda\\ufffd"},
+       "\\xffa\\xc3", "\\ufffda\\ufffd"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     char expected[256];
@@ -332,9 +332,9 @@ static void test_far_end(void **state)
     const char *down;
     const char *says;
   } cases[] = {
-      {plain, "", "", "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a ?\n"},
+      {plain, "", "", "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a \\x07\n"},
       {verbose, "uvrelay: far end: x mux started (process 7)\n", "uvrelay: far end: x mux is ready\n",
-       "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a ?\n"},
+       "uvrelay: far end: it \"ended\"; starting it again in 0.1 s\n", "uvrelay: far end: a \\x07\n"},
       {json, "", "", TIME "\"far-end-down\",\"text\":\"it \\\"ended\\\"\",\"retry_ms\":100}\n",
        TIME "\"far-end-says\",\"text\":\"a \\u0007\"}\n"},
       {verbose_json, TIME "\"far-end-started\",\"command\":\"x mux\",\"pid\":7}\n",
@@ -349,7 +349,7 @@ static void test_far_end(void **state)
     assert_string_equal(written(&p), cases[i].started);
     uvr_report_far_end_ready(&report, "x mux");
     assert_string_equal(written(&p), cases[i].is_ready);
-    uvr_report_far_end_down(&report, "it \"ended\"", 100);
+    uvr_report_far_end_down(&report, "it \"ended\"", 10, 100, false);
     assert_string_equal(written(&p), cases[i].down);
     uvr_report_far_end_line(&report, "a \a");
     assert_string_equal(written(&p), cases[i].says);
@@ -362,10 +362,10 @@ static void test_far_end_rests(void **state)
   (void)state;
   paper p = {.length = 0};
   uvr_report report = report_to(&p, plain);
-  uvr_report_far_end_rests(&report, "it ended", 100);
+  uvr_report_far_end_down(&report, "it ended", 8, 100, true);
   assert_string_equal(written(&p), "uvrelay: far end: it ended; the next client starts it again\n");
   report.json = true;
-  uvr_report_far_end_rests(&report, "it ended", 100);
+  uvr_report_far_end_down(&report, "it ended", 8, 100, true);
   assert_string_equal(written(&p),
                       TIME "\"far-end-down\",\"text\":\"it ended\",\"retry_ms\":100,\"needs_client\":true}\n");
 }
@@ -383,8 +383,9 @@ static void write_topic(void *user, const uvr_log_topic *topic, const char *text
 static void test_topics(void **state)
 {
   (void)state;
-  static const char *const reasons[] = {"it ended", "it exited with status 3: at 12:01",
-                                        "it was ended by signal 9, which cut 7 connections"};
+  static const struct {
+    const char *reason, *details;
+  } reasons[] = {{"it ended", ""}, {"sh: a, 1 exited with status 3", ", which cut 7 connections: at 12:01"}};
   const uvrelay_error_t error = {.code = UV_EIO, .text = "why"};
   const uvrelay_result_t failed = {.reason = UVRELAY_REASON_FAILED, .error = {.text = "it failed"}};
   const uvrelay_result_t ended = {.reason = UVRELAY_REASON_ENDED, .error = {.text = "it ended"}};
@@ -399,8 +400,8 @@ static void test_topics(void **state)
       "closed|unix:///a|tcp://h:1|it ended|0\n", "paused|unix:///a|tcp://h:1|why|0\n",
       "resumed|unix:///a|tcp://h:1||0\n",        "uvrelay: unix:///a=tcp://h:1: failed: why\n"}; /* without a limit */
   static const char *const far_ends[] = {"far-end-down|it ended|||1\n",
-                                         "far-end-down|it exited with status 3||: at 12:01|1\n",
-                                         "far-end-down|it was ended by signal 9||, which cut 7 connections|1\n"};
+                                         "far-end-down|sh: a, 1 exited with status 3||, which cut 7 connections: at "
+                                         "12:01|1\n"};
   paper p = {.length = 0};
   uvr_report report = report_to(&p, verbose);
   report.write_topic = write_topic;
@@ -409,7 +410,9 @@ static void test_topics(void **state)
     assert_string_equal(written(&p), expected[i]);
   }
   for (size_t i = 0; i < COUNT(reasons); i++) {
-    uvr_report_far_end_down(&report, reasons[i], 100);
+    char why[128];
+    (void)snprintf(why, sizeof(why), "%s%s", reasons[i].reason, reasons[i].details);
+    uvr_report_far_end_down(&report, why, strlen(reasons[i].reason), 100, false);
     assert_string_equal(written(&p), far_ends[i]);
   }
   uvr_report_far_end_line(&report, "a word");
@@ -466,7 +469,7 @@ static void test_delays(void **state)
   for (size_t i = 0; i < COUNT(cases); i++) {
     paper p = {.length = 0};
     uvr_report report = report_to(&p, plain);
-    uvr_report_far_end_down(&report, "x", cases[i].ms);
+    uvr_report_far_end_down(&report, "x", 1, cases[i].ms, false);
     assert_non_null(strstr(written(&p), cases[i].text));
   }
 }

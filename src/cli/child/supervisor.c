@@ -78,6 +78,7 @@ static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
     (void)snprintf(error->text + length, sizeof(error->text) - length, ", as %s", doubt);
     self->hopeless = true;
   }
+  self->reason_length = strlen(error->text);
   add_last_line(self, error->text, sizeof(error->text));
 }
 
@@ -106,6 +107,7 @@ static void describe_no_start(uvr_supervisor *self, int code)
                                uv_strerror(code));
     self->hopeless = code == UV_EFTYPE || code == UV_EISDIR || code == UV_EACCES;
   }
+  self->reason_length = strlen(self->error.text);
 }
 
 /* Sets *error's text to the mux's error, with the command as its subject. */
@@ -138,6 +140,7 @@ static void explain(uvr_supervisor *self, bool exited)
     describe_exit(self, &error);
   } else {
     describe_mux_error(self, &error);
+    self->reason_length = strlen(error.text);
   }
   error.code = error.code == 0 ? UV_ECONNRESET : error.code;
   error.phase = UVRELAY_PHASE_CONNECT;
@@ -183,14 +186,12 @@ static void report_down(uvr_supervisor *self)
     (void)snprintf(cut, sizeof(cut), ", which cut %" PRIu64 " connection%s", (uint64_t)self->cut,
                    self->cut == 1 ? "" : "s");
   }
-  (void)snprintf(why, sizeof(why), "%s%s", self->error.text, cut);
-  if (!self->hopeless && (self->wanted || uvrelay_mux_waiting(self->mux) > 0)) {
-    uvr_report_far_end_down(self->options.report, why, short_delay(self));
-  } else if (self->options.eager) {
-    uvr_report_far_end_down(self->options.report, why, self->delay_ms);
-  } else {
-    uvr_report_far_end_rests(self->options.report, why, short_delay(self));
-  }
+  (void)snprintf(why, sizeof(why), "%.*s%s%s", (int)self->reason_length, self->error.text, cut,
+                 self->error.text + self->reason_length);
+  bool needed = !self->hopeless && (self->wanted || uvrelay_mux_waiting(self->mux) > 0);
+  bool needs_client = !needed && !self->options.eager;
+  uvr_report_far_end_down(self->options.report, why, self->reason_length,
+                          needed || needs_client ? short_delay(self) : self->delay_ms, needs_client);
 }
 
 /* There is neither a process nor a carrier, and the reason is set: reports it and schedules the next start. */
@@ -204,6 +205,7 @@ static void start_later(uvr_supervisor *self)
   self->failed_at = now;
   self->state = UVR_SUPERVISOR_WAITING;
   self->up = false;
+  self->wanted = self->wanted && !self->hopeless; /* the client for which it was started has had its attempt */
   report_down(self);
   set_timer(self, short_delay(self));
 }

@@ -64,6 +64,7 @@ typedef struct uvr_supervisor {
   int signal;
   uvrelay_mux_down_t down;
   uvrelay_error_t error; /* why the far end is down */
+  size_t reason_length;  /* of its text: how much is the reason; the rest is the last line of standard error */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
   size_t cut;                           /* connections that were open over it */
   uint64_t delay_ms;                    /* before the next start, if nobody waits for it */

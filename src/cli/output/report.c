@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/output/text_line.h"
 
 /* Hands the line over and clears it. */
@@ -249,13 +250,28 @@ static void status_in_json(const uvr_report *self, const uvr_report_route *route
   end_json(self, &text);
 }
 
+/* How many characters a route takes up. */
+static size_t width_of(const uvr_report_route *route)
+{
+  const char *const texts[] = {route->listen, route->target};
+  size_t width = 1; /* the "=" */
+  for (size_t i = 0; i < 2; i++) {
+    for (const char *next = texts[i]; *next != '\0';) {
+      char escaped[UVR_ESCAPED_SIZE];
+      size_t size = uvr_escape_next(&next, escaped);
+      width += escaped[0] == '\\' ? size : 1;
+    }
+  }
+  return width;
+}
+
 /* The columns have fixed minimum widths, so that they line up within a table and between one table and the next. */
 static void status_in_text(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
   uvr_text_line text = {.text = NULL};
   size_t widest = 0;
   for (size_t i = 0; i < count; i++) {
-    size_t width = strlen(routes[i].listen) + strlen(routes[i].target) + 1;
+    size_t width = width_of(&routes[i]);
     widest = width > widest ? width : widest;
   }
   uvr_text_line_add(&text, "%6s %9s %9s %15s %15s  ", "open", "total", "failed", "to target", "to client");
@@ -268,7 +284,7 @@ static void status_in_text(const uvr_report *self, const uvr_report_route *route
     uvr_text_line_text(&text, routes[i].listen);
     uvr_text_line_add(&text, "=");
     uvr_text_line_text(&text, routes[i].target);
-    size_t width = strlen(routes[i].listen) + strlen(routes[i].target) + 1;
+    size_t width = width_of(&routes[i]);
     uvr_text_line_add(&text, "%*s", (int)(width < widest && widest < 200 ? widest - width : 0) + 2, "");
     uvr_text_line_text(&text, routes[i].error == NULL ? "-" : routes[i].error);
     uvr_text_line_add(&text, "\n");
@@ -355,41 +371,26 @@ void uvr_report_far_end_ready(const uvr_report *self, const char *command)
   }
 }
 
-/* Says why the far end is down. One that fails again and again for one reason is told of once, and then counted. In the
- * reason itself, such as an exit status, numbers count; in what follows a colon or comma, its last words, they do not.
- */
-static void say_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms, bool rests)
+/* One that fails again and again for one reason is told of once, and then counted. */
+void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t reason_length, uint64_t retry_ms,
+                             bool needs_client)
 {
   static const char kind[] = "far-end-down";
   uvr_text_line text = begin_far_end(self, kind, "text", why);
   if (self->json) {
     uvr_text_line_number(&text, "retry_ms", retry_ms);
-    uvr_text_line_add(&text, rests ? ",\"needs_client\":true" : "");
-  } else if (rests) {
+    uvr_text_line_add(&text, needs_client ? ",\"needs_client\":true" : "");
+  } else if (needs_client) {
     uvr_text_line_add(&text, "; the next client starts it again");
   } else {
     uvr_text_line_add(&text, "; starting it again in %g s", (double)retry_ms / 1000);
   }
   uvr_text_line reason = {.text = NULL};
-  size_t length = 0;
-  while (why[length] != '\0' && strncmp(why + length, ": ", 2) != 0 && strncmp(why + length, ", ", 2) != 0) {
-    length++;
-  }
-  uvr_text_line_bytes(&reason, why, length);
+  uvr_text_line_bytes(&reason, why, reason_length);
   uvr_text_line_bytes(&reason, "", 1);
   uvr_text_line_add(&text, self->json ? "}\n" : "\n");
-  say_topic(self, &(uvr_log_topic){.kind = kind, .listen = reason.text, .text = why + length, .same = 1}, &text);
+  say_topic(self, &(uvr_log_topic){.kind = kind, .listen = reason.text, .text = why + reason_length, .same = 1}, &text);
   uvr_text_line_clear(&reason);
-}
-
-void uvr_report_far_end_down(const uvr_report *self, const char *why, uint64_t retry_ms)
-{
-  say_far_end_down(self, why, retry_ms, false);
-}
-
-void uvr_report_far_end_rests(const uvr_report *self, const char *why, uint64_t retry_ms)
-{
-  say_far_end_down(self, why, retry_ms, true);
 }
 
 void uvr_report_far_end_line(const uvr_report *self, const char *line)

@@ -43,18 +43,9 @@ void uvr_text_line_add(uvr_text_line *self, const char *format, ...)
 void uvr_text_line_text(uvr_text_line *self, const char *text)
 {
   while (*text != '\0') {
-    uint32_t point = 0;
     char escaped[UVR_ESCAPED_SIZE];
-    size_t length = uvr_utf8_next(text, &point);
-    if (length == 0 || uvr_is_control(point)) {
-      uvr_text_line_bytes(self, "?", 1);
-      text += length == 0 ? 1 : length;
-      continue;
-    }
-    for (const char *end = text + length; text < end;) {
-      size_t size = uvr_escape_next(&text, escaped);
-      uvr_text_line_bytes(self, escaped, size);
-    }
+    size_t size = uvr_escape_next(&text, escaped);
+    uvr_text_line_bytes(self, escaped, size);
   }
 }
 

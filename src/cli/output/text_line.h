@@ -23,7 +23,7 @@ void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length);
 /* Adds formatted text, of 255 bytes at most. */
 void uvr_text_line_add(uvr_text_line *self, const char *format, ...) UVR_PRINTF(2, 3);
 
-/* Adds text from outside, for people: a control character or a byte that is not UTF-8 becomes a "?". */
+/* Adds text from outside, for people: hidden characters and bytes that are not UTF-8 become \xNN. */
 void uvr_text_line_text(uvr_text_line *self, const char *text);
 
 /* Adds text from outside as a JSON string. */
