@@ -22,9 +22,9 @@ extern "C" {
  *
  * The library runs on the caller's loop and thread. It makes no thread (what blocks goes to libuv's thread pool, and on
  * Windows look-ups of names, files, pipes of other computers and the flush before a zero-byte message to the system's),
- * installs no signal handler (on Unix the program must
- * ignore SIGPIPE, as with all of libuv), writes to no descriptor that it was not given, does not end the process and
- * keeps no mutable global; relays on different loops know nothing of each other.
+ * installs no signal handler (on Unix the program must ignore SIGPIPE, as with all of libuv), writes to no descriptor
+ * that it was not given, does not end the process and keeps no mutable global; relays on different loops know nothing
+ * of each other.
  *
  * All functions but uvrelay_version() are to be called from the thread that runs the loop, and all callbacks come from
  * there, from within uv_run() and never before the function that asks for them has returned. From any callback any
@@ -83,11 +83,11 @@ typedef struct uvrelay_endpoint_s {
   size_t size;                  /**< sizeof(uvrelay_endpoint_t), by which versions are told apart */
   uvrelay_endpoint_type_t type; /**< decides which of the other members say something */
   /** An address, in UTF-8, which is copied:
-   *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe:NAME`, `//HOST/pipe/NAME`: a named pipe
-   * (Windows)
+   *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe://./pipe/NAME`, `npipe:NAME`,
+   *    `//HOST/pipe/NAME`: a named pipe (Windows)
    *  - `unix:///PATH` or `unix:/PATH`: a Unix socket (Unix)
    *  - `tcp://HOST:PORT` or `tcp:HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
-   *  - `assuan:///PATH`: a libassuan (GnuPG) socket file
+   *  - `assuan:///PATH`, `assuan:/PATH` or `assuan:C:/PATH`: a libassuan (GnuPG) socket file
    *  - `abstract:NAME`: an abstract Unix socket (Linux)
    *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
   const char *address;
@@ -333,8 +333,7 @@ UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_m
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
  * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"), `absent`
- * ("wait" or "fail"). Of each:
- * `eof` ("auto", "marker", "none"), how it is told of the other one's end.
+ * ("wait" or "fail"). Of each: `eof` ("auto", "marker", "none"), how it is told of the other one's end.
  * @param options with a valid size
  * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both
  * @param name the option's name

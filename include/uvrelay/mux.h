@@ -79,8 +79,8 @@ typedef void (*uvrelay_mux_cb)(uvrelay_mux_t *mux, void *user);
 typedef struct uvrelay_mux_options_s {
   size_t size; /**< sizeof(uvrelay_mux_options_t), by which versions are told apart */
   /** What may be held of bytes that have come and were not taken yet, in bytes, for all connections together, 131072 or
-   * more. Each 32768 of its first half lets one more connection be open (with
-   * the default 1024; further ones wait); a quarter is for windows that grow. 0: 67108864. */
+   * more. Each 32768 of its first half lets one more connection be open (with the default 1024; further ones wait); a
+   * quarter is for windows that grow. 0: 67108864. */
   uint64_t window_total;
   /** Near end: how long nothing may come from a far end of which nothing is expected before it is pinged. One that was
    * sent something, or that a connection waits for, is pinged when nothing has come for 2 seconds. 0: 30000;

@@ -436,7 +436,7 @@ static const struct {
     /* Only a listener's. */
     {R, NULL, "tcp://127.0.0.1:0", "port"},
     {R, NULL, "tcp://127.0.0.1:0?max=1", "port"},
-    {R, NULL, "fd://3", "scheme"},
+    {R, NULL, "fd://3", "only be listened on"},
     {L, "tcp://127.0.0.1:65536?max=1", NULL, "port"},
     {L, "tcp://127.0.0.1:00", NULL, "port"},
     {L, "fd:3", NULL, "fd://NAME"},

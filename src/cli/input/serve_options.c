@@ -229,7 +229,7 @@ const char *uvr_serve_usage(void)
          "                        pipe is tried again until then (30; off: never)\n"
          "  --linger=SECONDS      when one side has ended and the other one can't be told,\n"
          "                        end after so long without a byte from that one: 25\n"
-         "                        for a target, 1 for a client\n"
+         "                        for a target, 1 or 5 for a client\n"
          "  --idle=SECONDS        end a connection after so long without a byte (off)\n"
          "  --max=NUMBER          connections at a time, others wait (1024)\n"
          "  --perm=OCTAL          permissions of a listening Unix socket (0600)\n"
