@@ -564,7 +564,7 @@ static const struct {
     {LISTEN, "", UV_EINVAL, "empty"},
     {LISTEN, "x", UV_EINVAL, "\"x\""},
     {LISTEN, "tcp://127.0.0.1:0", UV_EINVAL, "port"},
-    {LISTEN, "fd://3", UV_EINVAL, "scheme"},
+    {LISTEN, "fd://3", UV_EINVAL, "only be listened on"},
     {LISTEN "?max=0", "tcp://127.0.0.1:9", UV_EINVAL, "max"},
     {LISTEN "?max=1", "tcp://127.0.0.1:9?max=1", UV_EINVAL, "twice"},
     {LISTEN "?perm=0600", "tcp://127.0.0.1:9", UV_EINVAL, "perm"},
