@@ -4,7 +4,7 @@
 enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50 };
 
 /* With -v everything is asked for that happens to a connection, but not without any limit either. */
-static const uvr_log_allowance usual = {.same = 5, .alike = 100, .all = 200};
+static const uvr_log_allowance ordinary = {.same = 5, .alike = 100, .all = 200};
 static const uvr_log_allowance generous = {.same = 1000, .alike = 1000, .all = 5000};
 
 static void report_lost(uvr_log *self)
@@ -56,7 +56,7 @@ void uvr_log_init(uvr_log *self, bool json, bool verbose)
   *self = (uvr_log){
       .report = {.json = json, .verbose = verbose, .write = write_text, .write_topic = write_topic, .user = self},
       .limit = {.json = json,
-                .allowance = verbose ? generous : usual,
+                .allowance = verbose ? generous : ordinary,
                 .write = write_text,
                 .now = now,
                 .on_window = on_window,
@@ -95,7 +95,10 @@ void uvr_log_write_counts(uvr_log *self)
 
 void uvr_log_end(uvr_log *self, uint64_t timeout_ms)
 {
+  uint64_t end = now(self) + timeout_ms;
   uvr_log_limit_end(&self->limit);
+  uvr_log_writer_flush(&self->writer, timeout_ms); /* makes room to tell what was lost */
   report_lost(self);
-  uvr_log_writer_end(&self->writer, timeout_ms);
+  uint64_t time = now(self);
+  uvr_log_writer_end(&self->writer, time < end ? end - time : 0);
 }

@@ -1,0 +1,72 @@
+/* The end of the log: how many lines were lost is told even if nothing else is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The program's own files are in no library. */
+#include "cli/output/log.c"        /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_limit.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/report.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/text_line.c"  /* NOLINT(bugprone-suspicious-include) */
+
+enum { LONG_MS = 20000, LINES = 4000, LINE = 1000 };
+
+typedef struct reader {
+  int fd;
+  char last[LINE + 1];
+} reader;
+
+static void read_log(void *user)
+{
+  reader *self = user;
+  FILE *file = fdopen(self->fd, "r");
+  char line[LINE + 1];
+  while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+    (void)snprintf(self->last, sizeof(self->last), "%s", line);
+  }
+  (void)fclose(file);
+}
+
+static void test_lost_lines(void **state)
+{
+  (void)state;
+  static uvr_log log;
+  int fds[2];
+  uv_thread_t thread;
+  unsigned long long lost = 0;
+  char text[LINE];
+  int standard_error = dup(STANDARD_ERROR);
+  memset(text, 'x', sizeof(text));
+  text[LINE - 1] = '\n';
+  assert_int_equal(pipe(fds), 0);
+  assert_int_equal(dup2(fds[1], STANDARD_ERROR), STANDARD_ERROR);
+  uvr_log_init(&log, false, false);
+  uvr_log_start(&log);
+  for (int i = 0; i < LINES; i++) { /* nobody reads them as yet */
+    log.report.write(&log, text, sizeof(text));
+  }
+  reader late = {.fd = fds[0]};
+  int code = uv_thread_create(&thread, read_log, &late);
+  uvr_log_end(&log, LONG_MS);
+  (void)dup2(standard_error, STANDARD_ERROR);
+  (void)close(standard_error);
+  (void)close(fds[1]);
+  assert_int_equal(code, 0);
+  assert_int_equal(uv_thread_join(&thread), 0);
+  assert_int_equal(sscanf(late.last, "uvrelay: nobody read the log: %llu of its lines are lost\n", &lost), 1);
+  assert_in_range(lost, LINES / 2, LINES);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_lost_lines)};
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
