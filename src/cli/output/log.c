@@ -5,7 +5,7 @@ enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50 };
 
 /* With -v everything is asked for that happens to a connection, but not without any limit either. */
 static const uvr_log_allowance ordinary = {.same = 5, .alike = 100, .all = 200};
-static const uvr_log_allowance generous = {.same = 1000, .alike = 1000, .all = 5000};
+static const uvr_log_allowance generous = {.same = 10000, .alike = 10000, .all = 20000};
 
 static void report_lost(uvr_log *self)
 {

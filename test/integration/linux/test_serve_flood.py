@@ -52,7 +52,7 @@ def check_json(place):
 
 def check_verbose(place):
     """What -v tells of connections has a limit, too, if a higher one."""
-    many = 4 * MANY
+    many = 12_000
     with Serve(f"unix://{place}/s=unix://{place}/none") as serve:
         connect_in_a_loop(place / "s", many)
         text = serve.stop()
