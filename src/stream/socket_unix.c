@@ -21,18 +21,41 @@ typedef struct stream_socket {
   uv_file fd;
   uvr_shared_poll poll;
   bool read_wanted; /* our owner waits for on_read */
+  bool warned;      /* of descriptors */
   bool closing;
   const char *source; /* what is still to be written */
   size_t left;
 } stream_socket;
 
-static ssize_t receive(int fd, char *data, size_t size)
+/* Whether what a read has dropped may be descriptors: with some sockets it is what they give their reader with each
+ * message, such as credentials, or times. */
+static bool may_drop_descriptors(int fd)
 {
+  int domain = AF_UNSPEC;
+  int credentials = 0;
+  socklen_t domain_length = sizeof(domain);
+  socklen_t credentials_length = sizeof(credentials);
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_length) == 0 && domain == AF_UNIX &&
+         getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &credentials_length) == 0 && credentials == 0;
+}
+
+/* A read that has no room for descriptors drops those that come with the bytes, and is marked as truncated. */
+static ssize_t receive(stream_socket *s, char *data, size_t size)
+{
+  struct iovec bytes = {.iov_base = data, .iov_len = size};
+  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
   ssize_t count;
   do {
-    count = recv(fd, data, size, MSG_DONTWAIT);
+    count = recvmsg(s->fd, &message, MSG_DONTWAIT);
   } while (count < 0 && errno == EINTR);
-  return count >= 0 ? count : uv_translate_sys_error(errno);
+  if (count < 0) {
+    return uv_translate_sys_error(errno);
+  }
+  if ((message.msg_flags & MSG_CTRUNC) != 0 && !s->warned && may_drop_descriptors(s->fd)) {
+    s->warned = true;
+    uvr_stream_warn_of_descriptors(&s->base);
+  }
+  return count;
 }
 
 static ssize_t transmit(int fd, const char *data, size_t size)
@@ -62,7 +85,7 @@ static bool read_once(stream_socket *s)
 {
   uvr_buffer_pool *pool = &s->base.context->buffers;
   uvr_buffer *buffer = uvr_buffer_get(pool, UVR_BUFFER_LARGE);
-  ssize_t count = buffer != NULL ? receive(s->fd, buffer->data, buffer->capacity) : UV_ENOMEM;
+  ssize_t count = buffer != NULL ? receive(s, buffer->data, buffer->capacity) : UV_ENOMEM;
   bool full = count > 0 && (size_t)count == buffer->capacity;
   if (count == UV_EAGAIN) { /* another process was quicker */
     uvr_buffer_put(pool, buffer);

@@ -214,4 +214,13 @@ static inline void uvr_stream_hurry(uvr_stream *stream)
   }
 }
 
+/* For the kinds. */
+
+static inline void uvr_stream_warn_of_descriptors(const uvr_stream *stream)
+{
+  uvr_log_line(&stream->context->warnings,
+               "%s sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on: what needs them fails",
+               stream->name);
+}
+
 #endif

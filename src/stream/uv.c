@@ -69,9 +69,7 @@ static void look_for_descriptors(stream_uv *s)
     s->peeks = 0;
   }
   if (found == 1) {
-    uvr_log_line(&s->base.context->warnings,
-                 "%s sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on: what needs them fails",
-                 s->base.name);
+    uvr_stream_warn_of_descriptors(&s->base);
   }
 }
 

@@ -4,8 +4,10 @@ once for each side of a connection."""
 import json
 import signal
 import socket
+import subprocess
 
 import pytest
+from programs import SOON
 from serving import PROGRAM, Serve, Target, ask, connect, echo, receive_all, receive_exactly, wait_for
 
 pytestmark = pytest.mark.sanitized
@@ -71,6 +73,21 @@ def test_of_a_target_of_the_far_end(path):
             assert receive_exactly(client, 9) == b"take this"
         wait_for(lambda: serve.stderr.count(WARNING) == 2, "two warnings")
         assert f"far end: uvrelay: warning: unix://{path}.target {WARNING}" in serve.stderr
+
+
+def test_of_an_inherited_socket(path):
+    """As the one-shot program has it from socat's nofork."""
+    ours, theirs = socket.socketpair()
+    with Target(f"{path}.target", echo) as target, ours:
+        relay = subprocess.Popen([PROGRAM, target.address], stdin=theirs, stdout=theirs, stderr=subprocess.PIPE)
+        theirs.close()
+        for data in (b"one", b"two"):
+            send(ours, data)
+            assert receive_exactly(ours, len(data)) == data
+        ours.shutdown(socket.SHUT_WR)
+        assert relay.communicate(timeout=SOON)[1].decode() == (
+            f"uvrelay: warning: standard input {WARNING}: what needs them fails\n")
+        assert relay.returncode == 0
 
 
 def test_nobody_sends_any(path, back):
