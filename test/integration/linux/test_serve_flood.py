@@ -7,7 +7,7 @@ import re
 import signal
 import time
 
-from serving import Serve, Target, all_at_once, ask, connect, ends, wait_for
+from serving import PROGRAM, Serve, Target, all_at_once, ask, connect, ends, wait_for
 from via import DATA, RawMux, Via, far_end, frame
 
 MANY = 2000
@@ -130,7 +130,9 @@ def test_a_near_end_that_asks_in_a_loop(tmp_path):
 def test_a_far_end_that_dies_with_many_connections(tmp_path, back):
     """One line, with their number; with -v one for each."""
     for verbose in (False, True):
-        with Via(f"unix://{tmp_path}/s=via:{back.address}", verbose=verbose) as serve, contextlib.ExitStack() as stack:
+        far_end_too, last_words = (" -v", ": uvrelay: .*: opened") if verbose else ("", "")
+        with Via(f"unix://{tmp_path}/s=via:{back.address}", via=f"{PROGRAM} mux{far_end_too}",
+                 verbose=verbose) as serve, contextlib.ExitStack() as stack:
             clients = [stack.enter_context(connect(f"unix://{tmp_path}/s")) for _ in range(100)]
             for client in clients:
                 ask(client)
@@ -138,7 +140,7 @@ def test_a_far_end_that_dies_with_many_connections(tmp_path, back):
             os.kill(far, signal.SIGKILL)
             for client in clients:
                 ends(client)
-            serve.wait_match("which cut 100 connections; the next client starts it again$")
+            serve.wait_match(f"by signal 9, which cut 100 connections{last_words}; the next client starts it again$")
             text = serve.stop()
         assert text.count("\n") == 1 if not verbose else told(text, r"#\d+: closed .* broke: ") == 100, text
 

@@ -142,6 +142,7 @@ def test_a_program_that_is_replaced_by_none(route, path, script):
         far_end(script, RUNS)
         with waiting(path) as client:
             assert client.recv(5) == b"hello"
+        assert len(re.findall(r"^uvrelay: far end: .* cannot be started", serve.stop(), re.MULTILINE)) == 1
 
 
 @pytest.mark.parametrize("command", ["", "  ", "'unclosed", '"unclosed', "uvrelay 'mux"])
