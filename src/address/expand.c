@@ -61,6 +61,10 @@ static int add_home(expansion *self, bool via)
                               "has a ~, but the home directory cannot be found (%s): write the whole path",
                               uv_err_name(code));
   }
+  if (!uvr_is_slash(home[0]) && !uvr_is_drive(home)) { /* empty, perhaps: the path would begin at the root */
+    return uvr_address_refuse(self->text, self->error,
+                              "has a ~, but the home directory is not absolute: write the whole path");
+  }
   while (size > 0 && uvr_is_slash(home[size - 1])) {
     size--;
   }
