@@ -7,7 +7,6 @@
  *
  * The exit status is 2 for a wrong command line; 1 if the near end is no uvrelay, breaks the protocol or cannot be read
  * from or written to; 0 otherwise. */
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "cli/cli.h"
 #include "cli/input/mux_options.h"
 #include "cli/os/process.h"
+#include "cli/os/signals.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/log.h"
 #include "cli/output/print.h"
@@ -30,26 +30,12 @@ enum { TARGETS = 16 };
 
 enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
 
-/* The signals that end it, if the system has them. */
-static const int signal_numbers[] = {
-    SIGINT,
-    SIGTERM,
-#ifdef SIGHUP
-    SIGHUP,
-#endif
-#ifdef SIGBREAK
-    SIGBREAK,
-#endif
-};
-
-#define SIGNAL_COUNT (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
-
 typedef struct program {
   uvr_mux_options options;
   uvr_log log;
   uv_loop_t loop;
   uvrelay_t *relay;
-  uv_signal_t signals[SIGNAL_COUNT];
+  uvr_signals signals;
   uv_timer_t timer;
   uvrelay_error_t down; /* why the carrier has ended */
   uint64_t lost;        /* connections that have failed with it */
@@ -76,9 +62,7 @@ static void on_relay_closed(uvrelay_t *relay)
 {
   program *self = uvrelay_get_data(relay);
   self->relay = NULL;
-  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-    uv_close((uv_handle_t *)&self->signals[i], NULL);
-  }
+  uvr_signals_close(&self->signals);
   uv_close((uv_handle_t *)&self->timer, NULL);
   uvr_log_stop_timer(&self->log);
 }
@@ -98,10 +82,9 @@ static void close_relay(program *self)
   }
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_end_signal(void *user)
 {
-  program *self = handle->data;
-  (void)number;
+  program *self = user;
   self->signalled = true;
   close_relay(self);
 }
@@ -145,15 +128,8 @@ static int start_handles(program *self)
 {
   int code = uv_timer_init(&self->loop, &self->timer);
   (void)uvr_log_start_timer(&self->log, &self->loop);
-  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-    int made = uv_signal_init(&self->loop, &self->signals[i]);
-    self->signals[i].data = self;
-    if (made == 0 && !uvr_process_ignores(signal_numbers[i])) {
-      made = uv_signal_start(&self->signals[i], on_signal, signal_numbers[i]);
-    }
-    code = code == 0 ? made : code;
-  }
-  return code;
+  self->signals = (uvr_signals){.on_end = on_end_signal, .user = self};
+  return code == 0 ? uvr_signals_start(&self->signals, &self->loop) : code;
 }
 
 /* Gives standard input and output to a mux. */

@@ -6,7 +6,6 @@
  * together with the relay. When both are closed, the handles of the signals are closed, too, and the loop ends.
  *
  * The exit status is 2 for an error in the command line or a file, 1 for a failure of the system, 0 after a signal. */
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,28 +24,13 @@
 #include "cli/input/serve_options.h"
 #include "cli/os/notify.h"
 #include "cli/os/process.h"
+#include "cli/os/signals.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/log.h"
 #include "cli/output/print.h"
 #include "uvrelay.h"
 
 enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 2500 };
-
-/* The signals that end it and the one that asks for the status, if the system has them. */
-static const int signal_numbers[] = {
-    SIGINT,   SIGTERM,
-#ifdef SIGHUP
-    SIGHUP,
-#endif
-#ifdef SIGBREAK
-    SIGBREAK,
-#endif
-#ifdef SIGUSR1
-    SIGUSR1,
-#endif
-};
-
-#define SIGNAL_COUNT (sizeof(signal_numbers) / sizeof(signal_numbers[0]))
 
 typedef struct served {
   uvrelay_route_t *route;
@@ -65,7 +49,7 @@ typedef struct server {
   uvr_supervisor supervisor; /* of the far end */
   bool supervised;           /* it was made and is not closed yet */
   bool busy;                 /* the loop could not be closed: a thread may use it until the process ends */
-  uv_signal_t signals[SIGNAL_COUNT];
+  uvr_signals signals;
   uv_timer_t timer; /* of --status */
   size_t lost;      /* listeners that have failed */
   uint64_t cut;     /* connections that did not end by themselves */
@@ -106,9 +90,7 @@ static void on_patience(uv_timer_t *timer)
 static void finish_close(server *self)
 {
   if (self->relay == NULL && !self->supervised) {
-    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-      uv_close((uv_handle_t *)&self->signals[i], NULL);
-    }
+    uvr_signals_close(&self->signals);
     uvr_log_stop_timer(&self->log);
     (void)uv_timer_start(&self->timer, on_patience, THREADS_PATIENCE_MS, 0);
     uv_unref((uv_handle_t *)&self->timer);
@@ -151,8 +133,9 @@ static void on_relay_stopped(uvrelay_t *relay)
   close_relay(uvrelay_get_data(relay));
 }
 
-static void stop(server *self)
+static void stop(void *user)
 {
+  server *self = user;
   if (self->stopping) {
     close_relay(self);
     return;
@@ -172,8 +155,9 @@ static uvr_report_route row_of(const uvrelay_route_t *route)
   return (uvr_report_route){.listen = uvrelay_route_get_listen(route), .target = uvrelay_route_get_target(route)};
 }
 
-static void say_status(server *self)
+static void say_status(void *user)
 {
+  server *self = user;
   for (size_t i = 0; i < self->config.count; i++) {
     const uvrelay_error_t *error = uvrelay_route_error(self->served[i].route);
     self->rows[i] = row_of(self->served[i].route);
@@ -188,19 +172,12 @@ static void on_timer(uv_timer_t *timer)
   say_status(timer->data);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+static void on_status_signal(void *user)
 {
-#ifdef SIGUSR1
-  if (number == SIGUSR1) {
-    server *self = handle->data;
-    if (!self->closing) {
-      say_status(self);
-    }
-    return;
+  server *self = user;
+  if (!self->closing) {
+    say_status(self);
   }
-#endif
-  (void)number;
-  stop(handle->data);
 }
 
 static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void *user)
@@ -365,14 +342,8 @@ static int start_handles(server *self)
   int code = uv_timer_init(&self->loop, &self->timer);
   self->timer.data = self;
   (void)uvr_log_start_timer(&self->log, &self->loop);
-  for (size_t i = 0; i < SIGNAL_COUNT; i++) {
-    int made = uv_signal_init(&self->loop, &self->signals[i]);
-    self->signals[i].data = self;
-    if (made == 0 && !uvr_process_ignores(signal_numbers[i])) {
-      made = uv_signal_start(&self->signals[i], on_signal, signal_numbers[i]);
-    }
-    code = code == 0 ? made : code;
-  }
+  self->signals = (uvr_signals){.on_end = stop, .on_status = on_status_signal, .user = self};
+  code = code == 0 ? uvr_signals_start(&self->signals, &self->loop) : code;
   if (code == 0 && self->options.status_ms > 0) {
     code = uv_timer_start(&self->timer, on_timer, self->options.status_ms, self->options.status_ms);
   }
