@@ -16,26 +16,19 @@
  * them any more. */
 #include "relay/pair.h"
 
+#include "relay/alarms.h"
+#include "relay/flow.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-
-#include "relay/flow.h"
 
 typedef enum pair_state { PAIR_CONNECTING, PAIR_RELAYING, PAIR_ENDING } pair_state;
 
-/* What the pair waits for. All alarms share one timer, to keep an idle pair small. */
-typedef enum alarm_id {
+/* What the pair waits for. */
+enum {
   ALARM_SILENCE, /* checks the side that has not ended, or the last writes; while ending: tries again to close */
   ALARM_IDLE,    /* checks whether both sides are silent */
-  ALARM_STALL,   /* checks whether the left side is gone while nothing is read from it */
-  ALARM_COUNT
-} alarm_id;
-
-typedef struct pair_alarm {
-  void (*ring)(uvr_pair *pair); /* NULL if the alarm is not set */
-  uint64_t due;                 /* loop time, ms */
-} pair_alarm;
+  ALARM_STALL    /* checks whether the left side is gone while nothing is read from it */
+};
 
 struct uvr_pair {
   uvr_context *context;
@@ -51,65 +44,19 @@ struct uvr_pair {
   uvr_stream *closing_left; /* `left`, while it is being closed */
   uvr_stream *closing_right;
   unsigned streams; /* how many are not closed yet; set when the pair ends */
-  uv_timer_t timer;
-  pair_alarm alarms[ALARM_COUNT];
+  uvr_alarms alarms;
   uint64_t linger_ms;      /* how long the side that has not ended may be silent */
   uint64_t stalled;        /* loop time since when the left side is gone and the right side accepts nothing, ms */
   uint64_t last_progress;  /* uvr_pump_progress of to_right at the last check */
   uint64_t started;        /* loop time, ms */
   uint64_t bytes_to_right; /* set when the pair ends */
   uint64_t bytes_to_left;
-  uvr_closing closing; /* of the timer */
+  uvr_closing closing; /* of the alarms' timer */
 };
 
-/* Alarms. */
-
-static void on_timer(uv_timer_t *timer);
-
-static void start_timer(uvr_pair *pair)
+static void set_alarm(uvr_pair *pair, unsigned id, uvr_alarm_cb ring, uint64_t ms)
 {
-  uint64_t first = UINT64_MAX;
-  for (unsigned i = 0; i < ALARM_COUNT; i++) {
-    if (pair->alarms[i].ring != NULL && pair->alarms[i].due < first) {
-      first = pair->alarms[i].due;
-    }
-  }
-  if (uv_is_closing((uv_handle_t *)&pair->timer)) {
-    return;
-  }
-  if (first == UINT64_MAX) {
-    (void)uv_timer_stop(&pair->timer);
-  } else {
-    uint64_t now = uv_now(pair->context->loop);
-    (void)uv_timer_start(&pair->timer, on_timer, first > now ? first - now : 0, 0);
-  }
-}
-
-static void set_alarm(uvr_pair *pair, alarm_id id, void (*ring)(uvr_pair *pair), uint64_t ms)
-{
-  uint64_t now = uv_now(pair->context->loop);
-  pair->alarms[id] = (pair_alarm){.ring = ring, .due = ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1};
-  start_timer(pair);
-}
-
-static void clear_alarm(uvr_pair *pair, alarm_id id)
-{
-  pair->alarms[id].ring = NULL;
-  start_timer(pair);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-  uvr_pair *pair = timer->data;
-  uint64_t now = uv_now(pair->context->loop);
-  for (unsigned i = 0; i < ALARM_COUNT; i++) {
-    void (*ring)(uvr_pair *) = pair->alarms[i].ring;
-    if (ring != NULL && pair->alarms[i].due <= now) {
-      pair->alarms[i].ring = NULL;
-      ring(pair);
-    }
-  }
-  start_timer(pair);
+  uvr_alarms_set(&pair->alarms, id, ring, ms);
 }
 
 /* Ending. */
@@ -124,7 +71,7 @@ static void on_timer_closed(void *user)
   }
 }
 
-static void close_streams(uvr_pair *pair);
+static void close_streams(void *user);
 
 static void on_stream_closed(uvr_pair *pair)
 {
@@ -164,8 +111,9 @@ static bool close_stream(uvr_pair *pair, uvr_stream **stream, uvr_close_how how,
 }
 
 /* Closes what can be closed, and is called again until nothing is left. */
-static void close_streams(uvr_pair *pair)
+static void close_streams(void *user)
 {
+  uvr_pair *pair = user;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
   bool left = close_stream(pair, &pair->left, pair->left_how, &pair->closing_left, on_left_closed);
@@ -173,7 +121,7 @@ static void close_streams(uvr_pair *pair)
   bool clear = pair->streams == 0 && uvr_pump_clear(&pair->to_right.pump) && uvr_pump_clear(&pair->to_left.pump);
   if (clear) {
     uvr_closing_begin(&pair->closing, on_timer_closed, pair);
-    uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->timer);
+    uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->alarms.timer);
     uvr_closing_end(&pair->closing);
   } else if (pair->streams == 0 || !left || !right) {
     set_alarm(pair, ALARM_SILENCE, close_streams, pair->context->patience.thread_retry_ms);
@@ -198,8 +146,7 @@ static void drop_and_close(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side
   pair->state = PAIR_ENDING;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
-  memset(pair->alarms, 0, sizeof(pair->alarms));
-  start_timer(pair);
+  uvr_alarms_clear_all(&pair->alarms);
   pair->bytes_to_right = uvr_pump_bytes(&pair->to_right.pump);
   pair->bytes_to_left = uvr_pump_bytes(&pair->to_left.pump);
   uvrelay_result_t result = {
@@ -272,8 +219,9 @@ static uint64_t last_writes_ms(const uvr_pair *pair)
 }
 
 /* The last writes may take as long as they make progress. */
-static void check_last_writes(uvr_pair *pair)
+static void check_last_writes(void *user)
 {
+  uvr_pair *pair = user;
   uint64_t progress = uvr_pump_progress(&pair->to_right.pump);
   if (progress == pair->last_progress) {
     drop_left_gone(pair);
@@ -291,7 +239,7 @@ static void finish_without_left(uvr_pair *pair)
     drop_left_gone(pair);
   } else {
     pair->last_progress = uvr_pump_progress(&pair->to_right.pump);
-    clear_alarm(pair, ALARM_STALL); /* it uses the same last_progress */
+    uvr_alarms_clear(&pair->alarms, ALARM_STALL); /* it uses the same last_progress */
     set_alarm(pair, ALARM_SILENCE, check_last_writes, last_writes_ms(pair));
   }
 }
@@ -300,8 +248,9 @@ static void finish_without_left(uvr_pair *pair)
  * may a left side that was told by a zero-byte message, which many readers of pipes take for nothing, if the right side
  * may be gone: such a reader would wait for an end that never comes. One that knows the message may still send. */
 
-static void check_linger(uvr_pair *pair)
+static void check_linger(void *user)
 {
+  uvr_pair *pair = user;
   bool left_ended = uvr_flow_is_over(&pair->to_right);
   const uvr_pump *rest = left_ended ? &pair->to_left.pump : &pair->to_right.pump;
   uint64_t silent = uv_now(pair->context->loop) - rest->active;
@@ -326,8 +275,9 @@ static void linger(uvr_pair *pair, uvr_flow *rest, uint64_t ms)
 }
 
 /* Both sides may be silent for idle_ms. */
-static void check_idle(uvr_pair *pair)
+static void check_idle(void *user)
 {
+  uvr_pair *pair = user;
   uint64_t to_right = pair->to_right.pump.active;
   uint64_t to_left = pair->to_left.pump.active;
   uint64_t silent = uv_now(pair->context->loop) - (to_right > to_left ? to_right : to_left);
@@ -340,8 +290,9 @@ static void check_idle(uvr_pair *pair)
 
 /* While the right side accepts nothing, nothing is read from the left side, so that no read shows that it is gone. */
 
-static void check_stall(uvr_pair *pair)
+static void check_stall(void *user)
 {
+  uvr_pair *pair = user;
   const uvr_patience *patience = &pair->context->patience;
   if (!uvr_pump_is_full(&pair->to_right.pump)) {
     return;
@@ -362,14 +313,15 @@ static void on_to_right_full(uvr_flow *flow)
 {
   uvr_pair *pair = flow->user;
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
-  if (pair->state == PAIR_RELAYING && !left_lost && pair->alarms[ALARM_STALL].ring == NULL) {
+  if (pair->state == PAIR_RELAYING && !left_lost && !uvr_alarms_is_set(&pair->alarms, ALARM_STALL)) {
     set_alarm(pair, ALARM_STALL, check_stall, pair->context->patience.stall_look_ms);
   }
 }
 
 /* While the right side is being connected, nothing is read from the left side either. */
-static void check_waiting(uvr_pair *pair)
+static void check_waiting(void *user)
 {
+  uvr_pair *pair = user;
   if (uvr_stream_is_lost(pair->left)) {
     drop_left_gone(pair);
   } else {
@@ -543,7 +495,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
 {
   pair->state = PAIR_RELAYING;
   pair->right = right;
-  clear_alarm(pair, ALARM_STALL); /* of check_waiting */
+  uvr_alarms_clear(&pair->alarms, ALARM_STALL); /* of check_waiting */
   if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
     refuse_deaf_pair(pair);
     return;
@@ -578,8 +530,7 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->to_left = (uvr_flow){.events = &to_left_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);
-  (void)uv_timer_init(context->loop, &pair->timer);
-  pair->timer.data = pair;
+  uvr_alarms_init(&pair->alarms, context->loop, pair);
   if (uvr_stream_watches_any_time(left)) {
     uvr_stream_watch(left, on_left_lost, pair);
   }
