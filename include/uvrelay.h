@@ -371,8 +371,9 @@ UVRELAY_API int uvrelay_stop(uvrelay_t *relay, uint64_t timeout_ms, uvrelay_cb c
  * handles are not for a host's own uv_walk() and uv_close(). To be called once; afterwards no other function may be
  * called with it but from the done callbacks that still come.
  * @param relay the relay
- * @param cb called once, later, after all done callbacks, last. The relay is still there for uvrelay_get_data() and
- *   gone when the callback returns. NULL is allowed. */
+ * @param cb called once, later, after all done callbacks, last: if a look-up of a name, a socket file or a pipe of
+ *   another computer does not answer, only when the system has given that up, as nothing can interrupt it. The relay is
+ *   still there for uvrelay_get_data() and gone when the callback returns. NULL is allowed. */
 UVRELAY_API void uvrelay_close(uvrelay_t *relay, uvrelay_cb cb);
 
 /** What the relay has done so far.

@@ -174,7 +174,8 @@ UVRELAY_API int uvrelay_npipe_shutdown(uvrelay_npipe_t *npipe, uvrelay_npipe_don
  * come: those of writes and of a shutdown, with `UV_ECANCELED` if they are not done, and
  * then `cb`.
  * @param npipe the handle
- * @param cb called once, last; NULL is allowed */
+ * @param cb called once, last; while a pipe of another computer is being opened, only when that is over, as nothing can
+ *   interrupt it. NULL is allowed */
 UVRELAY_API void uvrelay_npipe_close(uvrelay_npipe_t *npipe, uvrelay_npipe_close_cb cb);
 
 /** Whether uvrelay_npipe_close() was called, or the handle was given to a relay: 1 or 0. */
