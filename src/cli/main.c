@@ -4,6 +4,7 @@
  * With -v a thread writes all messages, so that the relay goes on while nobody reads them. Without it there is at most
  * one message, at the end. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "address/expand.h"
@@ -31,6 +32,7 @@ typedef struct program {
   uvr_log_writer log;
   uv_loop_t loop;
   uvr_pair *pair; /* NULL: it has ended */
+  bool relayed;   /* the relay was started */
   int status;
 } program;
 
@@ -186,24 +188,17 @@ static int relay(program *p, const uvr_address *address)
   if (p->options.verbose) {
     uvr_log_writer_start(&p->log, STANDARD_ERROR);
   }
+  p->relayed = true;
   int status = run(p, address);
   uvr_log_writer_end(&p->log, LOG_PATIENCE_MS);
   return status;
 }
 
-int uvr_cli_main(int argc, char **argv)
+/* Does what the command line asks for. Returns the exit status. */
+static int obey(program *p, int argc, char **argv)
 {
   uvrelay_error_t error;
   uvr_address address;
-  if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-    return uvr_cli_serve(argc - 1, argv + 1);
-  }
-  if (argc > 1 && strcmp(argv[1], "mux") == 0) {
-    return uvr_cli_mux(argc - 1, argv + 1);
-  }
-  static program the_program; /* threads may use it until the process ends */
-  program *p = &the_program;
-  p->log.fd = STANDARD_ERROR;
   /* No TARGET is one of these words. */
   if (argc > 1 && (strcmp(argv[1], "help") == 0 || (argc == 2 && strcmp(argv[1], "/?") == 0))) {
     return help(p, argc, argv);
@@ -230,4 +225,25 @@ int uvr_cli_main(int argc, char **argv)
     say(p, "warning: -bg", why_not);
   }
   return relay(p, &address);
+}
+
+int uvr_cli_main(int argc, char **argv)
+{
+  if (argc > 1 && strcmp(argv[1], "serve") == 0) {
+    return uvr_cli_serve(argc - 1, argv + 1);
+  }
+  if (argc > 1 && strcmp(argv[1], "mux") == 0) {
+    return uvr_cli_mux(argc - 1, argv + 1);
+  }
+  program *p = calloc(1, sizeof(*p));
+  if (p == NULL) {
+    (void)fputs("uvrelay: there is no memory\n", stderr);
+    return 1;
+  }
+  p->log.fd = STANDARD_ERROR;
+  int status = obey(p, argc, argv);
+  if (!p->relayed) {
+    free(p); /* if not, threads may use it until the process ends */
+  }
+  return status;
 }
