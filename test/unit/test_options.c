@@ -190,6 +190,8 @@ static const struct wrong {
     {{"C:\\Program", "Files\\x"}, {"2 arguments", "\"Files\\x\"", "quotes"}},
     {{"", ""}, {"2 arguments", "\"\""}},
     {{T, "-"}, {"2 arguments", "\"-\""}},
+    {{"-v", "serve", "tcp://127.0.0.1:1=" T}, {"serve must be the first", "uvrelay serve"}},
+    {{"-v", "mux"}, {"mux must be the first", "uvrelay mux"}},
     {{T, "-ei"}, {"\"-ei\" stands behind TARGET", "flags must stand before TARGET"}},
     {{"-ei", T, "--timeout=5"}, {"\"--timeout=5\"", "flags must stand before TARGET"}},
     {{T, T, "-s"}, {"\"-s\"", "flags must stand before TARGET"}},

@@ -110,6 +110,12 @@ static bool parse_target(const uvr_flags *self, uvr_options *out)
   if (count <= 0) {
     return REFUSE(self->error, "TARGET is missing: write what to relay to, such as //./pipe/NAME");
   }
+  /* No TARGET is one of these words, but a file of -a may be. */
+  const char *first = self->argv[self->next];
+  if (!out->assuan && (strcmp(first, "serve") == 0 || strcmp(first, "mux") == 0)) {
+    return REFUSE(self->error, "%s must be the first argument: write uvrelay %s, and the flags behind it", first,
+                  first);
+  }
   for (int i = self->next + 1; i < self->argc; i++) {
     if (uvr_looks_like_flag(self->argv[i])) {
       return REFUSE(self->error, "%s stands behind TARGET: flags must stand before TARGET",
