@@ -83,8 +83,8 @@ typedef struct uvrelay_mux_options_s {
    * quarter is for windows that grow. 0: 67108864. */
   uint64_t window_total;
   /** Near end: how long nothing may come from a far end of which nothing is expected before it is pinged. One that was
-   * sent something, or that a connection waits for, is pinged when nothing has come for 2 seconds. 0: 30000;
-   * UINT64_MAX: no pings. */
+   * sent something since the last ping, or that a connection waits for, is pinged when nothing has come for 2 seconds.
+   * 0: 30000; UINT64_MAX: no pings. */
   uint64_t ping_ms;
   uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 5000 */
   uint64_t greeting_ms;     /**< how long the other end may take to say what it speaks; 0: 15000 */

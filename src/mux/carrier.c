@@ -5,9 +5,10 @@
  * Whenever that has something to send and no write is under way, one write sends as much as fits.
  *
  * The near end sends pings, as a far end that has stopped running keeps its connection open. It pings `ping_ms` after
- * the last answer, which finds such a far end even if nobody uses it; and `unheard_ms` after it has sent anything, or
- * while somebody waits for the far end, if nothing is received. Whatever is received counts as life, and a far end that
- * is merely slow to connect answers the ping.
+ * the last answer, which finds such a far end even if nobody uses it; but when nothing is received for `unheard_ms`, if
+ * it has sent anything since the last ping, or somebody waits for the far end. Whatever is received counts as life, and
+ * a far end that is merely slow to connect answers the ping. What one connection receives says nothing of an answer
+ * that another one waits for: hence a last ping when all of them have fallen silent.
  *
  * Ways to fail: the greeting does not come, or is a wrong one; reading or writing ends or fails; the rules of yamux are
  * broken, and the other end is sent the reason first; nothing is received for too long; the stream cannot be opened.
@@ -52,9 +53,9 @@ struct uvr_mux_carrier {
   bool writing;
   bool peer_gone; /* nothing more can be written */
   bool sending;
-  bool unheard; /* something was sent since data was last received */
-  bool pinging; /* a ping waits for its answer */
-  bool overdue; /* the answer did not come in time and is given a last moment */
+  bool unconfirmed; /* something was sent since the last ping that was answered */
+  bool pinging;     /* a ping waits for its answer */
+  bool overdue;     /* the answer did not come in time and is given a last moment */
   uint32_t pings;
   uvrelay_mux_down_t how;
   uvrelay_error_t error;
@@ -239,7 +240,7 @@ static void send_output(uvr_mux_carrier *c)
       break;
     }
     c->writing = true;
-    c->unheard = true;
+    c->unconfirmed = true;
     listen_closely(c);
     uvr_stream_write(c->stream, c->out, length, on_written, c);
   }
@@ -269,14 +270,14 @@ static uint64_t unheard_ms(const uvr_mux_carrier *c)
 /* Something was received, or the carrier has come up. */
 static void schedule_ping(uvr_mux_carrier *c)
 {
-  c->unheard = false;
+  c->unconfirmed = c->unconfirmed && !c->pinging;
   c->pinging = false;
   c->overdue = false;
   if (!c->peer_gone) {
     (void)uv_timer_stop(&c->timer); /* it may still be running for the greeting */
   }
   if (sends_pings(c)) {
-    bool soon = c->writing || c->config.is_awaited(c->config.user);
+    bool soon = c->writing || c->unconfirmed || c->config.is_awaited(c->config.user);
     (void)uv_timer_start(&c->timer, on_ping_timer, soon ? unheard_ms(c) : c->config.ping_ms, 0);
   }
 }
@@ -335,6 +336,7 @@ static bool parse_greeting(uvr_mux_carrier *c)
 
 static void report_up(uvr_mux_carrier *c)
 {
+  c->unconfirmed = false;
   schedule_ping(c);
   c->config.on_up(c->config.user);
 }
@@ -363,7 +365,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     end_after_read(c, outcome, error);
     return;
   }
-  if (c->state == CARRIER_UP && (c->pinging || c->unheard)) { /* anything received counts as an answer */
+  if (c->state == CARRIER_UP && (c->pinging || c->unconfirmed)) { /* anything received counts as an answer */
     schedule_ping(c);
   }
   c->in = buffer;

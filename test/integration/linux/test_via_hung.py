@@ -68,6 +68,20 @@ def unused(place, serve):
         assert time.monotonic() - begin < TIMEOUT / 2
 
 
+def just_heard(place, serve):
+    """It is stopped when it has just answered: that says nothing of the answers that others may wait for."""
+    with ask_new(place) as client:
+        served(client, 0)
+        begin = time.monotonic()
+        client.sendall(b"hello")
+        served(client, begin)
+        os.kill(serve.far_pid(), signal.SIGSTOP)
+        at_once = time.monotonic() - begin < 1  # if not, it may have been pinged before
+        with contextlib.suppress(ConnectionError):
+            assert client.recv(1) == b""
+        assert not at_once or time.monotonic() - begin < TIMEOUT / 2
+
+
 def again_and_again(place, serve):
     """Each is stopped when it is asked."""
     for number in (1, 2):
@@ -100,6 +114,7 @@ CASES = {
     "idle": (None, idle),
     "busy": (None, busy),
     "unused": (None, unused),
+    "just-heard": (None, just_heard),
     "again-and-again": (None, again_and_again),
     "says-nothing": ("time.sleep(1000)", at_its_start),
     "says-half": ("os.write(1, GREETING[:9]); time.sleep(1000)", at_its_start),
