@@ -26,6 +26,9 @@ extern "C" {
  * that it was not given, does not end the process and keeps no mutable global; relays on different loops know nothing
  * of each other.
  *
+ * On Unix, look-ups take up to half of libuv's pool, and socket files a quarter. When so many of them do not answer,
+ * further ones wait, so a program with many such targets gives the pool more threads (`UV_THREADPOOL_SIZE`).
+ *
  * All functions but uvrelay_version() are to be called from the thread that runs the loop, and all callbacks come from
  * there, from within uv_run() and never before the function that asks for them has returned. From any callback any
  * function may be called, uvrelay_close() included.
