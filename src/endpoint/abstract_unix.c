@@ -42,7 +42,7 @@ static int make_socket(void)
 
 /* Whether a socket of this name takes packets. For the kernel, a name is another one with each type of socket, so that
  * connecting finds nobody. Its list of sockets has a line for each: ADDRESS REFERENCES
- * PROTOCOL FLAGS TYPE (hexadecimal) STATE INODE @NAME. */
+ * PROTOCOL FLAGS TYPE (hexadecimal) STATE INODE @NAME. The list may be long, so it is not for each of many attempts. */
 static bool takes_packets(const uvr_address *address)
 {
   char *line = NULL;
@@ -69,11 +69,12 @@ static bool takes_packets(const uvr_address *address)
 static void fail(uvr_attempt *attempt, int code)
 {
   const char *name = attempt->address->canonical;
-  if (code == UV_ECONNREFUSED && !takes_packets(attempt->address)) { /* no socket has this name, or nobody listens */
+  bool refused = code == UV_ECONNREFUSED; /* no socket has this name, or nobody listens */
+  if (refused && (attempt->options->is_retry || !takes_packets(attempt->address))) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
     uvr_attempt_fail(attempt);
   } else {
-    uvr_unix_attempt_fail(attempt, code == UV_ECONNREFUSED ? UV_EPROTOTYPE : code);
+    uvr_unix_attempt_fail(attempt, refused ? UV_EPROTOTYPE : code);
   }
 }
 

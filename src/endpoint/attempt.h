@@ -24,6 +24,7 @@ typedef struct uvr_connect_options {
   uvrelay_eof_t eof;             /* passed on to `via` */
   uint64_t linger_ms;            /* passed on to `via`; 0: no limit */
   bool waits_for_absent;         /* passed on to `via`: an absent target is asked for again */
+  bool is_retry;                 /* an attempt has failed already: what it has looked at may be taken as known */
   /* Whether the IP address that a name or a file led to, or a path, which may be a link, may be connected to. Returns
    * 0, or a negative code and *error. May be NULL. */
   int (*check)(void *user, const uvr_address *place, uvrelay_error_t *error);

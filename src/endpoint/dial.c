@@ -105,6 +105,7 @@ static void fail(uvr_dial *dial)
     report(dial, NULL);
     return;
   }
+  dial->options.connect.is_retry = true;
   uint64_t longest = dial->options.retry_last_ms > 0 ? dial->options.retry_last_ms : LAST_DELAY_MS;
   if (dial->delay == 0) {
     dial->delay = dial->options.retry_first_ms > 0 ? dial->options.retry_first_ms : FIRST_DELAY_MS;
