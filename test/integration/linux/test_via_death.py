@@ -185,6 +185,7 @@ def test_a_connection_made_while_it_is_down_waits(tmp_path, target):
         for number, client in enumerate(clients):
             assert receive_exactly(client, 16) == struct.pack(">QQ", number, 1)
             client.close()
+        serve.wait_match(r"started \(process", 2)
         assert len(serve.matches(r"started \(process")) == 2
 
 

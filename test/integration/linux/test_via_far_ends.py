@@ -129,7 +129,7 @@ def test_a_text_that_is_no_script(route, path, script):
             assert re.search("exited at once with status 127, as it has no first line with #!, so /bin/sh has read it: "
                              ".*Dear: not found", reason), reason
             assert len(serve.matches(r"started \(process")) == number
-        assert serve.matches("Dear: not found; the next client starts it again")
+        serve.wait_match("Dear: not found; the next client starts it again")
 
 
 def test_a_program_that_is_replaced_by_none(route, path, script):
@@ -215,7 +215,7 @@ def test_a_flood_on_its_standard_error_stops_nothing(route, path, script):
             assert client.recv(5) == b"hello"
             for _ in range(20):
                 ask(client)
-        assert serve.matches(SAYS + "line 0 of many")
+        serve.wait_match(SAYS + "line 0 of many")
 
 
 WRONG = {
