@@ -159,7 +159,7 @@ const char *uvr_mux_usage(void)
          "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"
          "                        passed on, for all connections together (64M)\n"
          "  -v, --verbose         say on standard error what happens\n"
-         "  -V, --version         show the version and exit\n"
+         "  --version, -V         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "Exit status: 0 after the end of standard input, 1 after a failure, 2 for wrong\n"

@@ -200,7 +200,7 @@ const char *uvr_options_usage(void)
          "                        90s, 5m or 2h\n"
          "  --allow-remote-files  a socket file may be on another computer, which Windows\n"
          "                        sends your credentials then\n"
-         "  -V, --version         show the version and exit\n"
+         "  --version, -V         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "Exit status: 0 after an orderly end, 1 after a failure, 2 for wrong usage.\n"

@@ -261,7 +261,7 @@ const char *uvr_serve_usage(void)
          "  --status=SECONDS      print the table of routes that often\n"
          "  --json                log and status as one JSON object a line\n"
          "  -v, --verbose         say on standard error what happens\n"
-         "  -V, --version         show the version and exit\n"
+         "  --version, -V         show the version and exit\n"
          "  --help                show this help and exit\n"
          "\n"
          "SIGINT, SIGTERM, SIGHUP, Ctrl-C and Ctrl-Break stop it, a second one at once.\n"
