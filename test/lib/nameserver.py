@@ -15,6 +15,8 @@ import threading
 
 import pytest
 
+from programs import SOON
+
 #: A query that is not answered holds its look-up for longer than any test takes.
 OPTIONS = "options timeout:30 attempts:3"
 
@@ -55,16 +57,14 @@ class NameServer:
         #: What stands before a command that is to use it. The process stays the same.
         self.wrap = [*_namespace(), "/bin/sh", "-ec", f'mount --bind {shlex.quote(str(conf))} /etc/resolv.conf; exec "$@"',
                      "sh"]
-        threading.Thread(target=self._run, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _run(self):
         while True:
-            try:
-                query, client = self._socket.recvfrom(1000)
-            except OSError:
-                return
-            if len(query) <= 17:
-                continue  # what wakes this thread at the end
+            query, client = self._socket.recvfrom(1000)
+            if not query:
+                return  # from __exit__
             with self._lock:
                 name = self._name(query)
                 self._queries[name] = self._queries.get(name, 0) + 1
@@ -89,7 +89,7 @@ class NameServer:
         return self
 
     def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join(SOON)
         self._socket.close()
         self._directory.cleanup()
