@@ -3,9 +3,10 @@
 # that they come before the ordinary ones. A function that is missing from the list (a newer libuv may use more) costs
 # the old start-up time of its DLL and nothing else; a test looks at what the program imports.
 set(delayed_advapi32
-    AddAccessAllowedAce AllocateAndInitializeSid FreeSid GetSecurityInfo GetTokenInformation GetUserNameW InitializeAcl
-    InitializeSecurityDescriptor OpenProcessToken RegCloseKey RegGetValueW RegOpenKeyExW RegQueryValueExW
-    SetEntriesInAclA SetSecurityDescriptorDacl SetSecurityInfo SystemFunction036)
+    AddAccessAllowedAce AddMandatoryAce AllocateAndInitializeSid CopySid FreeSid GetKernelObjectSecurity
+    GetSecurityDescriptorOwner GetSecurityInfo GetTokenInformation GetUserNameW InitializeAcl InitializeSecurityDescriptor
+    OpenProcessToken RegCloseKey RegGetValueW RegOpenKeyExW RegQueryValueExW SetEntriesInAclA SetSecurityDescriptorDacl
+    SetSecurityDescriptorOwner SetSecurityDescriptorSacl SetSecurityInfo SystemFunction036)
 set(delayed_dbghelp MiniDumpWriteDump SymGetOptions SymSetOptions)
 set(delayed_iphlpapi ConvertInterfaceIndexToLuid ConvertInterfaceLuidToNameW GetAdaptersAddresses)
 set(delayed_ole32 CoTaskMemFree)

@@ -106,9 +106,9 @@ UVRELAY_API int uvrelay_npipe_new(uvrelay_npipe_t **out, uv_loop_t *loop, const 
 UVRELAY_API int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npipe_connect_cb cb);
 
 /** Makes a pipe of this computer, of the options' mode, and waits for its clients. Only the current user may connect,
- * and nobody from another computer. The pipe must not exist yet, not even one that
- * nobody serves any more but a client still has open (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version 10 does not
- * look).
+ * who is the pipe's owner, and nobody from another computer, and no process of a lower integrity level than this one: a
+ * pipe of an elevated process is for elevated clients only. The pipe must not exist yet, not even one that nobody serves
+ * any more but a client still has open (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version 10 does not look).
  * @param npipe the handle
  * @param name as for uvrelay_npipe_connect(), without a host
  * @param backlog how many clients may be connected without having been accepted, 1 to 64: so many instances wait

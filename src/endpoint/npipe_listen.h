@@ -17,10 +17,11 @@ typedef struct uvr_npipe_listen_options {
  * Otherwise no client is waiting and no more will come, and this is the last call. */
 typedef void (*uvr_npipe_client_cb)(void *user, const uvrelay_error_t *error);
 
-/* Makes the pipe `path`, \\.\pipe\NAME in UTF-8, which must not exist yet. Only the current user may open it, and only
- * from this computer. `name` is what messages call the pipe; both are copied. on_client is called from the loop, once
- * for each client, until uvr_npipe_listener_close. The listener keeps the loop running until it is closed or has
- * failed. Returns 0 and *out, or a negative code and *error: UV_EADDRINUSE when the pipe exists, UV_EACCES, and others.
+/* Makes the pipe `path`, \\.\pipe\NAME in UTF-8, which must not exist yet. Only the current user may open it, from
+ * this computer, by a process that is trusted as far as this one (user_only_win.h). `name` is what messages call the
+ * pipe; both are copied. on_client is called from the loop, once for each client, until uvr_npipe_listener_close. The
+ * listener keeps the loop running until it is closed or has failed. Returns 0 and *out, or a negative code and *error:
+ * UV_EADDRINUSE when the pipe exists, UV_EACCES, and others.
  */
 int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, const uvr_npipe_listen_options *options,
                      uvr_npipe_client_cb on_client, void *user, uvr_npipe_listener **out, uvrelay_error_t *error);

@@ -4,38 +4,52 @@
 
 #include <string.h>
 
-typedef union token_user {
-  TOKEN_USER user; /* points to its SID, which follows it */
-  BYTE room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
-} token_user;
+/* What a process of a lower level may not do. Windows' own label for objects without one forbids writing only. */
+#define NOT_FROM_BELOW (SYSTEM_MANDATORY_LABEL_NO_WRITE_UP | SYSTEM_MANDATORY_LABEL_NO_READ_UP)
 
-static DWORD current_user(token_user *out)
+static DWORD make_access(uvr_user_only *out)
 {
-  HANDLE token;
-  DWORD size;
-  if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
-    return GetLastError();
+  DWORD error = uvr_token_user(&out->owner);
+  if (error != 0) {
+    return error;
   }
-  DWORD error = GetTokenInformation(token, TokenUser, out, sizeof(*out), &size) ? 0 : GetLastError();
-  (void)CloseHandle(token);
-  return error;
+  return InitializeAcl(&out->access.acl, sizeof(out->access), ACL_REVISION) &&
+                 AddAccessAllowedAce(&out->access.acl, ACL_REVISION, FILE_ALL_ACCESS, &out->owner.sid)
+             ? 0
+             : GetLastError();
+}
+
+static DWORD make_label(uvr_user_only *out)
+{
+  uvr_sid_room level;
+  DWORD error = uvr_token_integrity(&level);
+  if (error != 0) {
+    return error;
+  }
+  return InitializeAcl(&out->label.acl, sizeof(out->label), ACL_REVISION) &&
+                 AddMandatoryAce(&out->label.acl, ACL_REVISION, 0, NOT_FROM_BELOW, &level.sid)
+             ? 0
+             : GetLastError();
 }
 
 DWORD uvr_user_only_init(uvr_user_only *out)
 {
-  token_user token = {.user = {{.Sid = NULL}}};
-  DWORD error = current_user(&token);
+  memset(out, 0, sizeof(*out));
+  DWORD error = make_access(out);
+  if (error == 0) {
+    error = make_label(out);
+  }
   if (error != 0) {
     return error;
   }
-  memset(out, 0, sizeof(*out));
-  if (!InitializeAcl(&out->list.acl, sizeof(out->list), ACL_REVISION) ||
-      !AddAccessAllowedAce(&out->list.acl, ACL_REVISION, FILE_ALL_ACCESS, token.user.User.Sid) ||
-      !InitializeSecurityDescriptor(&out->descriptor, SECURITY_DESCRIPTOR_REVISION) ||
-      !SetSecurityDescriptorDacl(&out->descriptor, TRUE, &out->list.acl, FALSE)) {
+  SECURITY_DESCRIPTOR *descriptor = &out->descriptor;
+  if (!InitializeSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION) ||
+      !SetSecurityDescriptorOwner(descriptor, &out->owner.sid, FALSE) ||
+      !SetSecurityDescriptorDacl(descriptor, TRUE, &out->access.acl, FALSE) ||
+      !SetSecurityDescriptorSacl(descriptor, TRUE, &out->label.acl, FALSE)) {
     return GetLastError();
   }
   out->attributes.nLength = sizeof(out->attributes);
-  out->attributes.lpSecurityDescriptor = &out->descriptor;
+  out->attributes.lpSecurityDescriptor = descriptor;
   return 0;
 }
