@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "address/form.h"
+#include "base/text.h"
 
 #define LETTERS   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 #define NAME_SIZE 128
@@ -95,8 +96,10 @@ static int add_variable(expansion *self, const char **next)
   int code = self->expander->variable(name, value, &size);
   if (code != 0 || size == 0) {
     const char *why = code == UV_ENOENT ? "is not set" : code == 0 ? "is empty" : "is too long";
+    char quoted[UVR_QUOTED_SIZE];
     return uvr_address_refuse(self->text, self->error,
-                              "has the variable %s, which %s: set it, or write $$ for the $ itself", name, why);
+                              "has the variable %s, which %s: set it, or write $$ for the $ itself",
+                              uvr_quote(quoted, name), why);
   }
   return add(self, value, size);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const struct {
   unsigned long code;
   const char *name;
@@ -51,7 +53,9 @@ static void set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigne
   error->phase = phase;
   error->code = code;
   error->system = system;
-  (void)vsnprintf(error->text, sizeof(error->text), format, args);
+  if (vsnprintf(error->text, sizeof(error->text), format, args) >= (int)sizeof(error->text)) {
+    uvr_utf8_trim(error->text);
+  }
 }
 
 int uvr_error_set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *format, ...)

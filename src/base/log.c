@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 void uvr_log_line(const uvrelay_log_t *log, const char *format, ...)
 {
   if (log->write == NULL) {
@@ -13,7 +15,9 @@ void uvr_log_line(const uvrelay_log_t *log, const char *format, ...)
   char line[UVRELAY_ERROR_TEXT_SIZE + 128];
   va_list args;
   va_start(args, format);
-  (void)vsnprintf(line, sizeof(line), format, args);
+  if (vsnprintf(line, sizeof(line), format, args) >= (int)sizeof(line)) {
+    uvr_utf8_trim(line);
+  }
   va_end(args);
   log->write(log->user, line);
 }

@@ -33,6 +33,22 @@ size_t uvr_utf8_next(const char *text, uint32_t *point)
   return length;
 }
 
+void uvr_utf8_trim(char *text)
+{
+  char *end = text + strlen(text);
+  char *last = end;
+  uint32_t point = 0;
+  while (last > text && end - last < 4) {
+    last--;
+    if (((unsigned char)*last & 0xC0U) != 0x80) { /* where the last character begins */
+      if (uvr_utf8_next(last, &point) != (size_t)(end - last)) {
+        *last = '\0';
+      }
+      return;
+    }
+  }
+}
+
 bool uvr_is_control(uint32_t point)
 {
   return point < 0x20 || (point >= 0x7F && point < 0xA0);

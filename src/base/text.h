@@ -9,6 +9,9 @@
 /* The length of the UTF-8 sequence at `text`, and its code point; 0 if the sequence is not valid. */
 size_t uvr_utf8_next(const char *text, uint32_t *point);
 
+/* Removes from the end of a text that was cut what the cut has left of a character, if it was valid UTF-8 before. */
+void uvr_utf8_trim(char *text);
+
 /* Whether a code point is a control character, including those of two bytes. */
 bool uvr_is_control(uint32_t point);
 

@@ -46,6 +46,27 @@ static void test_set_system(void **state)
   assert_string_equal(error.text, "no (Windows error 4294967295)");
 }
 
+/* A text that is too long is cut between two characters. */
+static void test_cut(void **state)
+{
+  (void)state;
+  uvrelay_error_t error;
+  char text[UVRELAY_ERROR_TEXT_SIZE + 4];
+  for (size_t shift = 0; shift < 4; shift++) {
+    memset(text, 'x', shift);
+    for (size_t i = shift; i + 4 < sizeof(text); i += 4) {
+      memcpy(text + i, "\xF0\x9F\x98\x80", 5);
+    }
+    assert_int_equal(uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EIO, "%s", text), UV_EIO);
+    size_t length = strlen(error.text);
+    assert_in_range(length, UVRELAY_ERROR_TEXT_SIZE - 4, UVRELAY_ERROR_TEXT_SIZE - 1);
+    assert_int_equal((length - shift) % 4, 0);
+    assert_int_equal(uvr_error_set_system(&error, UVRELAY_PHASE_READ, UV_EIO, 0, "%s", text), UV_EIO);
+    assert_memory_equal(error.text, text, length);
+    assert_true(error.text[length] == '\0' || error.text[length] == ' ');
+  }
+}
+
 static void test_null(void **state)
 {
   (void)state;
@@ -107,8 +128,8 @@ static void test_lengths(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_set),   cmocka_unit_test(test_set_system), cmocka_unit_test(test_null),
-      cmocka_unit_test(test_names), cmocka_unit_test(test_lengths),
+      cmocka_unit_test(test_set),  cmocka_unit_test(test_set_system), cmocka_unit_test(test_cut),
+      cmocka_unit_test(test_null), cmocka_unit_test(test_names),      cmocka_unit_test(test_lengths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
