@@ -40,6 +40,7 @@ typedef struct stream_uv {
   bool resets; /* closing resets the connection */
   bool written;
   bool writing;      /* request.write is under way */
+  bool was_reset;    /* a write has met a reset, which the system reports once only */
   unsigned peeks;    /* before how many more reads to look for descriptors */
   int peeked_error;  /* that looking for descriptors has found instead of the next read */
   uint64_t patience; /* until when a gentle close may last: loop time, ms */
@@ -104,6 +105,16 @@ static void fail_read(stream_uv *s, int code)
   s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
 }
 
+/* What stands behind an end of input, or 0. libuv reports a reset that follows the last bytes closely as an end; so
+ * does the system if a write was told of the reset. */
+static int hidden_reset(const stream_uv *s)
+{
+  if (s->peeked_error != 0) {
+    return s->peeked_error;
+  }
+  return s->was_reset ? UV_ECONNRESET : uvr_os_pending_error(s->handle);
+}
+
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
   stream_uv *s = handle->data;
@@ -122,11 +133,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
     uvr_buffer_put(&s->base.context->buffers, buffer);
     stop_reading(s);
     s->input_ended = true;
-    /* libuv reports a reset that follows the last bytes closely as an end. */
-    int reset = (int)count;
-    if (count == UV_EOF) {
-      reset = s->peeked_error != 0 ? s->peeked_error : uvr_os_pending_error(handle);
-    }
+    int reset = count == UV_EOF ? hidden_reset(s) : (int)count;
     if (reset == 0) {
       s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
     } else {
@@ -160,6 +167,7 @@ static void finish_write(stream_uv *s, int code)
     s->base.on_write(s->base.write_user, UVR_DONE, NULL);
     return;
   }
+  s->was_reset = s->was_reset || code == UV_ECONNRESET;
   uvrelay_error_t error;
   (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));

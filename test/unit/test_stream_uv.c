@@ -513,6 +513,28 @@ static void test_peer_gone(void **state)
   }
 }
 
+/* A reset that a write has met, which the system tells once only, is no end of input for the next read. */
+static void test_reset_met_by_a_write(void **state)
+{
+  (void)state;
+  pair p;
+  pair_init(&p, UV_TCP);
+  write_all(&p.b, 100000);
+  rig_turns(&p.r, 10);
+  close_end_how(&p.b, UVR_CLOSE_CUT);
+  assert_true(rig_run_until(&p.r, &p.b.closed));
+  for (unsigned n = 0; n < 100 && p.a.write_outcome == UVR_DONE; n++) {
+    begin_write(&p.a, 1000);
+    assert_true(rig_run_until(&p.r, &p.a.wrote));
+    uv_sleep(1);
+  }
+  assert_int_equal(p.a.write_outcome, UVR_GONE);
+  read_all(&p.a, UINT64_MAX);
+  assert_int_equal(p.a.read_outcome, UVR_FAILED);
+  assert_int_equal(p.a.read_code, UV_ECONNRESET);
+  pair_clear(&p);
+}
+
 /* A pipe whose peer is gone says so in the orderly way. */
 static void test_pipe_peer_gone(void **state)
 {
@@ -822,6 +844,7 @@ int main(void)
       cmocka_unit_test(test_close_cut),
       cmocka_unit_test(test_end_waits_to_be_read),
       cmocka_unit_test(test_peer_gone),
+      cmocka_unit_test(test_reset_met_by_a_write),
       cmocka_unit_test(test_pipe_peer_gone),
       cmocka_unit_test(test_unread),
       cmocka_unit_test(test_close),
