@@ -37,8 +37,8 @@ typedef struct stream_uv {
   bool input_ended;     /* or has failed */
   bool closing;
   bool gentle;
-  bool resets; /* closing resets the connection */
-  bool written;
+  bool resets;       /* closing resets the connection */
+  bool used;         /* bytes have gone over it, either way */
   bool writing;      /* request.write is under way */
   bool was_reset;    /* a write has met a reset, which the system reports once only */
   unsigned peeks;    /* before how many more reads to look for descriptors */
@@ -127,6 +127,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
   }
   s->read_wanted = false;
   if (count > 0) {
+    s->used = true;
     buffer->length = (size_t)count;
     s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
   } else {
@@ -187,7 +188,7 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
   uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
-  s->written = true;
+  s->used = true;
   int code = uv_try_write(s->handle, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;
@@ -375,7 +376,7 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  s->resets = uvr_close_is_cut(how) && s->written && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->resets = uvr_close_is_cut(how) && s->used && s->handle->type == UV_TCP && uv_is_writable(s->handle);
   s->gentle = uvr_close_is_gentle(how) && (s->resets ? reset_gently(s) : close_gently(s));
   if (!s->gentle) {
     close_now(s);
