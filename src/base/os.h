@@ -28,6 +28,9 @@ int uvr_os_is_hung_up(const uv_stream_t *stream);
 /* The socket's pending error, as a libuv code, or 0. Asking clears it. */
 int uvr_os_pending_error(const uv_stream_t *stream);
 
+/* Whether there are bytes to read, whatever libuv says; false where the system need not be asked. */
+bool uvr_os_has_input(const uv_stream_t *stream);
+
 /* Whether the bytes that a Unix socket has ready, up to `size` of them, come with descriptors: 1 or 0. Copies the bytes
  * to `scratch`, and leaves them and the descriptors where they are. If there are none, but the socket has failed,
  * returns the error as a libuv code; the next read then shows an end of input instead of it. 0 on other streams and

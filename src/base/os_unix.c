@@ -75,6 +75,13 @@ int uvr_os_pending_error(const uv_stream_t *stream)
   return known ? uv_translate_sys_error(error) : 0;
 }
 
+bool uvr_os_has_input(const uv_stream_t *stream)
+{
+  int fd;
+  int bytes = 0;
+  return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
+}
+
 size_t uvr_os_unsent(const uv_stream_t *stream)
 {
   int fd;

@@ -54,6 +54,12 @@ int uvr_os_is_hung_up(const uv_stream_t *stream)
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
 
+bool uvr_os_has_input(const uv_stream_t *stream)
+{
+  (void)stream;
+  return false;
+}
+
 int uvr_os_pending_error(const uv_stream_t *stream)
 {
   (void)stream; /* on Windows each read reports its own error */

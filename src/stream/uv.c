@@ -115,11 +115,23 @@ static int hidden_reset(const stream_uv *s)
   return s->was_reset ? UV_ECONNRESET : uvr_os_pending_error(s->handle);
 }
 
+/* A read that does not fill its buffer, from a peer that has left, is the last one for libuv: it reports the end
+ * without a further read. But there may be more: each read of a pipe of packets takes one of them, and each read of a
+ * Unix socket ends where descriptors were sent. Returns whether reading goes on. */
+static bool reads_behind_end(stream_uv *s, ssize_t count, uv_read_cb cb)
+{
+  return count == UV_EOF && s->incoming == NULL && uvr_os_has_input(s->handle) &&
+         uv_read_start(s->handle, on_alloc, cb) == 0;
+}
+
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
   stream_uv *s = handle->data;
   uvr_buffer *buffer = s->incoming;
   (void)buf;
+  if (reads_behind_end(s, count, on_read)) {
+    return;
+  }
   s->incoming = NULL;
   if (count == 0) {
     uvr_buffer_put(&s->base.context->buffers, buffer); /* nothing yet */
@@ -330,6 +342,9 @@ static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
   stream_uv *s = handle->data;
   (void)buf;
+  if (reads_behind_end(s, count, on_unwanted)) {
+    return;
+  }
   uvr_buffer_put(&s->base.context->buffers, s->incoming);
   s->incoming = NULL;
   if (count < 0) {

@@ -46,6 +46,20 @@ def test_behind_other_bytes(path, before):
         wait_for(lambda: WARNING in serve.stderr, "a warning")
 
 
+def test_the_sender_leaves_at_once(path):
+    """Each read ends where descriptors were sent, and the rest arrives though its sender has left."""
+    received = []
+    with Target(0, lambda connection: received.append(receive_all(connection))) as target, Serve(
+            f"unix://{path}={target.address}") as serve:
+        with connect(f"unix://{path}") as client:
+            serve.send_signal(signal.SIGSTOP)
+            for data in (b"one", b"two", b"three"):
+                send(client, data)
+        serve.send_signal(signal.SIGCONT)
+        wait_for(lambda: received, "the end")
+        assert received == [b"onetwothree"]
+
+
 def test_of_a_target(path):
     def answer(connection):
         send(connection, b"take this")

@@ -376,6 +376,21 @@ def test_a_named_pipe_whose_writer_has_left(tmp_path):
 # Its messages.
 
 
+@pytest.mark.parametrize("nonblocking", [0, os.O_NONBLOCK], ids=["blocking", "non-blocking"])
+def test_a_pipe_of_packets_whose_writer_has_left(tmp_path, nonblocking):
+    """Each read takes one of them."""
+    reader, writer = os.pipe2(os.O_DIRECT | nonblocking)
+    for number in range(5):
+        os.write(writer, b"packet %d" % number)
+    os.close(writer)
+    received = []
+    with server(lambda connection: received.append(receive_all(connection)), address=str(tmp_path / "s")) as address:
+        process = start(address, stdin=reader)
+        os.close(reader)
+        assert process.communicate(timeout=SOON) == (b"", b"")
+    assert received == [b"".join(b"packet %d" % number for number in range(5))]
+
+
 def full_pipe():
     """A pipe that holds all it can."""
     reader, writer = os.pipe()
