@@ -226,6 +226,21 @@ void uvr_stream_stdio_discard(uv_file input, uv_file output)
   }
 }
 
+/* What cannot be opened is closed. */
+static int open_both(stream_stdio *s)
+{
+  if (s->input.fd < -1 || s->output.fd < -1) {
+    uvr_stream_stdio_discard(s->input.fd, s->output.fd);
+    return s->input.fd < -1 ? s->input.fd : s->output.fd;
+  }
+  int code = open_half(s, &s->input, "standard input");
+  if (code != 0) {
+    close_unused(s->output.fd);
+    return code;
+  }
+  return open_half(s, &s->output, "standard output");
+}
+
 int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error)
 {
   stream_stdio *s = uvr_alloc(&context->memory, sizeof(*s));
@@ -243,15 +258,11 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->look.data = s;
   s->input.fd = input;
   s->output.fd = output;
-  int code = open_half(s, &s->input, "standard input");
-  if (code == 0) {
-    code = open_half(s, &s->output, "standard output");
-  } else {
-    close_unused(output);
-  }
+  int code = open_both(s);
   *out = &s->base;
   if (code != 0) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened");
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened: %s",
+                                uv_strerror(code));
   }
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;

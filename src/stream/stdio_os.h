@@ -32,7 +32,8 @@ bool uvr_stdio_has_input(uv_file fd);
 bool uvr_stdio_reader_gone(uv_file fd);
 
 /* Moves a standard descriptor to another number, so that libuv, which never closes 0, 1 and 2, can close it. The old
- * number becomes the null device. Returns the new number, or `fd` itself if that is not open. */
+ * number becomes the null device. Returns the new number; or `fd` itself if that is not open; or, if there is no number
+ * left, a libuv code, which uvr_stream_stdio_new() reports, and the descriptor is closed. */
 uv_file uvr_stdio_detach(uv_file fd);
 
 /* Closes a descriptor, standard ones too. */

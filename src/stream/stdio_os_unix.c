@@ -1,6 +1,7 @@
 /* Standard descriptors on Unix: see stdio_os.h. */
 #include "stream/stdio_os.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -73,15 +74,34 @@ void uvr_stdio_close(uv_file fd)
   (void)close(fd);
 }
 
+/* Frees the number for a moment, in which the null device gets it, unless a thread is quicker. */
+static void replace_by_null(uv_file fd)
+{
+  (void)close(fd);
+  (void)open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
 uv_file uvr_stdio_detach(uv_file fd)
 {
+  uv_file null = -1;
   uv_file copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  uv_file null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (copy != -1 && null != -1) {
-    (void)dup2(null, fd);
+  if (copy == -1 && errno == EBADF) {
+    return fd;
   }
+  if (copy != -1) {
+    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+  bool moved = null != -1 && dup2(null, fd) != -1;
+  int code = uv_translate_sys_error(errno);
   if (null != -1) {
     (void)close(null);
   }
-  return copy != -1 ? copy : fd;
+  if (moved) {
+    return copy;
+  }
+  if (copy != -1) {
+    (void)close(copy);
+  }
+  replace_by_null(fd);
+  return code;
 }

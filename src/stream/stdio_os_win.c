@@ -73,13 +73,22 @@ void uvr_stdio_close(uv_file fd)
 
 uv_file uvr_stdio_detach(uv_file fd)
 {
+  if (!is_open(handle_of(fd))) {
+    return fd;
+  }
   int copy = _dup(fd);
   int null = _open("NUL", _O_RDWR | _O_BINARY);
-  if (copy != -1 && null != -1) {
-    (void)_dup2(null, fd);
-  }
+  bool moved = copy != -1 && null != -1 && _dup2(null, fd) == 0;
   if (null != -1) {
     (void)_close(null);
   }
-  return copy != -1 ? copy : fd;
+  if (moved) {
+    return copy;
+  }
+  if (copy != -1) {
+    (void)_close(copy);
+  }
+  (void)_close(fd);
+  (void)_open("NUL", _O_RDWR | _O_BINARY); /* gets the number that has become free, unless a thread is quicker */
+  return UV_EMFILE;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -983,6 +984,50 @@ static void test_take(void **state)
   (void)close(ends[0]);
 }
 
+static void on_taken_closed(void *user)
+{
+  *(bool *)user = true;
+}
+
+/* There is no descriptor left: nothing is as it would be if it had moved, so that is told, and the old number is not
+ * left to the next file that is opened. */
+static void test_take_without_descriptors(void **state)
+{
+  (void)state;
+  int ends[2];
+  struct rlimit limit;
+  rig r;
+  uvr_stream *stream;
+  uvrelay_error_t error;
+  rig_init(&r);
+  assert_int_equal(pipe(ends), 0);
+  cloexec(ends);
+  int before = open_fds();
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  int more[64];
+  size_t count = 0;
+  const struct rlimit low = {.rlim_cur = 40, .rlim_max = limit.rlim_max};
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+  while (count < 64 && (more[count] = dup(ends[1])) != -1) {
+    count++;
+  }
+  uv_file taken = uvr_stdio_detach(ends[0]);
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  while (count > 0) {
+    (void)close(more[--count]);
+  }
+  assert_int_equal(taken, UV_EMFILE);
+  assert_int_equal(open_fds(), before);
+  assert_int_equal(write(ends[1], "x", 1), -1); /* nobody has it any more */
+  assert_int_equal(uvr_stream_stdio_new(&r.context, taken, ends[1], &stream, &error), UV_EMFILE);
+  bool closed = false;
+  uvr_stream_close(stream, UVR_CLOSE_NOW, on_taken_closed, &closed);
+  assert_true(rig_run_until(&r, &closed));
+  assert_int_equal(open_fds(), before - 1);
+  (void)close(ends[0]);
+  rig_clear(&r);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -1009,6 +1054,7 @@ int main(void)
       cmocka_unit_test(test_no_descriptor_left_without_memory),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_take),
+      cmocka_unit_test(test_take_without_descriptors),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
