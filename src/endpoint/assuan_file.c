@@ -19,13 +19,13 @@ static int read_all(uv_file file, char *data, size_t size)
     uv_buf_t buf = uv_buf_init(data + have, (unsigned)(size - have));
     int count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
     uv_fs_req_cleanup(&request);
-    if (count < 0) {
+    if (count < 0 && count != UV_EINTR) {
       return count;
     }
     if (count == 0) {
       break;
     }
-    have += (size_t)count;
+    have += count > 0 ? (size_t)count : 0;
   }
   return (int)have;
 }

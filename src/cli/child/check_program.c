@@ -34,8 +34,11 @@ void uvr_program_read(const char *file, uvr_program_head *head)
   if (fd < 0) {
     return;
   }
-  int length = uv_fs_read(NULL, &request, fd, &buf, 1, 0, NULL);
-  uv_fs_req_cleanup(&request);
+  int length;
+  do {
+    length = uv_fs_read(NULL, &request, fd, &buf, 1, 0, NULL);
+    uv_fs_req_cleanup(&request);
+  } while (length == UV_EINTR);
   (void)uv_fs_close(NULL, &request, fd, NULL);
   uv_fs_req_cleanup(&request);
   if (length >= 0) {
