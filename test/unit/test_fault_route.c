@@ -1,0 +1,146 @@
+/* Routes of which each call fails once, in each way that it can, also with a mux between client and target, and on Unix
+ * sockets: the relay or the route is not made, and says why; or a client is lost, or has to wait, and that is told; or
+ * nothing is noticed. Afterwards the routes work as before. Whatever it is, all is given back, as the host asserts
+ * (route_rig.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "fault.h"
+#include "relay/relay.h"
+#include "route_rig.h"
+
+enum { BYTES = 10, FAULTS_MIN = 80 };
+
+static bool is_told(const host_route *route)
+{
+  for (uint64_t n = 1; n <= route->opened; n++) {
+    uvrelay_reason_t reason = route->results[n].reason;
+    if (reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_GONE) {
+      return true;
+    }
+  }
+  return route->error.code != 0 || (route->route != NULL && uvrelay_route_error(route->route)->code != 0);
+}
+
+/* A client of the first route gets all its bytes back, or the routes say that somebody failed. */
+static void check_clients(const route_host *h, unsigned first)
+{
+  const bool told = is_told(&h->routes[0]) || is_told(&h->routes[3]);
+  for (unsigned i = first; i < h->client_count; i++) {
+    const route_client *c = &h->clients[i];
+    bool has_all = c->received == c->to_send && c->code == 0;
+    bool of_second = first == 0 && i == 2; /* whose target is absent */
+    if (!has_all && !of_second && !told) {
+      fail_msg("client %u has %u of %u bytes, code %d, and no route says why", i, (unsigned)c->received,
+               (unsigned)c->to_send, c->code);
+    }
+  }
+}
+
+static bool clients_are_over(const route_host *h)
+{
+  unsigned i = 0;
+  while (i < h->client_count && h->clients[i].over) {
+    i++;
+  }
+  return i == h->client_count && h->routes[0].open == 0 && h->routes[1].open == 0 && h->routes[3].open == 0;
+}
+
+/* Whatever came of it, the routes work as before. */
+static void check_later(route_host *h)
+{
+  unsigned before = h->client_count;
+  for (unsigned i = 0; i < 2; i++) {
+    (void)route_client_start(h, h->routes[0].address, BYTES, true);
+  }
+  ROUTE_WAIT(h, clients_are_over(h));
+  for (unsigned i = before; i < before + 2; i++) {
+    assert_int_equal(h->clients[i].code, 0);
+    assert_int_equal(h->clients[i].received, BYTES);
+  }
+}
+
+/* Adds what is missing; then the clients come late. */
+static void begin_again(route_host *h, route_story story)
+{
+  char listen[ROUTE_ADDRESS];
+  assert_true(fault_fired() && !fault_is_harmless());
+  assert_int_equal(h->client_count, 0);
+  if (h->routes[0].route == NULL) {
+    (void)route_unix_address(h, "again", listen);
+    assert_int_equal(route_add(h, 0, story == STORY_UNIX ? listen : "tcp://127.0.0.1:0", h->target_address, NULL), 0);
+  }
+}
+
+static void run(void *user)
+{
+  const route_story story = *(const route_story *)user;
+  route_host *h = route_host_new();
+  fault_arm();
+  int code = route_host_open(h);
+  if (code != 0) {
+    assert_true(fault_fired() && !fault_is_harmless());
+    assert_int_equal(route_host_open(h), 0);
+  }
+  uvr_patience *patience = &h->relay->context.patience;
+  patience->accept_retry_ms = 2;
+  patience->relief_ms = 5;
+  patience->close_ms = 50;
+  patience->last_words_ms = 5;
+  if (story_begin(h, story) != 0) {
+    begin_again(h, story);
+  }
+  for (unsigned i = 0; i < ROUTE_COUNT; i++) {
+    h->routes[i].refuses = true;
+  }
+  ROUTE_WAIT(h, clients_are_over(h));
+  fault_disarm();
+  check_clients(h, 0);
+  check_later(h);
+  ROUTE_WAIT(h, story_step(h));
+  route_host_free(h);
+}
+
+static void test_story(route_story story)
+{
+  unsigned runs = fault_each(run, &story);
+  print_message("%u faults\n", runs);
+  assert_in_range(runs, FAULTS_MIN, 10000);
+}
+
+static void test_tcp(void **state)
+{
+  (void)state;
+  test_story(STORY_TCP);
+}
+
+static void test_via(void **state)
+{
+  (void)state;
+  test_story(STORY_VIA);
+}
+
+#ifndef _WIN32
+static void test_unix(void **state)
+{
+  (void)state;
+  test_story(STORY_UNIX);
+}
+#endif
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_teardown(test_tcp, fault_teardown),
+      cmocka_unit_test_teardown(test_via, fault_teardown),
+#ifndef _WIN32
+      cmocka_unit_test_teardown(test_unix, fault_teardown),
+#endif
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
