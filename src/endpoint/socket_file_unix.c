@@ -1,18 +1,26 @@
 /* The file of a listening Unix socket: see socket_file_unix.h.
  *
  * Happy path: the path is free, or it is a socket that nobody listens on, which is unlinked. bind makes the file with
- * the permissions that the socket was given before, minus those that the umask takes away, and chmod adds these again.
+ * its permissions; see bind_unix.h.
+ *
+ * Where others may write to the directory, or to one above it, they can exchange the file, or a whole directory, at any
+ * time. So the directory is opened once, and everything but bind, which takes only paths, is done in there. A file is
+ * held by a descriptor while it is looked at, links are never followed, permissions are never changed afterwards, and
+ * before a file is unlinked, it is compared with the one that was looked at. What is left to such a person is what the
+ * directory permits anyhow: to move the file away and to put another one in its place.
  *
  * Between the check that nobody listens and the unlink, another process could make a socket of its own. A lock on the
  * directory keeps other processes of uvrelay out in the meantime. The lock is advisory, and if it is not to be had
  * soon, the work goes on without it.
  *
- * Ways to fail: somebody listens on the path; it is not a socket; the directory's permissions forbid it. Nothing is
- * left behind then. */
+ * Ways to fail: somebody listens on the path; it is not a socket; the directory's permissions forbid it; the file
+ * cannot have the permissions; somebody exchanges the file meanwhile. Nothing is left behind then. */
 #include "endpoint/socket_file_unix.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -23,8 +31,15 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "endpoint/bind_unix.h"
 
 enum { BACKLOG = 4096, LOCK_ATTEMPTS = 50 };
+
+/* The directory of the file and the file's name in it. */
+typedef struct place {
+  int directory;
+  const char *name;
+} place;
 
 static int fail(uvrelay_error_t *error, const uvr_address *address)
 {
@@ -33,13 +48,38 @@ static int fail(uvrelay_error_t *error, const uvr_address *address)
                               uv_strerror(code));
 }
 
-static int lock_directory(const char *path)
+static int fail_exchanged(uvrelay_error_t *error, const uvr_address *address)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE,
+                       "cannot listen on %s: something else has taken the place of its file or of a directory of its "
+                       "path meanwhile: choose a directory that nobody else can write to",
+                       address->canonical);
+}
+
+/* The last part of the path; of one that ends in a slash, the directory itself. */
+static const char *name_in(const char *path)
+{
+  const char *name = strrchr(path, '/') + 1;
+  return *name != '\0' ? name : ".";
+}
+
+static bool is_file(const struct stat *status, dev_t device, ino_t inode)
+{
+  return status->st_dev == device && status->st_ino == inode;
+}
+
+static int open_directory(const char *path)
 {
   char directory[UVR_ADDRESS_UNIX_MAX + 1];
   size_t length = (size_t)(strrchr(path, '/') - path);
   memcpy(directory, path, length);
   memcpy(directory + length, length == 0 ? "/" : "", length == 0 ? 2 : 1);
-  int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int lock_directory(int directory)
+{
+  int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   for (int i = 0; fd >= 0 && i < LOCK_ATTEMPTS && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; i++) {
     (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   }
@@ -51,12 +91,43 @@ static int make_socket(void)
   return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-/* Frees the path, if need be by removing a socket that nobody listens on. Returns 0, or a negative code and *error. */
-static int clear_path(const uvr_address *address, const struct sockaddr_un *name, uvrelay_error_t *error)
+/* Connects to the socket that `file` was opened at, or, where /proc is missing, to that at `path`. Returns 0 or the
+ * error's number. */
+static int probe(int file, const struct sockaddr_un *path)
+{
+  struct sockaddr_un held = {.sun_family = AF_UNIX};
+  (void)snprintf(held.sun_path, sizeof(held.sun_path), "/proc/self/fd/%d", file);
+  int fd = make_socket();
+  int result = fd < 0 ? -1 : connect(fd, (const struct sockaddr *)&held, sizeof(held));
+  if (fd >= 0 && result != 0 && errno == ENOENT) {
+    result = connect(fd, (const struct sockaddr *)path, sizeof(*path));
+  }
+  int why = result == 0 ? 0 : errno;
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return why;
+}
+
+/* Removes the file if it is still this one. Returns false, and sets errno, if it is there after that; errno is 0 if
+ * another one is. */
+static bool remove_file(const place *at, dev_t device, ino_t inode)
+{
+  struct stat now;
+  if (fstatat(at->directory, at->name, &now, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT;
+  }
+  errno = 0;
+  return is_file(&now, device, inode) && unlinkat(at->directory, at->name, 0) == 0;
+}
+
+/* Removes what `file` was opened at if it is a socket that nobody listens on. */
+static int clear_file(int file, const place *at, const uvr_address *address, const struct sockaddr_un *path,
+                      uvrelay_error_t *error)
 {
   struct stat status;
-  if (lstat(address->path, &status) != 0) {
-    return errno == ENOENT ? 0 : fail(error, address);
+  if (fstat(file, &status) != 0) {
+    return fail(error, address);
   }
   if (!S_ISSOCK(status.st_mode)) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EEXIST,
@@ -67,14 +138,8 @@ static int clear_path(const uvr_address *address, const struct sockaddr_un *name
                          : S_ISLNK(status.st_mode) ? "a symbolic link"
                                                    : "a file");
   }
-  int fd = make_socket();
-  if (fd < 0) {
-    return fail(error, address);
-  }
-  int result = connect(fd, (const struct sockaddr *)name, sizeof(*name));
-  int why = errno;
-  (void)close(fd);
-  if (result == 0 || why == EAGAIN || why == EINPROGRESS) {
+  int why = probe(file, path);
+  if (why == 0 || why == EAGAIN || why == EINPROGRESS) {
     return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, 0,
                                 "cannot listen on %s: another program listens there: end it first or choose another "
                                 "name",
@@ -86,57 +151,115 @@ static int clear_path(const uvr_address *address, const struct sockaddr_un *name
                                 address->canonical);
   }
   errno = why;
-  return why == ECONNREFUSED && unlink(address->path) == 0 ? 0 : fail(error, address);
-}
-
-static int bind_and_listen(int fd, const uvr_address *address, const struct sockaddr_un *name, unsigned permissions,
-                           uvr_socket_file *file, uvrelay_error_t *error)
-{
-  struct stat status;
-  if (fchmod(fd, (mode_t)permissions) != 0 || bind(fd, (const struct sockaddr *)name, sizeof(*name)) != 0) {
+  if (why != ECONNREFUSED) {
     return fail(error, address);
   }
-  int code = 0;
-  if (lstat(address->path, &status) != 0 ||
-      ((status.st_mode & 0777) != permissions && chmod(address->path, (mode_t)permissions) != 0) ||
-      listen(fd, BACKLOG) != 0) {
+  if (!remove_file(at, status.st_dev, status.st_ino)) {
+    return errno != 0 ? fail(error, address) : fail_exchanged(error, address);
+  }
+  return 0;
+}
+
+/* Frees the path, if need be by removing a socket that nobody listens on. Returns 0, or a negative code and *error. */
+static int clear_path(const place *at, const uvr_address *address, const struct sockaddr_un *path,
+                      uvrelay_error_t *error)
+{
+  int file = openat(at->directory, at->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file < 0) {
+    return errno == ENOENT ? 0 : fail(error, address);
+  }
+  int code = clear_file(file, at, address, path, error);
+  (void)close(file);
+  return code;
+}
+
+static int bind_and_listen(int fd, const place *at, const uvr_address *address, const struct sockaddr_un *path,
+                           unsigned permissions, uvrelay_error_t *error, struct stat *status)
+{
+  int code = uvr_bind_with_permissions(fd, path, permissions);
+  if (code != 0) {
+    errno = -code;
+    return fail(error, address);
+  }
+  if (fstatat(at->directory, at->name, status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(status->st_mode)) {
+    return fail_exchanged(error, address);
+  }
+  if ((status->st_mode & 0777) != permissions) {
+    code = uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EPERM,
+                         "cannot listen on %s: its file gets the permissions %04o instead of %04o, because of the file "
+                         "system, a default ACL of the directory, or the umask: choose another directory, or allow "
+                         "them by perm=%04o",
+                         address->canonical, (unsigned)status->st_mode & 0777, permissions,
+                         (unsigned)status->st_mode & 0777);
+  } else if (listen(fd, BACKLOG) != 0) {
     code = fail(error, address);
-    (void)unlink(address->path);
+  }
+  if (code != 0) {
+    (void)remove_file(at, status->st_dev, status->st_ino);
+  }
+  return code;
+}
+
+/* Returns a descriptor, or a negative code and *error. */
+static int listen_in(const place *at, const uvr_address *address, unsigned permissions, uvr_socket_file *file,
+                     uvrelay_error_t *error)
+{
+  struct sockaddr_un path = {.sun_family = AF_UNIX};
+  struct stat directory = {.st_dev = 0};
+  struct stat status = {.st_dev = 0};
+  memcpy(path.sun_path, address->path, strlen(address->path) + 1); /* the parser has checked that it fits */
+  int code = clear_path(at, address, &path, error);
+  if (code != 0) {
     return code;
   }
-  memcpy(file->path, name->sun_path, sizeof(file->path));
+  int fd = make_socket();
+  if (fd < 0 || fstat(at->directory, &directory) != 0) {
+    code = fail(error, address);
+  } else {
+    code = bind_and_listen(fd, at, address, &path, permissions, error, &status);
+  }
+  if (code != 0) {
+    if (fd >= 0) {
+      (void)close(fd);
+    }
+    return code;
+  }
+  memcpy(file->path, path.sun_path, sizeof(file->path));
   file->device = status.st_dev;
   file->inode = status.st_ino;
-  return 0;
+  file->directory_device = directory.st_dev;
+  file->directory_inode = directory.st_ino;
+  return fd;
 }
 
 int uvr_socket_file_listen(const uvr_address *address, unsigned permissions, uvr_socket_file *file,
                            uvrelay_error_t *error)
 {
-  struct sockaddr_un name = {.sun_family = AF_UNIX};
-  memcpy(name.sun_path, address->path, strlen(address->path) + 1); /* the parser has checked that it fits */
-  int lock = lock_directory(address->path);
-  int fd = -1;
-  int code = clear_path(address, &name, error);
-  if (code == 0) {
-    fd = make_socket();
-    code = fd < 0 ? fail(error, address) : bind_and_listen(fd, address, &name, permissions, file, error);
+  const place at = {.directory = open_directory(address->path), .name = name_in(address->path)};
+  if (at.directory < 0) {
+    return fail(error, address);
   }
-  if (code != 0 && fd >= 0) {
-    (void)close(fd);
-  }
+  int lock = lock_directory(at.directory);
+  int fd = listen_in(&at, address, permissions, file, error);
   if (lock >= 0) {
     (void)close(lock);
   }
-  return code != 0 ? code : fd;
+  (void)close(at.directory);
+  return fd;
 }
 
 void uvr_socket_file_remove(uvr_socket_file *file)
 {
   struct stat status;
-  if (file->path[0] != '\0' && lstat(file->path, &status) == 0 && status.st_dev == file->device &&
-      status.st_ino == file->inode) {
-    (void)unlink(file->path);
+  if (file->path[0] == '\0') {
+    return;
+  }
+  const place at = {.directory = open_directory(file->path), .name = name_in(file->path)};
+  if (at.directory >= 0) {
+    if (fstat(at.directory, &status) == 0 && is_file(&status, file->directory_device, file->directory_inode)) {
+      (void)remove_file(&at, file->device, file->inode);
+    }
+    (void)close(at.directory);
   }
   file->path[0] = '\0';
 }
