@@ -95,7 +95,8 @@ typedef struct uvrelay_endpoint_s {
    *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
   const char *address;
   /** A `uv_tcp_t` or `uv_pipe_t`, connected, on the relay's loop, neither reading, writing nor closing, and
-   * given to nobody else. The session uses it, its `data` included, and closes it. */
+   * given to nobody else. The session uses it, its `data` included, and closes it. No other process may have the
+   * socket of a `uv_tcp_t`: see uvrelay_start() on SO_LINGER. */
   uv_stream_t *stream;
   /** Called when the stream is closed, with its `data` as it was given, before the session's done callback: its memory
    * is the caller's again. NULL is allowed. */
@@ -257,11 +258,14 @@ UVRELAY_API int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_opti
  *
  * End of input on one side half-closes the other after all its bytes. The session ends when both sides have ended, when
  * one is gone or fails, or as the options say; and only after what was read has been written, if the other side still
- * takes it. Where it fails or is cancelled after bytes were written to a TCP side, that is reset, so that they do not
- * look like all. Between two pipes in message mode each message stays one. A socket that still sends when the session
- * has ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to it; a cancel
- * ends that wait. While the right side is being connected, the left one is looked at only with UVRELAY_RETRY_ABSENT,
- * which ends the session if that one has left (a TCP peer may hide it); else, with retries, set a `timeout_ms`.
+ * takes it. Where it fails or is cancelled after bytes have gone over a TCP side, that is reset, so that they do not
+ * look like all; so it is when `idle_ms` ends the session while something is still to be written to it, and when the
+ * process ends before the session does and before that side was half-closed (SO_LINGER, which the session sets
+ * meanwhile and puts back). Between two pipes in message mode each message stays one. A socket that still sends when
+ * the session has ended is closed only after it has ended, too, or 2 seconds, so that it gets all that was written to
+ * it; a cancel ends that wait. While the right side is being connected, the left one is looked at only with
+ * UVRELAY_RETRY_ABSENT, which ends the session if that one has left (a TCP peer may hide it); else, with retries, set a
+ * `timeout_ms`.
  * @param relay the relay
  * @param left,right copied, but not what they point to. When this succeeds these belong to the session; else to the
  *   caller as before. An address is copied.

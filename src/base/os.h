@@ -37,8 +37,14 @@ bool uvr_os_has_input(const uv_stream_t *stream);
  * systems. */
 int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size);
 
-/* How many bytes written to a TCP connection its peer has not acknowledged yet; 0 where the system cannot tell. */
-size_t uvr_os_unsent(const uv_stream_t *stream);
+/* Reads and sets what becomes of a TCP connection when its socket is closed, if only by the end of the process
+ * (SO_LINGER): with {1, 0} it is reset, and what the system has not sent yet is lost. Returns whether it could. */
+bool uvr_os_get_linger(const uv_stream_t *stream, struct linger *out);
+bool uvr_os_set_linger(const uv_stream_t *stream, const struct linger *linger);
+
+/* How many bytes written to a TCP connection its peer has not acknowledged yet, or an error code where the system
+ * cannot tell. */
+int uvr_os_unsent(const uv_stream_t *stream);
 
 /* Whether an IP address, whose port is 0, is one of this computer's. `length` is that of the struct, in bytes. */
 bool uvr_os_has_ip(const struct sockaddr *address, size_t length);

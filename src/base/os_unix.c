@@ -82,12 +82,26 @@ bool uvr_os_has_input(const uv_stream_t *stream)
   return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
-size_t uvr_os_unsent(const uv_stream_t *stream)
+bool uvr_os_get_linger(const uv_stream_t *stream, struct linger *out)
 {
   int fd;
-  int bytes = 0;
-  bool known = uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, TIOCOUTQ, &bytes) == 0;
-  return known && bytes > 0 ? (size_t)bytes : 0;
+  socklen_t length = sizeof(*out);
+  return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && getsockopt(fd, SOL_SOCKET, SO_LINGER, out, &length) == 0;
+}
+
+bool uvr_os_set_linger(const uv_stream_t *stream, const struct linger *linger)
+{
+  int fd;
+  return uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, sizeof(*linger)) == 0;
+}
+
+int uvr_os_unsent(const uv_stream_t *stream)
+{
+  int fd;
+  int bytes;
+  int code = uv_fileno((const uv_handle_t *)stream, &fd);
+  return code != 0 ? code : ioctl(fd, TIOCOUTQ, &bytes) == 0 ? bytes : uv_translate_sys_error(errno);
 }
 
 /* The kernel lets a socket be bound to its own addresses only. */

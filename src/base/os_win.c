@@ -66,11 +66,26 @@ int uvr_os_pending_error(const uv_stream_t *stream)
   return 0;
 }
 
+bool uvr_os_get_linger(const uv_stream_t *stream, struct linger *out)
+{
+  uv_os_fd_t handle;
+  int length = sizeof(*out);
+  return uv_fileno((const uv_handle_t *)stream, &handle) == 0 &&
+         getsockopt((SOCKET)handle, SOL_SOCKET, SO_LINGER, (char *)out, &length) == 0;
+}
+
+bool uvr_os_set_linger(const uv_stream_t *stream, const struct linger *linger)
+{
+  uv_os_fd_t handle;
+  return uv_fileno((const uv_handle_t *)stream, &handle) == 0 &&
+         setsockopt((SOCKET)handle, SOL_SOCKET, SO_LINGER, (const char *)linger, sizeof(*linger)) == 0;
+}
+
 /* Only SIO_TCP_INFO would tell, which old versions of Windows and Wine do not have. */
-size_t uvr_os_unsent(const uv_stream_t *stream)
+int uvr_os_unsent(const uv_stream_t *stream)
 {
   (void)stream;
-  return 0;
+  return UV_ENOTSUP;
 }
 
 /* The system lets a socket be bound to its own addresses only. */

@@ -25,14 +25,16 @@
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
 
-enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 2000 };
+enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 2000, DELIVERY_LOOK_MS = 20 };
 
 typedef struct program {
   uvr_options options;
   uvr_log_writer log;
   uv_loop_t loop;
-  uvr_pair *pair; /* NULL: it has ended */
-  bool relayed;   /* the relay was started */
+  uv_timer_t timer; /* looks whether the last bytes have arrived */
+  uvr_pair *pair;   /* NULL: it is closed */
+  bool ended;       /* the pair is being closed */
+  bool relayed;     /* the relay was started */
   int status;
 } program;
 
@@ -70,6 +72,16 @@ static void write_warning(void *user, const char *text)
   say(user, "warning", text);
 }
 
+/* The process exits as soon as that loses nothing: by its exit the system resets a TCP connection to a target that
+ * still sends, and throws away what has not arrived there yet. */
+static void on_timer(uv_timer_t *timer)
+{
+  program *p = timer->data;
+  if (p->pair == NULL || uvr_pair_has_delivered(p->pair)) {
+    uv_stop(&p->loop);
+  }
+}
+
 static void on_end(void *user, const uvrelay_result_t *result)
 {
   program *p = user;
@@ -77,14 +89,19 @@ static void on_end(void *user, const uvrelay_result_t *result)
     say_error(p, &result->error);
     p->status = 1;
   }
-  p->pair = NULL;
-  uv_stop(&p->loop);
+  p->ended = true;
+  (void)uv_timer_start(&p->timer, on_timer, 0, DELIVERY_LOOK_MS);
+}
+
+static void on_pair_closed(void *user)
+{
+  ((program *)user)->pair = NULL;
 }
 
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   program *p = user;
-  if (p->pair == NULL) {
+  if (p->ended) {
     return; /* the process ends */
   }
   if (stream != NULL) {
@@ -106,7 +123,7 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
   const uvr_dial_options dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
                                  .timeout_ms = p->options.timeout_ms,
                                  .connect = {.level = p->options.impersonation}};
-  const uvr_pair_events events = {.on_end = on_end, .user = p};
+  const uvr_pair_events events = {.on_end = on_end, .on_close = on_pair_closed, .user = p};
   int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
   if (code != 0) {
     return code;
@@ -127,6 +144,10 @@ static int run(program *p, const uvr_address *address)
   const uvrelay_log_t log = {.write = p->options.verbose ? write_log : NULL, .user = p};
   int code = uv_loop_init(&p->loop);
   if (code == 0) {
+    code = uv_timer_init(&p->loop, &p->timer);
+    p->timer.data = p;
+  }
+  if (code == 0) {
     code = uvr_context_init(&context, &p->loop, &memory, &log);
   }
   if (code == 0) {
@@ -146,8 +167,8 @@ static int run(program *p, const uvr_address *address)
     say_error(p, &error);
     return 1;
   }
-  /* Runs until on_end stops it. The system then closes what is still open: a read of standard input on the thread pool
-   * may not end before its writer does. */
+  /* Runs until on_timer stops it after the end. The system then closes what is still open: a read of standard input on
+   * the thread pool may not end before its writer does. */
   (void)uv_run(&p->loop, UV_RUN_DEFAULT);
   return p->status;
 }

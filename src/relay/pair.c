@@ -161,8 +161,11 @@ static void drop_and_close(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side
                uv_now(pair->context->loop) - pair->started, why, result.to_right, result.to_left);
 
   bool cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
-  bool cut_right = cut || (left_gone && !uvr_flow_source_has_ended(&pair->to_right));
-  pair->left_how = how_to_close(reason, cut, result.to_left);
+  bool silent = reason == UVRELAY_REASON_SILENT; /* perhaps because it does not take what comes */
+  bool cut_left = cut || (silent && uvr_pump_is_holding(&pair->to_left.pump));
+  bool cut_right = cut || (silent && uvr_pump_is_holding(&pair->to_right.pump)) ||
+                   (left_gone && !uvr_flow_source_has_ended(&pair->to_right));
+  pair->left_how = how_to_close(reason, cut_left, result.to_left);
   pair->right_how = how_to_close(reason, cut_right, result.to_right);
   pair->streams = pair->right != NULL ? 2 : 1;
   close_streams(pair);
@@ -495,6 +498,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
 {
   pair->state = PAIR_RELAYING;
   pair->right = right;
+  uvr_stream_arm(right);
   uvr_alarms_clear(&pair->alarms, ALARM_STALL); /* of check_waiting */
   if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
     refuse_deaf_pair(pair);
@@ -531,6 +535,7 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->left = left;
   pair->started = uv_now(context->loop);
   uvr_alarms_init(&pair->alarms, context->loop, pair);
+  uvr_stream_arm(left);
   if (uvr_stream_watches_any_time(left)) {
     uvr_stream_watch(left, on_left_lost, pair);
   }
@@ -559,6 +564,11 @@ void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left)
   bool ending = pair->state == PAIR_ENDING; /* the pumps may be cleared then */
   *to_right = ending ? pair->bytes_to_right : uvr_pump_bytes(&pair->to_right.pump);
   *to_left = ending ? pair->bytes_to_left : uvr_pump_bytes(&pair->to_left.pump);
+}
+
+bool uvr_pair_has_delivered(const uvr_pair *pair)
+{
+  return pair->closing_right == NULL || uvr_stream_has_delivered(pair->closing_right);
 }
 
 void uvr_pair_cancel(uvr_pair *pair)

@@ -205,11 +205,15 @@ bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream)
   return pump->thread != NULL && uvr_pump_thread_inside(pump->thread) == stream;
 }
 
+bool uvr_pump_is_holding(const uvr_pump *pump)
+{
+  return pump->thread != NULL ? uvr_pump_thread_is_holding(pump->thread)
+                              : pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
+}
+
 bool uvr_pump_is_finishing(const uvr_pump *pump)
 {
-  return pump->thread != NULL
-             ? uvr_pump_thread_is_holding(pump->thread)
-             : pump->source_ended || pump->message != NULL || pump->ready != NULL || pump->writing != NULL;
+  return uvr_pump_is_holding(pump) || (pump->thread == NULL && pump->source_ended);
 }
 
 bool uvr_pump_is_full(const uvr_pump *pump)

@@ -53,7 +53,10 @@ void uvr_pump_stop(uvr_pump *pump);
 /* Whether a thread is inside a call of the stream, which must not be closed then. */
 bool uvr_pump_is_inside(const uvr_pump *pump, const uvr_stream *stream);
 
-/* Whether something that was read is not written yet, or the source has ended. */
+/* Whether something that was read is not written yet. */
+bool uvr_pump_is_holding(const uvr_pump *pump);
+
+/* The same, or whether the source has ended. */
 bool uvr_pump_is_finishing(const uvr_pump *pump);
 
 /* Whether both buffers are full, so that nothing is read. */

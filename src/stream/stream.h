@@ -62,10 +62,12 @@ typedef struct uvr_stream_ops {
   void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
+  void (*arm)(uvr_stream *stream);   /* may be NULL */
   void (*close)(uvr_stream *stream, uvr_close_how how);
-  void (*hurry)(uvr_stream *stream);       /* may be NULL */
-  bool (*is_lost)(uvr_stream *stream);     /* may be NULL */
-  size_t (*unwritten)(uvr_stream *stream); /* may be NULL */
+  void (*hurry)(uvr_stream *stream);         /* may be NULL */
+  bool (*has_delivered)(uvr_stream *stream); /* may be NULL */
+  bool (*is_lost)(uvr_stream *stream);       /* may be NULL */
+  size_t (*unwritten)(uvr_stream *stream);   /* may be NULL */
 
   bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
   bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
@@ -184,6 +186,15 @@ static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, voi
   }
 }
 
+/* Makes the system show the peer that what it got is incomplete, if this process dies: until the stream is half-closed
+ * or closed, the end of the process resets the connection. Only TCP can show that; other kinds do nothing. */
+static inline void uvr_stream_arm(uvr_stream *stream)
+{
+  if (stream->ops->arm != NULL) {
+    stream->ops->arm(stream);
+  }
+}
+
 /* Whether the stream can see now that the peer has left, without a read or a watch. */
 static inline bool uvr_stream_is_lost(uvr_stream *stream)
 {
@@ -212,6 +223,13 @@ static inline void uvr_stream_hurry(uvr_stream *stream)
   if (stream->ops->hurry != NULL) {
     stream->ops->hurry(stream);
   }
+}
+
+/* While the stream is being closed: whether all that was written is known to have arrived, as far as closing gently can
+ * wait for that. If so, the process may exit. */
+static inline bool uvr_stream_has_delivered(uvr_stream *stream)
+{
+  return stream->ops->has_delivered == NULL || stream->ops->has_delivered(stream);
 }
 
 /* For the kinds. */

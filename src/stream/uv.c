@@ -4,7 +4,13 @@
  * read, and is stopped after one that does not. A buffer is allocated when libuv asks for it.
  * Writing: what the system accepts at once is written at once; the rest waits in one uv_write_t.
  * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, on TCP, by
- * a reset that shows that what was written is incomplete, gently or not.
+ * a reset that shows that what was written is incomplete, gently or not. A write that is under way when the stream is
+ * closed is never completed, so that closing an armed one is a reset, too.
+ * Dying: the system would end a TCP connection of ours in order, as if all had been written. An armed socket is reset
+ * instead (SO_LINGER with no time). As such a reset throws away what the system has not sent yet, and some systems also
+ * what the peer has not read yet, the socket is disarmed as soon as what was written is complete: before the half-close
+ * and before each close that is no reset. That the other direction may then be incomplete shows at its own reader; and
+ * the system answers what the peer still sends by a reset.
  *
  * Ways to fail: UV_EOF is the end of input; writing to a peer that has left gives UV_EPIPE or the like, which is
  * UVR_GONE; every other code is an error. */
@@ -37,13 +43,15 @@ typedef struct stream_uv {
   bool input_ended;     /* or has failed */
   bool closing;
   bool gentle;
-  bool resets;       /* closing resets the connection */
-  bool used;         /* bytes have gone over it, either way */
-  bool writing;      /* request.write is under way */
-  bool was_reset;    /* a write has met a reset, which the system reports once only */
-  unsigned peeks;    /* before how many more reads to look for descriptors */
-  int peeked_error;  /* that looking for descriptors has found instead of the next read */
-  uint64_t patience; /* until when a gentle close may last: loop time, ms */
+  bool resets; /* closing resets the connection */
+  bool used;   /* bytes have gone over it, either way */
+  bool armed;
+  struct linger unarmed; /* how the socket was before */
+  bool writing;          /* request.write is under way */
+  bool was_reset;        /* a write has met a reset, which the system reports once only */
+  unsigned peeks;        /* before how many more reads to look for descriptors */
+  int peeked_error;      /* that looking for descriptors has found instead of the next read */
+  uint64_t patience;     /* until when a gentle close may last: loop time, ms */
   bool timer_open;
   char name[];
 } stream_uv;
@@ -220,6 +228,28 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   }
 }
 
+/* The end of this process. */
+
+static void stream_arm(uvr_stream *stream)
+{
+  static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  stream_uv *s = (stream_uv *)stream;
+  bool own = s->handle == &s->own.stream; /* then nobody has set anything */
+  if (s->handle->type == UV_TCP && !s->armed && (own || uvr_os_get_linger(s->handle, &s->unarmed))) {
+    s->armed = uvr_os_set_linger(s->handle, &reset);
+  }
+}
+
+static void disarm(stream_uv *s)
+{
+  if (s->armed) {
+    s->armed = false;
+    (void)uvr_os_set_linger(s->handle, &s->unarmed);
+  }
+}
+
+/* Half-closing. */
+
 static void finish_shutdown(stream_uv *s, int code)
 {
   if (code == 0) {
@@ -243,6 +273,7 @@ static void on_shutdown(uv_shutdown_t *request, int code)
 static void stream_shutdown(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
+  disarm(s);
   s->request.shutdown.data = s;
   int code = uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
   if (code != 0) {
@@ -362,7 +393,7 @@ static bool close_gently(stream_uv *s)
     return false;
   }
   s->reading = true;
-  if (!s->writing && uv_is_writable(s->handle)) {
+  if (uv_is_writable(s->handle)) {
     s->request.shutdown.data = s;
     (void)uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
   }
@@ -374,7 +405,7 @@ static bool close_gently(stream_uv *s)
 static void on_unsent_timer(uv_timer_t *timer)
 {
   stream_uv *s = timer->data;
-  if (uvr_os_unsent(s->handle) == 0 || uv_now(timer->loop) >= s->patience) {
+  if (uvr_os_unsent(s->handle) <= 0 || uv_now(timer->loop) >= s->patience) {
     close_now(s);
   }
 }
@@ -391,7 +422,11 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
-  s->resets = uvr_close_is_cut(how) && s->used && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && s->used);
+  s->resets = incomplete && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  if (!s->resets) {
+    disarm(s);
+  }
   s->gentle = uvr_close_is_gentle(how) && (s->resets ? reset_gently(s) : close_gently(s));
   if (!s->gentle) {
     close_now(s);
@@ -406,12 +441,20 @@ static void stream_hurry(uvr_stream *stream)
   }
 }
 
+static bool stream_has_delivered(uvr_stream *stream)
+{
+  const stream_uv *s = (const stream_uv *)stream;
+  return !s->gentle || uvr_os_unsent(s->handle) == 0;
+}
+
 static const uvr_stream_ops ops = {.read = stream_read,
                                    .write = stream_write,
                                    .shutdown = stream_shutdown,
                                    .watch = stream_watch,
+                                   .arm = stream_arm,
                                    .close = stream_close,
                                    .hurry = stream_hurry,
+                                   .has_delivered = stream_has_delivered,
                                    .is_lost = stream_is_lost,
                                    .unwritten = stream_unwritten};
 

@@ -373,6 +373,64 @@ static void test_close_cut(void **state)
   }
 }
 
+/* The end of the process. */
+
+static bool is_armed(const pair *p)
+{
+  struct linger linger;
+  assert_true(uvr_os_get_linger(uvr_stream_uv_handle(p->a.stream), &linger));
+  return linger.l_onoff != 0 && linger.l_linger == 0;
+}
+
+/* Until the end was passed on, the end of the process would be a reset. */
+static void test_arm(void **state)
+{
+  (void)state;
+  pair p;
+  pair_init(&p, UV_TCP);
+  assert_false(is_armed(&p));
+  uvr_stream_arm(p.a.stream);
+  assert_true(is_armed(&p));
+  write_all(&p.a, 1000);
+  assert_true(is_armed(&p));
+  shut_down(&p.a);
+  assert_false(is_armed(&p));
+  pair_clear(&p);
+  pair_init(&p, UV_NAMED_PIPE);
+  uvr_stream_arm(p.a.stream); /* does nothing */
+  pair_clear(&p);
+}
+
+/* An orderly close loses nothing of what waits in the system; and what a close cuts off is no end. */
+static void test_close_armed(void **state)
+{
+  (void)state;
+  for (unsigned gently = 0; gently < 2; gently++) {
+    pair p;
+    pair_init(&p, UV_TCP);
+    uvr_stream_arm(p.a.stream);
+    write_all(&p.a, 1000000);
+    close_end_how(&p.a, gently ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
+    rig_turns(&p.r, 10);
+    read_all(&p.b, UINT64_MAX);
+    assert_int_equal(p.b.read_outcome, UVR_END_OF_INPUT);
+    assert_int_equal(p.b.read, 1000000);
+    pair_clear(&p);
+    pair_init(&p, UV_TCP);
+    p.r.context.patience.close_ms = HELD_MS;
+    uvr_stream_arm(p.a.stream);
+    fill(&p.a);
+    close_end_how(&p.a, gently ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
+    assert_true(rig_run_until(&p.r, &p.a.closed));
+    read_all(&p.b, UINT64_MAX);
+    if (uvr_os_pipes_half_close()) { /* Wine hides the reset */
+      assert_int_equal(p.b.read_outcome, UVR_FAILED);
+      assert_int_equal(p.b.read_code, UV_ECONNRESET);
+    }
+    pair_clear(&p);
+  }
+}
+
 /* The tests, each for both kinds. */
 
 static void test_transfer(void **state)
@@ -771,6 +829,24 @@ static void test_adopt(void **state)
   }
 }
 
+/* What its owner has set for its closing is so again. */
+static void test_adopt_armed(void **state)
+{
+  (void)state;
+  pair p;
+  pair_init_own(&p, UV_TCP);
+  struct linger linger = {.l_onoff = 1, .l_linger = 5};
+  assert_true(uvr_os_set_linger(p.own, &linger));
+  adopt(&p, on_own_closed);
+  uvr_stream_arm(p.a.stream);
+  assert_true(is_armed(&p));
+  shut_down(&p.a);
+  assert_true(uvr_os_get_linger(p.own, &linger));
+  assert_true(linger.l_onoff != 0);
+  assert_int_equal(linger.l_linger, 5);
+  pair_clear(&p);
+}
+
 /* Its owner need not be told, and has it back all the same. */
 static void test_adopt_without_callback(void **state)
 {
@@ -845,6 +921,8 @@ int main(void)
       cmocka_unit_test(test_half_close),
       cmocka_unit_test(test_close_gently),
       cmocka_unit_test(test_close_cut),
+      cmocka_unit_test(test_arm),
+      cmocka_unit_test(test_close_armed),
       cmocka_unit_test(test_end_waits_to_be_read),
       cmocka_unit_test(test_peer_gone),
       cmocka_unit_test(test_reset_met_by_a_write),
@@ -857,6 +935,7 @@ int main(void)
       cmocka_unit_test(test_close_unconnected),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_adopt),
+      cmocka_unit_test(test_adopt_armed),
       cmocka_unit_test(test_adopt_without_callback),
       cmocka_unit_test(test_adopt_close),
       cmocka_unit_test(test_give_back),
