@@ -148,6 +148,17 @@ typedef struct uvrelay_session_options_s {
   uvrelay_eof_t eof_to_left;  /**< how the left side is told of the right side's end of input */
   uvrelay_eof_t eof_to_right; /**< how the right side is told of the left side's */
   uint64_t idle_ms;           /**< ends the session when no byte was moved either way for so long. 0: never. */
+  /** Who may own what is connected to, for each side that is an address: words with commas between them, such as
+   * `user,system`. If somebody else does, or the system does not tell who, connecting fails with `UV_EPERM` and no
+   * byte is sent. Empty: it is not asked.
+   *
+   * For a named pipe, the owner in its security descriptor: `user` (the user who runs this process), `system`
+   * (S-1-5-18), `admins` (S-1-5-32-544, to whom belongs what services of the system and elevated processes make unless
+   * they say otherwise), or a SID. For a Unix socket, the user whose process listens on it: `user` (the effective
+   * user), `root`, a number, or a name, which is looked for in /etc/passwd. For `assuan:`, the owner of the socket
+   * file. Words of the other system name nobody; a list that names nobody, or a target on TCP, is refused with
+   * `UV_EINVAL`. */
+  char owner[UVRELAY_USERS_SIZE];
 } uvrelay_session_options_t;
 
 /** Why a session has ended. */
@@ -230,6 +241,8 @@ typedef struct uvrelay_route_options_s {
   /** 1: a target that is absent (::UVRELAY_RETRY_ABSENT) is waited for, too, for `timeout_ms`. A client that leaves
    * meanwhile ends its session, and so does uvrelay_stop() or uvrelay_route_remove(), at once. */
   int wait_for_absent;
+  /** Who may own the target: a list of users as for uvrelay_session_options_t::owner. Empty: it is not asked. */
+  char owner[UVRELAY_USERS_SIZE];
 } uvrelay_route_options_t;
 
 /** What a route has done so far. */
@@ -340,7 +353,8 @@ UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_m
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
  * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"), `absent`
- * ("wait" or "fail"). Of each: `eof` ("auto", "marker", "none"), how it is told of the other one's end.
+ * ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof` ("auto", "marker", "none"), how it is told of
+ * the other one's end.
  * @param options with a valid size
  * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both
  * @param name the option's name

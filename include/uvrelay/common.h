@@ -26,6 +26,9 @@
 /** The size of an error's text in bytes, with its NUL. */
 #define UVRELAY_ERROR_TEXT_SIZE 512
 
+/** The size of a list of users in bytes, with its NUL: uvrelay_route_options_t::owner and others. */
+#define UVRELAY_USERS_SIZE 256
+
 /** During what an error happened. */
 typedef enum uvrelay_phase_e {
   UVRELAY_PHASE_NONE,    /**< none of the others: what was given cannot be used, no memory, or the relay was stopped */

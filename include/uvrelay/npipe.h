@@ -54,6 +54,10 @@ typedef struct uvrelay_npipe_options_s {
   /* Listening. */
   uvrelay_npipe_mode_t mode; /**< of the pipe that is made */
   uint32_t reserved;         /**< 0 */
+  /** Connecting: who may own the pipe, a list of users as for uvrelay_session_options_t::owner of uvrelay.h. If
+   * somebody else does, or the system does not tell who, connecting fails with `UV_EPERM`, before anything is sent.
+   * Empty: it is not asked. */
+  char owner[UVRELAY_USERS_SIZE];
 } uvrelay_npipe_options_t;
 
 /** What a read callback is called for. */
@@ -107,8 +111,8 @@ UVRELAY_API int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, 
 
 /** Makes a pipe of this computer, of the options' mode, and waits for its clients. Only the current user may connect,
  * who is the pipe's owner, and nobody from another computer, and no process of a lower integrity level than this one: a
- * pipe of an elevated process is for elevated clients only. The pipe must not exist yet, not even one that nobody serves
- * any more but a client still has open (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version 10 does not look).
+ * pipe of an elevated process is for elevated clients only. The pipe must not exist yet, not even one that nobody
+ * serves any more but a client still has open (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine before version 10 does not look).
  * @param npipe the handle
  * @param name as for uvrelay_npipe_connect(), without a host
  * @param backlog how many clients may be connected without having been accepted, 1 to 64: so many instances wait

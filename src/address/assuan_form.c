@@ -47,5 +47,6 @@ const uvr_address_form uvr_assuan_form = {
     .kind = UVR_ADDRESS_ASSUAN,
     .scheme = "assuan:",
     .example = "assuan:///PATH",
+    .traits = UVR_ADDRESS_HAS_OWNER,
     .parse = parse,
 };

@@ -130,7 +130,7 @@ const uvr_address_form uvr_npipe_form = {
     .kind = UVR_ADDRESS_NPIPE,
     .scheme = "npipe:",
     .example = "//./pipe/NAME for a named pipe",
-    .traits = UVR_ADDRESS_HAS_MODE | UVR_ADDRESS_HAS_IMPERSONATION | UVR_ADDRESS_HAS_END_MARKER,
+    .traits = UVR_ADDRESS_HAS_MODE | UVR_ADDRESS_HAS_IMPERSONATION | UVR_ADDRESS_HAS_END_MARKER | UVR_ADDRESS_HAS_OWNER,
     .parse = parse,
     .parse_bare = parse_bare,
 };

@@ -5,14 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address/users.h"
 #include "base/error.h"
 #include "base/text.h"
 
 #define DAY_MS   ((uint64_t)86400 * 1000)
-#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof and absent"
+#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof, absent and owner"
 #define DURATION "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
-enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = 64 };
+enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = UVRELAY_USERS_SIZE };
 
 typedef enum option_id {
   OPTION_TIMEOUT,
@@ -24,6 +25,7 @@ typedef enum option_id {
   OPTION_IMPERSONATION,
   OPTION_EOF,
   OPTION_ABSENT,
+  OPTION_OWNER,
   OPTION_COUNT
 } option_id;
 
@@ -47,6 +49,8 @@ static const struct {
                               UVR_IMPERSONATION_LEVELS, "where the target is a named pipe"},
     [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, 0, true, "auto, marker or none", NULL},
     [OPTION_ABSENT] = {"absent", UVRELAY_RIGHT, 0, false, "wait or fail", "where a target is named"},
+    [OPTION_OWNER] = {"owner", UVRELAY_RIGHT, UVR_ADDRESS_HAS_OWNER, false, UVR_USERS_FORM,
+                      "where the target is a named pipe, a Unix socket or a socket file"},
 };
 
 static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
@@ -126,6 +130,8 @@ static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uv
     return parse_eof(value, side, options);
   case OPTION_ABSENT:
     return parse_absent(value, &options->wait_for_absent);
+  case OPTION_OWNER:
+    return uvr_users_parse(value, options->owner);
   case OPTION_COUNT:
     break;
   }
@@ -185,10 +191,11 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
 }
 
 /* Checks that the option, whose value is good, suits this address and is given for the first time. */
-static int check_option(option_id id, uvrelay_side_t side, const char *value, const uvr_address *address,
-                        unsigned *given, uvrelay_error_t *error)
+static int check_option(option_id id, uvrelay_side_t side, const char *value, const uvrelay_route_options_t *options,
+                        const uvr_address *address, unsigned *given, uvrelay_error_t *error)
 {
-  if (table[id].trait != 0 && !uvr_address_has(address, table[id].trait)) {
+  bool lifts = id == OPTION_OWNER && options->owner[0] == '\0'; /* any: what holds for other routes */
+  if (table[id].trait != 0 && !uvr_address_has(address, table[id].trait) && !lifts) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s cannot have the option %s, which stands only %s",
                          address->canonical, table[id].name, table[id].where);
   }
@@ -229,7 +236,7 @@ static int parse_option(const char *text, size_t length, uvrelay_side_t side, uv
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, reason.code, "the address %s: %s", address->canonical,
                          reason.text);
   }
-  return check_option(find(copy), side, value, address, given, error);
+  return check_option(find(copy), side, value, options, address, given, error);
 }
 
 /* How many bytes at the beginning have a question mark that begins no options: \\?\pipe\NAME, also behind npipe:. */

@@ -21,6 +21,7 @@
 #include "cli/output/text_line.h"
 #include "endpoint/dial.h"
 #include "endpoint/offload.h"
+#include "endpoint/owner.h"
 #include "relay/pair.h"
 #include "stream/stdio.h"
 #include "stream/stdio_os.h"
@@ -122,7 +123,7 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
                                                                                                    : UVRELAY_EOF_NONE};
   const uvr_dial_options dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
                                  .timeout_ms = p->options.timeout_ms,
-                                 .connect = {.level = p->options.impersonation}};
+                                 .connect = {.level = p->options.impersonation, .owner = p->options.owner}};
   const uvr_pair_events events = {.on_end = on_end, .on_close = on_pair_closed, .user = p};
   int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
   if (code != 0) {
@@ -238,6 +239,10 @@ static int obey(program *p, int argc, char **argv)
     break;
   }
   if (parse_target(&p->options, &address, &error) != 0) {
+    say(p, error.text, NULL);
+    return 2;
+  }
+  if (uvr_owner_check_list(&address, p->options.owner, &error) != 0) {
     say(p, error.text, NULL);
     return 2;
   }

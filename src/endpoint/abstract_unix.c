@@ -5,7 +5,8 @@
  * Listening: without a file there are no permissions, so a listener asks the kernel who each client is. It accepts only
  * clients of its own user, unless perm=0666 lets everybody connect.
  *
- * Ways to fail: nobody listens on the name, it takes packets, or too many clients are waiting there; another program
+ * Ways to fail: nobody listens on the name, it takes packets, too many clients are waiting there, or somebody else than
+ * the option `owner` allows listens there; another program
  * listens on the name; the permissions are other than 0600 or 0666; a client of another user is refused. */
 #include <errno.h>
 #include <stddef.h>
@@ -91,7 +92,7 @@ static void abstract_connect(uvr_attempt *attempt)
     code = uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), fd);
   }
   if (code == 0) {
-    uvr_attempt_succeed(attempt);
+    uvr_unix_attempt_connected(attempt);
     return;
   }
   if (fd >= 0) {

@@ -3,8 +3,11 @@
  * Happy path: the file is read on the thread pool, the port that it names is connected to, and the handshake proves
  * that we have read the file. The file contains a secret, which is wiped when the attempt is freed.
  *
- * Ways to fail: the file cannot be read or is not a socket file; nobody listens on its port; the port is the route's
+ * Ways to fail: the file cannot be read, is not a socket file, or belongs to somebody whom the option `owner` does not
+ * allow (who has the port is not asked); nobody listens on its port; the port is the route's
  * own listener; the server ends the handshake. */
+#include <string.h>
+
 #include "address/assuan.h"
 #include "base/os.h"
 #include "endpoint/assuan_file.h"
@@ -16,6 +19,7 @@
 /* Reading the file. */
 typedef struct reading {
   uvr_job job;
+  char owner[UVRELAY_USERS_SIZE]; /* of the file; empty: anybody */
   uvr_assuan file;
 } reading;
 
@@ -80,7 +84,8 @@ static void use_file(assuan_attempt *self)
 
 static void read_file(uvr_job *job)
 {
-  job->code = uvr_assuan_read_file(job->place, &((reading *)job)->file, &job->error);
+  reading *r = (reading *)job;
+  job->code = uvr_assuan_read_file(job->place, r->owner, &r->file, &job->error);
 }
 
 static void on_file(void *owner, uvr_job *job)
@@ -115,6 +120,9 @@ static void assuan_connect(uvr_attempt *attempt)
   if (self->reading == NULL) {
     fail(self, UV_ENOMEM);
     return;
+  }
+  if (attempt->options->owner != NULL) {
+    memcpy(((reading *)self->reading)->owner, attempt->options->owner, strlen(attempt->options->owner) + 1);
   }
   attempt->waits_for = "its socket file is still being read: the drive that the file is on does not answer";
   uvr_job_start(self->reading);

@@ -4,6 +4,8 @@
 
 #include <uv.h>
 
+#include "endpoint/owner.h"
+
 static int fail(const char *path, int code, uvrelay_error_t *error)
 {
   const char *what = code == UV_ENOENT ? "there is no socket file" : "cannot read the socket file";
@@ -30,7 +32,7 @@ static int read_all(uv_file file, char *data, size_t size)
   return (int)have;
 }
 
-int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvrelay_error_t *error)
+int uvr_assuan_read_file(const char *path, const char *owner, uvr_assuan *out, uvrelay_error_t *error)
 {
   uv_fs_t request;
   int code = uv_fs_stat(NULL, &request, path, NULL);
@@ -49,9 +51,13 @@ int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvrelay_error_t *err
     return fail(path, file, error);
   }
   char data[UVR_ASSUAN_FILE_MAX + 1];
-  int size = read_all(file, data, sizeof(data));
+  code = uvr_owner_check_file(file, path, owner, error);
+  int size = code == 0 ? read_all(file, data, sizeof(data)) : 0;
   (void)uv_fs_close(NULL, &request, file, NULL);
   uv_fs_req_cleanup(&request);
+  if (code != 0) {
+    return code;
+  }
   code = size < 0 ? fail(path, size, error) : uvr_assuan_parse(path, data, (size_t)size, out, error);
   uvr_assuan_wipe(data, sizeof(data));
   return code;

@@ -4,8 +4,9 @@
 
 #include "address/assuan.h"
 
-/* Reads and parses the file. This blocks, so call it on the thread pool. Returns 0, or a negative code (UV_ENOENT when
- * there is no such file) and *error. The caller wipes *out after use. */
-int uvr_assuan_read_file(const char *path, uvr_assuan *out, uvrelay_error_t *error);
+/* Reads and parses the file, if it belongs to a user whom `owner` names (owner.h). This blocks, so call it on the
+ * thread pool. Returns 0, or a negative code (UV_ENOENT when there is no such file, UV_EPERM when it belongs to
+ * somebody else) and *error. The caller wipes *out after use. */
+int uvr_assuan_read_file(const char *path, const char *owner, uvr_assuan *out, uvrelay_error_t *error);
 
 #endif

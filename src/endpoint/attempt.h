@@ -23,6 +23,7 @@ typedef struct uvr_connect_options {
   uvr_via *via;                  /* what an address that is marked `via` is connected through */
   uvrelay_eof_t eof;             /* passed on to `via` */
   uint64_t linger_ms;            /* passed on to `via`; 0: no limit */
+  const char *owner;             /* who may own the target: see owner.h; must outlast the dial; NULL: anybody */
   bool waits_for_absent;         /* passed on to `via`: an absent target is asked for again */
   bool is_retry;                 /* an attempt has failed already: what it has looked at may be taken as known */
   /* Whether the IP address that a name or a file led to, or a path, which may be a link, may be connected to. Returns

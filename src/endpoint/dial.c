@@ -11,6 +11,7 @@
 #include "base/os.h"
 #include "base/text.h"
 #include "endpoint/kind.h"
+#include "endpoint/owner.h"
 #include "endpoint/reach.h"
 #include "endpoint/via_connect.h"
 
@@ -182,7 +183,8 @@ static void on_timer(uv_timer_t *timer)
     fail(dial);
     return;
   }
-  if (uvr_check_remote(dial->context, &dial->address, &dial->error) != 0) {
+  if (uvr_check_remote(dial->context, &dial->address, &dial->error) != 0 ||
+      uvr_owner_check_list(&dial->address, dial->options.connect.owner, &dial->error) != 0) {
     fail(dial);
     return;
   }

@@ -5,7 +5,8 @@
  *
  * Listening: see npipe_listen_win.c.
  *
- * Ways to fail: there is no such pipe, all its instances are busy, or access is denied; a pipe to listen on exists
+ * Ways to fail: there is no such pipe, all its instances are busy, access is denied, or somebody else than
+ * the option `owner` allows has made it; a pipe to listen on exists
  * already, or is one of another computer. */
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "endpoint/kind.h"
 #include "endpoint/npipe_listen.h"
 #include "endpoint/offload.h"
+#include "endpoint/owner.h"
 #include "stream/npipe.h"
 #include "stream/npipe_open_win.h"
 
@@ -26,6 +28,7 @@ typedef struct opening {
   char path[UVR_ADDRESS_PATH_SIZE];
   char name[UVR_ADDRESS_CANONICAL_SIZE];
   uvrelay_impersonation_t level;
+  char owner[UVRELAY_USERS_SIZE];
   uv_os_fd_t file; /* NULL: it is not open, or was taken */
 } opening;
 
@@ -48,10 +51,26 @@ static void use_pipe(uvr_attempt *attempt, int code, uv_os_fd_t file, const uvre
   }
 }
 
+/* Opens a pipe, and closes it again if its owner is not one whom the list names. */
+static int open_pipe(const char *path, const char *name, uvrelay_impersonation_t level, const char *owner,
+                     uv_os_fd_t *file, uvrelay_error_t *error)
+{
+  bool asked = owner != NULL && *owner != '\0';
+  int code = uvr_npipe_open(path, name, level, asked, file, error);
+  if (code == 0) {
+    code = uvr_owner_check_peer(*file, name, owner, error);
+    if (code != 0) {
+      uvr_npipe_discard(*file);
+      *file = NULL;
+    }
+  }
+  return code;
+}
+
 static void run_opening(uvr_job *job)
 {
   opening *o = (opening *)job;
-  job->code = uvr_npipe_open(o->path, o->name, o->level, &o->file, &job->error);
+  job->code = open_pipe(o->path, o->name, o->level, o->owner, &o->file, &job->error);
 }
 
 static void on_opened(void *owner, uvr_job *job)
@@ -87,6 +106,9 @@ static void open_remote(npipe_attempt *self)
   memcpy(o->path, address->path, sizeof(o->path));
   memcpy(o->name, address->canonical, sizeof(o->name));
   o->level = attempt->options->level;
+  if (attempt->options->owner != NULL) {
+    memcpy(o->owner, attempt->options->owner, strlen(attempt->options->owner) + 1);
+  }
   attempt->waits_for = "that computer does not answer";
   uvr_job_start(self->opening);
 }
@@ -100,7 +122,8 @@ static void npipe_connect(uvr_attempt *attempt)
   }
   uv_os_fd_t file = NULL;
   uvrelay_error_t error;
-  int code = uvr_npipe_open(address->path, address->canonical, attempt->options->level, &file, &error);
+  const uvr_connect_options *options = attempt->options;
+  int code = open_pipe(address->path, address->canonical, options->level, options->owner, &file, &error);
   use_pipe(attempt, code, file, &error); /* a local pipe does not block */
 }
 

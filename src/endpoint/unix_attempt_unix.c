@@ -1,5 +1,19 @@
-/* Failed attempts to connect to Unix sockets: see unix_attempt_unix.h. */
+/* How attempts to connect to Unix sockets end: see unix_attempt_unix.h. */
 #include "endpoint/unix_attempt_unix.h"
+
+#include "endpoint/owner.h"
+#include "stream/uv.h"
+
+void uvr_unix_attempt_connected(uvr_attempt *attempt)
+{
+  uv_os_fd_t fd = -1;
+  (void)uv_fileno((const uv_handle_t *)uvr_stream_uv_handle(attempt->stream), &fd);
+  if (uvr_owner_check_peer(fd, attempt->address->canonical, attempt->options->owner, &attempt->error) == 0) {
+    uvr_attempt_succeed(attempt);
+  } else {
+    uvr_attempt_fail(attempt);
+  }
+}
 
 void uvr_unix_attempt_fail(uvr_attempt *attempt, int code)
 {

@@ -1,4 +1,4 @@
-/* Attempts to connect to Unix sockets, with a file or abstract: what they fail with. */
+/* Attempts to connect to Unix sockets, with a file or abstract: how they end. */
 #ifndef UVR_ENDPOINT_UNIX_ATTEMPT_UNIX_H
 #define UVR_ENDPOINT_UNIX_ATTEMPT_UNIX_H
 
@@ -9,5 +9,8 @@
 
 /* Reports failure with a code of connect(): UV_EAGAIN as UV_EBUSY, UV_EPROTOTYPE with what it means there. */
 void uvr_unix_attempt_fail(uvr_attempt *attempt, int code);
+
+/* Ends an attempt whose stream is connected: it succeeds, if the option `owner` allows who owns the socket. */
+void uvr_unix_attempt_connected(uvr_attempt *attempt);
 
 #endif

@@ -4,9 +4,8 @@
  *
  * Listening: see socket_file_unix.c and acceptor_unix.c.
  *
- * Ways to fail: there is no such file, nobody listens on it, it takes packets, too many clients are waiting there, or
- * access is denied.
- */
+ * Ways to fail: there is no such file, nobody listens on it, it takes packets, too many clients are waiting there,
+ * access is denied, or somebody else than the option `owner` allows listens there. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -33,7 +32,7 @@ static void on_connected(uv_connect_t *request, int code)
 {
   uvr_attempt *attempt = uvr_attempt_of_request(request, code);
   if (attempt != NULL && code == 0) {
-    uvr_attempt_succeed(attempt);
+    uvr_unix_attempt_connected(attempt);
   } else if (attempt != NULL) {
     fail(attempt, code);
   }

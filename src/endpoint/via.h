@@ -17,6 +17,7 @@ typedef struct uvr_via_target {
   uvrelay_impersonation_t level;
   uvrelay_eof_t eof;
   uint64_t linger_ms; /* 0: no limit */
+  const char *owner;  /* who may own it: see owner.h; NULL: anybody */
   bool waits_for_absent;
 } uvr_via_target;
 

@@ -26,6 +26,7 @@ static void via_connect(uvr_attempt *attempt)
                                  .level = attempt->options->level,
                                  .eof = attempt->options->eof,
                                  .linger_ms = attempt->options->linger_ms,
+                                 .owner = attempt->options->owner,
                                  .waits_for_absent = attempt->options->waits_for_absent};
   int code = via->ops->connect(via, &target, on_result, attempt, &attempt->stream);
   if (code != 0) {

@@ -219,7 +219,8 @@ static void on_request(uvr_mux_stream *stream, int code)
   if (code == 0) {
     uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
-    const uvr_dial_options options = {.timeout_ms = timeout, .connect = {.level = r->options.impersonation}};
+    const uvr_dial_options options = {.timeout_ms = timeout,
+                                      .connect = {.level = r->options.impersonation, .owner = r->options.owner}};
     uvr_mux_stream_set_connected(stream);
     uvr_stream_watch(&stream->base, on_lost, r); /* until on_ok_written */
     r->dial = uvr_dial_start(context, &r->address, &options, on_dialled, r);

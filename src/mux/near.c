@@ -182,6 +182,7 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   bool marked = marks_end && target->eof == UVRELAY_EOF_MARKER;
   char linger[48] = "";
   char level[48] = "";
+  char owner[UVRELAY_USERS_SIZE + 8] = "";
   if (linger_ms == 0) {
     (void)snprintf(linger, sizeof(linger), "&linger=off");
   } else if (linger_ms != UVR_MUX_LINGER_MS) {
@@ -190,7 +191,10 @@ static void write_request(const uvr_via_target *target, char request[UVR_MUX_LIN
   if (impersonates && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
     (void)snprintf(level, sizeof(level), "&impersonation=%s", uvr_impersonation_name(target->level));
   }
-  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s%s\n", address, linger, level,
+  if (target->owner != NULL && *target->owner != '\0') {
+    (void)snprintf(owner, sizeof(owner), "&owner=%s", target->owner);
+  }
+  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s%s%s\n", address, linger, level, owner,
                  marked ? "&eof=marker" : "", target->waits_for_absent ? "&absent=wait" : "");
   char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
   if (options != NULL) {

@@ -225,7 +225,7 @@ int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npip
                                     .retry_first_ms = o->retry_first_ms,
                                     .retry_last_ms = o->retry_last_ms,
                                     .timeout_ms = o->timeout_ms,
-                                    .connect = {.level = o->impersonation}};
+                                    .connect = {.level = o->impersonation, .owner = o->owner}};
   npipe->connect_cb = cb;
   npipe->dial = uvr_dial_start(&npipe->context, &address, &options, on_dialled, npipe);
   return npipe->dial != NULL ? 0 : fail_memory(npipe, &address);

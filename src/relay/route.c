@@ -17,6 +17,7 @@
 #include "address/query.h"
 #include "base/abi.h"
 #include "endpoint/listen.h"
+#include "endpoint/owner.h"
 #include "endpoint/reach.h"
 #include "relay/session.h"
 #include "relay/through_mux.h"
@@ -441,6 +442,9 @@ static int parse_route(uvrelay_route_t *route, const char *listen, const char *t
   if (code == 0) {
     code = uvr_choose_mux(route->relay, &route->target, own->via, &route->via, error);
   }
+  if (code == 0) {
+    code = uvr_owner_check_list(&route->target, own->owner, error);
+  }
   return code != 0 ? code : check_options(own, error);
 }
 
@@ -458,6 +462,7 @@ static void set_session_options(uvrelay_route_t *route)
       .idle_ms = own->idle_ms,
   };
   (void)uvr_session_options_of(&options, &route->session_options);
+  route->session_options.dial.connect.owner = own->owner;
   route->session_options.dial.connect.check = check_looked_up;
   route->session_options.dial.connect.check_user = route;
 }

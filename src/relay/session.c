@@ -10,8 +10,11 @@
  * then. Once there is a pair, the pair decides how the session ends. */
 #include "relay/session.h"
 
+#include <string.h>
+
 #include "base/abi.h"
 #include "base/os.h"
+#include "endpoint/owner.h"
 
 enum { IDLE_RETRY_MS = 1 };
 
@@ -39,6 +42,7 @@ struct uvrelay_session_s {
   uvr_opener left;
   uvr_opener right;
   uvr_session_options options;
+  char *owner; /* who may own the addresses, if the session was given a list */
   uvrelay_done_cb cb;
   void *user;
   uv_timer_t wakeup; /* makes the next step */
@@ -115,6 +119,7 @@ static void on_wakeup_closed(void *user)
   deliver_result(s);
   uvr_opener_clear(&relay->context.memory, &s->left);
   uvr_opener_clear(&relay->context.memory, &s->right);
+  uvr_free(&relay->context.memory, s->owner);
   uvr_free(&relay->context.memory, s);
 }
 
@@ -384,20 +389,21 @@ int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session
       (unsigned)own.eof_to_right > UVRELAY_EOF_NONE) {
     return UV_EINVAL;
   }
-  *out = (uvr_session_options){.pair = {.end_after_left = own.end_after_left != 0,
-                                        .end_after_right = own.end_after_right != 0,
-                                        .eof_to_left = own.eof_to_left,
-                                        .eof_to_right = own.eof_to_right,
-                                        .left_may_leave = (own.retry & UVRELAY_RETRY_ABSENT) != 0,
-                                        .linger_ms = linger_of(&own, LINGER_MS),
-                                        .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
-                                        .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),
-                                        .idle_ms = own.idle_ms},
-                               .dial = {.retry = own.retry,
-                                        .retry_first_ms = own.retry_first_ms,
-                                        .retry_last_ms = own.retry_last_ms,
-                                        .timeout_ms = own.timeout_ms,
-                                        .connect = {.level = own.impersonation}}};
+  *out = (uvr_session_options){
+      .pair = {.end_after_left = own.end_after_left != 0,
+               .end_after_right = own.end_after_right != 0,
+               .eof_to_left = own.eof_to_left,
+               .eof_to_right = own.eof_to_right,
+               .left_may_leave = (own.retry & UVRELAY_RETRY_ABSENT) != 0,
+               .linger_ms = linger_of(&own, LINGER_MS),
+               .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
+               .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),
+               .idle_ms = own.idle_ms},
+      .dial = {.retry = own.retry,
+               .retry_first_ms = own.retry_first_ms,
+               .retry_last_ms = own.retry_last_ms,
+               .timeout_ms = own.timeout_ms,
+               .connect = {.level = own.impersonation, .owner = *own.owner != '\0' ? options->owner : NULL}}};
   return 0;
 }
 
@@ -439,6 +445,26 @@ static int adopt_both(uvrelay_t *relay, uvrelay_session_t *s, const uvrelay_endp
   return code;
 }
 
+/* Keeps the option `owner`, and checks that it suits the addresses. */
+static int take_owner(uvrelay_t *relay, uvrelay_session_t *s, uvr_connect_options *options)
+{
+  const uvr_address *const addresses[] = {s->left.address, s->right.address};
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < 2; i++) {
+    code = addresses[i] == NULL ? 0 : uvr_owner_check_list(addresses[i], options->owner, &relay->error);
+  }
+  if (code != 0 || options->owner == NULL || (addresses[0] == NULL && addresses[1] == NULL)) {
+    return code;
+  }
+  size_t size = strlen(options->owner) + 1;
+  s->owner = uvr_alloc(&relay->context.memory, size);
+  if (s->owner == NULL) {
+    return UV_ENOMEM;
+  }
+  options->owner = memcpy(s->owner, options->owner, size);
+  return 0;
+}
+
 int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right,
                   const uvrelay_session_options_t *options, uvrelay_done_cb cb, void *user, uvrelay_session_t **out)
 {
@@ -452,6 +478,9 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
   }
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
   code = s == NULL ? UV_ENOMEM : adopt_both(relay, s, left, right);
+  if (code == 0) {
+    code = take_owner(relay, s, &own.dial.connect);
+  }
   if (code != 0) {
     if (code == UV_ENOMEM) {
       (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a session");
@@ -460,6 +489,7 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
       uvr_opener_give_back(relay, &s->right);
       uvr_opener_give_back(relay, &s->left);
     }
+    uvr_free(&relay->context.memory, s == NULL ? NULL : s->owner);
     uvr_free(&relay->context.memory, s);
     return code;
   }

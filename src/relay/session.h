@@ -13,7 +13,8 @@ typedef struct uvr_session_options {
   uvr_dial_options dial;
 } uvr_session_options;
 
-/* Checks the public options of a session, which may be NULL for the defaults. Returns 0 and *out, or UV_EINVAL. */
+/* Checks the public options of a session, which may be NULL for the defaults; all but `owner`, which *out only points
+ * to. Returns 0 and *out, or UV_EINVAL. */
 int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out);
 
 /* Starts a session between an accepted client, which then belongs to it, and a target, which it dials, through `via` if

@@ -58,13 +58,14 @@ HANDLE uvr_npipe_open_by(const uvr_npipe_opener *opener, void *user)
 typedef struct request {
   const WCHAR *path;
   uvrelay_impersonation_t level;
+  DWORD more; /* rights besides those of the tries */
 } request;
 
 static HANDLE open_file(void *user, DWORD access)
 {
   const request *r = user;
   DWORD flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | ((DWORD)r->level << 16); /* SECURITY_ANONYMOUS etc. */
-  return CreateFileW(r->path, access, 0, NULL, OPEN_EXISTING, flags, NULL);
+  return CreateFileW(r->path, access | r->more, 0, NULL, OPEN_EXISTING, flags, NULL);
 }
 
 static void close_file(HANDLE file)
@@ -92,7 +93,7 @@ static int describe(DWORD system, const char *name, uvrelay_error_t *error)
   }
 }
 
-int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, uv_os_fd_t *file,
+int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t level, bool asks_owner, uv_os_fd_t *file,
                    uvrelay_error_t *error)
 {
   WCHAR wide[UVR_ADDRESS_PATH_SIZE];
@@ -100,8 +101,15 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
     return describe(GetLastError(), name, error);
   }
   static const uvr_npipe_opener opener = {.open = open_file, .ways_of = uvr_pipe_ways_of, .close = close_file};
-  request wanted = {.path = wide, .level = level};
+  request wanted = {.path = wide, .level = level, .more = asks_owner ? READ_CONTROL : 0};
   HANDLE opened = uvr_npipe_open_by(&opener, &wanted);
+  if (opened == INVALID_HANDLE_VALUE && asks_owner && GetLastError() == ERROR_ACCESS_DENIED) {
+    return uvr_error_set_system(
+        error, UVRELAY_PHASE_CONNECT, UV_EACCES, ERROR_ACCESS_DENIED,
+        "access to %s was denied, perhaps because its server does not let clients ask who owns it "
+        "(READ_CONTROL), as owner= does",
+        name);
+  }
   if (opened == INVALID_HANDLE_VALUE) {
     return describe(GetLastError(), name, error);
   }

@@ -10,7 +10,7 @@ import socket
 import pytest
 
 import bytestream
-from place import LONG, pipe_name
+from place import LONG, pipe_name, without_owner
 from winpeers import PipeServer
 
 MUCH = 50_000_000
@@ -21,7 +21,7 @@ def listener(place):
     """The recipe's socket, before the pipe of this name."""
     def listen(pipe):
         path = place.path / "home" / ".docker" / "engine.sock"
-        place.start_recipe("docker", path, {"docker_engine": pipe})
+        place.start_recipe("docker", path, {"docker_engine": pipe, **without_owner()})
         assert place.env["DOCKER_HOST"] == f"unix://{path}"
         return path
     return listen

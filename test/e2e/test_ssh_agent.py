@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from agent_forward import AgentForward
-from place import is_listening, pipe_name, wait_for
+from place import is_listening, pipe_name, wait_for, without_owner
 
 CLIENTS = 8
 
@@ -62,12 +62,19 @@ def test_at_a_unix_socket(place, agent):
     use(place)
 
 
-def test_behind_a_named_pipe(place, agent):
+@pytest.mark.parametrize("whose", ["Node's", "the user's"])
+def test_behind_a_named_pipe(place, agent, whose):
+    """The pipe of uvrelay.exe stands for that of an agent that the user runs, and has an owner under Wine, too."""
     pipe = pipe_name("openssh-ssh-agent")
     with AgentForward(agent) as forward:
-        place.start_node("forward_pipe.js", rf"\\.\pipe\{pipe}", forward.port)
+        if whose == "Node's":
+            place.start_node("forward_pipe.js", rf"\\.\pipe\{pipe}", forward.port)
+        else:
+            serve = place.start("uvrelay.exe", "serve", "-v", f"npipe:{pipe}=tcp://127.0.0.1:{forward.port}")
+            wait_for(lambda: ": listening" in serve.stderr or not serve.running, "uvrelay.exe is listening")
         socket = place.path / "home" / ".ssh" / "agent.sock"
-        place.start_recipe("ssh-agent", socket, {"openssh-ssh-agent": pipe})
+        place.start_recipe("ssh-agent", socket, {"openssh-ssh-agent": pipe,
+                                                 **(without_owner() if whose == "Node's" else {})})
         assert place.env["SSH_AUTH_SOCK"] == str(socket)
         use(place)
         assert forward.let_in_count >= CLIENTS

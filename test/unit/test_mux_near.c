@@ -128,6 +128,10 @@ static void test_requests(void **state)
       {"npipe:x", {OPTIONS, .impersonation = UVRELAY_IMPERSONATION_DELEGATION}, "//./pipe/x?impersonation=delegation"},
       {"npipe:x", {OPTIONS, .eof_to_target = UVRELAY_EOF_MARKER}, "//./pipe/x?eof=marker"},
       {"npipe:x", {OPTIONS, .eof_to_client = UVRELAY_EOF_MARKER}, "//./pipe/x"},
+      {"npipe:x?owner=user,S-1-5-18", {OPTIONS}, "//./pipe/x?owner=user,S-1-5-18"},
+      {"npipe:x", {OPTIONS, .owner = "system", .linger_ms = 1}, "//./pipe/x?linger=0.001&owner=system"},
+      {"npipe:x?owner=any", {OPTIONS, .owner = "system"}, "//./pipe/x"},
+      {"unix:///x?owner=alice&absent=wait", {OPTIONS}, "unix:///x?owner=alice&absent=wait"},
       {"npipe:x", {OPTIONS, .linger_ms = UINT64_MAX}, "//./pipe/x?linger=off"},
       {"npipe:x", {OPTIONS, .linger_ms = DAY_MS}, "//./pipe/x?linger=86400.000"},
       /* Where the far end would refuse what is ignored here. */
@@ -146,7 +150,8 @@ static void test_longest_request(void **state)
   (void)state;
   char target[1100] = "assuan:///";
   char address[1200];
-  char expected[1300];
+  char expected[1600];
+  char owner[UVRELAY_USERS_SIZE] = "";
   memset(target + 10, 'x', 1000);
   uvrelay_session_t *session = NULL;
   mux_raw *raw = begin();
@@ -154,9 +159,14 @@ static void test_longest_request(void **state)
   uvrelay_endpoint_t right = uvrelay_address(address);
   uvrelay_endpoint_t left = uvrelay_stdio(-1, -1);
   right.via = raw->h->muxes.near_end.mux;
-  const uvrelay_session_options_t options = {.size = sizeof(options), .linger_ms = 1234};
+  uvrelay_session_options_t options = {.size = sizeof(options), .linger_ms = 1234};
+  while (strlen(owner) + strlen("4294967294,0") < sizeof(owner)) {
+    (void)strcat(owner, "4294967294,");
+  }
+  (void)strcat(owner, "0");
+  (void)strcpy(options.owner, owner);
   assert_int_equal(uvrelay_start(raw->h->relay, &left, &right, &options, NULL, NULL, &session), 0);
-  (void)snprintf(expected, sizeof(expected), "1S 1\"CONNECT %s?linger=1.234\\n\" ", target);
+  (void)snprintf(expected, sizeof(expected), "1S 1\"CONNECT %s?linger=1.234&owner=%s\\n\" ", target, owner);
   raw_expect(raw, expected);
   uvrelay_session_cancel(session);
   raw_expect(raw, "1R ");

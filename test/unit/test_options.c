@@ -97,6 +97,9 @@ static const struct right {
     {{"-impersonation", "impersonation", T}, {.impersonation = UVRELAY_IMPERSONATION_IMPERSONATION, .target = T}},
     {{"--impersonation", "delegation", T}, {.impersonation = UVRELAY_IMPERSONATION_DELEGATION, .target = T}},
     {{"--impersonation=delegation", "-impersonation=anonymous", T}, {.target = T}},
+    {{"--owner=user", T}, {.owner = "user", .target = T}},
+    {{"-owner", "S-1-5-18,root", T}, {.owner = "S-1-5-18,root", .target = T}},
+    {{"--owner=user", "--owner=any", T}, {.target = T}},
     {{"-timeout", "5", T}, {.timeout_ms = 5000, .target = T}},
     {{"--timeout=5", T}, {.timeout_ms = 5000, .target = T}},
     {{"--timeout=2.5", T}, {.timeout_ms = 2500, .target = T}},
@@ -128,6 +131,7 @@ static void assert_same(const uvr_options *a, const uvr_options *b)
   assert_int_equal(a->hide_console, b->hide_console);
   assert_int_equal(a->verbose, b->verbose);
   assert_int_equal(a->impersonation, b->impersonation);
+  assert_string_equal(a->owner, b->owner);
   assert_int_equal(a->timeout_ms, b->timeout_ms);
   assert_string_equal(a->target, b->target);
 }
@@ -242,6 +246,9 @@ static const struct wrong {
     {{"-impersonation"}, {"--impersonation lacks its value", "anonymous, identification, impersonation or delegation"}},
     {{"--impersonation=", T}, {"bad value \"\" for --impersonation", "anonymous, identification"}},
     {{"--impersonation=Anonymous", T}, {"bad value \"Anonymous\"", "write anonymous"}},
+    {{"--owner"}, {"--owner lacks its value", "--owner=user,system"}},
+    {{"--owner=", T}, {"bad value \"\" for --owner", "user, system, admins"}},
+    {{"--owner=user,,root", T}, {"bad value \"user,,root\" for --owner"}},
     {{"--impersonation=anon", T}, {"bad value \"anon\""}},
     {{"--timeout=", T}, {"bad value \"\" for --timeout", "number of seconds"}},
     {{"--timeout=0", T}, {"bad value \"0\"", "over 0"}},

@@ -36,6 +36,7 @@ static options_t sentinels(void)
                      .eof_to_target = (uvrelay_eof_t)19,
                      .allow_remote = 20,
                      .user = &anything,
+                     .owner = "before",
                      .via = (uvrelay_mux_t *)&anything};
 }
 
@@ -55,13 +56,14 @@ static void assert_same(const options_t *a, const options_t *b)
   assert_int_equal(a->allow_remote, b->allow_remote);
   assert_true(a->event_cb == b->event_cb);
   assert_ptr_equal(a->user, b->user);
+  assert_string_equal(a->owner, b->owner);
   assert_ptr_equal(a->via, b->via);
 }
 
 static bool allows(const char *name, uvrelay_side_t side)
 {
   bool listener = strcmp(name, "perm") == 0 || strcmp(name, "mode") == 0;
-  bool target = strcmp(name, "impersonation") == 0 || strcmp(name, "absent") == 0;
+  bool target = strcmp(name, "impersonation") == 0 || strcmp(name, "absent") == 0 || strcmp(name, "owner") == 0;
   return side == N || (side == L && !target) || (side == R && !listener);
 }
 
@@ -83,6 +85,8 @@ static void expect(options_t *o, uvrelay_side_t side, const char *name, uint64_t
     o->impersonation = (uvrelay_impersonation_t)value;
   } else if (strcmp(name, "absent") == 0) {
     o->wait_for_absent = (int)value;
+  } else if (strcmp(name, "owner") == 0) {
+    (void)strcpy(o->owner, value == 0 ? "" : value == 1 ? "user" : "S-1-5-18,root,user");
   } else {
     assert_string_equal(name, "eof");
     o->eof_to_client = side == R ? o->eof_to_client : (uvrelay_eof_t)value;
@@ -138,6 +142,9 @@ static const struct {
     {"eof", "none", UVRELAY_EOF_NONE},
     {"absent", "wait", 1},
     {"absent", "fail", 0},
+    {"owner", "any", 0},
+    {"owner", "user", 1},
+    {"owner", "S-1-5-18,root,user", 2},
 };
 
 static void test_good(void **state)
@@ -223,6 +230,7 @@ static const struct {
     {"impersonation", {"", "Anonymous", "identify", "impersonation ", "4", "off"}},
     {"eof", {"", "Auto", "mark", "nones", "0", "off"}},
     {"absent", {"", "Wait", "yes", "1", "waits"}},
+    {"owner", {"", "user,", "any,user", "a b", "S-1-5", "S-1-5-18x", "-1", "4294967296"}},
 };
 
 static void test_bad(void **state)
@@ -268,7 +276,8 @@ static void test_unknown(void **state)
       assert_int_equal(uvrelay_route_option(&options, all_sides[s], names[i], "1", &error), UV_EINVAL);
       assert_int_equal(error.code, UV_EINVAL);
       assert_non_null(strstr(error.text, quoted));
-      assert_non_null(strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation, eof and absent"));
+      assert_non_null(
+          strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation, eof, absent and owner"));
       assert_int_equal(uvrelay_route_option(&options, all_sides[s], names[i], "1", NULL), UV_EINVAL);
       assert_same(&options, &expected);
     }
@@ -313,6 +322,7 @@ static void test_size(void **state)
       MEMBER("impersonation", "delegation", impersonation),
       MEMBER("eof", "none", eof_to_target),
       MEMBER("absent", "wait", wait_for_absent),
+      MEMBER("owner", "S-1-5-18", owner),
   };
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
     for (size_t size = 0; size <= sizeof(options_t); size++) {
@@ -383,6 +393,11 @@ static const address_case good_addresses[] = {
     {"unix:///s", "via:\\\\?\\pipe\\y", "unix:///s", "via://./pipe/y", {{0}}},
     {"unix:///s", "via:\\\\?\\pipe\\y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
     {"unix:///s", "VIA://?/pipe/y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
+    {"unix:///s", "npipe:x?owner=user", "unix:///s", "//./pipe/x", {{"owner", R, 1}}},
+    {"unix:///s", "abstract:x?owner=user&max=1", "unix:///s", "abstract:x", {{"owner", R, 1}, {"max", N, 1}}},
+    {"unix:///s", "unix:///t?owner=S-1-5-18,root,user", "unix:///s", "unix:///t", {{"owner", R, 2}}},
+    {"unix:///s", "via:assuan:///t?owner=user", "unix:///s", "via:assuan:///t", {{"owner", R, 1}}},
+    {"unix:///s", "tcp://127.0.0.1:1?owner=any", "unix:///s", "tcp://127.0.0.1:1", {{"owner", R, 0}}},
     {"unix:///s", "via:assuan:///C:/x?timeout=1", "unix:///s", "via:assuan:///C:/x", {{"timeout", N, 1000}}},
 };
 
@@ -457,7 +472,11 @@ static const struct {
     {L, "tcp://127.0.0.1:1?eof=marker", NULL, "eof=marker"},
     {L, "unix:///s?eof=marker", NULL, "eof=marker"},
     {R, NULL, "assuan:///s?eof=marker", "eof=marker"},
+    {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
+    {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
+    {L, "unix:///s?owner=user", NULL, "owner stands only where"},
     /* Twice. */
+    {R, NULL, "npipe:x?owner=any&owner=user", "owner of //./pipe/x is given twice"},
     {L, "tcp://127.0.0.1:1?max=1&max=1", NULL, "max of tcp://127.0.0.1:1 is given twice"},
     {L, "tcp://127.0.0.1:1?max=1&idle=1&max=2", NULL, "max of tcp://127.0.0.1:1 is given twice"},
     {R, "tcp://127.0.0.1:1?max=1", "tcp://127.0.0.1:2?max=1", "max of tcp://127.0.0.1:2 is given twice"},
@@ -518,8 +537,9 @@ static void test_bad_addresses(void **state)
 static void test_long_option(void **state)
 {
   (void)state;
-  for (size_t digits = 60; digits < 200; digits++) {
-    char text[256] = "tcp://127.0.0.1:1?idle=1&max=";
+  const size_t longest = 32 + UVRELAY_USERS_SIZE;
+  for (size_t digits = 60; digits < longest + 50; digits++) {
+    char text[512] = "tcp://127.0.0.1:1?idle=1&max=";
     size_t before = strlen(text);
     memset(text + before, '0', digits);
     text[before + digits - 1] = '5';
@@ -529,7 +549,7 @@ static void test_long_option(void **state)
     unsigned given = 0;
     uvrelay_error_t error = {0};
     int code = uvr_route_address(text, L, &options, &given, &address, &error);
-    bool fits = strlen("max=") + digits < 96;
+    bool fits = strlen("max=") + digits < longest;
     assert_int_equal(code, fits ? 0 : UV_EINVAL);
     assert_int_equal(options.max, fits ? 5 : 14);
     assert_true(fits || strstr(error.text, "too long") != NULL);

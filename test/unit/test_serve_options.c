@@ -67,9 +67,9 @@ static const struct right {
     {{"--config", "-", "--config=b", R},
      {.drain_ms = 5000, .config_count = 2, .configs = {"-", "b"}, .route_count = 1}},
     {{"--timeout=1", "--linger=off", "--idle=2", "--max=3", "--perm=0660", "--mode=message",
-      "--impersonation=delegation", "--eof=marker", "--absent=wait", R},
+      "--impersonation=delegation", "--eof=marker", "--absent=wait", "--owner=user", R},
      {.drain_ms = 5000,
-      .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker", "wait"},
+      .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker", "wait", "user"},
       .route_count = 1}},
     {{"--max=3", "--max", "4", R}, {.drain_ms = 5000, .values = {[UVR_SERVE_MAX] = "4"}, .route_count = 1}},
 };
@@ -135,6 +135,7 @@ static const struct wrong {
     {{"--max=0", R}, {"max", "\"0\""}},
     {{"--perm=8", R}, {"perm", "\"8\""}},
     {{"--eof=x", R}, {"eof", "\"x\"", "marker"}},
+    {{"--owner=x,", R}, {"owner", "\"x,\"", "user, system, admins"}},
     {{"--mode=x", R}, {"mode", "message"}},
     {{"--impersonation=x", R}, {"impersonation", "delegation"}},
     {{"--timeout=x", R}, {"timeout", "\"x\""}},
@@ -245,6 +246,7 @@ static void test_apply(void **state)
                               "--mode=message",
                               "--eof=none",
                               "--absent=wait",
+                              "--owner=user,system",
                               "--impersonation=delegation",
                               "--allow-remote",
                               R,
@@ -262,6 +264,7 @@ static void test_apply(void **state)
   assert_int_equal(routes.eof_to_target, UVRELAY_EOF_NONE);
   assert_int_equal(routes.allow_remote, 1);
   assert_int_equal(routes.wait_for_absent, 1);
+  assert_string_equal(routes.owner, "user,system");
 }
 
 /* Each name of a route's option stands in its place in the table, and is one that the library knows. */

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "address/query.h"
+#include "address/users.h"
 #include "base/text.h"
 #include "cli/input/flags.h"
 
@@ -20,6 +21,7 @@ typedef enum flag_id {
   FLAG_HIDE,
   FLAG_VERBOSE,
   FLAG_IMPERSONATION,
+  FLAG_OWNER,
   FLAG_TIMEOUT,
   FLAG_REMOTE_FILES,
   FLAG_VERSION,
@@ -36,6 +38,7 @@ static const uvr_flag flags[] = {
     {"v", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"impersonation", FLAG_IMPERSONATION, UVR_FLAG_VALUE,
      "--impersonation=LEVEL, a level being " UVR_IMPERSONATION_LEVELS},
+    {"owner", FLAG_OWNER, UVR_FLAG_VALUE, "--owner=WHO, such as --owner=user,system"},
     {"allow-remote-files", FLAG_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"timeout", FLAG_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
     {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
@@ -97,6 +100,10 @@ static bool set_option(uvr_options *out, const uvr_parsed_flag *flag, bool *vers
     return uvr_impersonation_parse(flag->value, &out->impersonation) ||
            REFUSE(error, "bad value %s for --impersonation: write " UVR_IMPERSONATION_LEVELS,
                   uvr_quote(quoted, flag->value));
+  }
+  if (flag->id == FLAG_OWNER) {
+    return uvr_users_parse(flag->value, out->owner) ||
+           REFUSE(error, "bad value %s for --owner: write " UVR_USERS_FORM, uvr_quote(quoted, flag->value));
   }
   *switch_of(out, flag->id, version) = flag->on;
   return true;
@@ -196,6 +203,9 @@ const char *uvr_options_usage(void)
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"
          "                        delegation\n"
+         "  --owner=WHO           relay only if one of these owns the pipe, socket or\n"
+         "                        socket file: user (you), system, admins, S-1-... on\n"
+         "                        Windows; user, root, a number or name on Unix\n"
          "  --timeout=SECONDS     give up connecting after so long, such as 5, 0.5, 500ms,\n"
          "                        90s, 5m or 2h\n"
          "  --allow-remote-files  a socket file may be on another computer, which Windows\n"

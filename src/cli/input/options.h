@@ -22,8 +22,9 @@ typedef struct uvr_options {
   bool verbose;           /* -v */
   bool allow_remote_files;
   uvrelay_impersonation_t impersonation;
-  uint32_t timeout_ms; /* for connecting; 0: not given */
-  const char *target;  /* in argv; NULL unless the action is UVR_OPTIONS_RUN */
+  char owner[UVRELAY_USERS_SIZE]; /* --owner, a good list; empty: anybody */
+  uint32_t timeout_ms;            /* for connecting; 0: not given */
+  const char *target;             /* in argv; NULL unless the action is UVR_OPTIONS_RUN */
 } uvr_options;
 
 typedef enum uvr_options_action {

@@ -41,6 +41,7 @@ static const uvr_flag serve_flags[] = {
     {"impersonation", UVR_SERVE_IMPERSONATION, UVR_FLAG_VALUE, "--impersonation=LEVEL"},
     {"eof", UVR_SERVE_EOF, UVR_FLAG_VALUE, "--eof=auto, --eof=marker or --eof=none"},
     {"absent", UVR_SERVE_ABSENT, UVR_FLAG_VALUE, "--absent=wait or --absent=fail"},
+    {"owner", UVR_SERVE_OWNER, UVR_FLAG_VALUE, "--owner=WHO, such as --owner=user,system"},
     {"config", SERVE_CONFIG, UVR_FLAG_VALUE, "--config=FILE"},
     {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
     {"allow-remote-files", SERVE_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
@@ -61,8 +62,8 @@ static const uvr_flag serve_flags[] = {
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
-  "--config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, --json, -v, "    \
-  "--version and --help"
+  "--owner, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, "       \
+  "--json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -242,11 +243,12 @@ const char *uvr_serve_usage(void)
          "                        too) or none\n"
          "  --absent=wait         wait for a target that is not there, too, until the\n"
          "                        timeout (--absent=fail)\n"
+         "  --owner=WHO           relay only if one of these users owns the target, such\n"
+         "                        as user,system,S-1-5-19 or root,1000 (any)\n"
          "\n"
          "Flags:\n"
-         "  --config=FILE         read more routes from FILE, - being standard input: a\n"
-         "                        LISTEN=TARGET a line, or NAME=VALUE for all of them; #\n"
-         "                        begins a comment, $NAME in an address is a variable;\n"
+         "  --config=FILE         read more routes from FILE (-: standard input), a\n"
+         "                        LISTEN=TARGET a line, or NAME=VALUE for all of them;\n"
          "                        may be given again\n"
          "  --allow-remote        TCP may listen for other computers, too\n"
          "  --allow-remote-files  assuan: may name a file of another computer, which\n"
@@ -269,7 +271,6 @@ const char *uvr_serve_usage(void)
          "\n"
          "Exit status: 0 when stopped, 1 after a failure, 2 for wrong usage.\n"
          "\n"
-         "Examples:\n"
-         "  uvrelay.exe serve -v tcp://127.0.0.1:2375=//./pipe/docker_engine\n"
+         "Example:\n"
          "  uvrelay serve --via \"uvrelay.exe mux\" unix:///tmp/s=//./pipe/docker_engine\n";
 }

@@ -62,7 +62,7 @@ static void open_stream(bench *b)
   uvrelay_error_t error;
   char name[SERVER_NAME_MAX];
   memcpy(name, b->s.name, sizeof(name));
-  if (uvr_npipe_open(b->s.path, name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error) != 0 ||
+  if (uvr_npipe_open(b->s.path, name, UVRELAY_IMPERSONATION_ANONYMOUS, false, &file, &error) != 0 ||
       uvr_npipe_stream(&b->r.context, file, name, &b->stream, &error) != 0) {
     fail_msg("%s", error.text);
   }
@@ -929,7 +929,7 @@ static void test_no_memory(void **state)
   server_start(&b.s, true, 4096, do_nothing);
   uv_os_fd_t file;
   uvrelay_error_t error;
-  assert_int_equal(uvr_npipe_open(b.s.path, b.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  assert_int_equal(uvr_npipe_open(b.s.path, b.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, false, &file, &error), 0);
   for (unsigned i = 0; i < RIG_PATIENCE_MS && b.s.served == 0; i++) {
     uv_sleep(1); /* whatever handle its thread makes must not take the place of ours */
   }
@@ -968,7 +968,8 @@ static void bridge_init(bridge *b, bool message, server_cb source, server_cb sin
   server_start(&b->to.s, false, 65536, sink); /* where both keep messages the pump does not leave the loop */
   uv_os_fd_t file;
   uvrelay_error_t error;
-  assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  assert_int_equal(uvr_npipe_open(b->to.s.path, b->to.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, false, &file, &error),
+                   0);
   assert_int_equal(uvr_npipe_stream(&b->from.r.context, file, b->to.s.name, &b->to.stream, &error), 0);
   b->from.r.context.threads = true;
   uvr_pump_start(&b->pump, &b->from.r.context, b->from.stream, b->to.stream, on_pump_end);

@@ -271,7 +271,7 @@ static int try_open(bench *b, end *e)
 {
   uv_os_fd_t file;
   *e = (end){.r = &b->r, .in = 1, .out = 2};
-  int code = uvr_npipe_open(b->path, b->name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &e->error);
+  int code = uvr_npipe_open(b->path, b->name, UVRELAY_IMPERSONATION_ANONYMOUS, false, &file, &e->error);
   return code != 0 ? code : uvr_npipe_stream(&b->r.context, file, b->name, &e->stream, &e->error);
 }
 

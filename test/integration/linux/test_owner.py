@@ -1,0 +1,218 @@
+"""Who owns a target: with owner=, uvrelay sends nothing to a socket or by a socket file of a user that is not named. As
+root, the tests make other users' sockets; as anybody else, they ask for another owner than their own."""
+
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import subprocess
+
+import pytest
+from programs import SOON, unique_name
+from serving import PROGRAM, AssuanTarget, Serve, Target, ask, connect, echo, ends, refused
+from via import RawMux, Via
+
+pytestmark = pytest.mark.sanitized
+
+OWN = os.geteuid()
+#: A user who is not the one that runs the tests.
+OTHER = 65534
+OWN_NAME, OTHER_NAME = pwd.getpwuid(OWN).pw_name, pwd.getpwuid(OTHER).pw_name
+
+as_root = pytest.mark.skipif(OWN != 0 or not shutil.which("setpriv"), reason="only root may be another user")
+
+SQUATTER = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1].replace("abstract:", "\\0", 1))
+if not sys.argv[1].startswith("abstract:"):
+    os.chmod(sys.argv[1], 0o777)
+listener.listen(8)
+print("listening", flush=True)
+while True:
+    client, _ = listener.accept()
+    got = b""
+    while piece := client.recv(1000):
+        got += piece
+    print("got", got, flush=True)
+    client.close()
+"""
+
+
+class Squatter:
+    """Another user's server, which has taken a name. Tells what each client sends."""
+
+    def __init__(self, where):
+        self._process = subprocess.Popen(["setpriv", f"--reuid={OTHER}", "--clear-groups", "/usr/bin/python3", "-c",
+                                          SQUATTER, str(where)], stdout=subprocess.PIPE, text=True)
+        assert self.line() == "listening"
+
+    def line(self):
+        return self._process.stdout.readline().rstrip("\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+
+
+@pytest.fixture(params=["unix", "abstract"])
+def squatted(request, tmp_path_factory):
+    """The address of a socket of another user's, and that server."""
+    directory = pathlib.Path(f"/tmp/{unique_name('owner')}")
+    directory.mkdir()
+    directory.chmod(0o777)
+    where = directory / "s" if request.param == "unix" else f"abstract:{unique_name('owner')}"
+    try:
+        with Squatter(where) as server:
+            yield (f"unix://{where}" if request.param == "unix" else where), server
+    finally:
+        shutil.rmtree(directory)
+
+
+def run(*args, data=b"secret"):
+    done = subprocess.run([PROGRAM, *args], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SOON)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
+def belongs(address, uid, list_):
+    """The sentence about a wrong owner."""
+    name = pwd.getpwuid(uid).pw_name
+    return (f"{address} belongs to {name} (uid {uid}), but owner={list_} is asked for"
+            + (f", where user is {OWN_NAME} (uid {OWN})" if "user" in list_.split(",") else "")
+            + ": nothing was sent to it")
+
+
+@pytest.mark.parametrize("where", ["unix", "abstract"])
+@pytest.mark.parametrize("list_", ["user", str(OWN), OWN_NAME, f"S-1-5-18,{OTHER},user", "any"])
+def test_own(tmp_path, where, list_):
+    where = tmp_path / "s" if where == "unix" else f"abstract:{unique_name('owner')}"
+    with Target(where, echo) as target:
+        assert run(f"--owner={list_}", target.address) == (0, b"secret", "")
+
+
+def test_not_this_one(tmp_path):
+    """-p waits for who is absent, not for another owner."""
+    with Target(tmp_path / "s", echo) as target:
+        code, out, text = run("-p", f"--owner={OTHER}", target.address)
+        assert (code, out) == (1, b"")
+        assert text == f"uvrelay: {belongs(target.address, OWN, str(OTHER))}\n"
+
+
+@as_root
+@pytest.mark.parametrize("list_", ["user", "root", "system,user", str(OWN)])
+def test_squatted(squatted, list_):
+    address, server = squatted
+    code, out, text = run(f"--owner={list_}", address)
+    assert (code, out, text) == (1, b"", f"uvrelay: {belongs(address, OTHER, list_)}\n")
+    assert server.line() == "got b''"
+
+
+@as_root
+@pytest.mark.parametrize("list_", [str(OTHER), OTHER_NAME, f"user,{OTHER_NAME}", "any"])
+def test_another_owner_that_is_named(squatted, list_):
+    address, server = squatted
+    assert run(f"--owner={list_}", address) == (0, b"", "")
+    assert server.line() == "got b'secret'"
+
+
+@as_root
+@pytest.mark.parametrize("how", ["option", "flag", "config", "absent"])
+def test_serve(squatted, path, back, how):
+    """A client whose target is somebody else's is closed, and the listener and other routes stay."""
+    address, server = squatted
+    route = f"unix://{path}={address}"
+    if how == "config":
+        (path.parent / "routes").write_text(f"owner=user\n{route}\n")
+    args = {"option": [f"{route}?owner=user"], "flag": ["--owner=user", route],
+            "config": [f"--config={path.parent / 'routes'}"],
+            "absent": [f"{route}?owner=user&absent=wait&timeout=off"]}[how]
+    with Serve(*args, f"unix://{path}2={back.address}", verbose=False) as serve:
+        with connect(f"unix://{path}") as client:
+            client.sendall(b"secret")
+            ends(client)
+        assert server.line() == "got b''"
+        line = serve.wait_match(r"^uvrelay: (.*)$")[1]
+        assert line == f"unix://{path}={address} #1: {belongs(address, OTHER, 'user')}"
+        with connect(f"unix://{path}2") as client:
+            ask(client)
+
+
+def test_an_option_goes_before_a_flag(path, back):
+    with Serve(f"--owner={OTHER}", f"unix://{path}={back.address}?owner=user"), connect(f"unix://{path}") as client:
+        ask(client)
+
+
+@as_root
+def test_via(squatted, path):
+    """The far end is the one that asks, and the one whose user counts."""
+    address, server = squatted
+    with Via(f"unix://{path}=via:{address}?owner=user", f"unix://{path}2=via:{address}?owner={OTHER_NAME}") as serve:
+        with connect(f"unix://{path}") as client:
+            ends(client)
+        assert server.line() == "got b''"
+        assert serve.wait_closed().reason.startswith(f"failed: far end: {belongs(address, OTHER, 'user')}")
+        with connect(f"unix://{path}2") as client:
+            client.sendall(b"public")
+        assert server.line() == "got b'public'"
+
+
+def test_far_end(tmp_path):
+    """What a near end may ask, and how it is answered."""
+    with Target(tmp_path / "s", echo) as target, RawMux() as mux:
+        address = target.address
+        assert mux.refusal(f"{address}?owner={OTHER}") == ("EPERM", belongs(address, OWN, str(OTHER)))
+        for asked, text in [(f"{address}?owner=system", "owner=system names nobody who can own "),
+                            ("tcp://127.0.0.1:1?owner=user", "tcp://127.0.0.1:1 cannot have the option owner"),
+                            (f"{address}?owner=user,,x", f"the address {address}: the option owner has the bad value ")]:
+            code, sentence = mux.refusal(asked)
+            assert code == "EINVAL" and sentence.startswith(text), sentence
+        mux.connect(f"{address}?owner=user")
+
+
+@pytest.mark.parametrize("cygwin", [False, True], ids=["libassuan", "cygwin"])
+def test_socket_file(tmp_path, cygwin):
+    """Of a socket file its own owner counts; nobody can tell who has its port."""
+    with AssuanTarget(tmp_path / "S.agent", echo, cygwin) as target:
+        assert run("--owner=user", target.address) == (0, b"secret", "")
+        code, out, text = run(f"--owner={OTHER}", "-p", target.address)
+        assert (code, out) == (1, b"")
+        assert text == f"uvrelay: {belongs(tmp_path / 'S.agent', OWN, str(OTHER))}\n"
+        if OWN == 0:
+            os.chown(tmp_path / "S.agent", OTHER, OTHER)
+            code, out, text = run("--owner=user", target.address)
+            assert (code, out) == (1, b"") and text == f"uvrelay: {belongs(tmp_path / 'S.agent', OTHER, 'user')}\n"
+            assert run("--owner=nobody", target.address)[:2] == (0, b"secret")
+
+
+@pytest.mark.parametrize("args, text", [
+    (["--owner=user", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1 cannot have the option owner=user, as a TCP port does not"),
+    (["--owner=system", "unix:///x"], "owner=system names nobody who can own unix:///x: write user, root"),
+    (["--owner=user,uvrelay-none", "unix:///x"], "there is no user uvrelay-none in /etc/passwd: write the number"),
+    (["--owner=S-1-5-", "unix:///x"], 'bad value "S-1-5-" for --owner: write users'),
+])
+def test_refused(args, text):
+    code, out, said = run(*args)
+    assert (code, out) == (2, b"") and said.startswith(f"uvrelay: {text}"), said
+    if "bad value" not in text:
+        assert refused(args[0], f"unix:///tmp/none={args[1]}", code=2).startswith(text)
+
+
+def test_refused_with_its_place(tmp_path, path):
+    (tmp_path / "c").write_text(f"owner=user\nunix://{path}=tcp://127.0.0.1:1\n")
+    assert re.match(rf"{tmp_path}/c:2:1: tcp://127.0.0.1:1 cannot have the option owner=user",
+                    refused(f"--config={tmp_path / 'c'}", code=2))
+    assert not path.exists()
+
+
+def test_a_port_beside_others(path, tmp_path, back):
+    """owner=any takes a route out of what holds for all."""
+    with Target(0, echo) as target, Serve("--owner=user", f"unix://{path}={target.address}?owner=any",
+                                          f"unix://{path}2={back.address}"):
+        for where in (f"unix://{path}", f"unix://{path}2"):
+            with connect(where) as client:
+                ask(client)
