@@ -1,28 +1,47 @@
 /* The program's entry on Unix. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <uv.h>
+
 #include "cli/cli.h"
 
+/* What libuv opens before it can report that it lacks something: with fewer it aborts the process. */
+enum { DESCRIPTORS_MIN = 4 };
+
 /* Opens those of the descriptors 0, 1 and 2 that are closed, so that no socket gets one of these numbers. Standard
- * input is then empty, and standard output cannot be written to. */
-static void open_missing(void)
+ * input is then empty, and standard output cannot be written to. Returns 0, or EMFILE or ENFILE if there are too few
+ * descriptors besides. */
+static int open_missing(void)
 {
+  int fds[DESCRIPTORS_MIN];
+  int count = 0;
   int fd;
-  do {
-    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  } while (fd >= 0 && fd <= STDERR_FILENO);
-  if (fd >= 0) {
-    (void)close(fd);
+  while (count < DESCRIPTORS_MIN && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+    if (fd > STDERR_FILENO) {
+      fds[count++] = fd;
+    }
   }
+  int why = count == DESCRIPTORS_MIN ? 0 : errno;
+  while (count > 0) {
+    (void)close(fds[--count]);
+  }
+  return why == EMFILE || why == ENFILE ? why : 0;
 }
 
 int main(int argc, char **argv)
 {
-  open_missing();
+  int why = open_missing();
+  if (why != 0) {
+    (void)fprintf(stderr, "uvrelay: cannot start: %s: raise the limit (ulimit -n)\n",
+                  uv_strerror(uv_translate_sys_error(why)));
+    return 1;
+  }
   (void)signal(SIGPIPE, SIG_IGN); /* a lost reader is handled as an error of write */
   int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);

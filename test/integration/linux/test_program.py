@@ -9,6 +9,7 @@ import hashlib
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -389,6 +390,19 @@ def test_a_pipe_of_packets_whose_writer_has_left(tmp_path, nonblocking):
         os.close(reader)
         assert process.communicate(timeout=SOON) == (b"", b"")
     assert received == [b"".join(b"packet %d" % number for number in range(5))]
+
+
+@pytest.mark.parametrize("args", [("serve",), ("mux",), ()], ids=lambda args: " ".join(args) or "alone")
+@pytest.mark.parametrize("limit", [4, 5, 6, 7, 8, 10])
+def test_too_few_descriptors(tmp_path, args, limit):
+    """One sentence, however few they are. (With three, it cannot load its libraries.)"""
+    def lower():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    routes = {("serve",): [f"unix://{tmp_path}/a=unix://{tmp_path}/none"], (): [f"unix://{tmp_path}/none"]}.get(args, [])
+    code, out, err = run(*args, *routes, preexec_fn=lower)
+    assert (code, out) == (1, b"")
+    assert re.fullmatch(r"uvrelay: [^\n]*too many open files[^\n]*\n", err), err
 
 
 def full_pipe():
