@@ -1,4 +1,5 @@
-/* The log writer: see log_writer.h. The thread takes the whole queue and writes it while more texts are queued. */
+/* The log writer: see log_writer.h. The thread takes the whole queue and writes it while more texts are queued. There
+ * are two blocks for that, from the start on, so that a few lines always have room. */
 #include "cli/output/log_writer.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 
 #include "stream/stdio_os.h"
 
-enum { WAITING_MAX = 1024 * 1024, STACK_SIZE = 64 * 1024 };
+enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
 
 /* Writes everything, or as much as possible: there is nobody to report an error to. */
 static void write_all(uv_file fd, const char *text, size_t length)
@@ -36,28 +37,43 @@ static void run(void *user)
     }
     char *text = self->waiting;
     size_t length = self->length;
-    self->waiting = NULL;
+    size_t capacity = self->capacity;
+    self->waiting = self->spare;
+    self->spare = NULL;
     self->length = 0;
-    self->capacity = 0;
+    self->capacity = BLOCK_SIZE;
     self->writing = true;
     uv_mutex_unlock(&self->mutex);
     write_all(self->fd, text, length);
-    free(text);
+    char *smaller = capacity > BLOCK_SIZE ? realloc(text, BLOCK_SIZE) : NULL;
     uv_mutex_lock(&self->mutex);
+    self->spare = smaller != NULL ? smaller : text;
     self->writing = false;
     uv_cond_broadcast(&self->changed);
   }
   uv_mutex_unlock(&self->mutex);
 }
 
+static void free_blocks(uvr_log_writer *self)
+{
+  free(self->waiting);
+  free(self->spare);
+  self->waiting = NULL;
+  self->spare = NULL;
+}
+
 void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
 {
-  *self = (uvr_log_writer){.fd = fd};
-  if (uv_mutex_init(&self->mutex) != 0) {
+  *self =
+      (uvr_log_writer){.fd = fd, .capacity = BLOCK_SIZE, .waiting = malloc(BLOCK_SIZE), .spare = malloc(BLOCK_SIZE)};
+  bool has_blocks = self->waiting != NULL && self->spare != NULL;
+  if (!has_blocks || uv_mutex_init(&self->mutex) != 0) {
+    free_blocks(self);
     return;
   }
   if (uv_cond_init(&self->changed) != 0) {
     uv_mutex_destroy(&self->mutex);
+    free_blocks(self);
     return;
   }
   const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK_SIZE};
@@ -65,6 +81,7 @@ void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
   if (!self->threaded) {
     uv_cond_destroy(&self->changed);
     uv_mutex_destroy(&self->mutex);
+    free_blocks(self);
   }
 }
 
@@ -78,7 +95,7 @@ static bool make_room(uvr_log_writer *self, size_t length)
   if (wanted <= self->capacity) {
     return true;
   }
-  size_t capacity = wanted < 1024 ? 1024 : wanted * 2;
+  size_t capacity = wanted * 2;
   char *waiting = realloc(self->waiting, capacity);
   if (waiting == NULL) {
     return false;
@@ -158,7 +175,7 @@ void uvr_log_writer_end(uvr_log_writer *self, uint64_t timeout_ms)
     (void)uv_thread_join(&self->thread);
     uv_cond_destroy(&self->changed);
     uv_mutex_destroy(&self->mutex);
-    free(self->waiting);
+    free_blocks(self);
     self->threaded = false;
   }
 }

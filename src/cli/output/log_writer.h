@@ -14,9 +14,11 @@ typedef struct uvr_log_writer {
   uv_thread_t thread;
   uv_mutex_t mutex; /* for all that follows */
   uv_cond_t changed;
-  char *waiting; /* what the thread has not begun to write */
+  char
+      *waiting; /* what the thread has not begun to write; with it there is room for a few lines when memory is short */
   size_t length;
   size_t capacity;
+  char *spare;  /* the next `waiting`, of the first size; NULL: the thread is writing it */
   bool writing; /* the thread is writing */
   bool ending;
   bool threaded; /* if not, each text is written at once */

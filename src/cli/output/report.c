@@ -332,24 +332,24 @@ static void say_far_end(const uvr_report *self, const char *kind, const char *wh
   say_topic(self, &(uvr_log_topic){.kind = kind, .text = what}, text);
 }
 
-static uvr_text_line begin_far_end(const uvr_report *self, const char *kind, const char *member, const char *what)
+static void begin_far_end(uvr_text_line *text, const uvr_report *self, const char *kind, const char *member,
+                          const char *what)
 {
-  uvr_text_line text = {.text = NULL};
   if (self->json) {
-    uvr_text_line_begin(&text, kind);
-    uvr_text_line_member(&text, member, what);
+    uvr_text_line_begin(text, kind);
+    uvr_text_line_member(text, member, what);
   } else {
-    uvr_text_line_add(&text, "uvrelay: far end: ");
-    uvr_text_line_text(&text, what);
+    uvr_text_line_add(text, "uvrelay: far end: ");
+    uvr_text_line_text(text, what);
   }
-  return text;
 }
 
 void uvr_report_far_end_started(const uvr_report *self, const char *command, int process)
 {
   static const char kind[] = "far-end-started";
   if (self->verbose) {
-    uvr_text_line text = begin_far_end(self, kind, "command", command);
+    uvr_text_line text = {.text = NULL};
+    begin_far_end(&text, self, kind, "command", command);
     if (self->json) {
       uvr_text_line_number(&text, "pid", (uint64_t)process);
     } else {
@@ -363,7 +363,8 @@ void uvr_report_far_end_ready(const uvr_report *self, const char *command)
 {
   static const char kind[] = "far-end-ready";
   if (self->verbose) {
-    uvr_text_line text = begin_far_end(self, kind, "command", command);
+    uvr_text_line text = {.text = NULL};
+    begin_far_end(&text, self, kind, "command", command);
     if (!self->json) {
       uvr_text_line_add(&text, " is ready");
     }
@@ -376,7 +377,8 @@ void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t rea
                              bool needs_client)
 {
   static const char kind[] = "far-end-down";
-  uvr_text_line text = begin_far_end(self, kind, "text", why);
+  uvr_text_line text = {.text = NULL};
+  begin_far_end(&text, self, kind, "text", why);
   if (self->json) {
     uvr_text_line_number(&text, "retry_ms", retry_ms);
     uvr_text_line_add(&text, needs_client ? ",\"needs_client\":true" : "");
@@ -396,7 +398,8 @@ void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t rea
 void uvr_report_far_end_line(const uvr_report *self, const char *line)
 {
   static const char kind[] = "far-end-says";
-  uvr_text_line text = begin_far_end(self, kind, "text", line);
+  uvr_text_line text = {.text = NULL};
+  begin_far_end(&text, self, kind, "text", line);
   say_far_end(self, kind, line, &text);
 }
 

@@ -11,17 +11,31 @@
 
 #include "base/text.h"
 
+/* Makes room for `length` more bytes. */
+static void grow(uvr_text_line *self, size_t length)
+{
+  if (self->text == NULL) {
+    self->text = self->own;
+    self->capacity = sizeof(self->own);
+  }
+  if (self->capacity - self->length >= length || self->failed) {
+    return;
+  }
+  size_t capacity = (self->length + length) * 2;
+  char *text = realloc(self->text == self->own ? NULL : self->text, capacity);
+  self->failed = text == NULL;
+  if (text != NULL) {
+    if (self->text == self->own) {
+      memcpy(text, self->own, self->length);
+    }
+    self->text = text;
+    self->capacity = capacity;
+  }
+}
+
 void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length)
 {
-  if (self->capacity - self->length < length && !self->failed) {
-    size_t capacity = (self->length + length) * 2 + 256;
-    char *text = realloc(self->text, capacity);
-    self->failed = text == NULL;
-    if (text != NULL) {
-      self->text = text;
-      self->capacity = capacity;
-    }
-  }
+  grow(self, length);
   if (!self->failed && length > 0) {
     memcpy(self->text + self->length, bytes, length);
     self->length += length;
@@ -119,6 +133,11 @@ void uvr_text_line_begin(uvr_text_line *self, const char *event)
 
 void uvr_text_line_clear(uvr_text_line *self)
 {
-  free(self->text);
-  *self = (uvr_text_line){.text = NULL};
+  if (self->text != self->own) {
+    free(self->text);
+  }
+  self->text = NULL;
+  self->length = 0;
+  self->capacity = 0;
+  self->failed = false;
 }

@@ -1,5 +1,5 @@
-/* A line of text that is built piece by piece, in memory of its own. Pure except for that. If the memory runs out, the
- * line has failed, and further pieces are dropped. */
+/* A line of text that is built piece by piece. Pure except for the memory of a long one: if that runs out, the line has
+ * failed, and further pieces are dropped. Whatever a short one says, such as that there is no memory, needs none. */
 #ifndef UVR_CLI_OUTPUT_TEXT_LINE_H
 #define UVR_CLI_OUTPUT_TEXT_LINE_H
 
@@ -9,12 +9,15 @@
 
 #include "base/error.h"
 
-/* Initialise it with zeros, and clear it in the end. */
+enum { UVR_TEXT_LINE_SHORT = 1536 }; /* a sentence of an error, with what to try and all characters escaped, fits */
+
+/* Initialise it with zeros, and clear it in the end. It must not be copied. */
 typedef struct uvr_text_line {
   char *text; /* has a NUL only if one was added */
   size_t length;
   size_t capacity;
   bool failed; /* there was no memory */
+  char own[UVR_TEXT_LINE_SHORT];
 } uvr_text_line;
 
 /* Adds bytes as they are. */

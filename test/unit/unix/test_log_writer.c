@@ -7,13 +7,23 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+static bool no_memory;
+
+static void *allocate(void *block, size_t size)
+{
+  return no_memory ? NULL : realloc(block, size);
+}
+
 /* The program's own files are in no library. */
+#define realloc allocate
 #include "cli/output/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#undef realloc
 
 enum { LONG_MS = 20000, LINES = 20000 };
 
@@ -96,6 +106,39 @@ static void test_no_reader(void **state)
   assert_false(writer.threaded);
 }
 
+/* What is said when memory has run out must arrive. */
+static void test_no_memory(void **state)
+{
+  (void)state;
+  int fds[2];
+  char got[32];
+  uvr_log_writer writer;
+  assert_int_equal(pipe(fds), 0);
+  uvr_log_writer_start(&writer, fds[1]);
+  assert_true(writer.threaded);
+  for (int i = 0; i < 100; i++) {
+    no_memory = i % 2 == 1; /* and the blocks do not get lost when there is some again */
+    uvr_log_writer_add(&writer, "a line\n", 7);
+    if (i % 10 == 0) {
+      uvr_log_writer_flush(&writer, LONG_MS);
+    }
+    assert_int_equal(read(fds[0], got, 7), 7);
+  }
+  no_memory = true;
+  char *large = malloc(WAITING_MAX / 2);
+  assert_non_null(large);
+  memset(large, 'x', WAITING_MAX / 2);
+  uvr_log_writer_add(&writer, large, WAITING_MAX / 2); /* has no room, and takes none */
+  free(large);
+  uvr_log_writer_add(&writer, "a line\n", 7);
+  assert_int_equal(read(fds[0], got, sizeof(got)), 7);
+  assert_int_equal(uvr_log_writer_lost(&writer), 1);
+  uvr_log_writer_end(&writer, LONG_MS);
+  no_memory = false;
+  assert_int_equal(close(fds[0]), 0);
+  assert_int_equal(close(fds[1]), 0);
+}
+
 /* Before it is started, and after its end. */
 static void test_without_thread(void **state)
 {
@@ -117,10 +160,8 @@ static void test_without_thread(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_order),
-      cmocka_unit_test(test_nobody_reads),
-      cmocka_unit_test(test_no_reader),
-      cmocka_unit_test(test_without_thread),
+      cmocka_unit_test(test_order),     cmocka_unit_test(test_nobody_reads),   cmocka_unit_test(test_no_reader),
+      cmocka_unit_test(test_no_memory), cmocka_unit_test(test_without_thread),
   };
   (void)signal(SIGPIPE, SIG_IGN);
   return cmocka_run_group_tests(tests, NULL, NULL);
