@@ -62,7 +62,7 @@ typedef struct uvrelay_options_s {
    * when the file is opened. 0: that is refused with `UV_EACCES`. */
   int allow_remote_files;
   /** Gets the few lines that concern what a relay cannot do for its peers, such as passing on descriptors, one a side
-   * of a session at most. All zero: they go to `log`. */
+   * of a session at most, or keeping a client for which there is no memory. All zero: they go to `log`. */
   uvrelay_log_t warnings;
 } uvrelay_options_t;
 

@@ -143,11 +143,12 @@ static void on_refused_closed(void *user)
   wake_after(route, 0);
 }
 
-/* There is no memory for a client. */
+/* There is no memory for a client. There is no event for it, but it is counted, and a warning. */
 static void refuse(uvrelay_route_t *route, uvr_stream *stream)
 {
   (void)uvr_error_set(&route->error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory for a client of %s",
                       route->listen.canonical);
+  uvr_log_line(&route->relay->context.warnings, "%s: it was closed", route->error.text);
   route->refused++;
   route->counters.total++;
   route->counters.failed++;

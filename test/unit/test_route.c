@@ -652,6 +652,29 @@ static void test_bad_options(void **state)
   route_host_free(h);
 }
 
+/* It is closed, and that is told, though there is no event. */
+static void test_no_memory_for_a_client(void **state)
+{
+  (void)state;
+  enum { STREAM = 1, CLIENT, SESSION }; /* the allocations when one comes; the first failure lets it wait */
+  route_host *h = route_host_new();
+  assert_int_equal(route_host_open(h), 0);
+  assert_int_equal(route_add(h, 0, "tcp://127.0.0.1:0", h->target_address, NULL), 0);
+  h->routes[0].refuses = true;
+  for (size_t i = CLIENT; i <= SESSION; i++) {
+    size_t lines = h->calls[CALL_LOG];
+    h->r.failed = false;
+    h->r.fail_at = h->r.allocations + i;
+    const route_client *c = route_client_start(h, h->routes[0].address, 10, true);
+    ROUTE_WAIT(h, c->over);
+    assert_true(h->r.failed);
+    assert_int_equal(h->calls[CALL_LOG], lines + 1);
+    assert_int_equal(uvrelay_route_error(h->routes[0].route)->code, UV_ENOMEM);
+  }
+  assert_journal(h, 0, "");
+  route_host_free(h);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -679,6 +702,7 @@ int main(void)
       cmocka_unit_test(test_cancelled_by_callback),
       cmocka_unit_test(test_refusals),
       cmocka_unit_test(test_bad_options),
+      cmocka_unit_test(test_no_memory_for_a_client),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
