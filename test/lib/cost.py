@@ -1,0 +1,61 @@
+"""What a process may cost while something happens to it: memory and time on the processor, from /proc. The bounds are
+some ten times what was measured, so that no busy machine exceeds them, but a loop without a pause or a queue without an
+end does. Each figure is printed."""
+
+import os
+import pathlib
+import time
+
+from serving import SANITIZED
+
+
+def status_kib(pid, field):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1])
+    raise AssertionError(f"process {pid} has ended")
+
+
+def processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Cost:
+    """Asserts at the end of its `with` that the process's memory has not grown by more KiB than this at any time, and
+    that it has used no more time on the processor. With sanitizers memory is not the program's own, and time is not
+    either."""
+
+    def __init__(self, process, what, kib=None, processor=None):
+        self.pid, self.what, self._kib, self._processor = getattr(process, "pid", process), what, kib, processor
+
+    def __enter__(self):
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")  # the peak begins anew
+        self._before, self._used, self._begin = status_kib(self.pid, "VmRSS"), processor_seconds(self.pid), time.monotonic()
+        return self
+
+    @property
+    def grown(self):
+        """KiB, at the peak."""
+        return status_kib(self.pid, "VmHWM") - self._before
+
+    @property
+    def used(self):
+        """Seconds on the processor."""
+        return processor_seconds(self.pid) - self._used
+
+    def __exit__(self, failure, *_):
+        if failure is not None:
+            return
+        grown, used = self.grown, self.used
+        print(f"{self.what}: {self._before} KiB and {grown} KiB more, {used:.2f} s on the processor in "
+              f"{time.monotonic() - self._begin:.1f} s")
+        if not SANITIZED:
+            assert self._kib is None or grown <= self._kib, f"{self.what}: {grown} KiB more, of {self._kib}"
+            assert self._processor is None or used <= self._processor, f"{self.what}: {used} s of {self._processor}"
+
+
+def quiet(process, what, seconds=0.5, processor=0.15, kib=300):
+    """Asserts that it neither computes nor grows while nothing happens."""
+    with Cost(process, what + ", and then nothing", kib=kib, processor=processor):
+        time.sleep(seconds)
