@@ -115,11 +115,13 @@ static int make_pipe(uvr_child *self, size_t end, bool to_child, uv_file *fd)
 
 static int spawn(uvr_child *self, const uvr_child_options *options)
 {
-  uv_stdio_container_t stdio[3];
+  uv_stdio_container_t stdio[4];
   for (int i = 0; i < 3; i++) {
     stdio[i].flags = UV_INHERIT_STREAM;
     stdio[i].data.stream = (uv_stream_t *)&self->ends[i];
   }
+  stdio[3].flags = UV_INHERIT_FD;
+  stdio[3].data.fd = options->fd;
   const uv_process_options_t process = {
       .exit_cb = on_process_exit,
       .file = options->file,
@@ -127,7 +129,7 @@ static int spawn(uvr_child *self, const uvr_child_options *options)
       .env = options->environment,
       .cwd = options->directory,
       .flags = UV_PROCESS_WINDOWS_HIDE | (uvr_process_has_sessions() ? (unsigned)UV_PROCESS_DETACHED : 0),
-      .stdio_count = 3,
+      .stdio_count = options->has_fd ? 4 : 3,
       .stdio = stdio,
   };
   return uv_spawn(self->process.loop, &self->process, &process);

@@ -2,6 +2,7 @@
 #ifndef UVR_CLI_CHILD_CHILD_H
 #define UVR_CLI_CHILD_CHILD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <uv.h>
@@ -13,6 +14,8 @@ typedef struct uvr_child_options {
   char **argv;           /* as for uv_spawn */
   char **environment;    /* as for uv_spawn; NULL: this process's own */
   const char *directory; /* the current directory; NULL: this process's own */
+  bool has_fd;           /* Unix only: it inherits `fd` as its descriptor 3 */
+  int fd;
   /* Gets each line of its standard error, see child_lines.h. */
   void (*on_line)(void *user, const char *line);
   /* The child has exited; `signal` is 0, or the signal that has ended it. Called once, as the last callback, unless the

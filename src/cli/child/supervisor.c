@@ -315,6 +315,8 @@ static int start_child(uvr_supervisor *self, const uvr_wsl_start *with, uv_file 
       .argv = self->options.command->argv,
       .environment = with->environment,
       .directory = with->directory,
+      .has_fd = with->has_socket,
+      .fd = with->socket,
       .on_line = on_line,
       .on_exit = on_exit,
       .user = self,

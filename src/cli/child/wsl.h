@@ -13,6 +13,7 @@
  *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: only a warning
  *     options.cwd = start.directory;                                   NULL: unchanged
  *     options.env = start.environment;                                 NULL: unchanged
+ *     if start.has_socket: let the child inherit start.socket as UVR_WSL_SOCKET
  *     ... uv_spawn ...
  *     uvr_wsl_start_clear(&start);
  */
@@ -53,10 +54,15 @@ bool uvr_wsl_is(const uvr_wsl *self);
  */
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
 
+/* The descriptor that a program which is started gets WSL's socket as: the first one behind the standard ones. */
+enum { UVR_WSL_SOCKET = 3 };
+
 /* How to start a program. */
 typedef struct uvr_wsl_start {
   char *directory;    /* its current directory; NULL: that of this process */
   char **environment; /* all of it, ending with a NULL; NULL: that of this process. Invalid once that is changed. */
+  bool has_socket;    /* it must inherit `socket` as UVR_WSL_SOCKET, to which its WSL_INTEROP leads */
+  int socket;
 } uvr_wsl_start;
 
 /* Whether uvr_wsl_prepare has anything to do for this file, as far as its name tells. */
@@ -64,11 +70,11 @@ bool uvr_wsl_may_concern(const char *file);
 
 /* Finds out how to start the program of this file. Nothing is changed unless this is WSL and the name ends in ".exe",
  * in upper or lower case. Then the current directory is one on a Windows drive, because a start in any other takes
- * seconds, and WSL_INTEROP is the path of a socket at which somebody listens, if there is one. May block
- * while a drive of Windows does not answer.
+ * seconds, and WSL_INTEROP leads to a socket at which root or this user listens, by a descriptor, so that it cannot be
+ * exchanged; if there is none, it leads nowhere. May block while a drive of Windows does not answer.
  *
  * Returns 0; or a warning in *error (which may be NULL), as *start is valid and must be cleared in any case:
- * - UV_ENOENT: nobody listens at any such socket; WSL_INTEROP is unchanged
+ * - UV_ENOENT: nobody listens at any such socket
  * - UV_ENOTSUP: the kernel cannot start Windows programs, as its handler for them is not registered (systemd may remove
  *   it); it would give the file to a shell, which fails with a misleading message
  * - UV_ENOMEM */

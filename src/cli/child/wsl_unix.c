@@ -1,29 +1,18 @@
 /* WSL: see wsl.h.
  *
- * How it works: for each session that was started from Windows, WSL's init listens on a Unix socket,
- * /run/WSL/N_interop. N is the number of its own process, which is an ancestor of all processes of the session. It also
- * listens on 1_interop, which may be a link and outlives the sessions. To start a Windows program, the kernel hands it
- * to /init, which sends a request to the socket that WSL_INTEROP names. Services have no WSL_INTEROP; that of a program
- * that outlives its session names a socket where nobody listens.
- *
- * Any user can create a socket there, and its owner sees the whole request. So only the sockets of root and of this
- * user are used.
+ * How it works: to start a Windows program, the kernel hands it to WSL's /init, which sends a request to the socket
+ * that WSL_INTEROP names; see wsl_interop_unix.c.
  *
  * Ways to fail: there is no uvrelay.exe; nobody listens at any socket. Without a drive the current directory stays as
  * it is. */
 #include "cli/child/wsl.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <limits.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -32,8 +21,10 @@
 #include "base/text.h"
 #include "cli/child/find_program.h"
 #include "cli/child/wsl_drives_unix.h"
+#include "cli/child/wsl_interop_unix.h"
 
-enum { ANCESTORS_MAX = 256, SOCKETS_MAX = 1024 };
+/* Where nobody listens, and nobody but root could. */
+static const char NOWHERE[] = "/dev/null";
 
 void uvr_wsl_init(uvr_wsl *self)
 {
@@ -193,106 +184,6 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
 
 /* Interop. */
 
-/* Whether somebody listens at the socket. Does not block. */
-static bool is_live(const char *path)
-{
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (strlen(path) >= sizeof(address.sun_path)) {
-    return false;
-  }
-  memcpy(address.sun_path, path, strlen(path) + 1);
-  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  bool live = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0;
-  if (fd >= 0) {
-    (void)close(fd);
-  }
-  return live;
-}
-
-/* The path of the socket of this process, if somebody listens there and its owner is trusted, or NULL. To be freed. */
-static char *usable_socket(const uvr_wsl *self, long process)
-{
-  struct stat status;
-  char *path = NULL;
-  if (asprintf(&path, "%s/%ld_interop", self->run, process) < 0) {
-    return NULL;
-  }
-  if (stat(path, &status) != 0 || (status.st_uid != 0 && status.st_uid != geteuid()) || !is_live(path)) {
-    free(path);
-    return NULL;
-  }
-  return path;
-}
-
-/* The number of the process's parent, or 0. */
-static long parent_of(const uvr_wsl *self, long process)
-{
-  char name[32];
-  char text[512] = "";
-  (void)snprintf(name, sizeof(name), "%ld/stat", process);
-  FILE *file = open_proc(self, name);
-  if (file != NULL) {
-    text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
-    (void)fclose(file);
-  }
-  const char *next = strrchr(text, ')'); /* the name before it may contain any character */
-  if (next == NULL || strlen(next) < 5) {
-    return 0;
-  }
-  return strtol(next + 4, NULL, 10); /* after a blank, the state and a blank */
-}
-
-/* The process number in the name of a socket, or 0 if it has another name. */
-static long socket_process(const char *name)
-{
-  char *end = NULL;
-  if (*name < '1' || *name > '9') {
-    return 0;
-  }
-  long number = strtol(name, &end, 10);
-  return number < INT_MAX && strcmp(end, "_interop") == 0 ? number : 0;
-}
-
-static int compare_down(const void *one, const void *other)
-{
-  long a = *(const long *)one;
-  long b = *(const long *)other;
-  return (a < b) - (a > b);
-}
-
-/* The usable socket with the highest number, or NULL. To be freed. */
-static char *highest_socket(const uvr_wsl *self)
-{
-  long numbers[SOCKETS_MAX];
-  size_t count = 0;
-  DIR *directory = opendir(self->run);
-  const struct dirent *entry;
-  while (directory != NULL && count < SOCKETS_MAX && (entry = readdir(directory)) != NULL) {
-    numbers[count] = socket_process(entry->d_name);
-    count += numbers[count] != 0 ? 1 : 0;
-  }
-  if (directory != NULL) {
-    (void)closedir(directory);
-  }
-  qsort(numbers, count, sizeof(numbers[0]), compare_down);
-  char *found = NULL;
-  for (size_t i = 0; i < count && found == NULL; i++) {
-    found = usable_socket(self, numbers[i]);
-  }
-  return found;
-}
-
-static char *find_socket(const uvr_wsl *self)
-{
-  char *found = NULL;
-  long process = self->process;
-  for (int i = 0; i < ANCESTORS_MAX && found == NULL && (process = parent_of(self, process)) > 0; i++) {
-    found = usable_socket(self, process);
-  }
-  found = found != NULL ? found : usable_socket(self, 1);
-  return found != NULL ? found : highest_socket(self);
-}
-
 /* The environment with another WSL_INTEROP, in one block, or NULL. To be freed. Its other texts are not copied. */
 static char **make_environment(const char *interop)
 {
@@ -319,22 +210,36 @@ static char **make_environment(const char *interop)
   return environment;
 }
 
-static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_error_t *error)
+static int fail_interop(const uvr_wsl *self, unsigned foreign, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  if (is_set(self->interop) && is_live(self->interop)) {
-    return 0;
+  char others[64] = "";
+  if (foreign > 0) {
+    (void)snprintf(others, sizeof(others), " (%u of other users %s not used)", foreign, foreign == 1 ? "is" : "are");
   }
-  char *found = find_socket(self);
-  if (found == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                         "nobody listens at WSL_INTEROP (%s) or at another socket in %s: Windows programs can probably "
-                         "not be started",
-                         is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run);
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
+                       "nobody listens at WSL_INTEROP (%s) or at another socket in %s that is root's or yours%s: "
+                       "Windows programs can probably not be started",
+                       is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run, others);
+}
+
+/* Without a socket, WSL_INTEROP must lead to something, or /init would look in `run` by itself, and it takes the
+ * sockets of other users as well. At NOWHERE its attempt fails. */
+static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_error_t *error)
+{
+  char path[32];
+  unsigned foreign = 0;
+  const uvr_wsl_interop search = {
+      .run = self->run, .proc = self->proc, .given = self->interop, .process = self->process};
+  int found = uvr_wsl_interop_find(&search, &foreign);
+  (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", UVR_WSL_SOCKET);
+  start->environment = make_environment(found >= 0 ? path : NOWHERE);
+  start->has_socket = found >= 0;
+  start->socket = found;
+  if (start->environment == NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
   }
-  start->environment = make_environment(found);
-  free(found);
-  return start->environment != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return found >= 0 ? 0 : fail_interop(self, foreign, error);
 }
 
 bool uvr_wsl_may_concern(const char *file)
@@ -379,5 +284,8 @@ void uvr_wsl_start_clear(uvr_wsl_start *start)
 {
   free(start->directory);
   free(start->environment);
+  if (start->has_socket) {
+    (void)close(start->socket);
+  }
   *start = (uvr_wsl_start){.directory = NULL};
 }

@@ -10,13 +10,14 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 
 import pytest
 
 import serving
 from hungfile import hung
-from programs import unique_name
+from programs import SOON, unique_name
 from serving import EchoServer, Serve, ask, connect, listener, refused, wait_for
 from via import Via
 
@@ -62,15 +63,17 @@ class Wsl:
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(mode)
 
-    def put(self, name, mode=0o755):
-        """Puts a far end there."""
+    def put(self, name, mode=0o755, then=""):
+        """Puts a far end there. It notes to which socket its WSL_INTEROP leads, or that itself, and does `then`."""
         self._script(self.directory / name, f"""
-            printf '%s|%s|%s|%s\\n' "$0" "$(pwd -P)" "$WSL_INTEROP" "$*" >>{self.notes}
+            socket=$(readlink "$WSL_INTEROP") || socket=$WSL_INTEROP
+            printf '%s|%s|%s|%s\\n' "$0" "$(pwd -P)" "$socket" "$*" >>{self.notes}
+            {then}
             exec {PROGRAM} "$@"
             """, mode)
 
     def started(self, number=1):
-        """How the first, second, … far end was started: its file, directory, WSL_INTEROP and arguments."""
+        """How the first, second, … far end was started: its file, directory, interop socket and arguments."""
         def lines():
             return self.notes.read_text().splitlines()[number - 1:] if self.notes.exists() else []
         return wait_for(lines, f"a far end is started {number} times")[0].split("|")
@@ -184,9 +187,65 @@ def test_nobody_listens(wsl, route):
     wsl.interop(1)
     wsl.silence(1)
     with ServeInWsl(wsl, "--eager", route) as serve:
-        assert wsl.started()[2] == ""
+        assert wsl.started()[2] == "/dev/null", "where /init, which would look by itself, finds nobody"
         assert_relayed(wsl)
         assert len(serve.matches(r"^uvrelay: nobody listens at WSL_INTEROP \(not set\) or at another socket in ")) == 1
+
+
+#: What WSL's /init does first: it connects to WSL_INTEROP and sends what is to be started, with all of the environment.
+INIT = r"""
+import os, socket, time
+path = os.environ["WSL_INTEROP"]
+assert os.access(path, os.F_OK)
+interop = socket.socket(socket.AF_UNIX)
+interop.connect(path)
+interop.sendall(b"start")
+"""
+
+
+def test_a_socket_that_is_exchanged_meanwhile(wsl, route):
+    """Between the look and the start another socket takes the place of the right one: it is told nothing."""
+    name = wsl.interop(7)
+    right, path = wsl.sockets[7], f"{wsl.directory}/run/WSL/7_interop"
+    wsl.interop(8)
+    (wsl.directory / "init.py").write_text(INIT)
+    wsl.put("path/uvrelay.exe", then=f"mv /run/WSL/8_interop /run/WSL/7_interop && {sys.executable} -ISc "
+            f"'exec(open(\"{wsl.directory}/init.py\").read())' || exit 3")
+    with ServeInWsl(wsl, route, env={"WSL_INTEROP": name}):
+        assert_relayed(wsl)
+        assert os.path.exists(path) and not os.path.exists(f"{wsl.directory}/run/WSL/8_interop")
+    assert received(right) == [b"", b"start"]
+    assert received(wsl.sockets[8]) == []
+
+
+def received(server):
+    """What each client that has come has sent; all of them have gone."""
+    texts = []
+    server.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            with server.accept()[0] as client:
+                client.settimeout(SOON)
+                texts.append(client.recv(100))
+    return texts
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
+@pytest.mark.parametrize("given", [False, True], ids=["in-the-directory", "in-the-environment"])
+def test_sockets_of_other_users_are_not_used(wsl, route, given):
+    """Neither theirs nor links of theirs to one of root's, even if WSL_INTEROP names them; and they are told of."""
+    wsl.put("path/uvrelay.exe")
+    name = wsl.interop(1)
+    wsl.interop(5)
+    os.rename(wsl.directory / "run/WSL/5_interop", wsl.directory / "run/5")
+    os.symlink(f"{wsl.directory}/run/5", wsl.directory / "run/WSL/9_interop")
+    for number in (1, 9):
+        os.lchown(wsl.directory / f"run/WSL/{number}_interop", 65534, 65534)
+    with ServeInWsl(wsl, "--eager", route, env={"WSL_INTEROP": name} if given else {}) as serve:
+        assert wsl.started()[2] == "/dev/null"
+        serve.wait_match(r"^uvrelay: nobody listens at WSL_INTEROP .* that is root's or yours "
+                         r"\(2 of other users are not used\): Windows programs can probably not be started")
+    assert received(wsl.sockets[1]) == [] and received(wsl.sockets[5]) == []
 
 
 def test_a_linux_command_is_started_as_ever(wsl, route):

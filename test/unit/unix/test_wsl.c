@@ -17,7 +17,9 @@
 
 /* The program's own files are in no library. */
 #include "cli/child/find_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/trusted_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -59,7 +61,7 @@ static void test_init(void **state)
   assert_string_equal(wsl.run, "/run/WSL");
   assert_string_equal(wsl.proc, "/proc");
   assert_int_equal(wsl.process, getpid());
-  assert_int_equal(parent_of(&wsl, wsl.process), getppid());
+  assert_int_equal(uvr_wsl_parent_of(wsl.proc, wsl.process), getppid());
   char *directory = own_directory(&wsl);
   assert_non_null(directory);
   assert_int_equal(access(directory, X_OK), 0);
