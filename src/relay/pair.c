@@ -205,6 +205,8 @@ static void drop_if_both_over(uvr_pair *pair, uvrelay_side_t last)
   }
   if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_right_gone(pair);
+  } else if (pair->to_left.state == UVR_FLOW_LOST) {
+    drop_left_gone(pair); /* what the right side still sends reaches nobody */
   } else {
     drop(pair, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
   }
