@@ -11,6 +11,15 @@
 
 #include "endpoint/offload.h"
 
+/* gcc's way to say that the address sanitizer is there, and clang's. */
+#ifdef __SANITIZE_ADDRESS__
+#define ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+
 /* Before each block; 32 bytes, to keep malloc's alignment. */
 typedef struct block {
   uint64_t size;
@@ -59,7 +68,7 @@ static void release(void *user, void *memory)
   r->buffers -= is_buffer(b->size) ? 1U : 0U;
   b->magic = DEAD;
   memset(memory, SPOILT, b->size);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ADDRESS_SANITIZER
   free(b); /* the sanitizer sees who touches it */
 #else
   if (is_buffer(b->size) || b->size == sizeof(uvr_buffer) + MUX_BUFFER) { /* there are too many */
