@@ -211,7 +211,11 @@ static void on_poll_closed(uv_handle_t *handle)
 static void close_acceptor(uvr_acceptor *acceptor)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
-  uvr_socket_file_remove(&self->file);
+  int code = uvr_socket_file_remove(&self->file);
+  if (code != 0) {
+    uvr_log_line(&acceptor->context->warnings, "cannot remove the socket %s, which nobody listens on any more: %s",
+                 self->file.path, uv_strerror(code));
+  }
   (void)uvr_closing_add(&acceptor->closing);
   uvr_shared_poll_close(&self->poll, on_poll_closed);
   if (self->next >= 0) {
@@ -243,7 +247,7 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
     code = uvr_shared_poll_init(&self->poll, request->context->loop, listener->fd, UV_READABLE);
   }
   if (code != 0) {
-    uvr_socket_file_remove(&file);
+    (void)uvr_socket_file_remove(&file); /* what has failed is reported */
     (void)close(listener->fd);
     if (self == NULL) {
       return code;

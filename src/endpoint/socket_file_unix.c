@@ -181,7 +181,12 @@ static int bind_and_listen(int fd, const place *at, const uvr_address *address, 
     errno = -code;
     return fail(error, address);
   }
-  if (fstatat(at->directory, at->name, status, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(status->st_mode)) {
+  if (fstatat(at->directory, at->name, status, AT_SYMLINK_NOFOLLOW) != 0) {
+    code = fail(error, address);
+    (void)unlinkat(at->directory, at->name, 0); /* ours, or what somebody has put in its place */
+    return code;
+  }
+  if (!S_ISSOCK(status->st_mode)) {
     return fail_exchanged(error, address);
   }
   if ((status->st_mode & 0777) != permissions) {
@@ -248,18 +253,22 @@ int uvr_socket_file_listen(const uvr_address *address, unsigned permissions, uvr
   return fd;
 }
 
-void uvr_socket_file_remove(uvr_socket_file *file)
+int uvr_socket_file_remove(uvr_socket_file *file)
 {
   struct stat status;
   if (file->path[0] == '\0') {
-    return;
+    return 0;
   }
   const place at = {.directory = open_directory(file->path), .name = name_in(file->path)};
+  int code = at.directory >= 0 || errno == ENOENT ? 0 : -errno;
   if (at.directory >= 0) {
-    if (fstat(at.directory, &status) == 0 && is_file(&status, file->directory_device, file->directory_inode)) {
-      (void)remove_file(&at, file->device, file->inode);
-    }
+    bool is_same = fstat(at.directory, &status) == 0 && is_file(&status, file->directory_device, file->directory_inode);
+    code = is_same && !remove_file(&at, file->device, file->inode) ? -errno : 0;
     (void)close(at.directory);
   }
+  if (code != 0) {
+    return code;
+  }
   file->path[0] = '\0';
+  return 0;
 }

@@ -23,7 +23,8 @@ typedef struct uvr_socket_file {
 int uvr_socket_file_listen(const uvr_address *address, unsigned permissions, uvr_socket_file *file,
                            uvrelay_error_t *error);
 
-/* Removes the file, unless another one has taken its place, or that of its directory. */
-void uvr_socket_file_remove(uvr_socket_file *file);
+/* Removes the file, unless another one has taken its place, or that of its directory. Returns 0, or a negative code if
+ * it is still there. */
+int uvr_socket_file_remove(uvr_socket_file *file);
 
 #endif

@@ -25,6 +25,7 @@ static struct {
   unsigned ways;
   fault_way way;
   char text[TEXT];
+  void (*on_reached)(const char *text);
 } fault;
 
 static _Thread_local unsigned depth;
@@ -38,6 +39,11 @@ void fault_plan_is(fault_plan plan)
   fault.way = (fault_way){.kind = FAULT_FAILS};
   atomic_store(&fault.calls, 0);
   atomic_store(&fault.reached, false);
+}
+
+void fault_on_reached(void (*cb)(const char *text))
+{
+  fault.on_reached = cb;
 }
 
 void fault_arm(void)
@@ -120,7 +126,8 @@ int fault_teardown(void **state)
 
 const fault_way *fault_of(const char *call, const fault_way *ways, unsigned count)
 {
-  if (!atomic_load(&fault.armed) || atomic_fetch_add(&fault.calls, 1) + 1 != fault.plan.at) {
+  bool counts = atomic_load(&fault.armed) && (fault.plan.only == NULL || strcmp(fault.plan.only, call) == 0);
+  if (!counts || atomic_fetch_add(&fault.calls, 1) + 1 != fault.plan.at) {
     return NULL;
   }
   fault.call = call;
@@ -128,6 +135,9 @@ const fault_way *fault_of(const char *call, const fault_way *ways, unsigned coun
   const fault_way *way = fault.plan.way < count ? &ways[fault.plan.way] : NULL;
   fault.way = way != NULL ? *way : (fault_way){.kind = FAULT_FAILS};
   atomic_store(&fault.reached, true);
+  if (fault.on_reached != NULL) {
+    fault.on_reached(fault_text());
+  }
   return way;
 }
 

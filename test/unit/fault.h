@@ -29,8 +29,9 @@ typedef struct fault_way {
 } fault_way;
 
 typedef struct fault_plan {
-  unsigned at;  /* which call fails, counted from 1; 0: none */
-  unsigned way; /* in which of its ways, counted from 0 */
+  unsigned at;      /* which call fails, counted from 1; 0: none */
+  unsigned way;     /* in which of its ways, counted from 0 */
+  const char *only; /* only calls of this name count; NULL: all */
 } fault_plan;
 
 /* Sets what is to fail, and forgets what was found before. */
@@ -63,6 +64,10 @@ unsigned fault_each(void (*scenario)(void *user), void *user);
 
 /* To be used as the teardown of each test: tells what was made to fail when it failed. */
 int fault_teardown(void **state);
+
+/* For programs: called with fault_text() when the call is made, or with a text without a way when it has no such way.
+ */
+void fault_on_reached(void (*cb)(const char *text));
 
 /* For the wrappers. */
 

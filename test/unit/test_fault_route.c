@@ -131,6 +131,29 @@ static void test_unix(void **state)
   (void)state;
   test_story(STORY_UNIX);
 }
+
+/* A socket's file that cannot be removed is told of. */
+static void test_file_is_left(void **state)
+{
+  (void)state;
+  static const char *const calls[] = {"fstatat", "unlinkat"};
+  char address[ROUTE_ADDRESS];
+  for (size_t i = 0; i < 2; i++) {
+    route_host *h = route_host_new();
+    assert_int_equal(route_host_open(h), 0);
+    assert_int_equal(route_add(h, 0, route_unix_address(h, "left", address), h->target_address, NULL), 0);
+    size_t lines = h->calls[CALL_LOG];
+    fault_plan_is((fault_plan){.at = 1, .only = calls[i]});
+    fault_arm();
+    route_remove(h, 0, 0);
+    ROUTE_WAIT(h, h->routes[0].removed);
+    fault_disarm();
+    assert_true(fault_fired());
+    assert_int_equal(h->calls[CALL_LOG], lines + 1);
+    h->leaves_files = true;
+    route_host_free(h);
+  }
+}
 #endif
 
 int main(void)
@@ -140,6 +163,7 @@ int main(void)
       cmocka_unit_test_teardown(test_via, fault_teardown),
 #ifndef _WIN32
       cmocka_unit_test_teardown(test_unix, fault_teardown),
+      cmocka_unit_test_teardown(test_file_is_left, fault_teardown),
 #endif
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

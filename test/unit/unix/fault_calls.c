@@ -80,7 +80,7 @@ static void take_handle(const void *handle)
 
 /* In what libuv does while it makes a process, nothing fails: the calls that made it report the outcome. */
 static _Thread_local bool in_spawn;
-/* While it makes its own descriptors. */
+/* It makes descriptors for itself. */
 static _Thread_local bool in_libuv;
 
 /* Failing. */
@@ -316,7 +316,9 @@ ENTRY(ssize_t, read, (int fd, void *data, size_t size), (fd, data, size))
 ssize_t sys_write(int fd, const void *data, size_t size);
 ssize_t sys_write(int fd, const void *data, size_t size)
 {
-  if (is_file(fd)) {
+  if (fd == STDERR_FILENO) {
+    MAY_MOVE("write to standard error", is_ours(fd), size, FAILS(EIO), REPEATS(EINTR));
+  } else if (is_file(fd)) {
     MAY_MOVE("write", is_ours(fd), size, FAILS(EIO), FAILS(ENOSPC), REPEATS(EINTR));
   } else if (blocks(fd)) {
     MAY_MOVE("write", is_ours(fd), size, FAILS(EIO), FAILS(EPIPE), REPEATS(EINTR));
@@ -441,6 +443,16 @@ ENTRY(int, __open_2, (const char *path, int flags), (path, flags))
 #define sys___open64_2 sys___open_2
 ENTRY(int, __open64_2, (const char *path, int flags), (path, flags))
 
+int sys_openat(int directory, const char *path, int flags, mode_t mode);
+int sys_openat(int directory, const char *path, int flags, mode_t mode)
+{
+  MAY_FAIL("openat", is_ours(directory), -1, FAILS(EMFILE), FAILS(EACCES));
+  return made(openat(directory, path, flags, mode));
+}
+ENTRY(int, openat, (int directory, const char *path, int flags, mode_t mode), (directory, path, flags, mode))
+#define sys___openat_2(directory, path, flags) sys_openat(directory, path, flags, 0)
+ENTRY(int, __openat_2, (int directory, const char *path, int flags), (directory, path, flags))
+
 int sys_close(int fd);
 int sys_close(int fd)
 {
@@ -468,7 +480,10 @@ ENTRY(int, dup3, (int from, int to, int flags), (from, to, flags))
 int sys_pipe2(int fds[2], int flags);
 int sys_pipe2(int fds[2], int flags)
 {
-  MAY_FAIL("pipe2", fault_is_inside() || fault_owns_all(), -1, FAILS(EMFILE));
+  /* The first one of the process is the signal handlers' of libuv, which ends the process if it cannot have it. */
+  static atomic_bool is_later;
+  bool may_fail = atomic_exchange(&is_later, true) || !in_libuv;
+  MAY_FAIL("pipe2", may_fail && (fault_is_inside() || fault_owns_all()), -1, FAILS(EMFILE));
   int result = pipe2(fds, flags);
   for (int i = 0; i < 2 && result == 0; i++) {
     (void)made(fds[i]);
@@ -580,6 +595,22 @@ int sys_fstat64(int fd, struct stat *status)
   return sys_fstat(fd, status);
 }
 ENTRY(int, fstat64, (int fd, struct stat *status), (fd, status))
+
+int sys_fstatat(int directory, const char *path, struct stat *status, int flags);
+int sys_fstatat(int directory, const char *path, struct stat *status, int flags)
+{
+  MAY_FAIL("fstatat", is_ours(directory), -1, FAILS(EACCES), FAILS(ENOMEM));
+  return fstatat(directory, path, status, flags);
+}
+ENTRY(int, fstatat, (int directory, const char *path, struct stat *status, int flags), (directory, path, status, flags))
+
+int sys_unlinkat(int directory, const char *path, int flags);
+int sys_unlinkat(int directory, const char *path, int flags)
+{
+  MAY_FAIL("unlinkat", is_ours(directory), -1, FAILS(EACCES), FAILS(EIO));
+  return unlinkat(directory, path, flags);
+}
+ENTRY(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags))
 
 int sys_unlink(const char *path);
 int sys_unlink(const char *path)
@@ -761,10 +792,20 @@ UV_THROUGH(int, uv_fs_write,
 UV_THROUGH(int, uv_fs_close, (uv_loop_t * loop, uv_fs_t *request, uv_file fd, uv_fs_cb cb), (loop, request, fd, cb),
            (void)0)
 UV_THROUGH(int, uv_pipe, (uv_file fds[2], int reads, int writes), (fds, reads, writes), (void)0)
-UV_THROUGH(int, uv_loop_init, (uv_loop_t * loop), (loop), (void)0)
 UV_THROUGH(int, uv_os_homedir, (char *to, size_t *size), (to, size), (void)0)
 UV(int, uv_signal_start, (uv_signal_t * signal, uv_signal_cb cb, int number), (signal, cb, number), (void)0,
    FAILS(UV_EINVAL))
+
+int fault_uv_loop_init(uv_loop_t *loop);
+int fault_uv_loop_init(uv_loop_t *loop)
+{
+  in_libuv = true;
+  fault_enter();
+  int code = uv_loop_init(loop);
+  fault_leave();
+  in_libuv = false;
+  return code;
+}
 
 int fault_uv_signal_init(uv_loop_t *loop, uv_signal_t *signal);
 int fault_uv_signal_init(uv_loop_t *loop, uv_signal_t *signal)

@@ -128,7 +128,7 @@ static void assert_refused(place *p, int code, const char *text)
   assert_non_null(strstr(error.text, text));
   assert_int_equal(file.path[0], '\0');
   assert_int_equal(uvr_socket_file_listen(&p->address, 0600, &file, NULL), code);
-  uvr_socket_file_remove(&file); /* nothing */
+  assert_int_equal(uvr_socket_file_remove(&file), 0); /* nothing */
 }
 
 /* Permissions. */
@@ -152,7 +152,7 @@ static void test_mode(void **state)
       assert_int_equal(status.st_uid, geteuid());
       assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
       assert_true((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
-      uvr_socket_file_remove(&file);
+      assert_int_equal(uvr_socket_file_remove(&file), 0);
       assert_false(exists(p.path));
       (void)close(fd);
     }
@@ -191,7 +191,7 @@ static void test_never_wider(void **state)
     uvr_socket_file file;
     int fd = open_file(&p, 0600, &file);
     (void)stat_of(p.path);
-    uvr_socket_file_remove(&file);
+    assert_int_equal(uvr_socket_file_remove(&file), 0);
     (void)close(fd);
   }
   atomic_store(&l.stop, true);
@@ -216,7 +216,7 @@ static void test_stale(void **state)
     int fd = open_file(&p, 0600, &file);
     assert_int_equal(stat_of(p.path).st_mode & 07777, 0600);
     assert_int_equal(try_connect(p.path, NULL), 0);
-    uvr_socket_file_remove(&file);
+    assert_int_equal(uvr_socket_file_remove(&file), 0);
     assert_false(exists(p.path));
     (void)close(fd);
     place_clear(&p);
@@ -277,7 +277,7 @@ static void test_own(void **state)
   int fd = open_file(&p, 0600, &file);
   assert_refused(&p, UV_EADDRINUSE, "another program listens there");
   assert_int_equal(try_connect(p.path, NULL), 0);
-  uvr_socket_file_remove(&file);
+  assert_int_equal(uvr_socket_file_remove(&file), 0);
   (void)close(fd);
   place_clear(&p);
 }
@@ -373,7 +373,7 @@ static void test_directory_without_rights(void **state)
   uvr_socket_file file;
   assert_int_equal(chmod(p.files.directory, 0300), 0);
   int fd = open_file(&p, 0600, &file);
-  uvr_socket_file_remove(&file);
+  assert_int_equal(uvr_socket_file_remove(&file), 0);
   (void)close(fd);
   assert_int_equal(chmod(p.files.directory, 0700), 0);
   place_clear(&p);
@@ -395,7 +395,7 @@ static void test_paths(void **state)
   assert_int_equal(strlen(p.address.path), UVR_ADDRESS_UNIX_MAX);
   int fd = open_file(&p, 0600, &file);
   assert_int_equal(try_connect(p.address.path, NULL), 0);
-  uvr_socket_file_remove(&file);
+  assert_int_equal(uvr_socket_file_remove(&file), 0);
   assert_false(exists(p.address.path));
   (void)close(fd);
   assert_int_equal(uvr_address_parse("unix:///proc", 0, &p.address, NULL), 0);
@@ -424,10 +424,10 @@ static void test_replaced(void **state)
     } else if (i == 2) {
       assert_int_equal(symlink(other, p.path), 0);
     }
-    uvr_socket_file_remove(&file);
+    assert_int_equal(uvr_socket_file_remove(&file), 0);
     assert_int_equal(exists(p.path), i != 3);
     assert_true(exists(other)); /* whoever moved it wants it there */
-    uvr_socket_file_remove(&file);
+    assert_int_equal(uvr_socket_file_remove(&file), 0);
     if (second >= 0) {
       assert_int_equal(try_connect(p.path, NULL), 0);
       (void)close(second);
@@ -446,13 +446,13 @@ static void test_remove_twice(void **state)
   uvr_socket_file second;
   place_init(&p);
   int fd = open_file(&p, 0600, &file);
-  uvr_socket_file_remove(&file);
+  assert_int_equal(uvr_socket_file_remove(&file), 0);
   assert_false(exists(p.path));
   (void)close(fd);
   fd = open_file(&p, 0600, &second); /* which may have got the number of the first */
-  uvr_socket_file_remove(&file);
+  assert_int_equal(uvr_socket_file_remove(&file), 0);
   assert_true(exists(p.path));
-  uvr_socket_file_remove(&second);
+  assert_int_equal(uvr_socket_file_remove(&second), 0);
   assert_false(exists(p.path));
   (void)close(fd);
   place_clear(&p);
@@ -499,7 +499,7 @@ static void test_race(void **state)
     }
     assert_non_null(winner);
     assert_int_equal(try_connect(p.path, NULL), 0);
-    uvr_socket_file_remove(&racers[winner - racers].file);
+    assert_int_equal(uvr_socket_file_remove(&racers[winner - racers].file), 0);
     assert_false(exists(p.path));
     (void)close(winner->fd);
   }
