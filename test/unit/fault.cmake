@@ -53,3 +53,16 @@ function(uvrelay_fault_link name)
   set_property(TARGET ${name} APPEND PROPERTY LINK_DEPENDS
     "${fault_directory}/${fault_library}.a;${fault_directory}/uv_a.a")
 endfunction()
+
+# The program, of which a call can be made to fail: see fault/main.c.
+if(NOT WIN32)
+  file(CONFIGURE OUTPUT ${fault_directory}/of_program CONTENT "main uvrelay_main\n${of_ours}" @ONLY)
+  add_custom_command(OUTPUT ${fault_directory}/program.o
+    COMMAND ${CMAKE_LINKER} -r -o ${fault_directory}/program.o $<TARGET_OBJECTS:uvrelay>
+    COMMAND ${CMAKE_OBJCOPY} --redefine-syms=${fault_directory}/of_program ${fault_directory}/program.o
+    DEPENDS $<TARGET_OBJECTS:uvrelay> ${fault_directory}/of_program COMMAND_EXPAND_LISTS VERBATIM)
+  add_executable(fault_uvrelay fault/main.c ${fault_directory}/program.o)
+  set_target_properties(fault_uvrelay PROPERTIES
+    OUTPUT_NAME uvrelay RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/fault")
+  uvrelay_fault_link(fault_uvrelay)
+endif()

@@ -751,7 +751,6 @@ ENTRY(char *, strdup, (const char *text), (text))
 /* libuv. */
 
 UV(int, uv_tcp_init, (uv_loop_t * loop, uv_tcp_t *tcp), (loop, tcp), (void)0, FAILS(UV_ENOMEM))
-UV(int, uv_pipe_init, (uv_loop_t * loop, uv_pipe_t *pipe, int ipc), (loop, pipe, ipc), (void)0, FAILS(UV_ENOMEM))
 UV(int, uv_tcp_open, (uv_tcp_t * tcp, uv_os_sock_t fd), (tcp, fd), set_owner(fd, OURS), FAILS(UV_ENOMEM))
 UV(int, uv_pipe_open, (uv_pipe_t * pipe, uv_file fd), (pipe, fd), set_owner(fd, OURS), FAILS(UV_ENOMEM))
 UV(int, uv_read_start, (uv_stream_t * stream, uv_alloc_cb on_alloc, uv_read_cb on_read), (stream, on_alloc, on_read),
@@ -795,6 +794,15 @@ UV_THROUGH(int, uv_pipe, (uv_file fds[2], int reads, int writes), (fds, reads, w
 UV_THROUGH(int, uv_os_homedir, (char *to, size_t *size), (to, size), (void)0)
 UV(int, uv_signal_start, (uv_signal_t * signal, uv_signal_cb cb, int number), (signal, cb, number), (void)0,
    FAILS(UV_EINVAL))
+
+/* No version of libuv has made it fail yet. The library is ready for that; the program is not. */
+int fault_uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc);
+int fault_uv_pipe_init(uv_loop_t *loop, uv_pipe_t *pipe, int ipc)
+{
+  static const fault_way ways[] = {FAILS(UV_ENOMEM)};
+  const fault_way *way = fault_owns_all() ? NULL : fault_of("uv_pipe_init", ways, COUNT(ways));
+  return way != NULL ? way->code : uv_pipe_init(loop, pipe, ipc);
+}
 
 int fault_uv_loop_init(uv_loop_t *loop);
 int fault_uv_loop_init(uv_loop_t *loop)
