@@ -3,7 +3,7 @@
 #define UVR_CLI_OS_NOTIFY_H
 
 /* Sends a state such as "READY=1" to the socket that the environment variable NOTIFY_SOCKET names. Returns 0, also when
- * it is not set, or a negative libuv code. */
+ * it is not set, or a negative libuv code: UV_ETIMEDOUT when nobody reads from the socket, after a second. */
 int uvr_notify(const char *state);
 
 #endif

@@ -1,5 +1,6 @@
 /* Notification: see notify.h. NOTIFY_SOCKET is the path of a datagram socket, or the name of an abstract one with "@"
- * in place of its leading NUL. */
+ * in place of its leading NUL. Its reader may be slow for a moment; one that does not read at all must not hold up the
+ * program, whose routes are what others wait for. */
 #include "cli/os/notify.h"
 
 #include <errno.h>
@@ -7,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <uv.h>
+
+enum { PATIENCE_S = 1 };
 
 int uvr_notify(const char *state)
 {
@@ -34,10 +38,12 @@ int uvr_notify(const char *state)
   if (fd < 0) {
     return uv_translate_sys_error(errno);
   }
+  const struct timeval patience = {.tv_sec = PATIENCE_S};
+  (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   /* An abstract name does not end in a NUL, which would be part of the name. */
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (*name == '@' ? 0 : 1));
   ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
-  int code = sent < 0 ? uv_translate_sys_error(errno) : 0;
+  int code = sent >= 0 ? 0 : errno == EAGAIN ? UV_ETIMEDOUT : uv_translate_sys_error(errno);
   (void)close(fd);
   return code;
 }

@@ -1,4 +1,5 @@
-/* Readiness, told to a socket by path, to an abstract one, to none, and to what cannot be one. */
+/* Readiness, told to a socket by path, to an abstract one, to one that nobody reads, to none, and to what cannot be
+ * one. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,6 +52,25 @@ static void test_abstract(void **state)
   assert_int_equal(uvr_notify("READY=1"), UV_ECONNREFUSED);
 }
 
+static void test_full(void **state)
+{
+  (void)state;
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  char name[64];
+  int length = snprintf(name, sizeof(name), "@uvrelay-notify-full-%ld", (long)getpid());
+  memcpy(address.sun_path + 1, name + 1, (size_t)length - 1);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  int filler = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
+  while (sendto(filler, "x", 1, 0, (const struct sockaddr *)&address, size) == 1) {
+  }
+  assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
+  assert_int_equal(uvr_notify("READY=1"), UV_ETIMEDOUT);
+  assert_int_equal(close(filler), 0);
+  assert_int_equal(close(fd), 0);
+}
+
 static void test_none(void **state)
 {
   (void)state;
@@ -75,6 +95,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_path),
       cmocka_unit_test(test_abstract),
+      cmocka_unit_test(test_full),
       cmocka_unit_test(test_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
