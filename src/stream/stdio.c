@@ -8,10 +8,11 @@
  * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
  * is not possible, it is used by blocking calls.
  *
- * Ways to fail: an input whose writer leaves, in whatever way, has ended. That the reader of the output has left is
- * noticed even while nothing is written, by looking from time to time, as no system reports it. A socket whose peer has
- * left may still hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so
- * losing the output ends everything (ends_when_lost). */
+ * Ways to fail: a pipe that is open for the other direction only, and a socket that listens, are refused at once. An
+ * input whose writer leaves, in whatever way, has ended. That the reader of the output has left is noticed even while
+ * nothing is written, by looking from time to time, as no system reports it. A socket whose peer has left may still
+ * hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so losing the
+ * output ends everything (ends_when_lost). */
 #include "stream/stdio.h"
 
 #include "stream/fd.h"
@@ -24,6 +25,7 @@ typedef struct half {
   uv_file fd;
   uvr_stdio_kind kind;
   uvr_stream *stream; /* NULL: closed */
+  bool kept;          /* the stream closes the descriptor, though opening it has failed */
 } half;
 
 typedef struct stream_stdio {
@@ -181,17 +183,48 @@ static void close_unused(uv_file fd)
   }
 }
 
-static int open_pipe(stream_stdio *s, half *h, const char *name)
+static int fail_open(uvrelay_error_t *error, int code)
+{
+  return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened: %s",
+                              uv_strerror(code));
+}
+
+static int open_pipe(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
 {
   if (!uvr_stdio_unshare(&h->fd)) {
     h->kind = UVR_STDIO_BLOCKING;
-    return uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
+    int code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
+    return code != 0 ? fail_open(error, code) : 0;
   }
   int code = uvr_stream_uv_new(s->base.context, UV_NAMED_PIPE, name, &h->stream);
-  return code != 0 ? code : uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(h->stream), h->fd);
+  uv_stream_t *handle = code == 0 ? uvr_stream_uv_handle(h->stream) : NULL;
+  if (code == 0) {
+    code = uv_pipe_open((uv_pipe_t *)handle, h->fd);
+  }
+  if (code != 0) {
+    return fail_open(error, code);
+  }
+  /* libuv would report such a pipe as one whose other end is gone, which is an orderly end. */
+  bool is_input = h == &s->input;
+  if (is_input ? !uv_is_readable(handle) : !uv_is_writable(handle)) {
+    h->kept = true;
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EBADF, 0, "%s is a pipe that is open for %s only",
+                                name, is_input ? "writing" : "reading");
+  }
+  return 0;
 }
 
-static int open_half(stream_stdio *s, half *h, const char *name)
+static int open_socket(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
+{
+  if (uvr_stdio_listens(h->fd)) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EINVAL, 0,
+                                "%s is a socket that listens, not a connection", name);
+  }
+  int code = uvr_stream_socket_new(s->base.context, h->fd, h == &s->input, name, &h->stream);
+  return code != 0 ? fail_open(error, code) : 0;
+}
+
+static int open_half(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
 {
   int code = 0;
   h->kind = uvr_stdio_kind_of(h->fd);
@@ -200,19 +233,21 @@ static int open_half(stream_stdio *s, half *h, const char *name)
     break;
   case UVR_STDIO_BLOCKING:
     code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
+    code = code != 0 ? fail_open(error, code) : 0;
     break;
   case UVR_STDIO_NPIPE:
     code = uvr_npipe_stream(s->base.context, uv_get_osfhandle(h->fd), name, &h->stream, NULL);
+    code = code != 0 ? fail_open(error, code) : 0;
     break;
   case UVR_STDIO_PIPE:
-    code = open_pipe(s, h, name);
+    code = open_pipe(s, h, name, error);
     break;
   case UVR_STDIO_SOCKET:
-    code = uvr_stream_socket_new(s->base.context, h->fd, h == &s->input, name, &h->stream);
+    code = open_socket(s, h, name, error);
     break;
   }
   s->open_halves += h->stream != NULL ? 1U : 0U;
-  if (code != 0 && h->kind != UVR_STDIO_NPIPE) { /* uvr_npipe_stream has closed that */
+  if (code != 0 && !h->kept && h->kind != UVR_STDIO_NPIPE) { /* uvr_npipe_stream has closed that */
     close_unused(h->fd);
   }
   return code;
@@ -227,18 +262,18 @@ void uvr_stream_stdio_discard(uv_file input, uv_file output)
 }
 
 /* What cannot be opened is closed. */
-static int open_both(stream_stdio *s)
+static int open_both(stream_stdio *s, uvrelay_error_t *error)
 {
   if (s->input.fd < -1 || s->output.fd < -1) {
     uvr_stream_stdio_discard(s->input.fd, s->output.fd);
-    return s->input.fd < -1 ? s->input.fd : s->output.fd;
+    return fail_open(error, s->input.fd < -1 ? s->input.fd : s->output.fd);
   }
-  int code = open_half(s, &s->input, "standard input");
+  int code = open_half(s, &s->input, "standard input", error);
   if (code != 0) {
     close_unused(s->output.fd);
     return code;
   }
-  return open_half(s, &s->output, "standard output");
+  return open_half(s, &s->output, "standard output", error);
 }
 
 int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error)
@@ -258,11 +293,10 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->look.data = s;
   s->input.fd = input;
   s->output.fd = output;
-  int code = open_both(s);
+  int code = open_both(s, error);
   *out = &s->base;
   if (code != 0) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened: %s",
-                                uv_strerror(code));
+    return code;
   }
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;

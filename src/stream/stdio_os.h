@@ -26,6 +26,9 @@ bool uvr_stdio_unshare(uv_file *fd);
  * while, or until it can go on. */
 bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result);
 
+/* Whether a socket waits for connections, instead of being one. */
+bool uvr_stdio_listens(uv_file fd);
+
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);
 

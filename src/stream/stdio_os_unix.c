@@ -57,6 +57,13 @@ bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
   return result == UV_EINTR || (result == UV_EAGAIN && poll(&poll_fd, 1, -1) != 0);
 }
 
+bool uvr_stdio_listens(uv_file fd)
+{
+  int listens = 0;
+  socklen_t length = sizeof(listens);
+  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0;
+}
+
 bool uvr_stdio_has_input(uv_file fd)
 {
   char byte;

@@ -55,9 +55,15 @@ bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
   return waits;
 }
 
-bool uvr_stdio_has_input(uv_file fd)
+bool uvr_stdio_listens(uv_file fd)
 {
   (void)fd; /* on Windows none of the kinds is a socket */
+  return false;
+}
+
+bool uvr_stdio_has_input(uv_file fd)
+{
+  (void)fd;
   return false;
 }
 

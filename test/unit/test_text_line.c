@@ -22,7 +22,7 @@ static void *allocate(void *block, size_t size)
 #include "cli/output/text_line.c" /* NOLINT(bugprone-suspicious-include) */
 #undef realloc
 
-enum { LONG = 100000 };
+enum { MANY = 100000 };
 
 static char byte_at(size_t i)
 {
@@ -63,8 +63,8 @@ static void test_long(void **state)
 {
   (void)state;
   uvr_text_line line = {.text = NULL};
-  add(&line, LONG);
-  assert_bytes(&line, LONG);
+  add(&line, MANY);
+  assert_bytes(&line, MANY);
   uvr_text_line_clear(&line);
   add(&line, 5);
   assert_bytes(&line, 5);
@@ -76,7 +76,7 @@ static void test_long_without_memory(void **state)
   (void)state;
   uvr_text_line line = {.text = NULL};
   no_memory = true;
-  for (int i = 0; i < LONG; i++) {
+  for (int i = 0; i < MANY; i++) {
     uvr_text_line_bytes(&line, "x", 1);
   }
   no_memory = false;

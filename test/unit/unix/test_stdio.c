@@ -1,6 +1,6 @@
 /* Standard input and output on Unix, of every kind: pipes, with a name or another user's, too, one socket or two,
  * files, /dev/null, a terminal, closed ones. Bytes, the half-close that a reader sees at once, a reader that goes away,
- * O_NONBLOCK that stays as it is, and every descriptor closed in the end. */
+ * O_NONBLOCK that stays as it is, what is refused, and every descriptor closed in the end. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -894,7 +894,6 @@ static void test_no_descriptor_left(void **state)
   }
 }
 
-/* The same when it cannot be made. */
 static void on_failed_closed(void *user)
 {
   (void)user;
@@ -908,6 +907,7 @@ static void close_failed(bench *b)
   rig_run(&b->r);
 }
 
+/* The same when it cannot be made. */
 static void test_no_descriptor_left_without_memory(void **state)
 {
   (void)state;
@@ -933,6 +933,42 @@ static void test_no_descriptor_left_without_memory(void **state)
       rig_clear(&b.r);
       assert_int_equal(open_fds(), before);
     }
+  }
+}
+
+/* A pipe that is open for the other direction, and a socket that listens: refused, not taken for what has ended. */
+static void test_what_cannot_be_used(void **state)
+{
+  (void)state;
+  int before = open_fds();
+  for (unsigned kind = 0; kind < 4; kind++) {
+    bench b;
+    bench_init(&b);
+    use_pipes(&b);
+    int *wrong = kind % 2 == 0 ? &b.input : &b.output;
+    assert_int_equal(close(*wrong), 0);
+    if (kind < 2) {
+      int other[2];
+      assert_int_equal(pipe(other), 0);
+      cloexec(other);
+      *wrong = other[kind == 0];
+      assert_int_equal(close(other[kind != 0]), 0);
+    } else {
+      *wrong = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      const struct sockaddr any = {.sa_family = AF_UNIX}; /* any name that is free */
+      assert_int_equal(bind(*wrong, &any, sizeof(any.sa_family)), 0);
+      assert_int_equal(listen(*wrong, 1), 0);
+    }
+    uvrelay_error_t error;
+    int code = uvr_stream_stdio_new(&b.r.context, b.input, b.output, &b.stream, &error);
+    assert_int_equal(code, kind < 2 ? UV_EBADF : UV_EINVAL);
+    assert_int_equal(error.code, code);
+    assert_non_null(strstr(error.text, kind % 2 == 0 ? "standard input" : "standard output"));
+    close_failed(&b);
+    close_ours(&b.feed);
+    close_ours(&b.drain);
+    rig_clear(&b.r);
+    assert_int_equal(open_fds(), before);
   }
 }
 
@@ -1052,6 +1088,7 @@ int main(void)
       cmocka_unit_test(test_close),
       cmocka_unit_test(test_no_descriptor_left),
       cmocka_unit_test(test_no_descriptor_left_without_memory),
+      cmocka_unit_test(test_what_cannot_be_used),
       cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_take),
       cmocka_unit_test(test_take_without_descriptors),
