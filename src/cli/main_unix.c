@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,15 +13,26 @@
 /* What libuv opens before it can report that it lacks something: with fewer it aborts the process. */
 enum { DESCRIPTORS_MIN = 4 };
 
-/* Opens those of the descriptors 0, 1 and 2 that are closed, so that no socket gets one of these numbers. Standard
- * input is then empty, and standard output cannot be written to. Returns 0, or EMFILE or ENFILE if there are too few
- * descriptors besides. */
+/* What is empty and cannot be written to. */
+static int open_nothing(void)
+{
+  int ends[2];
+  int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && pipe2(ends, O_CLOEXEC) == 0) { /* there may be no /dev */
+    (void)close(ends[1]);
+    fd = ends[0];
+  }
+  return fd;
+}
+
+/* Opens those of the descriptors 0, 1 and 2 that are closed, so that nothing else gets one of these numbers. Returns 0,
+ * or EMFILE or ENFILE if there are too few descriptors besides. */
 static int open_missing(void)
 {
   int fds[DESCRIPTORS_MIN];
   int count = 0;
   int fd;
-  while (count < DESCRIPTORS_MIN && (fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0) {
+  while (count < DESCRIPTORS_MIN && (fd = open_nothing()) >= 0) {
     if (fd > STDERR_FILENO) {
       fds[count++] = fd;
     }
