@@ -89,7 +89,13 @@ typedef struct uvrelay_mux_options_s {
   uint64_t ping_timeout_ms; /**< near end: how long nothing may come after a ping; 0: 5000 */
   uint64_t greeting_ms;     /**< how long the other end may take to say what it speaks; 0: 15000 */
   /** Far end: shell patterns (`*`, `?`, `[...]`), of which one must match the canonical form of an address, without its
-   * options, that is asked for. Copied. */
+   * options, that is asked for. A host of digits, dots and wildcards, or an IPv6 address in brackets, matches IP
+   * addresses only: a name is looked up for it, and connected to at those of its addresses that match. A host of `*`
+   * alone matches everything, and any other one names only, as they are written. The path of a socket or socket file is
+   * matched by where it really is, so that no link below the pattern's first wildcard leads out; a `..` is refused. For
+   * a pipe upper and lower case are the same, and its server may be granted no more than
+   * #UVRELAY_IMPERSONATION_ANONYMOUS, or what a `?impersonation=LEVEL` behind the pattern says. A pattern that nothing
+   * can match is out of range. Copied. */
   const char *const *allow;
   size_t allow_count;            /**< how many; 0: every address is allowed */
   uvrelay_mux_event_cb event_cb; /**< NULL is allowed */

@@ -6,6 +6,7 @@
  * Ways to fail: the file cannot be read, is not a socket file, or belongs to somebody whom the option `owner` does not
  * allow (who has the port is not asked); nobody listens on its port; the port is the route's
  * own listener; the server ends the handshake. */
+#include <stdio.h>
 #include <string.h>
 
 #include "address/assuan.h"
@@ -20,6 +21,8 @@
 typedef struct reading {
   uvr_job job;
   char owner[UVRELAY_USERS_SIZE]; /* of the file; empty: anybody */
+  bool finds_real;
+  char real[UVR_ADDRESS_PATH_SIZE]; /* see uvr_assuan_read_file */
   uvr_assuan file;
 } reading;
 
@@ -85,7 +88,19 @@ static void use_file(assuan_attempt *self)
 static void read_file(uvr_job *job)
 {
   reading *r = (reading *)job;
-  job->code = uvr_assuan_read_file(job->place, r->owner, &r->file, &job->error);
+  job->code = uvr_assuan_read_file(job->place, r->owner, r->finds_real ? r->real : NULL, &r->file, &job->error);
+}
+
+/* Asks about the file before anything is said of what is in it, or of whether there is one. */
+static bool may_use(assuan_attempt *self, const reading *r)
+{
+  uvr_attempt *attempt = &self->base;
+  const uvr_connect_options *options = attempt->options;
+  uvr_address place = *attempt->address;
+  if (r->real[0] != '\0') {
+    (void)snprintf(place.path, sizeof(place.path), "%s", r->real);
+  }
+  return !r->finds_real || options->check(options->check_user, &place, &attempt->error) == 0;
 }
 
 static void on_file(void *owner, uvr_job *job)
@@ -93,7 +108,9 @@ static void on_file(void *owner, uvr_job *job)
   assuan_attempt *self = owner;
   self->reading = NULL;
   self->base.waits_for = NULL;
-  if (job->code != 0) {
+  if (!may_use(self, (const reading *)job)) {
+    uvr_attempt_fail(&self->base);
+  } else if (job->code != 0) {
     self->base.error = job->error;
     uvr_attempt_fail(&self->base);
   } else {
@@ -121,9 +138,11 @@ static void assuan_connect(uvr_attempt *attempt)
     fail(self, UV_ENOMEM);
     return;
   }
+  reading *r = (reading *)self->reading;
   if (attempt->options->owner != NULL) {
-    memcpy(((reading *)self->reading)->owner, attempt->options->owner, strlen(attempt->options->owner) + 1);
+    memcpy(r->owner, attempt->options->owner, strlen(attempt->options->owner) + 1);
   }
+  r->finds_real = attempt->options->check != NULL && attempt->options->check_real;
   attempt->waits_for = "its socket file is still being read: the drive that the file is on does not answer";
   uvr_job_start(self->reading);
 }

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "base/real_path.h"
 #include "endpoint/owner.h"
 
 static int fail(const char *path, int code, uvrelay_error_t *error)
@@ -32,9 +33,12 @@ static int read_all(uv_file file, char *data, size_t size)
   return (int)have;
 }
 
-int uvr_assuan_read_file(const char *path, const char *owner, uvr_assuan *out, uvrelay_error_t *error)
+int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_assuan *out, uvrelay_error_t *error)
 {
   uv_fs_t request;
+  if (real != NULL) {
+    *real = '\0';
+  }
   int code = uv_fs_stat(NULL, &request, path, NULL);
   bool regular = code == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFREG;
   uv_fs_req_cleanup(&request);
@@ -45,13 +49,17 @@ int uvr_assuan_read_file(const char *path, const char *owner, uvr_assuan *out, u
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
                          "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
   }
-  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY, 0, NULL);
+  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY | UV_FS_O_NONBLOCK, 0, NULL);
   uv_fs_req_cleanup(&request);
   if (file < 0) {
     return fail(path, file, error);
   }
   char data[UVR_ASSUAN_FILE_MAX + 1];
-  code = uvr_owner_check_file(file, path, owner, error);
+  int found = real != NULL ? uvr_real_path(file, real, UVR_ADDRESS_PATH_SIZE) : 0;
+  if (found != 0) {
+    *real = '\0';
+  }
+  code = found != 0 ? fail(path, found, error) : uvr_owner_check_file(file, path, owner, error);
   int size = code == 0 ? read_all(file, data, sizeof(data)) : 0;
   (void)uv_fs_close(NULL, &request, file, NULL);
   uv_fs_req_cleanup(&request);

@@ -30,6 +30,10 @@ typedef struct uvr_connect_options {
    * 0, or a negative code and *error. May be NULL. */
   int (*check)(void *user, const uvr_address *place, uvrelay_error_t *error);
   void *check_user;
+  /* `check` is asked about the real path of what is at the path of a socket or a socket file, and exactly that is used
+   * then, wherever the path leads by then. Where there is nothing that can be opened, it is asked about the path as it
+   * stands, so that only whoever may connect there learns of that. */
+  bool check_real;
 } uvr_connect_options;
 
 typedef struct uvr_connector {

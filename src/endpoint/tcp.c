@@ -22,6 +22,7 @@ typedef struct tcp_attempt {
   struct sockaddr_storage *addresses; /* that the name has, with their port */
   size_t count;
   size_t next;
+  int failed; /* what an address that may be connected to has failed with; 0: none was tried */
 } tcp_attempt;
 
 static void connect_next(tcp_attempt *self);
@@ -31,13 +32,14 @@ static void connect_next(tcp_attempt *self);
 /* One address cannot be connected to: tries the next one. */
 static void fail_address(tcp_attempt *self, int code)
 {
+  self->failed = code != UV_ELOOP ? code : self->failed;
   if (self->next < self->count) {
     uvr_attempt_drop_stream(&self->base);
     connect_next(self);
-  } else if (code == UV_ELOOP) {
+  } else if (self->failed == 0) {
     uvr_attempt_fail(&self->base);
   } else {
-    uvr_attempt_fail_with(&self->base, code);
+    uvr_attempt_fail_with(&self->base, self->failed);
   }
 }
 

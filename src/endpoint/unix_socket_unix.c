@@ -1,14 +1,21 @@
 /* Unix sockets as a kind of endpoint.
  *
- * Connecting: libuv connects to the path.
+ * Connecting: libuv connects to the path; or, where it is to be checked which socket that is, to the one that was found
+ * there.
  *
  * Listening: see socket_file_unix.c and acceptor_unix.c.
  *
  * Ways to fail: there is no such file, nobody listens on it, it takes packets, too many clients are waiting there,
  * access is denied, or somebody else than the option `owner` allows listens there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/os.h"
+#include "base/real_path.h"
 #include "endpoint/acceptor_unix.h"
 #include "endpoint/kind.h"
 #include "endpoint/socket_file_unix.h"
@@ -38,9 +45,46 @@ static void on_connected(uv_connect_t *request, int code)
   }
 }
 
+/* Connects to what was found at the path, by its descriptor: the path may lead elsewhere by now. */
+static void connect_found(uvr_attempt *attempt, int fd)
+{
+  char path[32];
+  const uvr_connect_options *options = attempt->options;
+  uvr_address place = *attempt->address;
+  int code = fd < 0 ? uv_translate_sys_error(errno) : uvr_real_path(fd, place.path, sizeof(place.path));
+  if (code != 0) {
+    place = *attempt->address;
+  }
+  if (options->check(options->check_user, &place, &attempt->error) != 0) {
+    uvr_attempt_fail(attempt);
+    return;
+  }
+  (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  code = code == 0 ? uvr_attempt_make_stream(attempt, UV_NAMED_PIPE) : code;
+  if (code != 0) {
+    fail(attempt, code);
+  } else {
+    uv_pipe_connect(&attempt->request, (uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), path, on_connected);
+  }
+}
+
+static void connect_real(uvr_attempt *attempt)
+{
+  uvr_os_close_spare_fd(&attempt->options->spare_fd);
+  int fd = open(attempt->address->path, O_PATH | O_CLOEXEC);
+  connect_found(attempt, fd); /* which may free the attempt */
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+}
+
 static void unix_connect(uvr_attempt *attempt)
 {
   const uvr_connect_options *options = attempt->options;
+  if (options->check != NULL && options->check_real) {
+    connect_real(attempt);
+    return;
+  }
   if (options->check != NULL && options->check(options->check_user, attempt->address, &attempt->error) != 0) {
     uvr_attempt_fail(attempt); /* a link leads elsewhere by now */
     return;

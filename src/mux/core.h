@@ -3,6 +3,7 @@
 #ifndef UVR_MUX_CORE_H
 #define UVR_MUX_CORE_H
 
+#include "address/allow.h"
 #include "base/list.h"
 #include "endpoint/via.h"
 #include "mux/carrier.h"
@@ -43,7 +44,7 @@ struct uvr_mux {
   uvr_context *streams; /* for the streams over the carrier: the same context, but with smaller buffers */
   uvrelay_mux_role_t role;
   uvrelay_mux_options_t options;
-  char **allow; /* far end: the owner's copies of options.allow */
+  uvr_allow **allow; /* far end: what the owner has made of options.allow */
   uvr_mux_events events;
   uvr_mux_carrier *carrier; /* the current one, or NULL */
   uvr_list waiting;         /* near end: streams that wait to be opened, in their order */

@@ -3,6 +3,8 @@
  * Happy path: each stream that the near end opens is a request. Its first line is read, and the address in it is parsed
  * and, if it is allowed, dialled. Then OK is written, and the mux's owner relays between the stream and the target.
  *
+ * What is allowed: see allow.c.
+ *
  * Ways to fail: the line is not a request; the address is invalid, not allowed, or cannot be connected to; there are
  * too many streams; there is no memory; the relay is stopped. In these cases ERR is written with the reason, and the
  * stream is closed. If the stream is reset in the meantime, the dial is abandoned. If the session cannot be started
@@ -16,6 +18,7 @@
 #include "base/text.h"
 #include "endpoint/dial.h"
 #include "endpoint/reach.h"
+#include "mux/allow.h"
 #include "mux/stream.h"
 
 /* One request, until the owner relays its stream. */
@@ -28,6 +31,7 @@ typedef struct request {
   uvrelay_route_options_t options;
   char answer[UVRELAY_ERROR_TEXT_SIZE + 64];
   bool over; /* the request is being closed */
+  bool open; /* what the address leads to need not be checked */
   uvr_closing closing;
 } request;
 
@@ -141,38 +145,10 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 
 /* Reading a request. */
 
-/* Whether a component of the path is "..", which could lead to a place that the matching pattern does not name. */
-static bool leads_out(const char *path)
+static int check_place(void *user, const uvr_address *place, uvrelay_error_t *error)
 {
-  for (const char *dots = strstr(path, ".."); dots != NULL; dots = strstr(dots + 1, "..")) {
-    bool begins = dots == path || dots[-1] == '/' || dots[-1] == '\\';
-    if (begins && (dots[2] == '\0' || dots[2] == '/' || dots[2] == '\\')) {
-      return true;
-    }
-  }
-  return false;
-}
-
-static int check_allowed(const uvr_mux *mux, const uvr_address *address, uvrelay_error_t *error)
-{
-  char list[256] = "";
-  size_t used = 0;
-  if (mux->options.allow_count > 0 && leads_out(address->path)) {
-    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: it has a .. in its path",
-                         address->canonical);
-  }
-  for (size_t i = 0; i < mux->options.allow_count; i++) {
-    if (uvr_pattern_matches(mux->allow[i], address->canonical)) {
-      return 0;
-    }
-    int length = snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", mux->allow[i]);
-    used = used + (size_t)length < sizeof(list) ? used + (size_t)length : sizeof(list) - 1;
-  }
-  if (mux->options.allow_count == 0) {
-    return 0;
-  }
-  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: the patterns are %s%s",
-                       address->canonical, list, used == sizeof(list) - 1 ? "..." : "");
+  const request *r = user;
+  return uvr_mux_allow_check_place(r->mux, &r->address, place, error);
 }
 
 static int check(request *r, int code, uvrelay_error_t *error)
@@ -195,7 +171,7 @@ static int check(request *r, int code, uvrelay_error_t *error)
     code = uvr_choose_via(r->mux->streams, &r->address, NULL, error);
   }
   if (code == 0) {
-    code = check_allowed(r->mux, &r->address, error);
+    code = uvr_mux_allow_check(r->mux, &r->address, r->options.impersonation, &r->open, error);
   }
   if (code == 0 && !may_connect(r->mux)) {
     code = refuse_stopped(error);
@@ -219,8 +195,13 @@ static void on_request(uvr_mux_stream *stream, int code)
   if (code == 0) {
     uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
-    const uvr_dial_options options = {.timeout_ms = timeout,
-                                      .connect = {.level = r->options.impersonation, .owner = r->options.owner}};
+    uvr_dial_options options = {.timeout_ms = timeout,
+                                .connect = {.level = r->options.impersonation, .owner = r->options.owner}};
+    if (!r->open) {
+      options.connect.check = check_place;
+      options.connect.check_user = r;
+      options.connect.check_real = true;
+    }
     uvr_mux_stream_set_connected(stream);
     uvr_stream_watch(&stream->base, on_lost, r); /* until on_ok_written */
     r->dial = uvr_dial_start(context, &r->address, &options, on_dialled, r);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/abi.h"
+#include "base/text.h"
 #include "endpoint/dial.h"
 #include "relay/session.h"
 #include "relay/through_mux.h"
@@ -307,12 +308,9 @@ static int copy_patterns(uvr_mux *mux, const uvrelay_mux_options_t *options)
   mux->options.allow_count = 0;
   mux->allow = uvr_alloc(memory, (options->allow_count + 1) * sizeof(*mux->allow));
   for (size_t i = 0; mux->allow != NULL && i < options->allow_count; i++) {
-    size_t size = strlen(options->allow[i]) + 1;
-    mux->allow[i] = uvr_alloc(memory, size);
-    if (mux->allow[i] == NULL) {
+    if (uvr_allow_new(memory, options->allow[i], &mux->allow[i]) != 0) {
       return UV_ENOMEM;
     }
-    memcpy(mux->allow[i], options->allow[i], size);
     mux->options.allow_count++;
   }
   return mux->allow == NULL ? UV_ENOMEM : 0;
@@ -326,6 +324,19 @@ static int check_options(uvrelay_mux_options_t *options)
   options->greeting_ms = options->greeting_ms == 0 ? GREETING_MS : options->greeting_ms;
   return options->window_total < WINDOW_TOTAL_MIN || (options->allow_count > 0 && options->allow == NULL) ? UV_EINVAL
                                                                                                           : 0;
+}
+
+static int check_patterns(const uvrelay_mux_options_t *options, uvrelay_error_t *error)
+{
+  for (size_t i = 0; i < options->allow_count; i++) {
+    char quoted[UVR_QUOTED_SIZE];
+    const char *fault = uvr_allow_fault(options->allow[i]);
+    if (fault != NULL) {
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "bad pattern %s in the option allow: %s",
+                           uvr_quote(quoted, options->allow[i]), fault);
+    }
+  }
+  return 0;
 }
 
 static uvrelay_mux_t *make(uvrelay_t *relay, uvrelay_mux_role_t role, const uvrelay_mux_options_t *options)
@@ -362,6 +373,9 @@ int uvrelay_mux_new(uvrelay_mux_t **out, uvrelay_t *relay, uvrelay_mux_role_t ro
   }
   if (uvr_abi_copy(&own, sizeof(own), options) != 0 || check_options(&own) != 0 || (unsigned)role > UVRELAY_MUX_FAR) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "an option of the mux is out of its range");
+  }
+  if (check_patterns(&own, &relay->error) != 0) {
+    return UV_EINVAL;
   }
   uvrelay_mux_t *mux = make(relay, role, &own);
   if (mux == NULL) {

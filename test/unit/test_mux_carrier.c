@@ -59,6 +59,7 @@ static void test_options(void **state)
 {
   (void)state;
   static const char *const patterns[] = {"tcp://*"};
+  static const char *const faulty[] = {"//./pipe/x?impersonation=all"};
   static const struct {
     int role;
     uvrelay_mux_options_t options;
@@ -77,6 +78,7 @@ static void test_options(void **state)
        0},
       {UVRELAY_MUX_FAR, {.size = sizeof(uvrelay_mux_options_t), .allow = patterns, .allow_count = 1}, 0},
       {UVRELAY_MUX_FAR, {.size = sizeof(uvrelay_mux_options_t), .allow_count = 1}, UV_EINVAL},
+      {UVRELAY_MUX_FAR, {.size = sizeof(uvrelay_mux_options_t), .allow = faulty, .allow_count = 1}, UV_EINVAL},
       {UVRELAY_MUX_FAR, {.size = 0}, UV_EINVAL},
       {2, {.size = sizeof(uvrelay_mux_options_t)}, UV_EINVAL},
       {-1, {.size = sizeof(uvrelay_mux_options_t)}, UV_EINVAL},

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "address/allow.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/input/flags.h"
@@ -37,48 +38,13 @@ static const uvr_flag mux_flags[] = {
 
 #define REFUSE_MUX(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
-/* How a pattern that begins with the scheme must go on, as the addresses do that it is compared with. */
-static const struct {
-  const char *scheme;
-  const char *rest; /* NULL: no address has the scheme */
-  const char *form;
-} forms[] = {
-    {"unix:", "///", "a Unix socket is written as unix:///PATH"},
-    {"tcp:", "//", "a TCP port is written as tcp://HOST:PORT"},
-    {"assuan:", "///", "a libassuan socket file is written as assuan:///PATH"},
-    {"npipe:", NULL, "a pipe is written as //./pipe/NAME"},
-    {"via:", NULL, "an address is written without via:, a pipe as //./pipe/NAME"},
-    {"\\\\", NULL, "a pipe is written as //./pipe/NAME"},
-};
-
-/* What is wrong with a pattern that begins with this scheme, but with which no address can begin; or NULL. */
-static const char *pattern_fault(const char *pattern)
-{
-  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-    size_t length = strlen(forms[i].scheme);
-    char scheme[sizeof("assuan:")];
-    (void)snprintf(scheme, length + 1, "%s", pattern);
-    if (uvr_is_same_word(scheme, forms[i].scheme)) {
-      const char *rest = pattern + length;
-      size_t alike = 0;
-      while (forms[i].rest != NULL && rest[alike] != '\0' && rest[alike] == forms[i].rest[alike]) {
-        alike++;
-      }
-      bool open = forms[i].rest != NULL && rest[alike] != '\0' &&
-                  (forms[i].rest[alike] == '\0' || strchr("*?[\\", rest[alike]) != NULL);
-      return open && strcmp(scheme, forms[i].scheme) == 0 ? NULL : forms[i].form;
-    }
-  }
-  return NULL;
-}
-
 /* A pattern that cannot match any address is refused here, as it would silently allow nothing. */
 static bool add_pattern(uvr_mux_options *out, const char *pattern, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  const char *fault = pattern_fault(pattern);
-  if (fault != NULL) {
-    return REFUSE_MUX(error, "bad value %s for --allow: %s there", uvr_quote(quoted, pattern), fault);
+  const char *fault = uvr_allow_fault(pattern);
+  if (*pattern != '\0' && fault != NULL) {
+    return REFUSE_MUX(error, "bad value %s for --allow: %s", uvr_quote(quoted, pattern), fault);
   }
   if (*pattern == '\0') {
     return REFUSE_MUX(error, "--allow has no pattern: write --allow=PATTERN, such as --allow='//./pipe/docker*'");
@@ -153,7 +119,9 @@ const char *uvr_mux_usage(void)
          "\n"
          "Flags:\n"
          "  --allow=PATTERN       connect only to addresses that this shell pattern\n"
-         "                        matches, such as '//./pipe/docker*'; may be given again\n"
+         "                        matches, such as '//./pipe/docker*'; may be given again;\n"
+         "                        let a pipe's server act as you by PATTERN and behind it\n"
+         "                        ?impersonation=LEVEL (anonymous)\n"
          "  --allow-remote-files  assuan: may name a file of another computer, which\n"
          "                        Windows sends your credentials then\n"
          "  --window-total=SIZE   hold at most so many bytes that have come and can't be\n"

@@ -1,0 +1,110 @@
+/* What a far end is allowed to connect to.
+ *
+ * Pipes and abstract sockets are compared as they are written. Of TCP, an address that is no name is, too; and a name,
+ * unless it matches as it stands, is looked up, and those of its addresses that match are connected to. Files are
+ * compared by where they really are: a request must not get out of a directory that is allowed by a link in it. Links
+ * in the part of a pattern that has no wildcards were chosen by whoever wrote the pattern, and are followed.
+ *
+ * Ways to fail: no pattern matches, or only those that allow less impersonation than is asked for. */
+#include "mux/allow.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "address/query.h"
+#include "base/real_path.h"
+
+static int refuse(const uvr_mux *mux, const uvr_address *address, const char *what, uvrelay_error_t *error)
+{
+  char list[256] = "";
+  size_t used = 0;
+  for (size_t i = 0; i < mux->options.allow_count && used < sizeof(list) - 1; i++) {
+    int length = snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", mux->allow[i]->text);
+    used = used + (size_t)length < sizeof(list) ? used + (size_t)length : sizeof(list) - 1;
+  }
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s %s: the patterns are %s%s", address->canonical,
+                       what, list, used == sizeof(list) - 1 ? "..." : "");
+}
+
+/* Whether a component of the path is "..". */
+static bool leads_out(const char *path)
+{
+  for (const char *dots = strstr(path, ".."); dots != NULL; dots = strstr(dots + 1, "..")) {
+    bool begins = dots == path || dots[-1] == '/' || dots[-1] == '\\';
+    if (begins && (dots[2] == '\0' || dots[2] == '/' || dots[2] == '\\')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static int check_level(const uvr_address *address, uvrelay_impersonation_t level, const uvr_allow *best,
+                       uvrelay_error_t *error)
+{
+  if (level <= best->level) {
+    return 0;
+  }
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES,
+                       "%.200s is not allowed with impersonation=%s: the pattern %.200s allows no more than %s",
+                       address->canonical, uvr_impersonation_name(level), best->text,
+                       uvr_impersonation_name(best->level));
+}
+
+int uvr_mux_allow_check(const uvr_mux *mux, const uvr_address *address, uvrelay_impersonation_t level, bool *open,
+                        uvrelay_error_t *error)
+{
+  const uvr_allow *best = NULL;
+  bool may_match = false;
+  *open = true;
+  if (mux->options.allow_count == 0) {
+    return 0;
+  }
+  if (address->kind == UVR_ADDRESS_UNIX || address->kind == UVR_ADDRESS_ASSUAN) {
+    *open = false;
+    return leads_out(address->path)
+               ? uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES,
+                               "%.200s is not allowed: it has a .. in its path", address->canonical)
+               : 0;
+  }
+  for (size_t i = 0; i < mux->options.allow_count; i++) {
+    const uvr_allow *allow = mux->allow[i];
+    if (uvr_allow_matches(allow, address)) {
+      best = best == NULL || allow->level > best->level ? allow : best;
+    }
+    may_match = may_match || uvr_allow_may_match(allow, address);
+  }
+  if (best != NULL) {
+    return check_level(address, level, best, error);
+  }
+  *open = false;
+  bool is_name = address->kind == UVR_ADDRESS_TCP && !uvr_allow_is_ip(address);
+  return is_name && may_match ? 0 : refuse(mux, address, "is not allowed", error);
+}
+
+/* Whether a file matches a pattern whose fixed part may have links in it. */
+static bool matches_file(const uvr_allow *allow, const uvr_address *place)
+{
+  char fixed[UVR_ADDRESS_PATH_SIZE];
+  char real[UVR_ADDRESS_PATH_SIZE];
+  if (uvr_allow_matches(allow, place)) {
+    return true;
+  }
+  size_t length = uvr_allow_fixed(allow, place->kind, fixed);
+  return length > 0 && uvr_real_path_of(fixed, real, sizeof(real)) == 0 &&
+         uvr_allow_matches_below(allow, length, real, place);
+}
+
+int uvr_mux_allow_check_place(const uvr_mux *mux, const uvr_address *address, const uvr_address *place,
+                              uvrelay_error_t *error)
+{
+  bool is_ip = place->kind == UVR_ADDRESS_TCP;
+  if (is_ip && address->kind == UVR_ADDRESS_ASSUAN) {
+    return 0; /* whoever may use the file may go where it points */
+  }
+  for (size_t i = 0; i < mux->options.allow_count; i++) {
+    if (is_ip ? uvr_allow_matches(mux->allow[i], place) : matches_file(mux->allow[i], place)) {
+      return 0;
+    }
+  }
+  return refuse(mux, address, is_ip ? "leads to no address that is allowed" : "is not allowed", error);
+}
