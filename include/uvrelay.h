@@ -201,16 +201,26 @@ typedef enum uvrelay_event_type_e {
   UVRELAY_EVENT_CLOSED,  /**< that session is over */
   UVRELAY_EVENT_PAUSED,  /**< no client is accepted for the time being: the error says why */
   UVRELAY_EVENT_RESUMED, /**< clients are accepted again */
-  UVRELAY_EVENT_FAILED   /**< no client will be accepted any more: the error says why. What is open stays so. */
+  UVRELAY_EVENT_FAILED,  /**< no client will be accepted any more: the error says why. What is open stays so. */
+  UVRELAY_EVENT_REFUSED  /**< a client was closed, as it is of a user who may not connect: the error says who */
 } uvrelay_event_type_t;
+
+/** The process at the other end of a client's connection, as the system told when it was accepted. A process can pass
+ * its end on to others. */
+typedef struct uvrelay_peer_s {
+  uint32_t pid; /**< its id; 0: not known. On Unix, that of the process that has connected, as seen from here */
+  int64_t uid;  /**< on Unix the effective user that it had when it connected; -1: not known */
+} uvrelay_peer_t;
 
 /** One thing that has happened on a route. Lasts as long as the callback. */
 typedef struct uvrelay_event_s {
   uvrelay_event_type_t type;      /**< what has happened */
-  uint64_t number;                /**< OPENED, CLOSED: which of the route's clients, counted from 1 */
+  uint64_t number;                /**< OPENED, CLOSED, REFUSED: which of the route's clients, counted from 1 */
   uvrelay_session_t *session;     /**< the same: its session, which with CLOSED serves only to tell which one it was */
   const uvrelay_result_t *result; /**< CLOSED: how it ended; its left side is the client, its right one the target */
-  const uvrelay_error_t *error;   /**< PAUSED, FAILED: why */
+  const uvrelay_error_t *error;   /**< PAUSED, FAILED, REFUSED: why */
+  const uvrelay_peer_t *peer;     /**< OPENED, REFUSED: the client's process, of a Unix socket or a named pipe; NULL if
+                                     nothing is known of it */
 } uvrelay_event_t;
 
 /** Called from the loop, later, for each event of a route, the last time before the route's or the relay's close
@@ -243,13 +253,18 @@ typedef struct uvrelay_route_options_s {
   int wait_for_absent;
   /** Who may own the target: a list of users as for uvrelay_session_options_t::owner. Empty: it is not asked. */
   char owner[UVRELAY_USERS_SIZE];
+  /** Which users' processes may be clients of a Unix socket, with a file, abstract, or passed on: a list as for
+   * `owner`, of `user` (the effective user of this process), `root`, numbers and names. Others are closed at once,
+   * which is an event and counts as a failure. For an abstract socket it goes before `permissions`. Empty: everybody
+   * who can open the socket. Refused with `UV_EINVAL` for other listeners. */
+  char peer_uid[UVRELAY_USERS_SIZE];
 } uvrelay_route_options_t;
 
 /** What a route has done so far. */
 typedef struct uvrelay_route_counters_s {
   size_t open;        /**< sessions that are not over */
-  uint64_t total;     /**< sessions started */
-  uint64_t failed;    /**< of those that are over, how many ended with UVRELAY_REASON_FAILED */
+  uint64_t total;     /**< sessions started, and clients refused */
+  uint64_t failed;    /**< of those that are over, how many ended with UVRELAY_REASON_FAILED or were refused */
   uint64_t to_target; /**< bytes written to targets, those of open sessions included */
   uint64_t to_client; /**< bytes written to clients, those of open sessions included */
 } uvrelay_route_counters_t;
@@ -352,7 +367,8 @@ UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_m
  * up to a day; "off" is no limit where there can be none.
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
- * "message"). Of the target: `impersonation` ("anonymous", "identification", "impersonation", "delegation"), `absent`
+ * "message"), `peer-uid` (a list of users, or "any"). Of the target: `impersonation` ("anonymous", "identification",
+ * "impersonation", "delegation"), `absent`
  * ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof` ("auto", "marker", "none"), how it is told of
  * the other one's end.
  * @param options with a valid size

@@ -31,6 +31,6 @@ const uvr_address_form uvr_abstract_form = {
     .kind = UVR_ADDRESS_ABSTRACT,
     .scheme = "abstract:",
     .example = "abstract:NAME",
-    .traits = UVR_ADDRESS_HAS_PERMISSIONS | UVR_ADDRESS_HAS_OWNER,
+    .traits = UVR_ADDRESS_HAS_PERMISSIONS | UVR_ADDRESS_HAS_OWNER | UVR_ADDRESS_HAS_PEER_UIDS,
     .parse = parse,
 };

@@ -21,6 +21,7 @@ const uvr_address_form uvr_fd_form = {
     .kind = UVR_ADDRESS_FD,
     .scheme = "fd:",
     .example = "fd://NAME",
+    .traits = UVR_ADDRESS_HAS_PEER_UIDS,
     .listen_only = true,
     .parse = parse,
 };

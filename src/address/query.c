@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 #define DAY_MS   ((uint64_t)86400 * 1000)
-#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof, absent and owner"
+#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof, absent, owner and peer-uid"
 #define DURATION "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
 enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = UVRELAY_USERS_SIZE };
@@ -26,6 +26,7 @@ typedef enum option_id {
   OPTION_EOF,
   OPTION_ABSENT,
   OPTION_OWNER,
+  OPTION_PEER_UID,
   OPTION_COUNT
 } option_id;
 
@@ -51,6 +52,8 @@ static const struct {
     [OPTION_ABSENT] = {"absent", UVRELAY_RIGHT, 0, false, "wait or fail", "where a target is named"},
     [OPTION_OWNER] = {"owner", UVRELAY_RIGHT, UVR_ADDRESS_HAS_OWNER, false, UVR_USERS_FORM,
                       "where the target is a named pipe, a Unix socket or a socket file"},
+    [OPTION_PEER_UID] = {"peer-uid", UVRELAY_LEFT, UVR_ADDRESS_HAS_PEER_UIDS, false, UVR_USERS_PEERS_FORM,
+                         "where a Unix socket is listened on"},
 };
 
 static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
@@ -109,6 +112,17 @@ static bool parse_absent(const char *text, int *wait)
   return *wait || strcmp(text, "fail") == 0;
 }
 
+/* Only users of Unix can be clients whose users are known. */
+static bool parse_peers(const char *value, char list[UVRELAY_USERS_SIZE])
+{
+  char parsed[UVRELAY_USERS_SIZE];
+  if (!uvr_users_parse(value, parsed) || (*parsed != '\0' && (uvr_users_check(parsed) & UVR_USERS_OF_UNIX) == 0)) {
+    return false;
+  }
+  memcpy(list, parsed, strlen(parsed) + 1);
+  return true;
+}
+
 static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uvrelay_route_options_t *options)
 {
   switch (id) {
@@ -132,6 +146,8 @@ static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uv
     return parse_absent(value, &options->wait_for_absent);
   case OPTION_OWNER:
     return uvr_users_parse(value, options->owner);
+  case OPTION_PEER_UID:
+    return parse_peers(value, options->peer_uid);
   case OPTION_COUNT:
     break;
   }
@@ -194,7 +210,8 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
 static int check_option(option_id id, uvrelay_side_t side, const char *value, const uvrelay_route_options_t *options,
                         const uvr_address *address, unsigned *given, uvrelay_error_t *error)
 {
-  bool lifts = id == OPTION_OWNER && options->owner[0] == '\0'; /* any: what holds for other routes */
+  /* any: what holds for other routes */
+  bool lifts = (id == OPTION_OWNER && *options->owner == '\0') || (id == OPTION_PEER_UID && *options->peer_uid == '\0');
   if (table[id].trait != 0 && !uvr_address_has(address, table[id].trait) && !lifts) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s cannot have the option %s, which stands only %s",
                          address->canonical, table[id].name, table[id].where);

@@ -21,7 +21,8 @@ typedef enum uvr_address_trait {
   UVR_ADDRESS_HAS_MODE = 2,          /* a listener is in byte or in message mode */
   UVR_ADDRESS_HAS_IMPERSONATION = 4, /* a client grants its server an impersonation level */
   UVR_ADDRESS_HAS_END_MARKER = 8,    /* an empty message can mark the end of the data */
-  UVR_ADDRESS_HAS_OWNER = 16         /* the system tells who owns a target */
+  UVR_ADDRESS_HAS_OWNER = 16,        /* the system tells who owns a target */
+  UVR_ADDRESS_HAS_PEER_UIDS = 32     /* the system tells of which user a listener's client is */
 } uvr_address_trait;
 
 /* Sizes in bytes, each with the NUL. */

@@ -37,6 +37,6 @@ const uvr_address_form uvr_unix_form = {
     .kind = UVR_ADDRESS_UNIX,
     .scheme = "unix:",
     .example = "unix:///PATH",
-    .traits = UVR_ADDRESS_HAS_PERMISSIONS | UVR_ADDRESS_HAS_OWNER,
+    .traits = UVR_ADDRESS_HAS_PERMISSIONS | UVR_ADDRESS_HAS_OWNER | UVR_ADDRESS_HAS_PEER_UIDS,
     .parse = parse,
 };

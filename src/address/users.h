@@ -56,6 +56,8 @@ typedef struct uvr_user {
   "users with commas between them, which are on Windows " UVR_USERS_ON_WINDOWS ", and on Unix " UVR_USERS_ON_UNIX      \
   "; or any, for everybody"
 
+#define UVR_USERS_PEERS_FORM "users with commas between them: " UVR_USERS_ON_UNIX "; or any, for everybody"
+
 /* Parses the first word of a list and moves *list behind it and its comma; after the last word *list is NULL. Returns
  * false if the word is none. */
 bool uvr_users_next(const char **list, uvr_user *out);

@@ -3,7 +3,7 @@
  * Connecting: the kernel connects at once.
  *
  * Listening: without a file there are no permissions, so a listener asks the kernel who each client is. It accepts only
- * clients of its own user, unless perm=0666 lets everybody connect.
+ * clients of its own user, unless perm=0666 lets everybody connect, or peer-uid names others.
  *
  * Ways to fail: nobody listens on the name, it takes packets, too many clients are waiting there, or somebody else than
  * the option `owner` allows listens there; another program
@@ -105,24 +105,6 @@ static const uvr_connector connector = {.size = sizeof(uvr_attempt), .connect = 
 
 /* Listening. */
 
-static bool admits_own_user(int fd, const char *name, uvrelay_error_t *error)
-{
-  struct ucred peer;
-  socklen_t length = sizeof(peer);
-  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) {
-    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, -errno, 0, "%s was refused: who it is cannot be found out",
-                               name);
-    return false;
-  }
-  if (peer.uid != geteuid()) {
-    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
-                        "%s, process %ld of user %lu, was refused: only user %lu may connect, unless perm=0666 is set",
-                        name, (long)peer.pid, (unsigned long)peer.uid, (unsigned long)geteuid());
-    return false;
-  }
-  return true;
-}
-
 static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out, uvrelay_error_t *error)
 {
   const uvr_address *address = request->address;
@@ -149,8 +131,7 @@ static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out
                                       address->canonical)
                : uvr_acceptor_fail(error, address, code);
   }
-  const uvr_unix_listener listener = {
-      .fd = fd, .type = UV_NAMED_PIPE, .admits = permissions == OWN_USER ? admits_own_user : NULL};
+  const uvr_unix_listener listener = {.fd = fd, .type = UV_NAMED_PIPE, .only_own = permissions == OWN_USER};
   return uvr_acceptor_unix(request, &listener, out, error);
 }
 

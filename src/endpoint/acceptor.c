@@ -12,6 +12,7 @@ uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_req
   acceptor->ops = ops;
   acceptor->context = request->context;
   acceptor->client_name = request->client_name;
+  acceptor->peer = UVR_PEER_UNKNOWN;
   acceptor->on_client = request->on_client;
   acceptor->user = request->user;
   return acceptor;

@@ -7,6 +7,7 @@
 
 #include "address/address.h"
 #include "stream/stream.h"
+#include "uvrelay.h"
 
 typedef struct uvr_acceptor uvr_acceptor;
 
@@ -30,6 +31,7 @@ struct uvr_acceptor {
   const uvr_acceptor_ops *ops;
   uvr_context *context;
   const char *client_name; /* what messages call each client */
+  uvrelay_peer_t peer;     /* of the client that was accepted or refused last */
   uvr_client_cb on_client;
   void *user;
   uvr_closing closing; /* may also count streams that are closed while the acceptor is open */
@@ -40,6 +42,7 @@ struct uvr_acceptor {
 typedef struct uvr_listen_options {
   unsigned permissions; /* file permissions that say who may connect */
   bool message;         /* a named pipe is of message type */
+  const char *peer_uid; /* the users who may connect, as a list; must outlast the acceptor; empty: see the kind */
   bool allow_remote;    /* TCP may listen on addresses other than loopback ones */
 } uvr_listen_options;
 
@@ -77,6 +80,9 @@ int uvr_acceptor_tcp_pair(const uvr_listen_request *request, const struct sockad
 /* Allocates an acceptor of ops->size bytes, in which all that only this kind has is zero. Returns NULL and *error when
  * there is no memory. */
 uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_request *request, uvrelay_error_t *error);
+
+/* What is known of a client of which nothing is known. */
+#define UVR_PEER_UNKNOWN ((uvrelay_peer_t){.uid = -1})
 
 /* Sets *error to say that `code` is why the address cannot be listened on. Returns `code`. */
 int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code);

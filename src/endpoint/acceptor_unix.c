@@ -16,10 +16,12 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/os.h"
 #include "endpoint/ip.h"
+#include "endpoint/users_unix.h"
 #include "stream/shared_poll_unix.h"
 #include "stream/uv.h"
 
@@ -40,9 +42,10 @@ struct acceptor_unix {
   uvr_acceptor base;
   uvr_shared_poll poll;
   int fd;
-  int next;            /* a client that was accepted, or an error; UV_EAGAIN: neither */
-  uv_handle_type type; /* of the clients' handles */
-  bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
+  int next;             /* a client that was accepted, or an error; UV_EAGAIN: neither */
+  uv_handle_type type;  /* of the clients' handles */
+  const char *peer_uid; /* the users who may connect, as a list; empty: everybody */
+  bool only_own;        /* if it is empty, only the user of this process */
   bool paused;
   accept_job *job; /* NULL: the socket is not shared */
   uvr_socket_file file;
@@ -180,6 +183,48 @@ static int start_job(acceptor_unix *self)
   return code == 0 ? UV_EAGAIN : code;
 }
 
+static uvrelay_peer_t peer_of(int fd)
+{
+  uvrelay_peer_t peer = UVR_PEER_UNKNOWN;
+  struct ucred told;
+  socklen_t length = sizeof(told);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &told, &length) == 0) {
+    peer.pid = told.pid > 0 ? (uint32_t)told.pid : 0; /* 0: it is of another pid namespace */
+    peer.uid = told.uid;
+  }
+  return peer;
+}
+
+/* Whether the client that was accepted may connect. If not, *error says who was refused and why. */
+static bool admits(const acceptor_unix *self, uvrelay_error_t *error)
+{
+  const uvrelay_peer_t *peer = &self->base.peer;
+  const char *name = self->base.client_name;
+  char user[UVR_USER_TEXT_SIZE];
+  bool listed = *self->peer_uid != '\0';
+  if (!listed && !self->only_own) {
+    return true;
+  }
+  if (peer->uid < 0) {
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES, "%s was refused: who it is cannot be found out", name);
+    return false;
+  }
+  if (listed ? uvr_users_name(self->peer_uid, (uid_t)peer->uid) : peer->uid == geteuid()) {
+    return true;
+  }
+  if (listed) {
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
+                        "%.200s, process %lu of %s, was refused: only peer-uid=%.120s may connect", name,
+                        (unsigned long)peer->pid, uvr_user_text((uid_t)peer->uid, user), self->peer_uid);
+  } else {
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
+                        "%.200s, process %lu of user %lu, was refused: only user %lu may connect, unless perm=0666 is "
+                        "set",
+                        name, (unsigned long)peer->pid, (unsigned long)peer->uid, (unsigned long)geteuid());
+  }
+  return false;
+}
+
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
@@ -188,7 +233,10 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
   if (fd == UV_EAGAIN) {
     fd = !has_spare(acceptor->context->loop) ? UV_EMFILE : self->job != NULL ? start_job(self) : accept_on(self->fd);
   }
-  if (fd >= 0 && self->admits != NULL && !self->admits(fd, acceptor->client_name, error)) {
+  if (fd >= 0) {
+    acceptor->peer = self->type == UV_NAMED_PIPE ? peer_of(fd) : UVR_PEER_UNKNOWN;
+  }
+  if (fd >= 0 && !admits(self, error)) {
     (void)close(fd);
     return UV_EPERM;
   }
@@ -259,7 +307,8 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
   self->fd = listener->fd;
   self->next = UV_EAGAIN;
   self->type = listener->type;
-  self->admits = listener->admits;
+  self->peer_uid = request->options->peer_uid;
+  self->only_own = listener->only_own;
   self->file = file;
   self->poll.handle.data = self;
   update_polling(self);

@@ -14,9 +14,7 @@ typedef struct uvr_unix_listener {
   bool shared;                 /* other processes may accept on it, too: it is left blocking if it is */
   uv_handle_type type;         /* of the clients' handles: UV_TCP or UV_NAMED_PIPE */
   const uvr_socket_file *file; /* the file to remove when the acceptor is closed; may be NULL */
-  /* Whether the client at the other end of `fd` may connect. If not, *error says who was refused and why. `name` is
-   * what messages call the client. If this is NULL, every client may connect. */
-  bool (*admits)(int fd, const char *name, uvrelay_error_t *error);
+  bool only_own;               /* if the option peer-uid does not say who, only the user of this process may connect */
 } uvr_unix_listener;
 
 /* Makes an acceptor for a listening socket and takes ownership of the socket and its file, even on failure. Returns 0

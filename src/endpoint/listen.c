@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "endpoint/kind.h"
+#include "endpoint/owner.h"
 #include "endpoint/reach.h"
 
 enum { ACCEPTS_AT_ONCE = 32 }; /* clients accepted before the loop handles other things */
@@ -58,6 +59,13 @@ static void wait_out_trouble(uvr_listener *listener, const uvrelay_error_t *erro
   }
 }
 
+/* What is known of the last client, or NULL. */
+static const uvrelay_peer_t *peer_of(const uvr_listener *listener)
+{
+  const uvrelay_peer_t *peer = &listener->acceptor->peer;
+  return peer->pid == 0 && peer->uid < 0 ? NULL : peer;
+}
+
 static void accept_clients(uv_timer_t *timer)
 {
   uvr_listener *listener = timer->data;
@@ -71,7 +79,7 @@ static void accept_clients(uv_timer_t *timer)
     }
     int code = listener->acceptor->ops->accept(listener->acceptor, &stream, &error);
     if (code == UV_EPERM) {
-      listener->events.on_refused(listener->events.user, &error);
+      listener->events.on_refused(listener->events.user, peer_of(listener), &error);
       continue;
     }
     if (code != 0 && code != UV_EAGAIN) {
@@ -86,7 +94,7 @@ static void accept_clients(uv_timer_t *timer)
     if (code != 0) {
       break;
     }
-    listener->events.on_client(listener->events.user, stream);
+    listener->events.on_client(listener->events.user, stream, peer_of(listener));
   }
   if (!listener->closing) {
     pause_acceptor(listener, listener->paused);
@@ -149,6 +157,9 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
   const char *why = uvr_why_no_listener(address);
   if (why != NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP, "cannot listen on %s: %s", address->canonical, why);
+  }
+  if (uvr_owner_check_peers(address, options->peer_uid, error) != 0) {
+    return UV_EINVAL;
   }
   uvr_listener *listener = uvr_alloc(&context->memory, sizeof(*listener));
   if (listener == NULL) {

@@ -146,7 +146,12 @@ typedef struct npipe_acceptor {
 
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
-  return uvr_npipe_accept(((npipe_acceptor *)acceptor)->listener, acceptor->context, out, error);
+  int code = uvr_npipe_accept(((npipe_acceptor *)acceptor)->listener, acceptor->context, out, error);
+  acceptor->peer = UVR_PEER_UNKNOWN;
+  if (code == 0 && uvr_npipe_peer_pid(*out, &acceptor->peer.pid) != 0) {
+    acceptor->peer.pid = 0;
+  }
+  return code;
 }
 
 static void close_acceptor(uvr_acceptor *acceptor)

@@ -45,6 +45,25 @@ int uvr_owner_check_list(const uvr_address *target, const char *list, uvrelay_er
   return target->via ? 0 : uvr_owner_check_here(list, error);
 }
 
+int uvr_owner_check_peers(const uvr_address *listener, const char *list, uvrelay_error_t *error)
+{
+  if (*list == '\0') {
+    return 0;
+  }
+  if (!uvr_address_has(listener, UVR_ADDRESS_HAS_PEER_UIDS)) {
+    return uvr_error_set(
+        error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+        "%.200s cannot have the option peer-uid=%.*s, as only Unix sockets tell of which user a client "
+        "is: write peer-uid=any for this listener",
+        listener->canonical, SHOWN, list);
+  }
+  if ((uvr_users_check(list) & UVR_USERS_OF_UNIX) == 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option peer-uid names no user of Unix: write %s",
+                         UVR_USERS_PEERS_FORM);
+  }
+  return uvr_owner_check_here(list, error);
+}
+
 static bool has_self(const char *list)
 {
   bool found = false;

@@ -12,6 +12,9 @@
  * Returns 0, or UV_EINVAL and *error. */
 int uvr_owner_check_list(const uvr_address *target, const char *list, uvrelay_error_t *error);
 
+/* The same for the users who may be clients of a listener. */
+int uvr_owner_check_peers(const uvr_address *listener, const char *list, uvrelay_error_t *error);
+
 /* Checks the owner of what was connected to: on Windows a named pipe, on Unix a socket, which belongs to the user whose
  * process has called listen(). `name` is what messages call it. Returns 0; or UV_EPERM and *error if somebody else
  * owns it, or if that cannot be found out. */

@@ -162,6 +162,12 @@ static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvre
   if (family != AF_UNIX && !request->options->allow_remote && (!named || !uvr_ip_is_loopback(&name.any))) {
     return uvr_ip_refuse_remote(request->address->canonical, error);
   }
+  if (family != AF_UNIX && *request->options->peer_uid != '\0') {
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%s cannot have the option peer-uid: it is a TCP socket, which does not tell who its clients "
+                         "are",
+                         request->address->canonical);
+  }
   if (named) {
     find_place(&name, length, request->place);
   }

@@ -155,14 +155,14 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
-/* The listener has closed a client that may not connect. There is no event for it, but it is counted and logged. */
-static void on_refused_client(void *user, const uvrelay_error_t *error)
+/* The listener has closed a client that may not connect. */
+static void on_refused_client(void *user, const uvrelay_peer_t *peer, const uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
-  route->error = *error;
-  route->counters.total++;
+  uint64_t number = ++route->counters.total;
   route->counters.failed++;
   uvr_log_line(&route->relay->context.log, "%s", error->text);
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_REFUSED, .number = number, .error = error, .peer = peer});
 }
 
 /* Sessions over a mux use smaller buffers. */
@@ -171,7 +171,7 @@ static uvr_context *context_of(uvrelay_route_t *route)
   return route->via != NULL ? &route->relay->mux_context : &route->relay->context;
 }
 
-static void on_client(void *user, uvr_stream *stream)
+static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer)
 {
   uvrelay_route_t *route = user;
   uvrelay_t *relay = route->relay;
@@ -192,7 +192,8 @@ static void on_client(void *user, uvr_stream *stream)
     route->was_full = uv_now(relay->context.loop);
     uvr_listener_pause(route->listener, true);
   }
-  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = c->session});
+  emit(route,
+       (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = c->session, .peer = peer});
   if (fills && !route->full && !route->removing) {
     uvrelay_error_t error;
     route->full = true;
@@ -472,6 +473,7 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
 {
   const uvr_listen_options options = {.permissions = route->options.permissions,
                                       .message = route->options.message_mode != 0,
+                                      .peer_uid = route->options.peer_uid,
                                       .allow_remote = route->options.allow_remote != 0};
   const uvr_listen_events events = {.on_client = on_client,
                                     .on_refused = on_refused_client,

@@ -57,7 +57,7 @@ def test_lines_of_v(target):
             end.receive(10)
             end.send(20)
             client.receive(20)
-            serve.wait_lines(re.escape(f"{name} #1: opened"))
+            serve.wait_lines(re.escape(f"{name} #1: opened") + r" by process \d+")
             client.close()
             end.wait_end()
             end.close()

@@ -37,6 +37,7 @@ static options_t sentinels(void)
                      .allow_remote = 20,
                      .user = &anything,
                      .owner = "before",
+                     .peer_uid = "earlier",
                      .via = (uvrelay_mux_t *)&anything};
 }
 
@@ -57,12 +58,13 @@ static void assert_same(const options_t *a, const options_t *b)
   assert_true(a->event_cb == b->event_cb);
   assert_ptr_equal(a->user, b->user);
   assert_string_equal(a->owner, b->owner);
+  assert_string_equal(a->peer_uid, b->peer_uid);
   assert_ptr_equal(a->via, b->via);
 }
 
 static bool allows(const char *name, uvrelay_side_t side)
 {
-  bool listener = strcmp(name, "perm") == 0 || strcmp(name, "mode") == 0;
+  bool listener = strcmp(name, "perm") == 0 || strcmp(name, "mode") == 0 || strcmp(name, "peer-uid") == 0;
   bool target = strcmp(name, "impersonation") == 0 || strcmp(name, "absent") == 0 || strcmp(name, "owner") == 0;
   return side == N || (side == L && !target) || (side == R && !listener);
 }
@@ -87,6 +89,8 @@ static void expect(options_t *o, uvrelay_side_t side, const char *name, uint64_t
     o->wait_for_absent = (int)value;
   } else if (strcmp(name, "owner") == 0) {
     (void)strcpy(o->owner, value == 0 ? "" : value == 1 ? "user" : "S-1-5-18,root,user");
+  } else if (strcmp(name, "peer-uid") == 0) {
+    (void)strcpy(o->peer_uid, value == 0 ? "" : value == 1 ? "user" : "alice,1000,S-1-5-18");
   } else {
     assert_string_equal(name, "eof");
     o->eof_to_client = side == R ? o->eof_to_client : (uvrelay_eof_t)value;
@@ -145,6 +149,9 @@ static const struct {
     {"owner", "any", 0},
     {"owner", "user", 1},
     {"owner", "S-1-5-18,root,user", 2},
+    {"peer-uid", "ANY", 0},
+    {"peer-uid", "user", 1},
+    {"peer-uid", "alice,1000,S-1-5-18", 2},
 };
 
 static void test_good(void **state)
@@ -231,6 +238,7 @@ static const struct {
     {"eof", {"", "Auto", "mark", "nones", "0", "off"}},
     {"absent", {"", "Wait", "yes", "1", "waits"}},
     {"owner", {"", "user,", "any,user", "a b", "S-1-5", "S-1-5-18x", "-1", "4294967296"}},
+    {"peer-uid", {"", "user,", "system", "S-1-5-18,admins", "user root", "0x10"}},
 };
 
 static void test_bad(void **state)
@@ -277,7 +285,7 @@ static void test_unknown(void **state)
       assert_int_equal(error.code, UV_EINVAL);
       assert_non_null(strstr(error.text, quoted));
       assert_non_null(
-          strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation, eof, absent and owner"));
+          strstr(error.text, "timeout, linger, idle, max, perm, mode, impersonation, eof, absent, owner and peer-uid"));
       assert_int_equal(uvrelay_route_option(&options, all_sides[s], names[i], "1", NULL), UV_EINVAL);
       assert_same(&options, &expected);
     }
@@ -323,6 +331,7 @@ static void test_size(void **state)
       MEMBER("eof", "none", eof_to_target),
       MEMBER("absent", "wait", wait_for_absent),
       MEMBER("owner", "S-1-5-18", owner),
+      MEMBER("peer-uid", "root", peer_uid),
   };
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
     for (size_t size = 0; size <= sizeof(options_t); size++) {
@@ -393,6 +402,10 @@ static const address_case good_addresses[] = {
     {"unix:///s", "via:\\\\?\\pipe\\y", "unix:///s", "via://./pipe/y", {{0}}},
     {"unix:///s", "via:\\\\?\\pipe\\y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
     {"unix:///s", "VIA://?/pipe/y?max=1", "unix:///s", "via://./pipe/y", {{"max", N, 1}}},
+    {"unix:///s?peer-uid=user&perm=0666", NULL, "unix:///s", NULL, {{"peer-uid", L, 1}, {"perm", L, 0666}}},
+    {"abstract:s?peer-uid=user", NULL, "abstract:s", NULL, {{"peer-uid", L, 1}}},
+    {"fd://3?peer-uid=alice,1000,S-1-5-18", NULL, "fd://3", NULL, {{"peer-uid", L, 2}}},
+    {"tcp://127.0.0.1:1?peer-uid=any", NULL, "tcp://127.0.0.1:1", NULL, {{"peer-uid", L, 0}}},
     {"unix:///s", "npipe:x?owner=user", "unix:///s", "//./pipe/x", {{"owner", R, 1}}},
     {"unix:///s", "abstract:x?owner=user&max=1", "unix:///s", "abstract:x", {{"owner", R, 1}, {"max", N, 1}}},
     {"unix:///s", "unix:///t?owner=S-1-5-18,root,user", "unix:///s", "unix:///t", {{"owner", R, 2}}},
@@ -475,6 +488,9 @@ static const struct {
     {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
     {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
     {L, "unix:///s?owner=user", NULL, "owner stands only where"},
+    {L, "tcp://127.0.0.1:1?peer-uid=user", NULL, "peer-uid, which stands only where a Unix socket is listened on"},
+    {L, "npipe:x?peer-uid=user", NULL, "peer-uid, which stands only where"},
+    {R, NULL, "unix:///s?peer-uid=user", "peer-uid stands only where"},
     /* Twice. */
     {R, NULL, "npipe:x?owner=any&owner=user", "owner of //./pipe/x is given twice"},
     {L, "tcp://127.0.0.1:1?max=1&max=1", NULL, "max of tcp://127.0.0.1:1 is given twice"},

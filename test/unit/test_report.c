@@ -81,6 +81,44 @@ static void test_opened(void **state)
   assert_said(verbose_json, &event, TIME "\"opened\"" ROUTE_JSON ",\"number\":12}\n");
 }
 
+/* What is known of a client is told. */
+static void test_peer(void **state)
+{
+  (void)state;
+  static const struct {
+    uvrelay_peer_t peer;
+    const char *text;
+    const char *json;
+  } cases[] = {
+      {{.pid = 345, .uid = 0}, " by process 345 of user 0", ",\"peer_pid\":345,\"peer_uid\":0"},
+      {{.pid = 0, .uid = UINT32_MAX}, " by user 4294967295", ",\"peer_uid\":4294967295"},
+      {{.pid = UINT32_MAX, .uid = -1}, " by process 4294967295", ",\"peer_pid\":4294967295"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    char text[256];
+    const uvrelay_event_t event = {.type = UVRELAY_EVENT_OPENED, .number = 1, .peer = &cases[i].peer};
+    (void)snprintf(text, sizeof(text), "uvrelay: unix:///a=tcp://h:1 #1: opened%s\n", cases[i].text);
+    assert_said(verbose, &event, text);
+    (void)snprintf(text, sizeof(text), "%s\"opened\"%s,\"number\":1%s}\n", TIME, ROUTE_JSON, cases[i].json);
+    assert_said(verbose_json, &event, text);
+  }
+}
+
+/* A client that was refused is told of without -v, too. */
+static void test_refused(void **state)
+{
+  (void)state;
+  const uvrelay_error_t error = {.code = UV_EACCES, .text = "nobody\nknows"};
+  const uvrelay_peer_t peer = {.pid = 7, .uid = 8};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_REFUSED, .number = 3, .error = &error, .peer = &peer};
+  assert_said(plain, &event, "uvrelay: unix:///a=tcp://h:1 #3: nobody\\x0aknows\n");
+  assert_said(verbose, &event, "uvrelay: unix:///a=tcp://h:1 #3: nobody\\x0aknows\n");
+  assert_said(json, &event,
+              TIME "\"refused\"" ROUTE_JSON
+                   ",\"number\":3,\"peer_pid\":7,\"peer_uid\":8,\"text\":\"nobody\\u000aknows\","
+                   "\"code\":\"EACCES\"}\n");
+}
+
 static void test_closed(void **state)
 {
   (void)state;
@@ -537,6 +575,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_opened),
+      cmocka_unit_test(test_peer),
+      cmocka_unit_test(test_refused),
       cmocka_unit_test(test_closed),
       cmocka_unit_test(test_closed_unanswered),
       cmocka_unit_test(test_closed_by_failure),

@@ -67,9 +67,9 @@ static const struct right {
     {{"--config", "-", "--config=b", R},
      {.drain_ms = 5000, .config_count = 2, .configs = {"-", "b"}, .route_count = 1}},
     {{"--timeout=1", "--linger=off", "--idle=2", "--max=3", "--perm=0660", "--mode=message",
-      "--impersonation=delegation", "--eof=marker", "--absent=wait", "--owner=user", R},
+      "--impersonation=delegation", "--eof=marker", "--absent=wait", "--owner=user", "--peer-uid=root", R},
      {.drain_ms = 5000,
-      .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker", "wait", "user"},
+      .values = {"1", "off", "2", "3", "0660", "message", "delegation", "marker", "wait", "user", "root"},
       .route_count = 1}},
     {{"--max=3", "--max", "4", R}, {.drain_ms = 5000, .values = {[UVR_SERVE_MAX] = "4"}, .route_count = 1}},
 };
@@ -135,6 +135,7 @@ static const struct wrong {
     {{"--max=0", R}, {"max", "\"0\""}},
     {{"--perm=8", R}, {"perm", "\"8\""}},
     {{"--eof=x", R}, {"eof", "\"x\"", "marker"}},
+    {{"--peer-uid=system", R}, {"peer-uid", "\"system\"", "user, root, or a user's number or name"}},
     {{"--owner=x,", R}, {"owner", "\"x,\"", "user, system, admins"}},
     {{"--mode=x", R}, {"mode", "message"}},
     {{"--impersonation=x", R}, {"impersonation", "delegation"}},
@@ -247,6 +248,7 @@ static void test_apply(void **state)
                               "--eof=none",
                               "--absent=wait",
                               "--owner=user,system",
+                              "--peer-uid=1000,alice",
                               "--impersonation=delegation",
                               "--allow-remote",
                               R,
@@ -265,6 +267,7 @@ static void test_apply(void **state)
   assert_int_equal(routes.allow_remote, 1);
   assert_int_equal(routes.wait_for_absent, 1);
   assert_string_equal(routes.owner, "user,system");
+  assert_string_equal(routes.peer_uid, "1000,alice");
 }
 
 /* Each name of a route's option stands in its place in the table, and is one that the library knows. */

@@ -42,6 +42,7 @@ static const uvr_flag serve_flags[] = {
     {"eof", UVR_SERVE_EOF, UVR_FLAG_VALUE, "--eof=auto, --eof=marker or --eof=none"},
     {"absent", UVR_SERVE_ABSENT, UVR_FLAG_VALUE, "--absent=wait or --absent=fail"},
     {"owner", UVR_SERVE_OWNER, UVR_FLAG_VALUE, "--owner=WHO, such as --owner=user,system"},
+    {"peer-uid", UVR_SERVE_PEER_UID, UVR_FLAG_VALUE, "--peer-uid=WHO, such as --peer-uid=user,root"},
     {"config", SERVE_CONFIG, UVR_FLAG_VALUE, "--config=FILE"},
     {"allow-remote", SERVE_ALLOW_REMOTE, UVR_FLAG_SWITCH, NULL},
     {"allow-remote-files", SERVE_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
@@ -62,7 +63,8 @@ static const uvr_flag serve_flags[] = {
 #define SERVE_FLAG_COUNT (sizeof(serve_flags) / sizeof(serve_flags[0]))
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
-  "--owner, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, --status, "       \
+  "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
+  "--status, "                                                                                                         \
   "--json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
@@ -245,6 +247,7 @@ const char *uvr_serve_usage(void)
          "                        timeout (--absent=fail)\n"
          "  --owner=WHO           relay only if one of these users owns the target, such\n"
          "                        as user,system,S-1-5-19 or root,1000 (any)\n"
+         "  --peer-uid=WHO        accept only these users on Unix sockets (any)\n"
          "\n"
          "Flags:\n"
          "  --config=FILE         read more routes from FILE (-: standard input), a\n"

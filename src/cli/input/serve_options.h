@@ -23,6 +23,7 @@ typedef enum uvr_serve_name {
   UVR_SERVE_EOF,
   UVR_SERVE_ABSENT,
   UVR_SERVE_OWNER,
+  UVR_SERVE_PEER_UID,
   UVR_SERVE_NAMES
 } uvr_serve_name;
 

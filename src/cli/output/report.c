@@ -103,7 +103,7 @@ static const char *plural(uint64_t number)
   return number == 1 ? "" : "s";
 }
 
-static const char *const event_names[] = {"opened", "closed", "paused", "resumed", "failed"};
+static const char *const event_names[] = {"opened", "closed", "paused", "resumed", "failed", "refused"};
 
 /* A route fails once. All its other events can be caused by its clients. */
 static void say_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event,
@@ -126,8 +126,15 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
 {
   uvr_text_line text = {.text = NULL};
   begin_json_route(&text, event_names[event->type], route);
-  if (event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED) {
+  if (event->type == UVRELAY_EVENT_OPENED || event->type == UVRELAY_EVENT_CLOSED ||
+      event->type == UVRELAY_EVENT_REFUSED) {
     uvr_text_line_number(&text, "number", event->number);
+  }
+  if (event->peer != NULL && event->peer->pid > 0) {
+    uvr_text_line_number(&text, "peer_pid", event->peer->pid);
+  }
+  if (event->peer != NULL && event->peer->uid >= 0) {
+    uvr_text_line_number(&text, "peer_uid", (uint64_t)event->peer->uid);
   }
   if (event->type == UVRELAY_EVENT_CLOSED) {
     uvr_text_line_number(&text, "duration_ms", event->result->duration_ms);
@@ -138,7 +145,7 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
     if (warning_of(event->result) != NULL) {
       uvr_text_line_member(&text, "warning", warning_of(event->result));
     }
-  } else if (event->error != NULL && (event->type == UVRELAY_EVENT_PAUSED || event->type == UVRELAY_EVENT_FAILED)) {
+  } else if (event->error != NULL) {
     add_json_error(&text, event->error);
   }
   uvr_text_line_add(&text, "}\n");
@@ -158,6 +165,21 @@ static void add_result(const uvr_report *self, uvr_text_line *text, const uvrela
   }
 }
 
+/* Adds what is known of a client. */
+static void add_peer(uvr_text_line *text, const uvrelay_peer_t *peer)
+{
+  if (peer == NULL) {
+    return;
+  }
+  uvr_text_line_add(text, " by ");
+  if (peer->pid > 0) {
+    uvr_text_line_add(text, "process %" PRIu32 "%s", peer->pid, peer->uid >= 0 ? " of " : "");
+  }
+  if (peer->uid >= 0) {
+    uvr_text_line_add(text, "user %" PRId64, peer->uid);
+  }
+}
+
 static void event_in_text(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
 {
   uvr_text_line text = {.text = NULL};
@@ -165,6 +187,11 @@ static void event_in_text(const uvr_report *self, const uvr_report_route *route,
   switch (event->type) {
   case UVRELAY_EVENT_OPENED:
     uvr_text_line_add(&text, " #%" PRIu64 ": opened", event->number);
+    add_peer(&text, event->peer);
+    break;
+  case UVRELAY_EVENT_REFUSED:
+    uvr_text_line_add(&text, " #%" PRIu64 ": ", event->number);
+    uvr_text_line_text(&text, event->error == NULL ? "" : event->error->text);
     break;
   case UVRELAY_EVENT_CLOSED:
     uvr_text_line_add(&text, " #%" PRIu64 ": ", event->number);

@@ -70,7 +70,8 @@ def test_v_tells_the_story(path, back):
         assert serve.stderr == f"uvrelay: {route}: listening\n"
         with serve.connect() as client:
             ask(client, b"12345")
-            serve.wait_match("^" + re.escape(f"uvrelay: {route} #1: opened") + "$")
+            opened = f"uvrelay: {route} #1: opened by process {os.getpid()} of user {os.geteuid()}"
+            serve.wait_match("^" + re.escape(opened) + "$")
             time.sleep(0.3)
         serve.wait_closed(1)
         with serve.connect() as client:
@@ -78,7 +79,7 @@ def test_v_tells_the_story(path, back):
         serve.wait_closed(2)
     lines = serve.stderr.splitlines()
     assert [line.startswith(f"uvrelay: {route}") for line in lines[:5]] == [True] * 5
-    number = [re.match(r"#(\d+): (opened$|closed)", line.removeprefix(f"uvrelay: {route} "))[0] for line in lines[1:5]]
+    number = [re.match(r"#(\d+): (opened|closed)", line.removeprefix(f"uvrelay: {route} "))[0] for line in lines[1:5]]
     assert number == ["#1: opened", "#1: closed", "#2: opened", "#2: closed"]
     durations = [int(found[1]) for found in serve.matches(r"closed after (\d+) ms: ")]
     assert 290 <= durations[0] < SOON * 1000
@@ -151,7 +152,7 @@ def test_json_tells_the_story(path, back):
             ask(client, b"12345")
             event = serve.wait_event("opened")
             check_event(event, "opened", route)
-            assert event["number"] == 1
+            assert (event["number"], event["peer_pid"], event["peer_uid"]) == (1, os.getpid(), os.geteuid())
             time.sleep(0.3)
         event = serve.wait_event("closed")
         check_event(event, "closed", route)

@@ -127,7 +127,7 @@ def test_hung_files_hold_up_nobody(tmp_path, echo, through):
             f"unix://{tmp_path}/name={through}{echo.address.replace('127.0.0.1', 'localhost')}",
             *(f"unix://{tmp_path}/{number}={through}{addresses[number]}" for number in range(count))) as serve:
         clients = [connect(f"unix://{tmp_path}/{number}") for number in range(count) for _ in range(5)]
-        serve.wait_match(rf"{count - 1}={through}.*: opened$", 5)
+        serve.wait_match(rf"{count - 1}={through}.*: opened by ", 5)
         for _ in range(3):
             for name in ("echo", "good", "name"):
                 assert timed_ask(tmp_path, name) < AT_ONCE

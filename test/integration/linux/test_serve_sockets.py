@@ -534,7 +534,7 @@ def test_another_process_accepts_on_what_is_passed_on(passed, path, tmp_path, ba
                 with connect(f"unix://{path}") as client:
                     ask(client)
                 ask(witness)
-        wait_for(lambda: len(taken) + len(serve.matches(r"^uvrelay: fd://3=\S* #\d+: opened$")) == 200,
+        wait_for(lambda: len(taken) + len(serve.matches(r"^uvrelay: fd://3=\S* #\d+: opened by process ")) == 200,
                  "each client was served by one of both")
     while other.is_alive():
         with connect(f"unix://{path}") as client:

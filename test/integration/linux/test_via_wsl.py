@@ -262,7 +262,7 @@ def test_a_drive_that_does_not_answer(wsl, back, route):
     wsl.interop(1)
     with ServeInWsl(wsl, route, f"{wsl.listen}-2={back.address}") as serve:
         with hung(wsl.directory / "path/uvrelay.exe"), connect(wsl.listen) as client:
-            serve.wait_match("=via:.* #1: opened$")
+            serve.wait_match("=via:.* #1: opened by ")
             for _ in range(3):
                 with connect(f"{wsl.listen}-2") as other:
                     ask(other)
@@ -275,5 +275,5 @@ def test_stopped_while_a_drive_does_not_answer(wsl, route):
     wsl.interop(1)
     with ServeInWsl(wsl, "--drain=0", route) as serve:
         with hung(wsl.directory / "path/uvrelay.exe"), connect(wsl.listen):
-            serve.wait_match("=via:.* #1: opened$")
+            serve.wait_match("=via:.* #1: opened by ")
             serve.stop()
