@@ -68,6 +68,16 @@ def test_lines_of_v(target):
         assert serve.stdout == b""
 
 
+def test_the_process_of_a_pipes_client(target):
+    pipe = unique_pipe("listen")
+    with Serve(f"{pipe}={target.address}", options=["-v", "--json"], verbose=False) as serve:
+        serve.wait_object("listening")
+        with PipeClient(pipe, "commands") as client:
+            connected = client.event("connected")
+            opened = serve.wait_object("opened")
+            assert opened["peer_pid"] == connected["pid"] and "peer_uid" not in opened
+
+
 def test_json(target):
     with Serve(f"tcp://127.0.0.1:0={target.address}", "npipe:uvrelay-json=npipe:uvrelay-test-absent",
                options=["-v", "--json"], verbose=False) as serve:

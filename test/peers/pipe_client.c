@@ -3,8 +3,8 @@
  *
  *   pipe_client PIPE [OPTION...] -- ACTION...
  *
- * It opens the pipe, says "connected", does the actions of pipe_actions.h, closes and says "done". The first action
- * that fails ends the program with 1; it ends by itself, with 3, after --limit seconds.
+ * It opens the pipe, says "connected" and its process, does the actions of pipe_actions.h, closes and says "done". The
+ * first action that fails ends the program with 1; it ends by itself, with 3, after --limit seconds.
  *
  * Options: --mode=byte|message (byte: how it reads)  --access=duplex|in|out
  *   --wait=MS (20000: so long it tries to open a pipe that is busy or not there yet)
@@ -82,7 +82,7 @@ static int open_pipe(client *c)
     if (error != ERROR_PIPE_NOT_CONNECTED && error != ERROR_BROKEN_PIPE && error != ERROR_NO_DATA)
       return fail(e, "read-mode", error);
   }
-  peer_event(&e->log, "connected", ",\"busy\":%u,\"absent\":%u", busy, absent);
+  peer_event(&e->log, "connected", ",\"busy\":%u,\"absent\":%u,\"pid\":%lu", busy, absent, GetCurrentProcessId());
   return 1;
 }
 
