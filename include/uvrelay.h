@@ -334,9 +334,9 @@ UVRELAY_API void uvrelay_session_bytes(const uvrelay_session_t *session, uint64_
  *    the same port, where the system has both. Port 0: any that is free, see uvrelay_route_get_listen(). If it is not
  * of the loopback network, UV_EACCES without `allow_remote`.
  *  - `npipe:////./pipe/NAME` and the other forms (Windows): a pipe that only this user may open, from this computer
- * only.
+ *    only, by processes of the same integrity level or a higher one only.
  *  - `abstract:NAME` (Linux): a Unix socket without a file, whose permissions may be 0600, for processes of this user
- *    only, or 0666, for all.
+ *    only, or 0666, for all; or `peer_uid` says who.
  *  - `fd://NAME`, `fd://NUMBER` (Unix): a listening socket that systemd passes on, by the name in LISTEN_FDNAMES or the
  *    number of the descriptor. The route closes it; its number stays taken, leading to the null device. Whether it is
  *    blocking is never changed, as other processes may share it: it is accepted on by a job of libuv's thread pool.

@@ -12,6 +12,7 @@
  * when the wake-up timer itself is closed. */
 #include "npipe/handle.h"
 
+#include "address/users.h"
 #include "base/abi.h"
 #include "endpoint/offload.h"
 #include "npipe/reader.h"
@@ -110,7 +111,8 @@ static int check_options(const uvrelay_npipe_options_t *options)
   bool allocator = (options->allocator.allocate == NULL) == (options->allocator.release == NULL);
   bool buffer = options->buffer_size == 0 || uvr_buffer_may_be_large(options->buffer_size);
   bool mode = options->mode == UVRELAY_NPIPE_BYTE || options->mode == UVRELAY_NPIPE_MESSAGE;
-  return allocator && buffer && mode && options->reserved == 0 &&
+  bool owner = options->owner[0] == '\0' || (uvr_users_check(options->owner) & UVR_USERS_OF_WINDOWS) != 0;
+  return allocator && buffer && mode && owner && options->reserved == 0 &&
                  (unsigned)options->impersonation <= UVRELAY_IMPERSONATION_DELEGATION &&
                  options->retry <= UVRELAY_RETRY_ALL
              ? 0

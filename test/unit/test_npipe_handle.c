@@ -356,6 +356,9 @@ static void test_new(void **state)
              {{.size = sizeof(good), .allocator = {.release = good.allocator.release}}, UV_EINVAL},
              {{.size = sizeof(good), .impersonation = UVRELAY_IMPERSONATION_DELEGATION}, 0},
              {{.size = sizeof(good), .impersonation = (uvrelay_impersonation_t)4}, UV_EINVAL},
+             {{.size = sizeof(good), .owner = "user,S-1-5-18"}, 0},
+             {{.size = sizeof(good), .owner = "root"}, UV_EINVAL}, /* nobody on Windows */
+             {{.size = sizeof(good), .owner = "user,"}, UV_EINVAL},
              {{.size = sizeof(good), .impersonation = (uvrelay_impersonation_t)-1}, UV_EINVAL},
              {{.size = sizeof(good), .retry = UVRELAY_RETRY_ALL}, 0},
              {{.size = sizeof(good), .retry = 4}, UV_EINVAL},

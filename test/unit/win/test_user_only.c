@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "uvrelay/npipe.h" /* before windows.h, as it includes winsock2.h */
+
 #include "endpoint/user_only_win.h"
 
 #include <sddl.h>
@@ -126,11 +128,70 @@ static void test_pipe(void **state)
   (void)CloseHandle(pipe);
 }
 
+/* Whose a pipe is, the public handle of one can ask, too. */
+
+typedef struct connecting {
+  uvrelay_error_t error;
+  int status;
+} connecting;
+
+static void on_connected(uvrelay_npipe_t *npipe, int status)
+{
+  connecting *c = uvrelay_npipe_get_data(npipe);
+  c->status = status;
+  c->error = *uvrelay_npipe_error(npipe);
+  uvrelay_npipe_close(npipe, NULL);
+}
+
+static connecting connect_to(const char *name, const char *owner)
+{
+  uv_loop_t loop;
+  uvrelay_npipe_t *npipe;
+  connecting c = {.status = 1};
+  uvrelay_npipe_options_t options = {.size = sizeof(options)};
+  (void)snprintf(options.owner, sizeof(options.owner), "%s", owner);
+  assert_int_equal(uv_loop_init(&loop), 0);
+  assert_int_equal(uvrelay_npipe_new(&npipe, &loop, &options), 0);
+  uvrelay_npipe_set_data(npipe, &c);
+  assert_int_equal(uvrelay_npipe_connect(npipe, name, on_connected), 0);
+  assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+  assert_int_equal(uv_loop_close(&loop), 0);
+  return c;
+}
+
+static void test_owner(void **state)
+{
+  (void)state;
+  uvr_user_only own;
+  char user[128];
+  char text[512];
+  assert_int_equal(uvr_user_only_init(&own), 0);
+  token_sid(TokenUser, user);
+  const struct {
+    const char *owner;
+    int status;
+  } cases[] = {
+      {"", 0}, {"user", 0}, {user, 0}, {"system,user", 0}, {"system", UV_EPERM}, {"S-1-5-21-1,admins", UV_EPERM}};
+  for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    char name[64];
+    (void)snprintf(name, sizeof(name), "\\\\.\\pipe\\test-owner-%lu-%u", (unsigned long)GetCurrentProcessId(), i);
+    HANDLE pipe = make_pipe(name, &own);
+    assert_true(pipe != INVALID_HANDLE_VALUE);
+    connecting c = connect_to(name, cases[i].owner);
+    assert_int_equal(c.status, cases[i].status);
+    (void)snprintf(text, sizeof(text), " belongs to %s, but owner=%s is asked for: nothing was sent", user,
+                   cases[i].owner);
+    assert_true(c.status == 0 || strstr(c.error.text, text) != NULL);
+    (void)CloseHandle(pipe);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_text),
       cmocka_unit_test(test_pipe),
+      cmocka_unit_test(test_owner),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
