@@ -99,7 +99,7 @@ tests() {
 steps_of() {
   case $1 in
   quick) echo build-linux lint ;;
-  all) echo build-linux build-windows lint build-asan build-tsan build-clang ;;
+  all) echo build-linux build-windows lint build-asan build-tsan build-fuzz build-clang ;;
   *) for preset; do echo "build-$preset"; done ;;
   esac
 }
@@ -126,7 +126,7 @@ quick)
 all)
   run_steps $(steps_of all) &
   background=$!
-  for preset in linux windows asan tsan; do
+  for preset in linux windows asan tsan fuzz; do
     wait_for "build-$preset"
     tests "$preset"
   done

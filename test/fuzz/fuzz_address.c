@@ -47,6 +47,20 @@ static bool begins_with_assuan(const char *text)
   return uvr_begins(text, "assuan:");
 }
 
+/* How it begins for people; a path with -a may stand as it is. */
+static void check_canonical(const uvr_address *a, unsigned flags)
+{
+  static const char *const begins[] = {
+      [UVR_ADDRESS_NPIPE] = "//", [UVR_ADDRESS_UNIX] = "unix:///",      [UVR_ADDRESS_TCP] = "tcp://",
+      [UVR_ADDRESS_ASSUAN] = "",  [UVR_ADDRESS_ABSTRACT] = "abstract:", [UVR_ADDRESS_FD] = "fd://"};
+  const char *plain = a->canonical + (a->via ? strlen("via:") : 0);
+  bool bare = a->kind == UVR_ADDRESS_ASSUAN && (flags & UVR_ADDRESS_ASSUAN_PATH) == 0;
+  const char *begin = bare ? "assuan:///" : begins[a->kind];
+  CHECK(!a->via || strncmp(a->canonical, "via:", 4) == 0, "a via: address is %s", a->canonical);
+  CHECK(strncmp(plain, begin, strlen(begin)) == 0, "a canonical form is %s", a->canonical);
+  CHECK(a->kind != UVR_ADDRESS_NPIPE || strchr(plain, '\\') == NULL, "a canonical form is %s", a->canonical);
+}
+
 static void check_address(const uvr_address *a, unsigned flags)
 {
   check_text("canonical form", a->canonical, sizeof(a->canonical));
@@ -81,6 +95,7 @@ static void check_address(const uvr_address *a, unsigned flags)
     CHECK(false, "an address has no kind");
   }
   CHECK(!a->via || (flags & UVR_ADDRESS_VIA) != 0, "a via: address where none may stand");
+  check_canonical(a, flags);
 }
 
 /* Printed, and parsed again. */
