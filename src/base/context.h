@@ -32,6 +32,7 @@ typedef struct uvr_patience {
 
 struct uvr_event_pool; /* event_pool_win.h */
 struct uvr_offload;    /* endpoint/offload.h */
+struct uvr_hangups;    /* stream/hangup.h */
 
 typedef struct uvr_context {
   uv_loop_t *loop;
@@ -45,6 +46,7 @@ typedef struct uvr_context {
   bool threads;                  /* pumps may each occupy a thread of libuv's pool */
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
+  struct uvr_hangups *hangups;   /* made while streams watch for one; else NULL */
   uvr_closing *leftovers;        /* the owner's, which waits for it: counts what is being closed after a failure and is
                                     nobody else's by then; NULL: the owner runs the loop until all is closed */
 } uvr_context;

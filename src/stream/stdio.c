@@ -10,12 +10,13 @@
  *
  * Ways to fail: a pipe that is open for the other direction only, and a socket that listens, are refused at once. An
  * input whose writer leaves, in whatever way, has ended. That the reader of the output has left is noticed even while
- * nothing is written, by looking from time to time, as no system reports it. A socket whose peer has left may still
- * hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so losing the
- * output ends everything (ends_when_lost). */
+ * nothing is written; where the system does not report it, by looking from time to time. A socket whose peer has left
+ * may still hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so
+ * losing the output ends everything (ends_when_lost). */
 #include "stream/stdio.h"
 
 #include "stream/fd.h"
+#include "stream/hangup.h"
 #include "stream/npipe.h"
 #include "stream/socket.h"
 #include "stream/stdio_os.h"
@@ -34,6 +35,7 @@ typedef struct stream_stdio {
   half output;
   bool closing;
   unsigned open_halves;
+  uvr_hangup hangup; /* of the output's reader */
   uv_timer_t look;
 } stream_stdio;
 
@@ -84,6 +86,18 @@ static void on_look_closed(uv_handle_t *handle)
   on_close(user);
 }
 
+static void close_look(void *user)
+{
+  stream_stdio *s = user;
+  uv_close((uv_handle_t *)&s->look, on_look_closed);
+}
+
+static void stop_watching(stream_stdio *s)
+{
+  (void)uv_timer_stop(&s->look);
+  uvr_hangup_mute(&s->hangup);
+}
+
 static void on_half_closed(void *user)
 {
   stream_stdio *s = user;
@@ -91,7 +105,7 @@ static void on_half_closed(void *user)
   if (!s->closing) {
     s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
   } else if (s->open_halves == 0) {
-    uv_close((uv_handle_t *)&s->look, on_look_closed);
+    uvr_hangup_stop(&s->hangup, close_look, s);
   }
 }
 
@@ -107,7 +121,7 @@ static void close_half(stream_stdio *s, half *h)
 static void stdio_shutdown(uvr_stream *stream)
 {
   stream_stdio *s = (stream_stdio *)stream;
-  (void)uv_timer_stop(&s->look);
+  stop_watching(s);
   if (s->output.stream == NULL) {
     s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
   } else if (s->output.kind == UVR_STDIO_SOCKET) {
@@ -131,13 +145,23 @@ static void on_look(uv_timer_t *timer)
   s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
 }
 
+static void look(stream_stdio *s, unsigned first_ms)
+{
+  (void)uv_timer_start(&s->look, on_look, first_ms, s->base.context->patience.stdio_look_ms);
+  uv_unref((uv_handle_t *)&s->look);
+}
+
+/* It may still be inside a write, or have input that is read first. */
+static void on_hangup(void *user)
+{
+  look(user, 0);
+}
+
 static void stdio_watch(uvr_stream *stream)
 {
   stream_stdio *s = (stream_stdio *)stream;
-  if (s->output.stream != NULL) {
-    (void)uv_timer_start(&s->look, on_look, s->base.context->patience.stdio_look_ms,
-                         s->base.context->patience.stdio_look_ms);
-    uv_unref((uv_handle_t *)&s->look);
+  if (s->output.stream != NULL && !uvr_hangup_start(&s->hangup, s->base.context, s->output.fd, on_hangup, s)) {
+    look(s, s->base.context->patience.stdio_look_ms);
   }
 }
 
@@ -146,9 +170,9 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
   stream_stdio *s = (stream_stdio *)stream;
   (void)how;
   s->closing = true;
-  (void)uv_timer_stop(&s->look);
+  stop_watching(s);
   if (s->open_halves == 0) {
-    uv_close((uv_handle_t *)&s->look, on_look_closed);
+    uvr_hangup_stop(&s->hangup, close_look, s);
     return;
   }
   close_half(s, &s->input);

@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/os.h"
+#include "stream/hangup.h"
 
 enum { KEEPALIVE_S = 60, PEEKS = 16, PEEK_SIZE = 4096 };
 
@@ -37,6 +38,7 @@ typedef struct stream_uv {
     uv_shutdown_t shutdown;
   } request;
   uv_timer_t timer;     /* for watching, then for closing gently */
+  uvr_hangup hangup;    /* for watching, where the system reports that the peer leaves */
   uvr_buffer *incoming; /* lent to libuv */
   bool read_wanted;     /* our owner waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
@@ -304,10 +306,15 @@ static void close_handle(stream_uv *s)
   }
 }
 
+static void on_watch_stopped(void *user)
+{
+  close_handle(user);
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
   stream_uv *s = handle->data;
-  close_handle(s);
+  uvr_hangup_stop(&s->hangup, on_watch_stopped, s);
 }
 
 /* May be called more than once. */
@@ -315,7 +322,7 @@ static void close_now(stream_uv *s)
 {
   stop_reading(s);
   if (!s->timer_open) {
-    close_handle(s);
+    uvr_hangup_stop(&s->hangup, on_watch_stopped, s);
   } else if (!uv_is_closing((uv_handle_t *)&s->timer)) {
     uv_close((uv_handle_t *)&s->timer, on_timer_closed);
   }
@@ -331,7 +338,8 @@ static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repe
   (void)uv_timer_start(&s->timer, cb, ms, repeat);
 }
 
-/* Watching. libuv no longer watches a handle after its end of input, so a timer looks at it. */
+/* Watching. libuv no longer watches a handle after its end of input, and some kinds of peers leave without a sign, so
+ * that a timer has to look at them. */
 
 static bool stream_is_lost(uvr_stream *stream)
 {
@@ -343,22 +351,30 @@ static size_t stream_unwritten(uvr_stream *stream)
   return uv_stream_get_write_queue_size(((stream_uv *)stream)->handle);
 }
 
+static void on_hangup(void *user)
+{
+  stream_uv *s = user;
+  uvrelay_error_t error;
+  (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
+  s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+}
+
 static void on_watch(uv_timer_t *timer)
 {
   stream_uv *s = timer->data;
   if (stream_is_lost(&s->base)) {
-    uvrelay_error_t error;
     (void)uv_timer_stop(timer);
-    (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
-    s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
+    on_hangup(s);
   }
 }
 
 static void stream_watch(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  if (uvr_os_is_hung_up(s->handle) >= 0) {
-    start_timer(s, on_watch, 1, s->base.context->patience.watch_ms);
+  uvr_context *context = s->base.context;
+  if (uvr_os_is_hung_up(s->handle) >= 0 &&
+      !uvr_hangup_start(&s->hangup, context, uvr_hangup_fd(s->handle), on_hangup, s)) {
+    start_timer(s, on_watch, 1, context->patience.watch_ms);
   }
 }
 
@@ -422,6 +438,7 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
+  uvr_hangup_mute(&s->hangup);
   bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && s->used);
   s->resets = incomplete && s->handle->type == UV_TCP && uv_is_writable(s->handle);
   if (!s->resets) {
