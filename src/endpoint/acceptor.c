@@ -49,3 +49,9 @@ int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int co
   return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "cannot listen on %s: %s%s", address->canonical,
                               uv_strerror(code), code == UV_EADDRINUSE ? ": choose another port" : "");
 }
+
+int uvr_acceptor_lose(const uvr_acceptor *acceptor, int code, uvrelay_error_t *error)
+{
+  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s was closed, as it could not be taken: %s",
+                              acceptor->client_name, uv_strerror(code));
+}

@@ -13,8 +13,9 @@ typedef struct uvr_acceptor uvr_acceptor;
 
 typedef struct uvr_acceptor_ops {
   size_t size; /* of the kind's struct, in bytes */
-  /* Accepts a client. Returns 0 and *out; UV_EAGAIN if no client is waiting; UV_EPERM if a client was not allowed to
-   * connect and was closed, with the reason in *error; any other code with *error, and the client keeps waiting. */
+  /* Accepts a client. Returns 0 and *out; UV_EAGAIN if no client is waiting; UV_EPERM if a client was closed, because
+   * it was not allowed to connect (then *error has UV_EACCES) or could not be taken; any other code with *error, and
+   * the client keeps waiting. */
   int (*accept)(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error);
   /* Stops or resumes the calls of on_client; resuming calls it at once if a client is waiting. May be NULL for a kind
    * that calls on_client exactly once for each client. */
@@ -86,5 +87,8 @@ uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_req
 
 /* Sets *error to say that `code` is why the address cannot be listened on. Returns `code`. */
 int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int code);
+
+/* Sets *error to say that `code` is why a client could not be taken and was closed. Returns `code`. */
+int uvr_acceptor_lose(const uvr_acceptor *acceptor, int code, uvrelay_error_t *error);
 
 #endif

@@ -94,7 +94,7 @@ static bool has_spare(const uv_loop_t *loop)
   return enough;
 }
 
-static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
+static int make_stream(acceptor_unix *self, int fd, uvr_stream **out, uvrelay_error_t *error)
 {
   uvr_stream *stream;
   int code = uvr_stream_uv_new(self->base.context, self->type, self->base.client_name, &stream);
@@ -107,7 +107,8 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out)
   if (code != 0) {
     (void)close(fd);
     uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&self->base.closing), &self->base.closing);
-    return code;
+    (void)uvr_acceptor_lose(&self->base, code, error);
+    return UV_EPERM;
   }
   if (self->type == UV_TCP) {
     uvr_stream_uv_tune_tcp((uv_tcp_t *)handle);
@@ -240,8 +241,8 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     (void)close(fd);
     return UV_EPERM;
   }
-  int code = fd >= 0 ? make_stream(self, fd, out) : fd;
-  if (code != 0 && code != UV_EAGAIN) {
+  int code = fd >= 0 ? make_stream(self, fd, out, error) : fd;
+  if (code != 0 && code != UV_EAGAIN && code != UV_EPERM) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
                                uv_strerror(code));
   }

@@ -3,7 +3,7 @@
  * Happy path: libuv listens and announces each client, which waits inside libuv until the owner accepts it.
  *
  * Ways to fail: the port cannot be listened on, and nothing is left of it; there is no memory for a client, and it
- * keeps waiting; libuv stops listening, and no more clients will come. */
+ * keeps waiting; libuv cannot take a client, and closes it; libuv stops listening, and no more clients will come. */
 #include "endpoint/acceptor.h"
 #include "endpoint/ip.h"
 #include "stream/uv.h"
@@ -52,13 +52,17 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     }
     self->waiting--;
     uv_tcp_t *client = (uv_tcp_t *)uvr_stream_uv_handle(stream);
-    if (uv_accept((uv_stream_t *)&self->tcp, (uv_stream_t *)client) == 0) {
+    code = uv_accept((uv_stream_t *)&self->tcp, (uv_stream_t *)client);
+    if (code == 0) {
       uvr_stream_uv_tune_tcp(client);
       *out = stream;
       return 0;
     }
-    /* This client has disconnected in the meantime. */
     uvr_stream_close(stream, UVR_CLOSE_NOW, uvr_closing_add(&acceptor->closing), &acceptor->closing);
+    if (code != UV_EAGAIN && code != UV_ENOTCONN) { /* with these it has disconnected in the meantime */
+      (void)uvr_acceptor_lose(acceptor, code, error);
+      return UV_EPERM;
+    }
   }
   return UV_EAGAIN;
 }

@@ -155,12 +155,19 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
-/* The listener has closed a client that may not connect. */
+/* The listener has closed a client. There is no event for one that could not be taken, but it is counted, and a
+ * warning.
+ */
 static void on_refused_client(void *user, const uvrelay_peer_t *peer, const uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
   uint64_t number = ++route->counters.total;
   route->counters.failed++;
+  if (error->code != UV_EACCES) {
+    route->error = *error;
+    uvr_log_line(&route->relay->context.warnings, "%s", error->text);
+    return;
+  }
   uvr_log_line(&route->relay->context.log, "%s", error->text);
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_REFUSED, .number = number, .error = error, .peer = peer});
 }

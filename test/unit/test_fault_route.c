@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -14,7 +15,13 @@
 #include "relay/relay.h"
 #include "route_rig.h"
 
+#ifdef _WIN32
+enum { BYTES = 10, FAULTS_MIN = 15 };
+static const char taking[] = "uv_accept";
+#else
 enum { BYTES = 10, FAULTS_MIN = 80 };
+static const char taking[] = "uv_tcp_open";
+#endif
 
 static bool is_told(const host_route *route)
 {
@@ -125,6 +132,29 @@ static void test_via(void **state)
   test_story(STORY_VIA);
 }
 
+/* A client that cannot be taken is closed, and does not "have to wait". */
+static void test_client_is_lost(void **state)
+{
+  (void)state;
+  route_host *h = route_host_new();
+  assert_int_equal(route_host_open(h), 0);
+  assert_int_equal(route_add(h, 0, "tcp://127.0.0.1:0", h->target_address, NULL), 0);
+  h->routes[0].refuses = true;
+  size_t lines = h->calls[CALL_LOG];
+  fault_plan_is((fault_plan){.at = 1, .only = taking});
+  fault_arm();
+  const route_client *c = route_client_start(h, h->routes[0].address, BYTES, true);
+  ROUTE_WAIT(h, c->over);
+  fault_disarm();
+  assert_true(fault_fired());
+  assert_int_equal(c->received, 0);
+  assert_int_equal(h->calls[CALL_LOG], lines + 1);
+  assert_journal(h, 0, "");
+  assert_non_null(strstr(uvrelay_route_error(h->routes[0].route)->text, "was closed"));
+  check_later(h);
+  route_host_free(h);
+}
+
 #ifndef _WIN32
 static void test_unix(void **state)
 {
@@ -161,6 +191,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_tcp, fault_teardown),
       cmocka_unit_test_teardown(test_via, fault_teardown),
+      cmocka_unit_test_teardown(test_client_is_lost, fault_teardown),
 #ifndef _WIN32
       cmocka_unit_test_teardown(test_unix, fault_teardown),
       cmocka_unit_test_teardown(test_file_is_left, fault_teardown),
