@@ -13,7 +13,7 @@
 #include "fault.h"
 #include "relay_rig.h"
 
-enum { FAULTS_MIN = 5 };
+enum { FAULTS_MIN = 2 };
 
 static bool is_stdio(const relay_side *side)
 {
