@@ -14,6 +14,7 @@
  * pump_thread.c. What is reported is the same. */
 #include "relay/pump.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "relay/pump_thread.h"
@@ -74,7 +75,10 @@ static bool grow_message(uvr_pump *pump, size_t more)
     return true;
   }
   if (more > pump->message_size - length) {
-    fail_source(pump, UV_EMSGSIZE, "sent a message that is too long");
+    char what[96];
+    (void)snprintf(what, sizeof(what), "sent a message of more than %zu bytes, the most that are kept whole",
+                   pump->message_size);
+    fail_source(pump, UV_EMSGSIZE, what);
     return false;
   }
   size_t capacity = length + more > pump->message_size / 2 ? pump->message_size : (length + more) * 2;
