@@ -6,7 +6,10 @@ import os
 import pathlib
 import time
 
-from serving import SANITIZED
+from programs import setting
+
+#: Whether this is a build with sanitizers, which is some times slower and larger.
+SANITIZED = "san" in pathlib.Path(setting("UVRELAY_BUILD")).name
 
 
 def status_kib(pid, field):

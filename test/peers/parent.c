@@ -3,24 +3,47 @@
  *   parent [OPTION...] ACTION... -- PROGRAM ARGUMENT...
  *
  * Under Wine a program started from Linux gets Unix descriptors, and closing its standard output is not seen before
- * it ends; with this parent it gets real Windows pipes. The child's standard error is the parent's own.
+ * it ends; with this parent it gets real Windows pipes.
  *
- * Options: --stdin=KIND --stdout=KIND (anonymous)  --limit=SECONDS (60): then child and parent are ended, with 3
- *          --progress=MS (tell bytes sent and received)  --console (the child has a console of its own, without window)
- * Kinds: anonymous            a pipe of CreatePipe, not overlapped, as WSL and shells give
- *        anonymous-nowait     the same, and the child's end does not block (PIPE_NOWAIT), as programs of Cygwin leave
- * it overlapped           a named pipe in byte mode whose child's end is overlapped message              the same with
- * message type, read in byte mode, as Cygwin and MSYS2 give message-read         the same, read in message mode, which
- * the child may not change message-duplex       the same, read in message mode, which the child may change: its end is
- * for both ways file:PATH            a file (standard output: created anew) nul                  NUL none no handle at
- * all Actions: text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte
- * message) close-in                                     close it recv=N                                       read
- * exactly N bytes of its standard output recv-end                                     read until its end close-out
- * close our end of it ctrl-c  ctrl-break                           as if pressed in the child's console; prints the
- * error, or 0: some systems know no Ctrl-Break sleep=MS await                                        waits for a line
- * on our standard input wait=MS                                      wait for the child's exit, at most so long: prints
- * "exit" with its code, or "running" At the end of the actions the child, if it still runs, is ended; exit 1 if an
- * action failed. */
+ * Options:
+ *
+ *   --stdin=KIND --stdout=KIND   (anonymous)
+ *   --stderr=KIND                (own: the parent's; otherwise one of those that have no end of ours)
+ *   --limit=SECONDS              (60): then child and parent are ended, with 3
+ *   --progress=MS                tell bytes sent and received
+ *   --console                    the child has a console of its own, without window
+ *
+ * Kinds:
+ *
+ *   anonymous          a pipe of CreatePipe, not overlapped, as WSL and shells give
+ *   anonymous-nowait   the same, and the child's end does not block (PIPE_NOWAIT), as programs of Cygwin leave it
+ *   overlapped         a named pipe in byte mode whose child's end is overlapped
+ *   message            the same with message type, read in byte mode, as Cygwin and MSYS2 give
+ *   message-read       the same, read in message mode, which the child may not change
+ *   message-duplex     the same, read in message mode, which the child may change: its end is for both ways
+ *   wrong-way          as overlapped, and the child has the end for the other direction
+ *   file:PATH          a file (standard output: created anew)
+ *   nul                NUL
+ *   none               no handle at all (NULL)
+ *   invalid            INVALID_HANDLE_VALUE
+ *   stale              a number that is no handle
+ *   event              a handle that is no file
+ *
+ * Actions:
+ *
+ *   text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte message)
+ *   close-in                                     close it
+ *   recv=N                                       read exactly N bytes of its standard output
+ *   recv-end                                     read until its end
+ *   close-out                                    close our end of it
+ *   ctrl-c  ctrl-break                           as if pressed in the child's console; prints the error, or 0: some
+ *                                                systems know no Ctrl-Break
+ *   sleep=MS
+ *   await                                        waits for a line on our standard input
+ *   wait=MS                                      wait for the child's exit, at most so long: prints "exit" with its
+ *                                                code, or "running"
+ *
+ * At the end of the actions the child, if it still runs, is ended; exit 1 if an action failed. */
 #include "peer.h"
 
 enum { BUFFER = 1 << 16 };
@@ -33,7 +56,7 @@ typedef struct parent {
   int attached; /* to the child's console */
   HANDLE in;    /* we write the child's standard input here */
   HANDLE out;   /* we read the child's standard output here */
-  HANDLE child_in, child_out;
+  HANDLE child_in, child_out, child_err;
   uint8_t *buffer;
 } parent;
 
@@ -84,6 +107,18 @@ static int make_handle(const char *kind, int for_input, HANDLE *childs, HANDLE *
   HANDLE *reading = for_input ? childs : ours, *writing = for_input ? ours : childs;
   if (strcmp(kind, "none") == 0)
     return 1;
+  if (strcmp(kind, "invalid") == 0 || strcmp(kind, "stale") == 0) {
+    *childs = strcmp(kind, "stale") == 0 ? (HANDLE)(uintptr_t)0x7ff0 : INVALID_HANDLE_VALUE;
+    return 1;
+  }
+  if (strcmp(kind, "event") == 0) {
+    SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
+    *childs = CreateEventA(&inherit, TRUE, FALSE, NULL);
+    return *childs != NULL;
+  }
+  if (strcmp(kind, "wrong-way") == 0)
+    return make_overlapped(for_input ? ours : childs, for_input ? childs : ours, !for_input, PIPE_ACCESS_INBOUND,
+                           PIPE_TYPE_BYTE | PIPE_READMODE_BYTE);
   if (path != NULL) {
     *childs = open_file(path, for_input);
     return *childs != INVALID_HANDLE_VALUE;
@@ -139,7 +174,7 @@ static int start(parent *p, char **words)
   char *line = command_line(words);
   startup.hStdInput = p->child_in;
   startup.hStdOutput = p->child_out;
-  startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+  startup.hStdError = p->child_err;
   if (line == NULL || !CreateProcessA(NULL, line, NULL, NULL, TRUE, p->creation, NULL, NULL, &startup, &process))
     return fail(p, "start", GetLastError());
   free(line);
@@ -307,7 +342,8 @@ static int act(parent *p, const char *action)
 int main(int argc, char **argv)
 {
   parent p = {.buffer = malloc(BUFFER)};
-  const char *kind_in = "anonymous", *kind_out = "anonymous", *value;
+  const char *kind_in = "anonymous", *kind_out = "anonymous", *kind_err = "own", *value;
+  HANDLE none = NULL;
   int first, dashes, fine = 1;
   peer_log_init(&p.log);
   p.dog.log = &p.log;
@@ -317,6 +353,8 @@ int main(int argc, char **argv)
       kind_in = value;
     else if ((value = peer_value(argv[first], "--stdout")) != NULL)
       kind_out = value;
+    else if ((value = peer_value(argv[first], "--stderr")) != NULL)
+      kind_err = value;
     else if ((value = peer_value(argv[first], "--limit")) != NULL)
       p.dog.limit_ms = 1000 * (DWORD)strtoul(value, NULL, 10);
     else if ((value = peer_value(argv[first], "--progress")) != NULL)
@@ -332,7 +370,12 @@ int main(int argc, char **argv)
     fprintf(stderr, "usage: parent [OPTION...] ACTION... -- PROGRAM ARGUMENT...\n");
     return PEER_USAGE;
   }
-  if (!make_handle(kind_in, 1, &p.child_in, &p.in) || !make_handle(kind_out, 0, &p.child_out, &p.out)) {
+  p.child_err = GetStdHandle(STD_ERROR_HANDLE);
+  if (strcmp(kind_err, "own") != 0) {
+    p.child_err = NULL;
+    fine = make_handle(kind_err, 0, &p.child_err, &none);
+  }
+  if (!fine || !make_handle(kind_in, 1, &p.child_in, &p.in) || !make_handle(kind_out, 0, &p.child_out, &p.out)) {
     fail(&p, "make-handle", GetLastError());
     return PEER_FAILED;
   }

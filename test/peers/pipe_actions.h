@@ -6,6 +6,9 @@
  *   read-mode=byte|message                       peek-gone         until the other end is gone, without reading
  *   send=TOTAL[,MESSAGE[,SEED]]                  text=TEXT         zero              a zero-byte message
  *   try-send=...      as send, but being cut off is no failure
+ *   message=N[,SEED]  one message of N bytes, which may be much; being cut off is no failure
+ *   zeros=N           N zero-byte messages; being cut off is no failure
+ *   dribble=N,MS      N bytes, one every so many milliseconds
  *   both=TOTAL[,MESSAGE[,SEED[,N]]]              send and receive at the same time, N bytes or until end of input
  *   echo-end          send back what comes until end of input           echo=N    the same, N bytes
  *   try-echo-end      as echo-end, but being cut off is no failure
@@ -229,6 +232,51 @@ static int act_send(pipe_end *e, const char *value, int may_be_cut_off)
   return error == 0 || may_be_cut_off ? 1 : fail(e, "send", error);
 }
 
+static int act_message(pipe_end *e, const char *value)
+{
+  unsigned long long numbers[2] = {0, 1}; /* length, seed */
+  peer_stream *stream = malloc(sizeof *stream);
+  DWORD error = ERROR_OUTOFMEMORY, written = 0;
+  uint8_t *data;
+  peer_numbers(value, numbers, 2);
+  data = malloc((size_t)numbers[0] + 1);
+  if (stream != NULL && data != NULL) {
+    peer_stream_init(stream, numbers[1]);
+    peer_stream_fill(stream, data, (size_t)numbers[0]);
+    error = transfer(e, 0, data, (DWORD)numbers[0], &written);
+  }
+  free(stream);
+  free(data);
+  peer_event(&e->log, "message", ",\"bytes\":%lu,\"error\":%lu", (unsigned long)written, (unsigned long)error);
+  return error == ERROR_OUTOFMEMORY ? fail(e, "message", error) : 1;
+}
+
+static int act_zeros(pipe_end *e, const char *value)
+{
+  unsigned long long wanted = strtoull(value, NULL, 10), sent = 0;
+  DWORD error = 0;
+  while (sent < wanted && error == 0) {
+    error = write_all(e, e->buffer, 0) ? 0 : GetLastError();
+    sent += error == 0;
+  }
+  peer_event(&e->log, "zeros", ",\"sent\":%llu,\"error\":%lu", sent, (unsigned long)error);
+  return 1;
+}
+
+static int act_dribble(pipe_end *e, const char *value)
+{
+  unsigned long long numbers[2] = {0, 100}; /* bytes, ms */
+  peer_numbers(value, numbers, 2);
+  for (unsigned long long i = 0; i < numbers[0]; i++) {
+    e->outgoing[0] = (uint8_t)i;
+    if (!write_all(e, e->outgoing, 1))
+      return fail(e, "dribble", GetLastError());
+    Sleep((DWORD)numbers[1]);
+  }
+  peer_event(&e->log, "dribble", "%s", "");
+  return 1;
+}
+
 static int act_echo(pipe_end *e, unsigned long long wanted, int may_be_cut_off)
 {
   receipt r;
@@ -349,6 +397,12 @@ static int act(pipe_end *e, const char *action)
     return act_send(e, value, 1);
   if ((value = peer_value(action, "both")) != NULL)
     return act_both(e, value);
+  if ((value = peer_value(action, "message")) != NULL)
+    return act_message(e, value);
+  if ((value = peer_value(action, "zeros")) != NULL)
+    return act_zeros(e, value);
+  if ((value = peer_value(action, "dribble")) != NULL)
+    return act_dribble(e, value);
   if ((value = peer_value(action, "echo")) != NULL)
     return act_echo(e, strtoull(value, NULL, 10), 0);
   if ((value = peer_value(action, "text")) != NULL)
