@@ -1,12 +1,14 @@
 """Who owns a target: with owner=, uvrelay sends nothing to a socket or by a socket file of a user that is not named. As
 root, the tests make other users' sockets; as anybody else, they ask for another owner than their own."""
 
+import contextlib
 import os
 import pathlib
 import pwd
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from programs import SOON, unique_name
@@ -37,6 +39,38 @@ while True:
         got += piece
     print("got", got, flush=True)
     client.close()
+"""
+
+#: Takes the name whenever it is free, for a moment, until its input ends. Then tells how many clients it had, and what
+#: they sent.
+TAKER = """
+import os, select, socket, sys, threading, time
+if len(sys.argv) > 2:
+    os.setresuid(*[int(sys.argv[2])] * 3)
+clients, got = 0, b""
+while not select.select([sys.stdin], [], [], 0)[0]:
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind("\\0" + sys.argv[1].removeprefix("abstract:"))
+        except OSError:
+            continue
+        listener.listen(8)
+        listener.settimeout(0.01)
+        end = time.monotonic() + 0.01
+        while time.monotonic() < end:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                continue
+            with client:
+                clients += 1
+                client.settimeout(5)
+                try:
+                    got += client.recv(100)
+                    client.sendall(b"thanks")
+                except OSError:
+                    pass
+print(clients, len(got))
 """
 
 
@@ -140,6 +174,29 @@ def test_serve(squatted, path, back, how):
         assert line == f"unix://{path}={address} #1: {belongs(address, OTHER, 'user')}"
         with connect(f"unix://{path}2") as client:
             ask(client)
+
+
+@as_root
+def test_a_name_that_changes_hands(path):
+    """Whoever has the name when a client comes: another user gets connections, but not one byte over them."""
+    name = f"abstract:{unique_name('owner')}"
+    takers = [subprocess.Popen(["/usr/bin/python3", "-c", TAKER, name, *uid], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE) for uid in ([], [str(OTHER)])]
+    thanked = closed = 0
+    try:
+        with Serve(f"unix://{path}={name}?owner=user&absent=wait", verbose=False):
+            end = time.monotonic() + SOON
+            while (thanked < 30 or closed < 30) and time.monotonic() < end:
+                answer = b""
+                with connect(f"unix://{path}") as client, contextlib.suppress(ConnectionError):
+                    client.sendall(b"secret")
+                    answer = client.recv(100)
+                thanked, closed = thanked + (answer == b"thanks"), closed + (answer == b"")
+    finally:
+        (own_clients, own_bytes), (other_clients, other_bytes) = [
+            map(int, taker.communicate(timeout=SOON)[0].split()) for taker in takers]
+    assert other_clients > 0 and other_bytes == 0
+    assert thanked >= 30 and closed >= 30 and own_bytes == 6 * own_clients
 
 
 def test_an_option_goes_before_a_flag(path, back):
