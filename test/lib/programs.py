@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import threading
@@ -51,6 +52,12 @@ def uvrelay_exe():
 
 def peer(name):
     return pathlib.Path(setting("UVRELAY_PEERS")) / f"{name}.exe"
+
+
+def times_slept(pid):
+    """How often the threads of a process have gone to sleep: whoever wakes up does so again."""
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
+               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
 
 
 def unique_name(what="test"):

@@ -5,8 +5,6 @@ does so again. All processes are prepared first, and then watched at the same ti
 """
 
 import contextlib
-import pathlib
-import re
 import resource
 import socket
 import subprocess
@@ -14,7 +12,7 @@ import time
 
 import pytest
 
-from programs import SOON, Process
+from programs import SOON, Process, times_slept
 from serving import PROGRAM, Serve, connect, listener, receive_exactly, wait_for
 from via import RawMux, Via
 
@@ -22,16 +20,11 @@ from via import RawMux, Via
 SETTLE, WATCH = 3, 10
 
 
-def switches(pid):
-    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
-               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
-
-
 def wait_settled(pids):
     """Until none of them has woken up for SETTLE seconds."""
     counts, since, end = {}, time.monotonic(), time.monotonic() + SOON
     while time.monotonic() - since < SETTLE:
-        now = {pid: switches(pid) for pid in pids}
+        now = {pid: times_slept(pid) for pid in pids}
         if now != counts:
             counts, since = now, time.monotonic()
         assert time.monotonic() < end, f"they do not come to rest within {SOON} s: {pids}, {now}"
@@ -44,8 +37,8 @@ def assert_idle(processes, once=()):
     it the log looks whether it has left out others."""
     before = wait_settled(processes)
     time.sleep(WATCH)
-    woken = {name: switches(pid) - before[pid] for pid, name in processes.items()
-             if switches(pid) - before[pid] > (name in once)}
+    woken = {name: times_slept(pid) - before[pid] for pid, name in processes.items()
+             if times_slept(pid) - before[pid] > (name in once)}
     assert not woken, f"times that each has woken up in {WATCH} s: {woken}"
 
 
@@ -163,8 +156,8 @@ def test_no_process_wakes_up(tmp_path, many_descriptors):
 
 def test_what_wakes_up_is_seen():
     with Process(["sh", "-c", "while sleep 0.1; do :; done"]) as busy:
-        before = switches(busy.pid)
-        wait_for(lambda: switches(busy.pid) > before + 5, "it is seen to wake up")
+        before = times_slept(busy.pid)
+        wait_for(lambda: times_slept(busy.pid) > before + 5, "it is seen to wake up")
 
 
 def test_the_reader_of_standard_output_leaves_while_nothing_is_sent(tmp_path):
