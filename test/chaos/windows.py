@@ -1,12 +1,13 @@
 """A chaos with the Windows program: real pipes on both sides, under Wine or in WSL.
 
-Station W is `uvrelay.exe serve`, whose far end is `uvrelay.exe mux`; station L is the Linux program with that far end.
+Stations V and W are `uvrelay.exe serve`, whose far end is `uvrelay.exe mux`; V is never killed. Station L is the Linux program with that far end.
 Their targets are TCP ports of ends.py and pipes of test/peers/pipe_server.c; clients are those of ends.py and
 test/peers/pipe_client.c.
 """
 
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -16,10 +17,11 @@ import subprocess
 import bytestream
 import judge
 import plan as plans
-from driver import SILENT, Failure, LinuxStation, Run, Lane, Worker, address, begun, first_number, lanes
+from driver import SILENT, Run, address, begun, first_number, lanes
+from processes import Failure, Lane, LinuxStation, Worker
 from programs import SOON, peer, unique_name, unique_pipe, uvrelay_exe, windows_command, windows_path
 from serving import wait_for
-from via import alive, marked
+from via import marked
 from winpeers import PipeServer
 from winserving import PipeClient, Serve
 
@@ -71,7 +73,7 @@ class WindowsStation:
     their handles are counted. TCP ports are chosen anew at each start, and told by files. A byte-type pipe whose TCP
     client has closed shows nothing of it, so `linger` is short."""
 
-    far_most = 60
+    far_most = 45
 
     def __init__(self, run, name, routes, directory):
         self.run, self.name, self.routes = run, name, routes
@@ -140,7 +142,7 @@ class WindowsStation:
 class ExeFarStation(LinuxStation):
     """The Linux program, whose far end is a copy of uvrelay.exe with a name of its own."""
 
-    far_most = 60
+    far_most = 45
 
     def __init__(self, run, name, routes, directory):
         self._program = pathlib.Path(directory) / f"{unique_name('far')}.exe"
@@ -170,13 +172,14 @@ def pipe_client(run, way, pipe, source):
 def log_client(way, file):
     """A client of a one-way pipe: it gets all and then the end."""
     def connect(number):
-        data = b""
+        data, where = b"", pathlib.Path(file).read_text().rpartition(":")[2]
         try:
-            where = pathlib.Path(file).read_text().rpartition(":")[2]
             with socket.create_connection(("127.0.0.1", int(where)), SOON) as client:
                 client.settimeout(SILENT)
                 while piece := client.recv(1 << 16):
                     data += piece
+        except TimeoutError:
+            return way, False, f"hung, connected to port {where}", len(data)
         except ConnectionError:
             pass
         right = data == bytestream.data(len(data), LOG_SEED)
@@ -203,15 +206,20 @@ def _add(run, directory, opens):
     pipes = {kind: run.workers[f"target {kind}"].pipe for kind in ("byte", "message", "log")}
     # (listener, target's address, target's worker, kind of target)
     targets = [(tcp, "tcp", ""), (pipes["byte"], "byte", "echo"), (pipes["message"], "message", "echo-end")]
-    routes = {}
-    for far in (False, True):
-        for where, target, kind in targets:
-            name = f"W tcp->{'via:' * far}{target}"
-            file = f"{directory}/W-{target}-{int(far)}"
-            way = ("serve W", f"target {target}", *(["far W"] if far else []))
-            # What a TCP end sees of a reset is Wine's to say.
-            routes[name] = (judge.Route("tcp of Windows", "of Windows", way, f"file:{file}", kind),
-                            f"tcp://127.0.0.1:0={'via:' * far}{where}")
+    of_clients = {}
+    for station in "VW":
+        routes = {}
+        for far in (False, True):
+            for where, target, kind in targets:
+                name = f"{station} tcp->{'via:' * far}{target}"
+                file = f"{directory}/{station}-{target}-{int(far)}"
+                way = (f"serve {station}", f"target {target}", *([f"far {station}"] if far else []))
+                # What a TCP end sees of a reset is Wine's to say.
+                routes[name] = (judge.Route("tcp of Windows", "of Windows", way, f"file:{file}", kind),
+                                f"tcp://127.0.0.1:0={'via:' * far}{where}")
+        of_clients.update({name: route for name, (route, _) in routes.items()})
+        if station == "V":
+            run.stations["serve V"] = WindowsStation(run, "serve V", routes, directory)
     log_file, listens = f"{directory}/W-log", {mode: unique_pipe("chaos-listen") for mode in ("byte", "message")}
     routes["W log"] = (judge.Route("tcp of Windows", "log", ("serve W", "target log"), f"file:{log_file}"),
                        f"tcp://127.0.0.1:0={pipes['log']}")
@@ -219,7 +227,6 @@ def _add(run, directory, opens):
         routes[f"W {mode}->tcp"] = (judge.Route("pipe", "tcp", ("serve W", "target tcp"), pipe, "echo"),
                                     f"{pipe}?mode={mode}={echo}")
     run.stations["serve W"] = WindowsStation(run, "serve W", routes, directory)
-    of_clients = {name: route for name, (route, _) in routes.items() if route.listener != "pipe" and name != "W log"}
     routes = {}
     for where, target, kind in targets:
         for listener in ("unix", "tcp"):
@@ -227,14 +234,14 @@ def _add(run, directory, opens):
             way = ("serve L", f"target {target}", "far L")
             routes[f"L {listener}->via:{target}"] = (judge.Route(listener, "of Windows", way, front, kind),
                                                      f"{front}=via:{where}")
-    run.survivors.add("serve L")
+    run.survivors.update({"serve L", "serve V"})
     run.stations["serve L"] = ExeFarStation(run, "serve L", routes, directory)
     of_clients.update({name: route for name, (route, _) in routes.items()})
     run.routes.update(of_clients)
     run.workers["client 1"] = Worker(run, "client 1", lambda life: {
         "role": "clients", "seed": run.seed, "limit": SILENT, "first": first_number(1, life),
-        "lanes": lanes(of_clients, [("W", opens, plans.FAST), ("L", opens, plans.FAST)])})
+        "lanes": lanes(of_clients, [(station, opens, plans.FAST) for station in "LVW"])})
     for mode, pipe in listens.items():
-        source = run.random.__class__(run.seed + len(mode))
+        source = random.Random(run.seed + len(mode))
         run.lanes.append(Lane(run, f"pipe client {mode}", pipe_client(run, ("serve W", "target tcp"), pipe, source)))
     run.lanes.append(Lane(run, "log client", log_client(("serve W", "target log"), log_file)))
