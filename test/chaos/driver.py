@@ -438,7 +438,8 @@ def _add_linux(run, directory, opens):
                                                "abstract": unique_name("chaos")}.get(listener) or run.port())
                     name = f"{station} {listener}->{'via:' * far}{target}"
                     way = (f"serve {station}", f"target {number}", *([f"far {station}"] if far else []))
-                    routes[name] = (judge.Route(listener, target, way, where), f"{where}={'via:' * far}{targets[target, number]}")
+                    routes[name] = (judge.Route(listener, target, way, where),
+                                    f"{where}={'via:' * far}{targets[target, number]}")
         via = None
         if station == "A":
             run.survivors.add("serve A")

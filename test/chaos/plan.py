@@ -74,7 +74,9 @@ _ALL = sum(mode[0] for mode in _MODES)
 def _size(source, size_class):
     die = source.randrange(100)
     if size_class == SLOW:
-        return source.choice(_EDGES[:4]) if die < 30 else source.randrange(3000) if die < 90 else source.randrange(40_000)
+        if die < 30:
+            return source.choice(_EDGES[:4])
+        return source.randrange(3000 if die < 90 else 40_000)
     if die < 25:
         return source.choice(_EDGES)
     if die < 75:

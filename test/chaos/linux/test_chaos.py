@@ -81,6 +81,7 @@ def test_the_judge_excuses_only_what_a_kill_explains():
     assert judge.excused(1, ROUTE, *seen("duplex", **cut), {"serve A"}, False) is None
     assert judge.excused(1, ROUTE, *seen("duplex", **cut, client_how="reset"), {"serve A"}, True) is None
     assert judge.excused(1, ROUTE, *seen("duplex", client_how="wrong"), {"serve A"}, False)
+    assert judge.excused(1, ROUTE, *seen("duplex", client_how="hung"), {"serve A"}, False)
 
 
 def test_a_byte_that_is_lost_doubled_or_changed_shows():

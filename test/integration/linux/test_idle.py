@@ -7,7 +7,6 @@ does so again. All processes are prepared first, and then watched at the same ti
 import contextlib
 import resource
 import socket
-import subprocess
 import time
 
 import pytest
@@ -163,7 +162,7 @@ def test_what_wakes_up_is_seen():
 def test_the_reader_of_standard_output_leaves_while_nothing_is_sent(tmp_path):
     """Which ends the program, although nobody looks from time to time."""
     target = Accepted(tmp_path / "target")
-    with Process([PROGRAM, target.address], stdout=subprocess.PIPE, collect=False) as one, contextlib.ExitStack() as stack:
+    with Process([PROGRAM, target.address], collect=False) as one, contextlib.ExitStack() as stack:
         end = target.accept(stack)
         one.popen.stdout.close()
         assert end.recv(1) == b""
