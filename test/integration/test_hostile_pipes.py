@@ -147,7 +147,7 @@ def test_a_flood_of_zero_byte_messages_in_serve(end):
                 at_target = target.accept()
                 at_target.wait_end()
             print(f"the connection beside waits {echo.slowest():.3f} s")
-            quiet(serve, "a flood of zero-byte messages", seconds=1, processor=2)
+            quiet(serve, "a flood of zero-byte messages", seconds=1)
             # The other direction is as good as ever.
             if end == "server":
                 client.socket.sendall(b"hello")
@@ -285,6 +285,6 @@ def test_clients_that_connect_and_leave_without_a_pause(type):
                 clients.finish(60)
             print(f"the connection beside waits {most:.3f} s")
             serve.wait_lines(r".*the same \d+ times.*|.* #\d+: closed after .*", 1)
-            quiet(serve, "clients that leave", processor=0.5, seconds=1)
+            quiet(serve, "clients that leave", seconds=1)
         with PipeClient(pipe_of(serve.address), "text=hello", "recv=5", mode=type) as asks:
             asks.event("recv")

@@ -16,7 +16,7 @@ import pytest
 from assuanpeer import AssuanServer
 from cost import Cost, quiet
 from programs import SOON, Process, error_sentence
-from serving import PROGRAM, NotifySocket, Serve, Target, ask, connect, echo, ends, listens, receive_all, wait_for
+from serving import PROGRAM, EchoServer, NotifySocket, Serve, Target, ask, connect, echo, ends, listens, receive_all, wait_for
 from via import DATA, GREETING, PING, SYN, WINDOW, Via, far_end, frame
 
 #: For what needs a file system of its own.
@@ -228,9 +228,9 @@ def test_the_log_is_full(path, back, json_):
         process.wait()
 
 
-def check_that_it_serves(process, path, count=500):
+def check_that_it_serves(process, path, count=500, kib=4096):
     wait_for(lambda: listens(path), "it listens")
-    with Cost(process, "a log that nobody takes", kib=4096, processor=5):
+    with Cost(process, "a log that nobody takes", kib=kib, processor=10):
         for _ in range(count):
             with connect(f"unix://{path}") as client:
                 ask(client)
@@ -267,18 +267,20 @@ def test_the_logs_disk_is_full(tmp_path, path, back):
             process.wait()
 
 
-def test_a_log_that_nobody_reads_is_bounded(path, back):
-    """1 MiB waits for its reader; the rest is lost, and that is told once somebody reads."""
+def test_a_log_that_nobody_reads_is_bounded(tmp_path):
+    """1 MiB waits for its reader, of several that are written; the rest is lost."""
+    path = tmp_path / ("front" + "x" * (100 - len(str(tmp_path))))  # so that lines are long
     read, write = os.pipe()
-    process = subprocess.Popen([PROGRAM, "serve", "-v", f"unix://{path}={back.address}"], stdin=subprocess.DEVNULL,
-                               stderr=write)
-    os.close(write)
-    try:
-        check_that_it_serves(process, path, 3000)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(read)
+    with EchoServer(tmp_path / ("back" + "x" * (100 - len(str(tmp_path))))) as back:
+        process = subprocess.Popen([PROGRAM, "serve", "-v", f"unix://{path}={back.address}"], stdin=subprocess.DEVNULL,
+                                   stderr=write)
+        os.close(write)
+        try:
+            check_that_it_serves(process, path, 9000, 2400)  # without a bound, 3,000
+        finally:
+            process.kill()
+            process.wait()
+            os.close(read)
 
 
 @pytest.mark.parametrize("size", [1, 1_000_000])
