@@ -11,7 +11,7 @@ import time
 import pytest
 
 import bytestream
-from cost import Cost, quiet
+from cost import Cost, quiet, settle
 from programs import SOON, Collector, Relay, run_relay, under_wine, unique_pipe
 from winpeers import PipeServer
 from winserving import PipeClient, Serve, TcpEnd, TcpTarget, pipe_of, port_of
@@ -120,6 +120,7 @@ def test_a_flood_of_zero_byte_messages_is_one_end():
         with Cost(relay, "a flood of zero-byte messages", kib=8000, processor=10):
             server.go()
             server.event("zeros", timeout=60)
+            settle(relay)  # they may wait to be read
             quiet(relay, "a flood of zero-byte messages", seconds=1)
         assert relay.running
         server.go()
@@ -147,7 +148,9 @@ def test_a_flood_of_zero_byte_messages_in_serve(end):
                 at_target = target.accept()
                 at_target.wait_end()
             print(f"the connection beside waits {echo.slowest():.3f} s")
-            quiet(serve, "a flood of zero-byte messages", seconds=1)
+            peer.event("zeros", timeout=60)
+            settle(serve)
+            quiet(serve, "a flood of zero-byte messages")
             # The other direction is as good as ever.
             if end == "server":
                 client.socket.sendall(b"hello")

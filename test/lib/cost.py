@@ -70,6 +70,17 @@ def runnable_seconds(pid):
     return total / 1e9
 
 
+def settle(process, timeout=60):
+    """Waits until it does nothing any more."""
+    end = time.monotonic() + timeout
+    while True:
+        before = runnable_seconds(process.pid)
+        time.sleep(0.2)
+        if runnable_seconds(process.pid) - before < 0.02:
+            return
+        assert time.monotonic() < end, f"it still computes after {timeout} s"
+
+
 def quiet(process, what, seconds=0.5, kib=300, share=0.4):
     """Asserts that it neither computes nor grows while nothing happens."""
     with Cost(process, what + ", and then nothing", kib=kib):
