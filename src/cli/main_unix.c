@@ -9,21 +9,10 @@
 #include <uv.h>
 
 #include "cli/cli.h"
+#include "stream/nothing_unix.h"
 
 /* What libuv opens before it can report that it lacks something: with fewer it aborts the process. */
 enum { DESCRIPTORS_MIN = 4 };
-
-/* What is empty and cannot be written to. */
-static int open_nothing(void)
-{
-  int ends[2];
-  int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-  if (fd < 0 && pipe2(ends, O_CLOEXEC) == 0) { /* there may be no /dev */
-    (void)close(ends[1]);
-    fd = ends[0];
-  }
-  return fd;
-}
 
 /* Opens those of the descriptors 0, 1 and 2 that are closed, so that nothing else gets one of these numbers. Returns 0,
  * or EMFILE or ENFILE if there are too few descriptors besides. */
@@ -32,7 +21,7 @@ static int open_missing(void)
   int fds[DESCRIPTORS_MIN];
   int count = 0;
   int fd;
-  while (count < DESCRIPTORS_MIN && (fd = open_nothing()) >= 0) {
+  while (count < DESCRIPTORS_MIN && (fd = uvr_open_nothing(O_RDONLY)) >= 0) {
     if (fd > STDERR_FILENO) {
       fds[count++] = fd;
     }

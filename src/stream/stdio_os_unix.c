@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "stream/nothing_unix.h"
+
 uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
 {
   if (fcntl(fd, F_GETFL) == -1) {
@@ -85,7 +87,7 @@ void uvr_stdio_close(uv_file fd)
 static void replace_by_null(uv_file fd)
 {
   (void)close(fd);
-  (void)open("/dev/null", O_RDWR | O_CLOEXEC);
+  (void)uvr_open_nothing(O_RDWR);
 }
 
 uv_file uvr_stdio_detach(uv_file fd)
@@ -96,7 +98,7 @@ uv_file uvr_stdio_detach(uv_file fd)
     return fd;
   }
   if (copy != -1) {
-    null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    null = uvr_open_nothing(O_RDWR);
   }
   bool moved = null != -1 && dup2(null, fd) != -1;
   int code = uv_translate_sys_error(errno);

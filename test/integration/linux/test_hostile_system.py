@@ -157,6 +157,23 @@ def test_where_there_is_no_dev(closed, tmp_path, path):
             assert serve.wait() == 0, serve.stderr
 
 
+@needs_root
+def test_half_closes_where_there_is_no_dev(tmp_path):
+    """The reader of standard output sees its end, though standard input goes on."""
+    def talk(connection):
+        connection.sendall(b"bye")
+        connection.shutdown(socket.SHUT_WR)
+        receive_all(connection)
+
+    with Target(tmp_path / "s", talk) as target:
+        with Process(["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh", PROGRAM,
+                      target.address]) as relay:
+            relay.out.wait_end()
+            assert relay.running and relay.stdout == b"bye"
+            relay.close_stdin()
+            assert relay.wait() == 0
+
+
 # Standard descriptors of odd kinds.
 
 def odd_kinds():
@@ -281,6 +298,16 @@ def test_a_log_that_nobody_reads_is_bounded(tmp_path):
             process.kill()
             process.wait()
             os.close(read)
+
+
+@pytest.mark.parametrize("size", [5, 1_000_000])
+def test_the_messages_of_a_relay_have_no_room(tmp_path, size):
+    """It relays as ever."""
+    with Target(tmp_path / "s", lambda connection: connection.sendall(receive_all(connection))) as target:
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([PROGRAM, "-v", target.address], input=bytes(size), stdout=subprocess.PIPE, stderr=full,
+                                  timeout=SOON)
+        assert (done.returncode, done.stdout) == (0, bytes(size))
 
 
 @pytest.mark.parametrize("size", [1, 1_000_000])
