@@ -25,6 +25,7 @@
 #include "endpoint/acceptor_unix.h"
 #include "endpoint/ip.h"
 #include "endpoint/kind.h"
+#include "stream/nothing_unix.h"
 
 enum { FIRST = 3, MOST = 4096 };
 
@@ -109,11 +110,11 @@ int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_erro
                                        address->canonical, fd, fault);
 }
 
-/* Moves the socket to another descriptor, which is returned. The old number is kept in use by /dev/null, so that it can
+/* Moves the socket to another descriptor, which is returned. The old number is kept in use by nothing, so that it can
  * neither be listened on again nor be reused for another socket. */
 static int adopt(int fd, const uvr_address *address, uvrelay_error_t *error)
 {
-  int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int nowhere = uvr_open_nothing(O_RDWR);
   int own = nowhere < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
   int code = own < 0 || dup3(nowhere, fd, O_CLOEXEC) < 0 ? uvr_acceptor_fail(error, address, -errno) : own;
   if (nowhere >= 0) {

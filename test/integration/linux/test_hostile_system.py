@@ -16,7 +16,7 @@ import pytest
 from assuanpeer import AssuanServer
 from cost import Cost, quiet
 from programs import SOON, Process, error_sentence
-from serving import PROGRAM, EchoServer, NotifySocket, Serve, Target, ask, connect, echo, ends, listens, receive_all, wait_for
+from serving import PROGRAM, EchoServer, NotifySocket, Serve, Target, ask, connect, echo, ends, listener, listens, receive_all, wait_for
 from via import DATA, GREETING, PING, SYN, WINDOW, Via, far_end, frame
 
 #: For what needs a file system of its own.
@@ -155,6 +155,14 @@ def test_where_there_is_no_dev(closed, tmp_path, path):
                     ask(client, b"client %02d" % number)
             os.kill(serve.pid, signal.SIGTERM)
             assert serve.wait() == 0, serve.stderr
+
+
+@needs_root
+def test_a_socket_of_systemd_where_there_is_no_dev(path, back):
+    with listener(path) as passed, Serve(f"fd://3={back.address}", sockets=[passed], wrap=[
+            "/usr/bin/unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]):
+        with connect(f"unix://{path}") as client:
+            ask(client)
 
 
 @needs_root
