@@ -42,6 +42,7 @@ int main(int argc, char **argv)
     return 1;
   }
   (void)signal(SIGPIPE, SIG_IGN); /* a lost reader is handled as an error of write */
+  (void)signal(SIGXFSZ, SIG_IGN); /* so is a file, such as the log, that has reached the limit of its size */
   int status = uvr_cli_main(argc, argv);
   (void)fflush(NULL);
   _exit(status); /* does not wait for a thread that reads standard input */

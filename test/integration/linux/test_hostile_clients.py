@@ -164,6 +164,21 @@ def test_300_clients_of_a_far_end_with_64_descriptors(tmp_path, path):
                     client.close()
 
 
+def test_clients_that_send_many_descriptors(back, tmp_path):
+    """They never become the program's own, whose limit they would reach."""
+    with serving("unix", back, tmp_path, preexec_fn=limited(64)) as serve:
+        files = most = serve.descriptors()
+        with Cost(serve, "2000 messages with 200 descriptors each", kib=2000, processor=20):
+            for _ in range(100):
+                with connect(serve.front) as client:
+                    for _ in range(20):
+                        socket.send_fds(client, [b"x"], [0] * 200)
+                        most = max(most, serve.descriptors())
+                    assert receive_exactly(client, 20) == b"x" * 20
+        assert most <= files + 6
+        slowest(serve)
+
+
 # What does not stop.
 
 def pour(connection):

@@ -4,6 +4,7 @@ none, and a service manager that does not listen. What it leads to is told, cost
 import contextlib
 import itertools
 import os
+import resource
 import select
 import signal
 import socket
@@ -262,6 +263,32 @@ def check_that_it_serves(process, path, count=500, kib=4096):
         quiet(process, "a log that nobody takes")
     process.terminate()
     assert process.wait(SOON) == 0
+
+
+def limited_files(size):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def test_the_log_has_reached_the_limit_of_files(tmp_path, path, back):
+    """Which others are killed for, by SIGXFSZ."""
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen([PROGRAM, "serve", "-v", f"unix://{path}={back.address}"], stdin=subprocess.DEVNULL,
+                                   stderr=log, preexec_fn=limited_files(2000))
+    try:
+        check_that_it_serves(process, path)
+        assert (tmp_path / "log").stat().st_size == 2000
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_standard_output_has_reached_the_limit_of_files(tmp_path):
+    with Target(tmp_path / "s", lambda connection: connection.sendall(bytes(5000))) as target:
+        with open(tmp_path / "out", "wb") as out, Process([PROGRAM, "-ei=false", target.address], stdout=out,
+                                                          preexec_fn=limited_files(2000)) as relay:
+            assert relay.wait() == 1
+            assert "standard output" in error_sentence(relay.stderr) and "EFBIG" in relay.stderr
+    assert (tmp_path / "out").read_bytes() == bytes(2000)
 
 
 @needs_root
