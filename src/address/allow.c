@@ -119,18 +119,25 @@ static bool is_pipe(const char *pattern)
  * them, and sets *end behind them; or returns 0. */
 static size_t find_ipv6(const char *host, const char **begin, const char **end)
 {
-  *begin = host + (host[0] == '\\') + 1;
-  size_t length = strspn(*begin, "0123456789abcdefABCDEF:.*?");
-  const char *zone = *begin + length;
-  length += *zone == '%' ? strcspn(zone, "]\\") : 0;
-  const char *close = *begin + length + ((*begin)[length] == '\\');
-  const char *colon = memchr(*begin, ':', length);
-  if (host[host[0] == '\\'] != '[' || *close != ']' || strchr(":*", close[1]) == NULL || colon == NULL ||
-      (memchr(colon + 1, ':', (size_t)(*begin + length - colon - 1)) == NULL && memchr(*begin, '*', length) == NULL)) {
+  size_t escape = host[0] == '\\' ? 1 : 0;
+  if (host[escape] != '[') {
     return 0;
   }
+  *begin = host + escape + 1;
+  size_t length = strspn(*begin, "0123456789abcdefABCDEF:.*?");
+  length += (*begin)[length] == '%' ? strcspn(*begin + length, "]\\") : 0;
+  const char *close = *begin + length;
+  close += *close == '\\' ? 1 : 0;
+  if (*close != ']' || (close[1] != '\0' && close[1] != ':' && close[1] != '*')) {
+    return 0;
+  }
+  const char *colon = memchr(*begin, ':', length);
+  const char *behind = colon != NULL ? colon + 1 : *begin;
+  size_t left = (size_t)(*begin + length - behind);
+  bool is_all = length == 1 && **begin == '*';
+  bool is_set = colon == NULL ? !is_all : (memchr(behind, ':', left) == NULL && memchr(*begin, '*', length) == NULL);
   *end = close + 1;
-  return length;
+  return is_set ? 0 : length;
 }
 
 static host_part find_host(const char *pattern)
@@ -155,18 +162,18 @@ static host_part find_host(const char *pattern)
   return host;
 }
 
-/* Whether the text of this length consists of digits, dots and wildcards. */
+/* Whether the text of this length consists of digits, dots and wildcards. A set that excludes bytes is a wildcard. */
 static bool is_ipv4_pattern(const char *text, size_t length)
 {
-  bool in_set = false;
+  enum { OUTSIDE, IN_SET, IN_EXCLUDING_SET } where = OUTSIDE;
   for (size_t i = 0; i < length; i++) {
     bool plain = uvr_is_digit(text[i]) || text[i] == '.';
-    if (in_set && text[i] == ']') {
-      in_set = false;
-    } else if (!in_set && text[i] == '[') {
-      in_set = true;
-    } else if (!plain && strchr(in_set ? "-" : "*?", text[i]) == NULL) {
-      return false; /* a set that excludes bytes is one of names, too */
+    if (where == OUTSIDE && text[i] == '[') {
+      where = text[i + 1] == '!' || text[i + 1] == '^' ? IN_EXCLUDING_SET : IN_SET;
+    } else if (where != OUTSIDE && text[i] == ']') {
+      where = OUTSIDE;
+    } else if (!plain && where != IN_EXCLUDING_SET && strchr(where == IN_SET ? "-" : "*?\\", text[i]) == NULL) {
+      return false;
     }
   }
   return true;

@@ -121,9 +121,10 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
       /* A pipe learns of the end of input only with -s, as with npiperelay; a socket always, as its server expects. */
       .eof_to_right = p->options.send_end || !uvr_address_has(address, UVR_ADDRESS_HAS_END_MARKER) ? UVRELAY_EOF_AUTO
                                                                                                    : UVRELAY_EOF_NONE};
-  const uvr_dial_options dial = {.retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
-                                 .timeout_ms = p->options.timeout_ms,
-                                 .connect = {.level = p->options.impersonation, .owner = p->options.owner}};
+  const uvr_dial_options dial = {
+      .retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
+      .timeout_ms = p->options.timeout_ms,
+      .connect = {.level = p->options.impersonation, .owner = p->options.owner, .arms = true}};
   const uvr_pair_events events = {.on_end = on_end, .on_close = on_pair_closed, .user = p};
   int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
   if (code != 0) {

@@ -112,6 +112,7 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out, uvrelay_er
   }
   if (self->type == UV_TCP) {
     uvr_stream_uv_tune_tcp((uv_tcp_t *)handle);
+    uvr_stream_arm(stream);
   }
   *out = stream;
   return 0;

@@ -55,6 +55,7 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     code = uv_accept((uv_stream_t *)&self->tcp, (uv_stream_t *)client);
     if (code == 0) {
       uvr_stream_uv_tune_tcp(client);
+      uvr_stream_arm(stream);
       *out = stream;
       return 0;
     }

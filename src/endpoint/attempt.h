@@ -34,6 +34,7 @@ typedef struct uvr_connect_options {
    * then, wherever the path leads by then. Where there is nothing that can be opened, it is asked about the path as it
    * stands, so that only whoever may connect there learns of that. */
   bool check_real;
+  bool arms; /* the stream is for a session: a TCP connection is armed (uvr_stream_arm) before it is made */
 } uvr_connect_options;
 
 typedef struct uvr_connector {

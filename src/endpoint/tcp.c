@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "base/os.h"
 #include "base/text.h"
 #include "endpoint/ip.h"
 #include "endpoint/kind.h"
@@ -64,9 +65,13 @@ int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_conne
   if (options->check != NULL && options->check(options->check_user, &place, &attempt->error) != 0) {
     return UV_ELOOP;
   }
-  int code = uvr_attempt_make_stream(attempt, UV_TCP);
+  uvr_os_close_spare_fd(&attempt->options->spare_fd);
+  int code = uvr_stream_uv_new_tcp(attempt->context, ip->sa_family, attempt->address->canonical, &attempt->stream);
   if (code == 0) {
     uv_tcp_t *tcp = (uv_tcp_t *)uvr_stream_uv_handle(attempt->stream);
+    if (options->arms) {
+      uvr_stream_arm(attempt->stream);
+    }
     code = uv_tcp_connect(&attempt->request, tcp, ip, on_connected_to);
     uvr_stream_uv_tune_tcp(tcp);
   }

@@ -195,8 +195,8 @@ static void on_request(uvr_mux_stream *stream, int code)
   if (code == 0) {
     uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
-    uvr_dial_options options = {.timeout_ms = timeout,
-                                .connect = {.level = r->options.impersonation, .owner = r->options.owner}};
+    uvr_dial_options options = {
+        .timeout_ms = timeout, .connect = {.level = r->options.impersonation, .owner = r->options.owner, .arms = true}};
     if (!r->open) {
       options.connect.check = check_place;
       options.connect.check_user = r;

@@ -399,11 +399,12 @@ int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session
                .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
                .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),
                .idle_ms = own.idle_ms},
-      .dial = {.retry = own.retry,
-               .retry_first_ms = own.retry_first_ms,
-               .retry_last_ms = own.retry_last_ms,
-               .timeout_ms = own.timeout_ms,
-               .connect = {.level = own.impersonation, .owner = *own.owner != '\0' ? options->owner : NULL}}};
+      .dial = {
+          .retry = own.retry,
+          .retry_first_ms = own.retry_first_ms,
+          .retry_last_ms = own.retry_last_ms,
+          .timeout_ms = own.timeout_ms,
+          .connect = {.level = own.impersonation, .owner = *own.owner != '\0' ? options->owner : NULL, .arms = true}}};
   return 0;
 }
 

@@ -409,7 +409,7 @@ static bool close_gently(stream_uv *s)
     return false;
   }
   s->reading = true;
-  if (uv_is_writable(s->handle)) {
+  if (!s->writing && uv_is_writable(s->handle)) {
     s->request.shutdown.data = s;
     (void)uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
   }
@@ -417,11 +417,12 @@ static bool close_gently(stream_uv *s)
   return true;
 }
 
-/* A reset discards what the system has not sent yet, so it waits for that, or until the time is up. */
+/* A reset discards what the system has not sent yet, so it waits for that and for a write that is under way, or until
+ * the time is up. */
 static void on_unsent_timer(uv_timer_t *timer)
 {
   stream_uv *s = timer->data;
-  if (uvr_os_unsent(s->handle) <= 0 || uv_now(timer->loop) >= s->patience) {
+  if ((!s->writing && uvr_os_unsent(s->handle) <= 0) || uv_now(timer->loop) >= s->patience) {
     close_now(s);
   }
 }
@@ -488,13 +489,14 @@ static stream_uv *make(uvr_context *context, const char *name)
   return s;
 }
 
-int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *name, uvr_stream **out)
+static int new_stream(uvr_context *context, uv_handle_type type, unsigned family, const char *name, uvr_stream **out)
 {
   stream_uv *s = make(context, name);
   if (s == NULL) {
     return UV_ENOMEM;
   }
-  int code = type == UV_TCP ? uv_tcp_init(context->loop, &s->own.tcp) : uv_pipe_init(context->loop, &s->own.pipe, 0);
+  int code = type == UV_TCP ? uv_tcp_init_ex(context->loop, &s->own.tcp, family)
+                            : uv_pipe_init(context->loop, &s->own.pipe, 0);
   if (code != 0) {
     uvr_free(&context->memory, s);
     return code;
@@ -506,6 +508,16 @@ int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *nam
   s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
   return 0;
+}
+
+int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *name, uvr_stream **out)
+{
+  return new_stream(context, type, AF_UNSPEC, name, out);
+}
+
+int uvr_stream_uv_new_tcp(uvr_context *context, unsigned family, const char *name, uvr_stream **out)
+{
+  return new_stream(context, UV_TCP, family, name, out);
 }
 
 static bool can_half_close(const uv_stream_t *handle)

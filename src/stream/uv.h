@@ -9,6 +9,10 @@
  * Returns 0 or a negative libuv code. */
 int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *name, uvr_stream **out);
 
+/* The same for TCP, with a socket of this family, AF_INET or AF_INET6, so that it can be armed before it is connected.
+ */
+int uvr_stream_uv_new_tcp(uvr_context *context, unsigned family, const char *name, uvr_stream **out);
+
 /* Makes a stream around a connected handle in somebody else's memory, on the context's loop, which is neither reading
  * nor closing. The stream uses the handle, its `data` included, and closes it. Then it restores `data` and calls
  * on_handle_closed, unless that is NULL, before its own close callback: the handle's memory is its owner's again.

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -69,6 +70,12 @@ static const struct {
     {"?cp://10.*:80", "tcp://10.evil.example:80", '?'},
     {"tcp://[0-9]*:80", "tcp://1and1.example:80", '?'},
     {"tcp://[0-9]*:80", "tcp://1.2.3.4:80", 'y'},
+    {"tcp://[!a-z]*:80", "tcp://10.evil.example:80", '?'},
+    {"tcp://[!a-z]*:80", "tcp://10.0.0.1:80", 'y'},
+    {"tcp://\\10.*:80", "tcp://10.evil.example:80", '?'},
+    {"tcp://[*]:80", "tcp://[::1]:80", 'y'},
+    {"tcp://[*]:80", "tcp://10.0.0.1:80", 'n'},
+    {"tcp://[*]:80", "tcp://a.example:80", '?'},
     {"tcp://?.*:80", "tcp://a.example:80", '?'},
     {"tcp://*.*.*.*:80", "tcp://a.b.c.d:80", '?'},
     {"tcp://*.*.*.*:80", "tcp://[::1.2.3.4]:80", 'n'},
@@ -98,8 +105,8 @@ static const struct {
     {"tcp://a.example.:80", "tcp://a.example:80", 'y'},
     {"tcp://a.example:80", "tcp://b.example:80", 'n'},
     {"tcp://a.example:80", "tcp://a.example.evil.example:80", 'n'},
-    {"tcp://[!a]*:80", "tcp://10.0.0.1:80", 'n'},
-    {"tcp://[!a]*:80", "tcp://b:80", 'y'},
+    {"tcp://[!a]*.example:80", "tcp://10.0.0.1:80", 'n'},
+    {"tcp://[!a]*.example:80", "tcp://b.example:80", 'y'},
     {"tcp://localhost:80", "tcp://127.0.0.1:80", 'n'},
     {"tcp://[ab]x:80", "tcp://ax:80", 'y'},
     /* Pipes. */
@@ -256,13 +263,56 @@ static void test_faults(void **state)
   }
 }
 
+/* Nothing is read or written out of bounds, whatever the pattern; and none for addresses ever matches a name. */
+static void test_random(void **state)
+{
+  (void)state;
+  static const char *const pieces[] = {"tcp://",    "//",   "unix://", "assuan://", "[",     "]",
+                                       "\\",        "::",   "1",       "10",        ".",     "*",
+                                       "?",         ":",    "80",      "%",         "eth0",  "/",
+                                       "C:",        "pipe", "!",       "-",         "ffff:", "?impersonation=",
+                                       "example",   "a",    "\xff",    "abstract:", "@",     "//./",
+                                       "delegation"};
+  static const char *const addresses[] = {"tcp://10.0.0.1:80", "tcp://[fe80::1%eth0]:1", "tcp://10.example:80",
+                                          "//./pipe/x",        "//10.0.0.1/pipe/x",      "//10.example/pipe/x",
+                                          "unix:///x/y",       "assuan:///C:/x/y",       "abstract:a"};
+  uint64_t random = 1;
+  for (unsigned round = 0; round < 100000; round++) {
+    char pattern[200] = "";
+    for (unsigned i = 0; i < 1 + round % 8; i++) {
+      random = random * 6364136223846793005U + 1442695040888963407U;
+      (void)strcat(pattern, pieces[(random >> 33) % COUNT(pieces)]);
+    }
+    char *exact = malloc(strlen(pattern) + 1);
+    assert_non_null(exact);
+    (void)strcpy(exact, pattern);
+    const uvrelay_allocator_t memory = uvr_memory_default();
+    uvr_allow *made = NULL;
+    bool bad = uvr_allow_fault(exact) != NULL;
+    assert_int_equal(uvr_allow_new(&memory, exact, &made), 0);
+    free(exact);
+    for (size_t i = 0; i < COUNT(addresses) && !bad; i++) {
+      char path[UVR_ADDRESS_PATH_SIZE];
+      uvr_address address = address_of(addresses[i]);
+      bool matches = uvr_allow_matches(made, &address);
+      bool for_ip = made->host == UVR_ALLOW_IPV4 || made->host == UVR_ALLOW_IPV6;
+      if (matches && for_ip && strstr(addresses[i], "10.example") != NULL) {
+        fail_msg("%s matches %s", pattern, addresses[i]);
+      }
+      if (address.kind == UVR_ADDRESS_UNIX || address.kind == UVR_ADDRESS_ASSUAN) {
+        size_t length = uvr_allow_fixed(made, address.kind, path);
+        (void)(length > 0 && uvr_allow_matches_below(made, length, "/x", &address));
+      }
+    }
+    discard(made);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_matches),
-      cmocka_unit_test(test_fixed),
-      cmocka_unit_test(test_levels),
-      cmocka_unit_test(test_faults),
+      cmocka_unit_test(test_matches), cmocka_unit_test(test_fixed),  cmocka_unit_test(test_levels),
+      cmocka_unit_test(test_faults),  cmocka_unit_test(test_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

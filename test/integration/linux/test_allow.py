@@ -15,6 +15,8 @@ from programs import SOON
 from serving import EchoServer, receive_exactly
 from via import MUX, RawMux
 
+pytestmark = pytest.mark.sanitized
+
 
 def opened(mux, address):
     """Connects to an echo through the far end."""

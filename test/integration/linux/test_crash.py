@@ -19,8 +19,10 @@ from concurrent.futures import ThreadPoolExecutor
 import bytestream
 import pytest
 from programs import SOON, Process
-from serving import PROGRAM, AssuanTarget, Serve, listener, receive_exactly, wait_for
+from serving import PROGRAM, AssuanTarget, Front, Serve, listener, receive_exactly, wait_for
 from via import Via
+
+pytestmark = pytest.mark.sanitized
 
 MEGABYTES = 3 << 20
 FIN_WAIT_1 = 4
@@ -176,6 +178,21 @@ def test_killed_when_one_direction_has_ended(session, by):
     session.kill()
     assert read_slowly(told) == (data, "end")
     assert outcome(ended) == (b"", "reset")
+
+
+@pytest.mark.parametrize("kind", ["tcp", "fd-number"])
+def test_killed_with_a_socket_that_systemd_has_made(stack, back, tmp_path, kind):
+    """The listener lives on; its clients' connections do not."""
+    front = stack.enter_context(Front(kind, tmp_path))
+    serve = front.serve(f"tcp://127.0.0.1:{port(back)}")
+    stack.callback(serve.kill)
+    client = stack.enter_context(front.connect(serve))
+    aim = stack.enter_context(back.accept()[0])
+    client.sendall(b"hello")
+    receive_exactly(aim, 5)
+    os.kill(serve.pid, signal.SIGKILL)
+    assert outcome(client) == (b"", "reset")
+    assert outcome(aim) == (b"", "reset")
 
 
 def test_killed_while_the_target_is_waited_for(stack):
