@@ -36,8 +36,9 @@ enum {
 
 /* A client's or a target's end of its connection. */
 typedef struct place {
-  int fd;     /* -1: none, or closed */
-  int number; /* of the client; -1: a target that does not know it yet */
+  int fd;    /* -1: none, or closed */
+  int own;   /* its number among the clients, or among the targets; the first byte that it sends */
+  int other; /* the number of what it is connected to; -1: no byte has come from there */
   uint64_t sent;
   uint64_t received;
   bool shut;  /* it has ended its output */
@@ -103,35 +104,52 @@ static void listen_abstract(game *g)
 
 /* Bytes. */
 
-/* A client's first byte is its number, so that the target knows it. */
+/* The first byte of either is its number, so that the other knows it. */
 static char byte_of(bool from_client, int number, uint64_t position)
 {
-  return from_client && position == 0 ? (char)number : rig_byte((unsigned)number + (from_client ? 0U : 100U), position);
+  return position == 0 ? (char)number : rig_byte((unsigned)number + (from_client ? 0U : 100U), position);
 }
 
-static void cut_client(game *g, int number)
+/* Somebody has left early, so that the rest of this connection need not arrive. */
+static void cut_connection(game *g, const place *p, bool is_client)
 {
+  int number = is_client ? p->own : p->other;
   if (number >= 0) {
     g->clients[number].cut = true;
+  } else {
+    g->disturbed = true; /* whose it was is not known */
   }
 }
 
 static bool write_some(game *g, place *p, bool is_client, size_t length)
 {
   static char bytes[PIECE];
-  if (p->fd < 0 || p->shut || p->lost || p->number < 0 || p->sent >= SENT_MOST || length == 0) {
+  if (p->fd < 0 || p->shut || p->lost || p->sent >= SENT_MOST || length == 0) {
     return false;
   }
   for (size_t i = 0; i < length; i++) {
-    bytes[i] = byte_of(is_client, p->number, p->sent + i);
+    bytes[i] = byte_of(is_client, p->own, p->sent + i);
   }
   ssize_t done = send(p->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
   p->lost = p->lost || (done < 0 && errno != EAGAIN);
   p->sent += done > 0 ? (uint64_t)done : 0;
   if (p->lost) {
-    cut_client(g, p->number); /* the other side must have left: checked by who was disturbed */
+    cut_connection(g, p, is_client);
   }
   return done > 0;
+}
+
+/* The first byte has come, from the one of this number, who is connected to nobody else. */
+static void meet(game *g, place *p, bool is_client, int number)
+{
+  int count = (int)(is_client ? g->target_count : g->client_count);
+  CHECK(g->tainted || number < count, "%s %d hears of %d", is_client ? "client" : "target", p->own, number);
+  p->other = number < count ? number : 0;
+  for (int i = 0; i < (int)(is_client ? g->client_count : g->target_count) && !g->tainted; i++) {
+    const place *else_where = is_client ? &g->clients[i].end : &g->targets[i];
+    CHECK(else_where == p || else_where->other != p->other, "%s %d is connected twice", is_client ? "target" : "client",
+          number);
+  }
 }
 
 static bool read_some(game *g, place *p, bool is_client, size_t length)
@@ -144,21 +162,14 @@ static bool read_some(game *g, place *p, bool is_client, size_t length)
   p->ended = done == 0;
   p->lost = p->lost || (done < 0 && errno != EAGAIN);
   if (p->lost) {
-    cut_client(g, p->number);
+    cut_connection(g, p, is_client);
   }
-  ssize_t first = 0;
-  if (done > 0 && p->number < 0) {
-    p->number = (unsigned char)bytes[0];
-    CHECK(g->tainted || p->number < (int)g->client_count, "a target hears of client %d", p->number);
-    p->number = p->number < (int)g->client_count ? p->number : 0;
-    for (unsigned i = 0; i < g->target_count && !g->tainted; i++) {
-      CHECK(&g->targets[i] == p || g->targets[i].number != p->number, "client %d has two targets", p->number);
-    }
+  if (done > 0 && p->other < 0) {
+    meet(g, p, is_client, (unsigned char)bytes[0]);
   }
-  for (ssize_t i = first; i < done && !g->tainted; i++) {
-    CHECK(bytes[i] == byte_of(!is_client, p->number, p->received + (uint64_t)i),
-          "client %d: byte %u to the %s is another", p->number, (unsigned)(p->received + (uint64_t)i),
-          is_client ? "client" : "target");
+  for (ssize_t i = 0; i < done && !g->tainted; i++) {
+    CHECK(bytes[i] == byte_of(!is_client, p->other, p->received + (uint64_t)i), "%s %d: byte %u that comes is another",
+          is_client ? "client" : "target", p->own, (unsigned)(p->received + (uint64_t)i));
   }
   p->received += done > 0 ? (uint64_t)done : 0;
   return done >= 0;
@@ -172,11 +183,10 @@ static void shut(place *p)
   }
 }
 
-static void leave(game *g, place *p)
+static void leave(game *g, place *p, bool is_client)
 {
   if (p->fd >= 0) {
-    cut_client(g, p->number);
-    g->disturbed = g->disturbed || p->number < 0; /* whose it was is not known */
+    cut_connection(g, p, is_client);
     close_fd(&p->fd);
   }
 }
@@ -186,7 +196,8 @@ static void accept_targets(game *g)
   int fd;
   while ((fd = accept4(g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
     if (g->target_count < TARGETS) {
-      g->targets[g->target_count++] = (place){.fd = fd, .number = -1};
+      g->targets[g->target_count] = (place){.fd = fd, .own = (int)g->target_count, .other = -1};
+      g->target_count++;
     } else {
       g->disturbed = true;
       (void)close(fd);
@@ -323,7 +334,7 @@ static void start_client(game *g)
     (void)close(fds[1]);
     return;
   }
-  c->end = (place){.fd = fds[1], .number = (int)g->client_count};
+  c->end = (place){.fd = fds[1], .own = (int)g->client_count, .other = -1};
   g->client_count++;
 }
 
@@ -402,7 +413,7 @@ static void step(game *g)
     } else if (what < 210) {
       shut(p);
     } else {
-      leave(g, p);
+      leave(g, p, odd);
     }
   } else if (what < 226) {
     put_frame(g, w);
@@ -446,21 +457,44 @@ static void settle(game *g)
   }
 }
 
+/* Whose target it is: by the byte that it or the client has received. NULL: nobody has sent one. */
+static const client *client_of(const game *g, const place *target)
+{
+  for (unsigned i = 0; i < g->client_count; i++) {
+    if (target->other == (int)i || g->clients[i].end.other == target->own) {
+      return &g->clients[i];
+    }
+  }
+  return NULL;
+}
+
 static void check_whole(const game *g)
 {
+  bool one_cut = false;
+  for (unsigned i = 0; i < g->client_count; i++) {
+    one_cut = one_cut || g->clients[i].cut;
+  }
+  /* Each 32 KiB of a half of the total are a place for one. */
+  uint64_t places = g->window_total / 2 / (32 * 1024);
+  CHECK(g->target_count >= g->client_count || g->client_count > places || one_cut, "%u of %u clients have a target",
+        g->target_count, g->client_count);
   for (unsigned i = 0; i < g->target_count; i++) {
     const place *t = &g->targets[i];
-    const client *c = t->number >= 0 ? &g->clients[t->number] : NULL;
-    if (c == NULL || c->cut) {
+    const client *c = client_of(g, t);
+    if (c == NULL) {
+      CHECK(t->sent == 0 || one_cut, "target %u: none of its bytes has come", i);
       continue;
     }
-    CHECK(t->received == c->end.sent, "client %d: %u of %u bytes have come to the target", t->number,
+    if (c->cut) {
+      continue;
+    }
+    CHECK(t->received == c->end.sent, "client %d: %u of %u bytes have come to the target", c->end.own,
           (unsigned)t->received, (unsigned)c->end.sent);
-    CHECK(c->end.received == t->sent, "client %d: %u of %u bytes have come back", t->number, (unsigned)c->end.received,
+    CHECK(c->end.received == t->sent, "client %d: %u of %u bytes have come back", c->end.own, (unsigned)c->end.received,
           (unsigned)t->sent);
-    CHECK(t->ended == c->end.shut, "client %d: the target has%s heard of the end", t->number, t->ended ? "" : " not");
-    CHECK(c->end.ended == t->shut, "client %d: it has%s heard of the end", t->number, c->end.ended ? "" : " not");
-    CHECK(c->done == (c->end.shut && t->shut), "client %d: the session is%s over", t->number, c->done ? "" : " not");
+    CHECK(t->ended == c->end.shut, "client %d: the target has%s heard of the end", c->end.own, t->ended ? "" : " not");
+    CHECK(c->end.ended == t->shut, "client %d: it has%s heard of the end", c->end.own, c->end.ended ? "" : " not");
+    CHECK(c->done == (c->end.shut && t->shut), "client %d: the session is%s over", c->end.own, c->done ? "" : " not");
   }
 }
 
