@@ -305,7 +305,7 @@ class Run:
         for station in self.stations.values():
             if station.base is None:
                 station.base = self._settled(station)
-            wait_for(lambda: station.descriptors() <= station.base,
+            wait_for(lambda: station.descriptors() <= station.base + station.kept,
                      f"{station.name} has {station.base} descriptors again, not {station.descriptors()}: "
                      f"{self._open(station.pid)}; seed {self.seed}")
             now = resident_kib(station.pid)

@@ -131,6 +131,8 @@ class LinuxStation:
 
     #: No far end without connections has more descriptors.
     far_most = 16
+    #: So many descriptors may be kept for later beyond those of the first time.
+    kept = 0
 
     @staticmethod
     def far_descriptors(pid):

@@ -78,6 +78,8 @@ class WindowsStation:
     client has closed shows nothing of it, so `linger` is short."""
 
     far_most = 45
+    #: Events, and threads that wait for the readers of pipes: as many as were needed at a time.
+    kept = 8
 
     def __init__(self, run, name, routes, directory):
         self.run, self.name, self.routes = run, name, routes
