@@ -5,9 +5,10 @@
  * (libuv's four are for short work). Then the zero-byte message is written, with an event of its own whose low-order
  * bit is set, so that its completion does not go to the loop's port.
  *
- * Ways to fail: the pipe is gone; the peer does not read, and the loop hurries the job, which skips the rest of the
- * flush; the loop cancels the job. Both interrupt the thread in a blocking call. The thread leaves each stage under the
- * lock, so they never interrupt another job that the same thread runs afterwards. */
+ * Ways to fail: the pipe is gone; the thread cannot be given to the loop, which could not interrupt it then; the peer
+ * does not read, and the loop hurries the job, which skips the rest of the flush; the loop cancels the job. Both
+ * interrupt the thread in a blocking call. The thread leaves each stage under the lock, so they never interrupt another
+ * job that the same thread runs afterwards. */
 #include "stream/eof_job_win.h"
 
 #include <stdint.h>
@@ -64,9 +65,10 @@ static DWORD write_nothing(uvr_eof_job *job)
 static DWORD WINAPI run(void *argument)
 {
   uvr_eof_job *job = argument;
-  (void)DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &job->thread, THREAD_TERMINATE,
-                        FALSE, 0);
-  DWORD error = flush(job);
+  /* Without this handle nothing could end the flush but the peer. */
+  BOOL ok = DuplicateHandle(GetCurrentProcess(), GetCurrentThread(), GetCurrentProcess(), &job->thread,
+                            THREAD_TERMINATE, FALSE, 0);
+  DWORD error = ok ? flush(job) : GetLastError();
   if (error == 0) {
     error = write_nothing(job);
   }

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <uv.h>
 
-enum { TEXT = 160 };
+enum { TEXT = 160, SLOW_MS = 1000 };
 
 static struct {
   fault_plan plan;
@@ -105,8 +106,13 @@ unsigned fault_each(void (*scenario)(void *user), void *user)
   do {
     fault.running = true;
     fault_plan_is(plan);
+    uint64_t begin = uv_hrtime();
     scenario(user);
     fault_disarm();
+    uint64_t ms = (uv_hrtime() - begin) / 1000000;
+    if (ms >= SLOW_MS) {
+      print_message("%u ms: %s\n", (unsigned)ms, fault_text());
+    }
     fault.running = false;
     runs += fault_fired() ? 1U : 0U;
   } while (fault_next(&plan));

@@ -11,66 +11,15 @@
 
 #include <cmocka.h>
 
-#include "fault.h"
-#include "relay/relay.h"
-#include "route_rig.h"
+#include "fault_route.h"
 
 #ifdef _WIN32
-enum { BYTES = 10, FAULTS_MIN = 15 };
+enum { FAULTS_MIN = 15 };
 static const char taking[] = "uv_accept";
 #else
-enum { BYTES = 10, FAULTS_MIN = 80 };
+enum { FAULTS_MIN = 80 };
 static const char taking[] = "uv_tcp_open";
 #endif
-
-static bool is_told(const host_route *route)
-{
-  for (uint64_t n = 1; n <= route->opened; n++) {
-    uvrelay_reason_t reason = route->results[n].reason;
-    if (reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_GONE) {
-      return true;
-    }
-  }
-  return route->error.code != 0 || (route->route != NULL && uvrelay_route_error(route->route)->code != 0);
-}
-
-/* A client of the first route gets all its bytes back, or the routes say that somebody failed. */
-static void check_clients(const route_host *h, unsigned first)
-{
-  const bool told = is_told(&h->routes[0]) || is_told(&h->routes[3]);
-  for (unsigned i = first; i < h->client_count; i++) {
-    const route_client *c = &h->clients[i];
-    bool has_all = c->received == c->to_send && c->code == 0;
-    bool of_second = first == 0 && i == 2; /* whose target is absent */
-    if (!has_all && !of_second && !told) {
-      fail_msg("client %u has %u of %u bytes, code %d, and no route says why", i, (unsigned)c->received,
-               (unsigned)c->to_send, c->code);
-    }
-  }
-}
-
-static bool clients_are_over(const route_host *h)
-{
-  unsigned i = 0;
-  while (i < h->client_count && h->clients[i].over) {
-    i++;
-  }
-  return i == h->client_count && h->routes[0].open == 0 && h->routes[1].open == 0 && h->routes[3].open == 0;
-}
-
-/* Whatever came of it, the routes work as before. */
-static void check_later(route_host *h)
-{
-  unsigned before = h->client_count;
-  for (unsigned i = 0; i < 2; i++) {
-    (void)route_client_start(h, h->routes[0].address, BYTES, true);
-  }
-  ROUTE_WAIT(h, clients_are_over(h));
-  for (unsigned i = before; i < before + 2; i++) {
-    assert_int_equal(h->clients[i].code, 0);
-    assert_int_equal(h->clients[i].received, BYTES);
-  }
-}
 
 /* Adds what is missing; then the clients come late. */
 static void begin_again(route_host *h, route_story story)
@@ -94,21 +43,17 @@ static void run(void *user)
     assert_true(fault_fired() && !fault_is_harmless());
     assert_int_equal(route_host_open(h), 0);
   }
-  uvr_patience *patience = &h->relay->context.patience;
-  patience->accept_retry_ms = 2;
-  patience->relief_ms = 5;
-  patience->close_ms = 50;
-  patience->last_words_ms = 5;
+  fault_route_hurry(h);
   if (story_begin(h, story) != 0) {
     begin_again(h, story);
   }
   for (unsigned i = 0; i < ROUTE_COUNT; i++) {
     h->routes[i].refuses = true;
   }
-  ROUTE_WAIT(h, clients_are_over(h));
+  ROUTE_WAIT(h, fault_route_clients_over(h));
   fault_disarm();
-  check_clients(h, 0);
-  check_later(h);
+  fault_route_check(h);
+  fault_route_check_later(h);
   ROUTE_WAIT(h, story_step(h));
   route_host_free(h);
 }
@@ -143,7 +88,7 @@ static void test_client_is_lost(void **state)
   size_t lines = h->calls[CALL_LOG];
   fault_plan_is((fault_plan){.at = 1, .only = taking});
   fault_arm();
-  const route_client *c = route_client_start(h, h->routes[0].address, BYTES, true);
+  const route_client *c = route_client_start(h, h->routes[0].address, FAULT_ROUTE_BYTES, true);
   ROUTE_WAIT(h, c->over);
   fault_disarm();
   assert_true(fault_fired());
@@ -151,11 +96,12 @@ static void test_client_is_lost(void **state)
   assert_int_equal(h->calls[CALL_LOG], lines + 1);
   assert_journal(h, 0, "");
   assert_non_null(strstr(uvrelay_route_error(h->routes[0].route)->text, "was closed"));
-  check_later(h);
+  fault_route_check_later(h);
   route_host_free(h);
 }
 
 #ifndef _WIN32
+
 static void test_unix(void **state)
 {
   (void)state;

@@ -3,7 +3,8 @@
  * __imp_fault_ReadFile. What libuv does by itself is libuv's.
  *
  * Not here is what only fails where its caller errs, as uv_timer_init and uv_async_init do; and CancelIoEx, which fails
- * only where there is nothing to cancel any more. */
+ * only where there is nothing to cancel any more. And nothing says that the peer has left, as that would not be so: later
+ * calls would contradict. */
 #include "fault.h"
 
 #include <winsock2.h>
@@ -78,21 +79,21 @@ WIN(BOOL, ConnectNamedPipe, (HANDLE pipe, LPOVERLAPPED overlapped), (pipe, overl
     FAILS(ERROR_NO_SYSTEM_RESOURCES), FAILS(ERROR_NOT_ENOUGH_MEMORY))
 WIN(BOOL, WriteFile, (HANDLE file, LPCVOID data, DWORD size, LPDWORD written, LPOVERLAPPED overlapped),
     (file, data, size, written, overlapped), FALSE,
-    FAILS(ERROR_NO_SYSTEM_RESOURCES), FAILS(ERROR_NO_DATA))
-WIN(BOOL, FlushFileBuffers, (HANDLE file), (file), FALSE, FAILS(ERROR_NO_SYSTEM_RESOURCES), FAILS(ERROR_BROKEN_PIPE))
+    FAILS(ERROR_NO_SYSTEM_RESOURCES))
+WIN(BOOL, FlushFileBuffers, (HANDLE file), (file), FALSE, FAILS(ERROR_NO_SYSTEM_RESOURCES))
 WIN(BOOL, SetNamedPipeHandleState, (HANDLE pipe, LPDWORD mode, LPDWORD count, LPDWORD timeout),
     (pipe, mode, count, timeout), FALSE, FAILS(ERROR_ACCESS_DENIED))
 WIN(BOOL, GetNamedPipeInfo, (HANDLE pipe, LPDWORD flags, LPDWORD out, LPDWORD in, LPDWORD most),
     (pipe, flags, out, in, most), FALSE, FAILS(ERROR_ACCESS_DENIED))
 WIN(BOOL, GetOverlappedResult, (HANDLE file, LPOVERLAPPED overlapped, LPDWORD bytes, BOOL wait),
-    (file, overlapped, bytes, wait), FALSE, FAILS(ERROR_NO_SYSTEM_RESOURCES), FAILS(ERROR_PIPE_NOT_CONNECTED))
+    (file, overlapped, bytes, wait), FALSE, FAILS(ERROR_NO_SYSTEM_RESOURCES))
 WIN(BOOL, SetFileCompletionNotificationModes, (HANDLE file, UCHAR flags), (file, flags), FALSE,
     REPEATS(ERROR_INVALID_FUNCTION))
 
 /* A short one gets one byte: of a message, the rest is read afterwards. */
 static BOOL WINAPI fault_ReadFile(HANDLE file, LPVOID data, DWORD size, LPDWORD bytes, LPOVERLAPPED overlapped)
 {
-  static const fault_way ways[] = {SHORT_ONE, FAILS(ERROR_NO_SYSTEM_RESOURCES), FAILS(ERROR_BROKEN_PIPE)};
+  static const fault_way ways[] = {SHORT_ONE, FAILS(ERROR_NO_SYSTEM_RESOURCES)};
   const fault_way *way = fault_of("ReadFile", ways, COUNT(ways));
   if (way != NULL && way->kind == FAULT_FAILS) {
     SetLastError((DWORD)way->code);
