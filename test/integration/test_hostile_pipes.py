@@ -115,7 +115,7 @@ def test_a_server_that_sends_a_byte_now_and_then(type):
 
 def test_a_flood_of_zero_byte_messages_is_one_end():
     """The first ends the output; those behind it are read and mean nothing."""
-    with PipeServer("send=5", "await", "zeros=10000", "await", "close") as server, Relay(server.name) as relay:
+    with PipeServer("send=5", "await", "zeros=3000", "await", "close") as server, Relay(server.name) as relay:
         server.event("await")
         with Cost(relay, "a flood of zero-byte messages", kib=8000, processor=10):
             server.go()
@@ -133,7 +133,7 @@ def test_a_flood_of_zero_byte_messages_in_serve(end):
     """Of the target, or of the client of a pipe that is listened on."""
     with contextlib.ExitStack() as stack:
         if end == "server":
-            server = stack.enter_context(PipeServer("zeros=10000", "recv=5", "sleep=300", "close"))
+            server = stack.enter_context(PipeServer("zeros=3000", "recv=5", "sleep=300", "close"))
             serve, echo = stack.enter_context(serving(f"tcp://127.0.0.1:0={server.name}?linger=off"))
         else:
             target = stack.enter_context(TcpTarget())
@@ -144,7 +144,7 @@ def test_a_flood_of_zero_byte_messages_in_serve(end):
                 client.wait_end()
                 peer = server
             else:
-                peer = stack.enter_context(PipeClient(pipe_of(serve.address), "zeros=10000", "recv-end", mode="message"))
+                peer = stack.enter_context(PipeClient(pipe_of(serve.address), "zeros=3000", "recv-end", mode="message"))
                 at_target = target.accept()
                 at_target.wait_end()
             print(f"the connection beside waits {echo.slowest():.3f} s")
@@ -201,7 +201,7 @@ def wait_resident(serve, kib):
 @TYPES
 def test_a_server_that_disconnects_again_and_again(type):
     """Its clients end, one after the other; nothing of them stays."""
-    count = 200
+    count = 100
     with PipeServer("send=10", "disconnect", type=type, repeat=count + 20) as server:
         with serving(f"tcp://127.0.0.1:0={server.name}") as (serve, echo):
             def one():
@@ -274,7 +274,7 @@ def test_many_clients_that_say_nothing(type):
 @TYPES
 def test_clients_that_connect_and_leave_without_a_pause(type):
     """The pipe is there for the next one all the time, and the route beside goes on."""
-    count = 200
+    count = 100
     with contextlib.ExitStack() as stack:
         back = Echo(stack)
         listen = f"{unique_pipe('listen')}?mode={type}"
