@@ -24,7 +24,7 @@ NO_SUCH_NAME = 3
 
 
 @functools.cache
-def _namespace():
+def own_mounts():
     """The command that gives a program mounts of its own; None where that is not permitted."""
     for flags in ("-m", "-rm"):
         command = [shutil.which("unshare") or "unshare", flags]
@@ -48,14 +48,14 @@ class NameServer:
         except OSError as error:
             self._socket.close()
             pytest.skip(f"no name server of one's own is permitted here: {error}")
-        if _namespace() is None:
+        if own_mounts() is None:
             self._socket.close()
             pytest.skip("mounts of one's own are not permitted here")
         self._directory = tempfile.TemporaryDirectory(prefix="uvrelay-test-")
         conf = pathlib.Path(self._directory.name) / "resolv.conf"
         conf.write_text(f"nameserver {self.address}\n{OPTIONS}\n")
         #: What stands before a command that is to use it. The process stays the same.
-        self.wrap = [*_namespace(), "/bin/sh", "-ec", f'mount --bind {shlex.quote(str(conf))} /etc/resolv.conf; exec "$@"',
+        self.wrap = [*own_mounts(), "/bin/sh", "-ec", f'mount --bind {shlex.quote(str(conf))} /etc/resolv.conf; exec "$@"',
                      "sh"]
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

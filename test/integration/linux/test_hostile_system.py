@@ -16,12 +16,20 @@ import pytest
 
 from assuanpeer import AssuanServer
 from cost import Cost, quiet
+from nameserver import own_mounts
 from programs import SOON, Process, error_sentence
 from serving import PROGRAM, EchoServer, NotifySocket, Serve, Target, ask, connect, echo, ends, listener, listens, receive_all, wait_for
 from via import DATA, GREETING, PING, SYN, WINDOW, Via, far_end, frame
 
-#: For what needs a file system of its own.
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+#: For file systems that the tests themselves look at.
+needs_root = pytest.mark.skipif(own_mounts() is None or os.geteuid() != 0, reason="only root may mount a file system")
+
+
+def without_dev(*command):
+    """The command where there is no /dev, not even /dev/null, as in a bare container. The process stays the same."""
+    if own_mounts() is None:
+        pytest.skip("mounts of one's own are not permitted here")
+    return [*own_mounts(), "/bin/sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh", *map(str, command)]
 
 
 @contextlib.contextmanager
@@ -131,13 +139,11 @@ def test_serve_without_standard_descriptors(closed, tmp_path, path):
     assert set(kinds) <= {"pipe", "socket"} and count == 4  # one more is the listing's own
 
 
-@needs_root
 @closed_ones
 def test_where_there_is_no_dev(closed, tmp_path, path):
-    """Not even /dev/null, as in a bare container. What would be written to a closed standard output is lost to nothing
-    else that has got its number."""
+    """What would be written to a closed standard output goes to nothing else that has got its number."""
     def in_there(*command):
-        return ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh", *without(closed, *command)]
+        return without_dev(*without(closed, *command))
 
     def talk(connection):
         connection.sendall(b"8 bytes.")
@@ -158,15 +164,12 @@ def test_where_there_is_no_dev(closed, tmp_path, path):
             assert serve.wait() == 0, serve.stderr
 
 
-@needs_root
 def test_a_socket_of_systemd_where_there_is_no_dev(path, back):
-    with listener(path) as passed, Serve(f"fd://3={back.address}", sockets=[passed], wrap=[
-            "/usr/bin/unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh"]):
+    with listener(path) as passed, Serve(f"fd://3={back.address}", sockets=[passed], wrap=without_dev()):
         with connect(f"unix://{path}") as client:
             ask(client)
 
 
-@needs_root
 def test_half_closes_where_there_is_no_dev(tmp_path):
     """The reader of standard output sees its end, though standard input goes on."""
     def talk(connection):
@@ -175,8 +178,7 @@ def test_half_closes_where_there_is_no_dev(tmp_path):
         receive_all(connection)
 
     with Target(tmp_path / "s", talk) as target:
-        with Process(["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "sh", PROGRAM,
-                      target.address]) as relay:
+        with Process(without_dev(PROGRAM, target.address)) as relay:
             relay.out.wait_end()
             assert relay.running and relay.stdout == b"bye"
             relay.close_stdin()
