@@ -112,7 +112,7 @@ static void test_thread_without_handle(void **state)
   rig_init(&j.r);
   j.r.context.patience.flush_ms = 20;
   server_start(&j.s, true, 4096, server_wait); /* it does not read */
-  assert_int_equal(uvr_npipe_open(j.s.path, j.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, &file, &error), 0);
+  assert_int_equal(uvr_npipe_open(j.s.path, j.s.name, UVRELAY_IMPERSONATION_ANONYMOUS, false, &file, &error), 0);
   assert_int_equal(uvr_npipe_stream(&j.r.context, file, j.s.name, &j.stream, &error), 0);
   uvr_stream_write(j.stream, "x", 1, on_write, &j);
   assert_true(rig_run_until(&j.r, &j.wrote));
