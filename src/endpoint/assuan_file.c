@@ -49,7 +49,7 @@ int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_as
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
                          "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
   }
-  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY | UV_FS_O_NONBLOCK, 0, NULL);
+  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY, 0, NULL);
   uv_fs_req_cleanup(&request);
   if (file < 0) {
     return fail(path, file, error);

@@ -306,7 +306,7 @@ static int copy_patterns(uvr_mux *mux, const uvrelay_mux_options_t *options)
 {
   const uvrelay_allocator_t *memory = &mux->context->memory;
   mux->options.allow_count = 0;
-  mux->allow = uvr_alloc(memory, (options->allow_count + 1) * sizeof(*mux->allow));
+  mux->allow = uvr_alloc(memory, (options->allow_count + 1) * sizeof(void *));
   for (size_t i = 0; mux->allow != NULL && i < options->allow_count; i++) {
     if (uvr_allow_new(memory, options->allow[i], &mux->allow[i]) != 0) {
       return UV_ENOMEM;
