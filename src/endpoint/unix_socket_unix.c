@@ -59,6 +59,13 @@ static void connect_found(uvr_attempt *attempt, int fd)
     uvr_attempt_fail(attempt);
     return;
   }
+  if (fd >= 0 && code != 0) {
+    (void)uvr_error_set(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EACCES,
+                        "cannot tell where %s really is, which decides whether it is allowed: /proc says %s",
+                        attempt->address->canonical, uv_strerror(code));
+    uvr_attempt_fail(attempt);
+    return;
+  }
   (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
   code = code == 0 ? uvr_attempt_make_stream(attempt, UV_NAMED_PIPE) : code;
   if (code != 0) {
