@@ -26,7 +26,7 @@ pytestmark = pytest.mark.sanitized
 PROGRAM = str(pathlib.Path(setting("UVRELAY_BUILD")) / "fault" / "uvrelay")
 DATA = bytes(range(256)) * 80
 PATIENCE = float(os.environ.get("FAULT_PATIENCE", SOON))
-SAMPLE = 30 if SANITIZED else 50
+SAMPLE = 15 if SANITIZED else 40
 SEED = int(os.environ.get("FAULT_SEED", random.randrange(1 << 32)))
 #: What a call returns whose peer has left: that is an end, and no failure.
 LEFT = (32, 104, 107)
@@ -110,7 +110,9 @@ def each(tmp_path, run):
     numbers = random.Random(SEED)
     last, fired = 40, 0
     for _ in range(SAMPLE):
-        fault = once(numbers.randrange(1, last + 1), numbers.randrange(4))
+        fault = once(numbers.randrange(1, last + 1), way := numbers.randrange(12))
+        if fault.reached and not fault.fired:
+            fault = once(fault.at, way % fault.ways)
         fired += fault.fired
         if fault.reached and fault.at > last * 2 // 3:
             last = last * 2
@@ -315,6 +317,8 @@ def check_serve(tmp_path, fault, args, addresses, environment=None):
                              f"a word of what was lost: {serve}", PATIENCE)
             assert wait_for(lambda: ask(addresses[0]) == DATA, f"all works again: {serve}")
             serve.process.send_signal(signal.SIGUSR1)
+            with contextlib.suppress(AssertionError):  # what fails may be the writing of the table
+                wait_for(lambda: any("last error" in line for line in serve.lines), "the table", 1)
             serve.stop()
         left = [path for path in paths if os.path.exists(path) and inode(path) != before[path]]
         assert not left or "cannot remove" in str(serve), f"a file is left behind: {serve}"
@@ -348,7 +352,7 @@ def free_port():
 def test_serve_of_all_kinds(tmp_path):
     """Ports, an abstract socket, socket files, names that are looked up; and systemd is notified."""
     name = unique_name("fault")
-    with echo(socket.AF_INET, ("127.0.0.1", 0)) as target, AssuanServer(send_back, cygwin=True) as assuan, \
+    with echo(socket.AF_INET, ("127.0.0.1", 0)) as target, AssuanServer(send_back) as assuan, \
             free_port() as port, contextlib.closing(NotifySocket()) as notify:
         (tmp_path / "assuan").write_bytes(assuan.file())
         targets = [f"tcp://localhost:{target.getsockname()[1]}", f"assuan://{tmp_path}/assuan"]
