@@ -1,10 +1,10 @@
-/* The calls that can fail, on Windows: see fault.h. Only what the library itself calls is failed here, by its address in
- * the table of imports: CMake reads the names from the lines that begin with WIN or UV and renames __imp_ReadFile to
+/* The calls that can fail, on Windows: see fault.h. Only what the library itself calls is failed here, by its address
+ * in the table of imports: CMake reads the names from the lines that begin with WIN or UV and renames __imp_ReadFile to
  * __imp_fault_ReadFile. What libuv does by itself is libuv's.
  *
  * Not here is what only fails where its caller errs, as uv_timer_init and uv_async_init do; and CancelIoEx, which fails
- * only where there is nothing to cancel any more. And nothing says that the peer has left, as that would not be so: later
- * calls would contradict. */
+ * only where there is nothing to cancel any more. And nothing says that the peer has left, as that would not be so:
+ * later calls would contradict. */
 #include "fault.h"
 
 #include <winsock2.h>
@@ -18,9 +18,18 @@
 
 #define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
 
-#define FAILS(code)   {FAULT_FAILS, code}
-#define REPEATS(code) {FAULT_REPEATS, code}
-#define SHORT_ONE     {FAULT_SHORT, 0}
+#define FAILS(code)                                                                                                    \
+  {                                                                                                                    \
+    FAULT_FAILS, code                                                                                                  \
+  }
+#define REPEATS(code)                                                                                                  \
+  {                                                                                                                    \
+    FAULT_REPEATS, code                                                                                                \
+  }
+#define SHORT_ONE                                                                                                      \
+  {                                                                                                                    \
+    FAULT_SHORT, 0                                                                                                     \
+  }
 
 /* clang-format off */
 /* One that returns `failure` and sets the last error. */
