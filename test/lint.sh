@@ -1,8 +1,8 @@
 #!/bin/sh
 # Usage: test/lint.sh
 #
-# What reads the code and doesn't run it: clang-format on all C files, clang-tidy on src/ as compiled for each
-# system, cppcheck, and the order of the rooms of src/, for which it builds the program for each system. Needs the
+# What reads the code and doesn't run it: clang-format on all C files, clang-tidy and gcc's analyzer on src/ as compiled
+# for each system, cppcheck, and the order of the rooms of src/, for which it builds the program for each system. Needs the
 # presets linux and windows to be configured (test/run.sh does that).
 set -eu
 cd "$(dirname "$0")/.."
@@ -33,6 +33,10 @@ say "clang-tidy, for Linux"
 find src -name '*.c' -not -name '*_win.c' -print0 | tidy linux
 say "clang-tidy, for Windows"
 find src -name '*_win.c' -print0 | tidy windows
+
+say "gcc -fanalyzer"
+python3 test/analyze.py build/linux '*.c' '!*_win.c'
+python3 test/analyze.py build/windows '*_win.c'
 
 say cppcheck
 cppcheck_all() {

@@ -54,7 +54,9 @@ static void deliver_done(uvrelay_npipe_t *np)
 
 static void finish_first(uvrelay_npipe_t *np, int status)
 {
-  write_request *request = request_of(uvr_list_pop(&np->writer.queued));
+  uvr_list_node *first = uvr_list_pop(&np->writer.queued);
+  assert(first != NULL); /* callers have looked, or have written it */
+  write_request *request = request_of(first);
   request->status = status;
   np->writer.queue_size -= request->length;
   if (request->cb != NULL) {
@@ -79,7 +81,9 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
   assert(writer->op != UVR_NPIPE_WRITE_NONE);
   writer->op = UVR_NPIPE_WRITE_NONE;
   if (outcome == UVR_DONE) {
-    writer->bytes += request_of(uvr_list_first(&writer->queued))->length;
+    uvr_list_node *first = uvr_list_first(&writer->queued);
+    assert(first != NULL); /* what was written stays there until now */
+    writer->bytes += request_of(first)->length;
     finish_first(np, 0);
   } else {
     np->error = *error;
