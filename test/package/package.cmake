@@ -44,7 +44,8 @@ endforeach()
 if(NOT WIN32)
   set_tests_properties(package/test_docs PROPERTIES RESOURCE_LOCK build PROCESSORS 2 COST 200)
 endif()
-set_property(TEST package/test_symbols APPEND PROPERTY FIXTURES_REQUIRED shared-library)
+set_property(TEST package/test_symbols package/test_hardening APPEND PROPERTY FIXTURES_REQUIRED shared-library)
+set_tests_properties(package/test_reproducible PROPERTIES COST 200)
 
 # The oldest libuv that works: on Linux the system's, which is that on Debian 12; for Windows from source, for those
 # tests that see most of it.

@@ -1,0 +1,19 @@
+# The same source gives the same bytes, wherever it lies and whenever it is built, with the same tools:
+# test/package/test_reproducible.py builds it twice. Included are libuv and whatever else is built here.
+#
+# Paths get into the objects by assert. Of two that match, gcc takes the one that is given last. ccache may make paths
+# relative.
+file(RELATIVE_PATH relative_source "${PROJECT_BINARY_DIR}" "${PROJECT_SOURCE_DIR}")
+string(REGEX REPLACE "/$" "" relative_source "${relative_source}")
+if(relative_source)
+  add_compile_options("-ffile-prefix-map=${relative_source}=uvrelay")
+endif()
+add_compile_options(
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=uvrelay" "-ffile-prefix-map=${PROJECT_BINARY_DIR}=build")
+# Archives have no times and no owners.
+set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>")
+set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> qD <TARGET> <LINK_FLAGS> <OBJECTS>")
+set(CMAKE_C_ARCHIVE_FINISH "<CMAKE_RANLIB> -D <TARGET>")
+if(WIN32)
+  add_link_options(-Wl,--no-insert-timestamp)
+endif()
