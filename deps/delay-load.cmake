@@ -20,14 +20,15 @@ set(delayed_ws2_32
 
 function(uvrelay_delay_load target)
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/delay-load")
-  file(MAKE_DIRECTORY "${directory}/tmp") # dlltool leaves two empty files at each run
+  file(MAKE_DIRECTORY "${directory}/tmp") # dlltool leaves two empty files at each run, and makes symbols of the path
   set(libraries "")
   foreach(dll IN ITEMS advapi32 dbghelp iphlpapi ole32 shell32 user32 userenv ws2_32)
     list(JOIN delayed_${dll} "\n" functions)
     file(WRITE "${directory}/${dll}.def" "LIBRARY ${dll}.dll\nEXPORTS\n${functions}\n")
     execute_process(
-      COMMAND "${CMAKE_COMMAND}" -E env "TMPDIR=${directory}/tmp" "${CMAKE_DLLTOOL}" --input-def "${directory}/${dll}.def"
-              --output-delaylib "${directory}/lib${dll}.a"
+      COMMAND "${CMAKE_COMMAND}" -E env "TMPDIR=${directory}/tmp" "${CMAKE_DLLTOOL}" --input-def "${dll}.def"
+              --output-delaylib "lib${dll}.a"
+      WORKING_DIRECTORY "${directory}"
       COMMAND_ERROR_IS_FATAL ANY)
     list(APPEND libraries "${directory}/lib${dll}.a")
   endforeach()
