@@ -6,6 +6,7 @@ Their targets are TCP ports of ends.py and pipes of test/peers/pipe_server.c; cl
 test/peers/pipe_client.c.
 """
 
+import contextlib
 import os
 import pathlib
 import random
@@ -38,6 +39,20 @@ def handles(name):
     told = subprocess.run(windows_command(peer("handles"), name), stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=3 * SOON, check=True).stdout
     return [int(line.split()[2]) for line in told.splitlines()]
+
+
+def has_begun(pid):
+    """Whether a program has more than its first thread. A process whose parent is killed while it makes it may stay,
+    under Wine, without having run a line of its program; uvrelay.exe mux has several threads from the start."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
+
+
+def kill_all(mark):
+    for pid, _ in marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class PipeTarget:
@@ -129,7 +144,9 @@ class WindowsStation:
 
     def none_is_left(self, timeout=SOON):
         for mark in self._marks[:-1]:
-            wait_for(lambda: not marked(mark), f"the far end of a killed serve {self.name} has ended", timeout)
+            wait_for(lambda: not [pid for pid, _ in marked(mark) if has_begun(pid)],
+                     f"the far end of a killed serve {self.name} has ended", timeout)
+            kill_all(mark)
         del self._marks[:-1]
 
     def end(self):
@@ -141,8 +158,7 @@ class WindowsStation:
     def end_all(self):
         self.serve.kill()
         for mark in filter(None, self._marks):
-            for pid, _ in marked(mark):
-                os.kill(pid, signal.SIGKILL)
+            kill_all(mark)
 
 
 class ExeFarStation(LinuxStation):
