@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs a chaos by hand, for as long as wanted: see CONTRIBUTING.md.
 
-    chaos.py [--seed=N] [--chapters=N] [--seconds=N] [--pause=SECONDS] [--open=N] [--crash=probe|reset|fin] [--windows]
+    chaos.py [--seed=N] [--chapters=N] [--seconds=N] [--pause=SECONDS] [--open=N] [--windows]
 
 Each chapter takes `seconds`, and somewhat more until all that is open has ended. The seed is printed first; with the
 same seed, the plan is the same. The exit status is 0 if nothing was found.
@@ -35,8 +35,6 @@ def main():
     parser.add_argument("--seconds", type=float, default=180)
     parser.add_argument("--pause", type=float, default=1, help="mean seconds between events")
     parser.add_argument("--open", type=int, default=6, help="connections at a time, of each client and station")
-    parser.add_argument("--crash", choices=["probe", "reset", "fin"], default="probe",
-                        help="what a TCP peer of a killed process must see; probe: a reset, if this build has it")
     parser.add_argument("--windows", action="store_true", help="the Windows program under Wine")
     options = parser.parse_args()
     settings(options)
@@ -47,13 +45,12 @@ def main():
         print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="uvrelay-chaos-") as directory:
-        crash = options.crash == "reset" or options.crash == "probe" and driver.crash_resets(directory)
-        say(f"seed {options.seed}; a crash {'is' if crash else 'need not be'} a reset")
+        say(f"seed {options.seed}")
         make = driver.linux_run
         if options.windows:
             import windows
             make = windows.windows_run
-        with make(options.seed, directory, crash, options.open, say) as run:
+        with make(options.seed, directory, options.open, say) as run:
             run.whole(options.chapters, options.seconds, options.pause, hangs=True)
     say("nothing was found")
 

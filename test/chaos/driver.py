@@ -13,7 +13,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ import judge
 import plan as plans
 from processes import HERE, Failure, LinuxStation, Port, Worker
 from programs import SOON, unique_name
-from serving import SANITIZED, Serve, connect, wait_for
+from serving import SANITIZED, wait_for
 from via import MUX, alive, resident_kib
 
 #: Within this a killed process, once it is there again, must have served a connection whole; a slow carrier takes a
@@ -44,10 +43,10 @@ def first_number(client, life):
 
 
 class Run:
-    """All of it. `crash_resets`: whether a TCP peer of a process of uvrelay's that was killed must see a reset."""
+    """All of it."""
 
-    def __init__(self, seed, crash_resets=True, say=print):
-        self.seed, self.crash_resets, self._say = seed, crash_resets, say
+    def __init__(self, seed, say=print):
+        self.seed, self._say = seed, say
         self.random = random.Random(seed)
         self.kills, self.routes, self.workers, self.stations, self.lanes = judge.Kills(), {}, {}, {}, []
         self.count = collections.Counter()
@@ -166,7 +165,7 @@ class Run:
             plan = plans.plan(self.seed, known["id"], known["class"])
             self._failures.append(f"{wrong}; nothing on its way was killed: {plan}\n  {route}\n  {client}\n  {target}")
             return
-        bad = route and judge.excused(self.seed, route, client, target, hit, self.crash_resets)
+        bad = route and judge.excused(self.seed, route, client, target, hit)
         if bad:
             self._failures.append(f"{bad}; killed: {sorted(hit)}\n  {route}\n  {client}\n  {target}")
             return
@@ -380,25 +379,6 @@ class Run:
         return port.number
 
 
-def crash_resets(directory):
-    """Whether a TCP target sees a reset when the `serve` before it is killed in mid-stream."""
-    target = socket.create_server(("127.0.0.1", 0))
-    with target, Serve(f"unix://{directory}/probe=tcp://127.0.0.1:{target.getsockname()[1]}") as serve:
-        with connect(f"unix://{directory}/probe") as client:
-            client.sendall(b"half")
-            with target.accept()[0] as end:
-                end.settimeout(SOON)
-                assert end.recv(100) == b"half"
-                serve.kill()
-                serve.popen.wait()
-                try:
-                    return end.recv(1) != b""
-                except ConnectionResetError:
-                    return True
-                finally:
-                    serve.popen.returncode = 0
-
-
 def lanes(routes, opens):
     """The lanes of a client: [(station's name, how many open at a time, class of size)]."""
     return [{"open": count, "class": size_class,
@@ -406,10 +386,10 @@ def lanes(routes, opens):
                         if f"serve {station}" in route.way]} for station, count, size_class in opens]
 
 
-def linux_run(seed, directory, crash, opens=6, say=print):
+def linux_run(seed, directory, opens=6, say=print):
     """Three stations: one that is never killed, one that is, and one with a slow carrier; two processes of clients,
     and two of targets; all kinds of sockets on all sides, through a far end and without."""
-    run = Run(seed, crash, say)
+    run = Run(seed, say)
     return begun(run, lambda: _add_linux(run, directory, opens))
 
 

@@ -11,6 +11,6 @@ SEED = int(os.environ.get("UVRELAY_TEST_SEED", time.time_ns() % 1_000_000))
 
 def test_chaos(tmp_path):
     print("seed", SEED)
-    with windows.windows_run(SEED, tmp_path, False, 2) as run:
+    with windows.windows_run(SEED, tmp_path, 2) as run:
         run.whole(2, 8, 0.4)
         assert sum(run.events.values()) > 10, run.events

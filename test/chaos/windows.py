@@ -207,8 +207,8 @@ def log_client(way, file):
     return connect
 
 
-def windows_run(seed, directory, crash, opens=4, say=print):
-    run = Run(seed, crash, say)
+def windows_run(seed, directory, opens=4, say=print):
+    run = Run(seed, say)
     return begun(run, lambda: _add(run, directory, opens))
 
 
