@@ -151,10 +151,11 @@ static void look(stream_stdio *s, unsigned first_ms)
   uv_unref((uv_handle_t *)&s->look);
 }
 
-/* It may still be inside a write, or have input that is read first. */
+/* Losing the output ends everything, so what is in the input by now gets as much time as where somebody has to look. */
 static void on_hangup(void *user)
 {
-  look(user, 0);
+  stream_stdio *s = user;
+  look(s, s->base.context->patience.stdio_look_ms);
 }
 
 static void stdio_watch(uvr_stream *stream)
