@@ -181,13 +181,14 @@ static int bind_and_listen(int fd, const place *at, const uvr_address *address, 
     errno = -code;
     return fail(error, address);
   }
-  if (fstatat(at->directory, at->name, status, AT_SYMLINK_NOFOLLOW) != 0) {
+  bool found = fstatat(at->directory, at->name, status, AT_SYMLINK_NOFOLLOW) == 0;
+  if (found ? !S_ISSOCK(status->st_mode) : errno == ENOENT) {
+    return fail_exchanged(error, address);
+  }
+  if (!found) {
     code = fail(error, address);
     (void)unlinkat(at->directory, at->name, 0); /* ours, or what somebody has put in its place */
     return code;
-  }
-  if (!S_ISSOCK(status->st_mode)) {
-    return fail_exchanged(error, address);
   }
   if ((status->st_mode & 0777) != permissions) {
     code = uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EPERM,
