@@ -311,7 +311,7 @@ def silence(stack, back, *options, size):
     stack.callback(serve.kill)
     one = Session(stack, serve, back)
     one.client.settimeout(1)
-    with contextlib.suppress(TimeoutError, ConnectionResetError):
+    with contextlib.suppress(TimeoutError, ConnectionResetError, BrokenPipeError):
         one.client.sendall(stream(6, size))
     return one
 
