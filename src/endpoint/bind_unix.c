@@ -3,8 +3,10 @@
  * bind makes the file with the permissions that the socket was given before, minus those that the umask takes away.
  * The umask is the whole process's: to change it would change the files that other threads make meanwhile. And to add
  * permissions to the path afterwards would add them to whatever somebody else has put there by then, such as a link to
- * another file. So a child process calls bind that shares the memory and the descriptors of this one, but has a umask
- * of its own. This thread waits for it, which takes less than a millisecond; the host program gets no SIGCHLD.
+ * another file. So a child process calls bind that has a umask of its own. Like the child of vfork it borrows the
+ * memory of this one, while this thread waits, which takes less than a millisecond. The host program gets no SIGCHLD.
+ * The result is the child's exit status, as valgrind and other emulators give such a child a copy of the memory; they
+ * know no more flags than these.
  *
  * Where no child may be made, as under some limits on system calls, bind is called here. */
 #include "endpoint/bind_unix.h"
@@ -40,7 +42,7 @@ static int bind_in_child(void *arg)
   binding *self = arg;
   (void)umask(ALL_PERMISSIONS & ~self->permissions);
   self->code = bind_now(self);
-  return 0;
+  return -self->code;
 }
 
 /* Returns false if there can be no child. Handlers of signals must not run in it, as its memory is the host's. */
@@ -49,11 +51,16 @@ static bool bind_by_child(binding *self)
   _Alignas(16) char stack[STACK_SIZE];
   sigset_t all;
   sigset_t before;
+  int status = 0;
   self->code = -EINTR; /* if something kills the child */
   (void)sigfillset(&all);
   (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-  pid_t child = clone(bind_in_child, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK, self);
-  while (child > 0 && waitpid(child, NULL, __WALL) < 0 && errno == EINTR) {
+  pid_t child = clone(bind_in_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK, self);
+  pid_t ended = child;
+  while (child > 0 && (ended = waitpid(child, &status, __WALL)) < 0 && errno == EINTR) {
+  }
+  if (ended > 0 && WIFEXITED(status)) { /* unless the host has waited for all its children at once */
+    self->code = -WEXITSTATUS(status);
   }
   (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
   return child > 0;

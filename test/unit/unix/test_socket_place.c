@@ -39,6 +39,7 @@ static void (*before_bind)(void);
 static void (*after_bind)(void);
 static void (*after_connect)(void);
 static bool no_children;
+static bool copies_memory;                /* as valgrind does */
 static char path_of[4][SCRATCH_PATH_MAX]; /* the socket, where it is moved to, the victim, a directory */
 
 enum { SOCKET, MOVED, VICTIM, DIRECTORY };
@@ -86,6 +87,11 @@ static void put_link(void)
   }
 }
 
+static void put_file(void)
+{
+  (void)close(open(path_of[SOCKET], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
 static void exchange_directory(void)
 {
   (void)rename(path_of[DIRECTORY], path_of[MOVED]);
@@ -111,6 +117,7 @@ static void place_init(place *p)
   (void)scratch_path(&p->files, "sub", path_of[DIRECTORY]);
   before_bind = after_bind = after_connect = NULL;
   no_children = false;
+  copies_memory = false;
 }
 
 static int make_socket(const char *path, int backlog)
@@ -294,6 +301,25 @@ static void test_no_children(void **state)
   scratch_clear(&p.files);
 }
 
+/* Where a child gets a copy of the memory, and no other flags than those of vfork are known. */
+static void test_copied_memory(void **state)
+{
+  (void)state;
+  place p;
+  uvr_socket_file file;
+  uvrelay_error_t error = {0};
+  place_init(&p);
+  copies_memory = true;
+  int fd = listen_as(&p, 0666, &file, &error);
+  assert_true(fd >= 0);
+  assert_int_equal(mode_of(p.path), 0666);
+  uvr_socket_file_remove(&file);
+  (void)close(fd);
+  before_bind = put_file; /* so that bind fails */
+  assert_int_equal(listen_as(&p, 0666, &file, &error), UV_EADDRINUSE);
+  scratch_clear(&p.files);
+}
+
 /* The host hears nothing of the child, and its handlers of signals do not run in there. */
 
 static volatile sig_atomic_t signals;
@@ -346,7 +372,11 @@ int clone(int (*run)(void *), void *stack, int flags, void *arg, ...)
     errno = EPERM;
     return -1;
   }
-  return system_clone(run, stack, flags, arg);
+  if (copies_memory && flags != (CLONE_VM | CLONE_VFORK)) {
+    errno = EINVAL;
+    return -1;
+  }
+  return system_clone(run, stack, copies_memory ? 0 : flags, arg);
 }
 
 int main(void)
@@ -360,7 +390,8 @@ int main(void)
       cmocka_unit_test(test_link),        cmocka_unit_test(test_socket),
       cmocka_unit_test(test_directory),   cmocka_unit_test(test_directory_at_the_end),
       cmocka_unit_test(test_left_over),   cmocka_unit_test(test_left_over_link),
-      cmocka_unit_test(test_no_children), cmocka_unit_test(test_signals),
+      cmocka_unit_test(test_no_children), cmocka_unit_test(test_copied_memory),
+      cmocka_unit_test(test_signals),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
   uv_dlclose(&libc);
