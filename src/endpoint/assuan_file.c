@@ -1,5 +1,6 @@
-/* Reading a socket file: see assuan_file.h. Only a regular file is opened, because opening a FIFO may block for ever.
- */
+/* Reading a socket file: see assuan_file.h. Only a regular file is opened, because opening a device may do something.
+ * Something else may take its place in the meantime, so opening does not wait, as it would for the other end of a FIFO,
+ * or for whoever has a lease on the file; and what was opened is looked at again. */
 #include "endpoint/assuan_file.h"
 
 #include <uv.h>
@@ -11,6 +12,20 @@ static int fail(const char *path, int code, uvrelay_error_t *error)
 {
   const char *what = code == UV_ENOENT ? "there is no socket file" : "cannot read the socket file";
   return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "%s %s", what, path);
+}
+
+static int fail_irregular(const char *path, uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                       "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
+}
+
+/* Takes the answer to whether a file is regular from a request, which has ended with `code`. */
+static int check_regular(const char *path, int code, uv_fs_t *request, uvrelay_error_t *error)
+{
+  bool regular = code == 0 && (request->statbuf.st_mode & S_IFMT) == S_IFREG;
+  uv_fs_req_cleanup(request);
+  return code != 0 ? fail(path, code, error) : regular ? 0 : fail_irregular(path, error);
 }
 
 /* Reads up to `size` bytes. Returns how many were read, or a negative code. */
@@ -39,27 +54,24 @@ int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_as
   if (real != NULL) {
     *real = '\0';
   }
-  int code = uv_fs_stat(NULL, &request, path, NULL);
-  bool regular = code == 0 && (request.statbuf.st_mode & S_IFMT) == S_IFREG;
-  uv_fs_req_cleanup(&request);
+  int code = check_regular(path, uv_fs_stat(NULL, &request, path, NULL), &request, error);
   if (code != 0) {
-    return fail(path, code, error);
+    return code;
   }
-  if (!regular) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
-  }
-  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY, 0, NULL);
+  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY | UV_FS_O_NONBLOCK, 0, NULL);
   uv_fs_req_cleanup(&request);
   if (file < 0) {
     return fail(path, file, error);
   }
   char data[UVR_ASSUAN_FILE_MAX + 1];
+  code = check_regular(path, uv_fs_fstat(NULL, &request, file, NULL), &request, error);
   int found = real != NULL ? uvr_real_path(file, real, UVR_ADDRESS_PATH_SIZE) : 0;
   if (found != 0) {
     *real = '\0';
   }
-  code = found != 0 ? fail(path, found, error) : uvr_owner_check_file(file, path, owner, error);
+  if (code == 0) {
+    code = found != 0 ? fail(path, found, error) : uvr_owner_check_file(file, path, owner, error);
+  }
   int size = code == 0 ? read_all(file, data, sizeof(data)) : 0;
   (void)uv_fs_close(NULL, &request, file, NULL);
   uv_fs_req_cleanup(&request);
