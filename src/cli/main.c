@@ -73,7 +73,7 @@ static void write_warning(void *user, const char *text)
   say(user, "warning", text);
 }
 
-/* The process exits as soon as that loses nothing: by its exit the system resets a TCP connection to a target that
+/* The process exits as soon as that loses nothing: by its exit the system resets a TCP connection to a peer that
  * still sends, and throws away what has not arrived there yet. */
 static void on_timer(uv_timer_t *timer)
 {

@@ -570,7 +570,8 @@ void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left)
 
 bool uvr_pair_has_delivered(const uvr_pair *pair)
 {
-  return pair->closing_right == NULL || uvr_stream_has_delivered(pair->closing_right);
+  return (pair->closing_left == NULL || uvr_stream_has_delivered(pair->closing_left)) &&
+         (pair->closing_right == NULL || uvr_stream_has_delivered(pair->closing_right));
 }
 
 void uvr_pair_cancel(uvr_pair *pair)

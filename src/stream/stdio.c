@@ -12,7 +12,10 @@
  * input whose writer leaves, in whatever way, has ended. That the reader of the output has left is noticed even while
  * nothing is written; where the system does not report it, by looking from time to time. A socket whose peer has left
  * may still hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so
- * losing the output ends everything (ends_when_lost). */
+ * losing the output ends everything (ends_when_lost).
+ *
+ * Closing gently waits until a TCP peer has received all, as a peer that still sends makes the system throw away what
+ * is on its way. */
 #include "stream/stdio.h"
 
 #include "stream/fd.h"
@@ -36,7 +39,8 @@ typedef struct stream_stdio {
   bool closing;
   unsigned open_halves;
   uvr_hangup hangup; /* of the output's reader */
-  uv_timer_t look;
+  uv_timer_t look;   /* whether the output's reader has left; then, while closing, whether it has received all */
+  uint64_t patience; /* until when that may last: loop time, ms */
 } stream_stdio;
 
 /* A writer that has left, in whatever way, has ended the input. The output may still be open. */
@@ -64,6 +68,15 @@ static void stdio_read(uvr_stream *stream)
   uvr_stream_read(s->input.stream, on_read, s);
 }
 
+/* While it closes gently, a write may still go on. */
+static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  stream_stdio *s = user;
+  if (!s->closing) {
+    s->base.on_write(s->base.write_user, outcome, error);
+  }
+}
+
 static void stdio_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_stdio *s = (stream_stdio *)stream;
@@ -73,7 +86,7 @@ static void stdio_write(uvr_stream *stream, const char *data, size_t length)
     s->base.on_write(s->base.write_user, UVR_FAILED, &error);
     return;
   }
-  uvr_stream_write(s->output.stream, data, length, s->base.on_write, s->base.write_user);
+  uvr_stream_write(s->output.stream, data, length, on_write, s);
 }
 
 static void on_look_closed(uv_handle_t *handle)
@@ -166,10 +179,32 @@ static void stdio_watch(uvr_stream *stream)
   }
 }
 
+static bool stdio_has_delivered(uvr_stream *stream)
+{
+  const stream_stdio *s = (const stream_stdio *)stream;
+  return s->output.stream == NULL || s->output.kind != UVR_STDIO_SOCKET || !uvr_stdio_may_lose(s->output.fd);
+}
+
+static void on_unsent_timer(uv_timer_t *timer)
+{
+  stream_stdio *s = timer->data;
+  if (stdio_has_delivered(&s->base) || uv_now(timer->loop) >= s->patience) {
+    (void)uv_timer_stop(timer);
+    close_half(s, &s->output);
+  }
+}
+
+static void stdio_hurry(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  (void)uv_timer_stop(&s->look);
+  close_half(s, &s->output);
+}
+
 static void stdio_close(uvr_stream *stream, uvr_close_how how)
 {
   stream_stdio *s = (stream_stdio *)stream;
-  (void)how;
+  const uvr_patience *patience = &s->base.context->patience;
   s->closing = true;
   stop_watching(s);
   if (s->open_halves == 0) {
@@ -177,7 +212,13 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
     return;
   }
   close_half(s, &s->input);
-  close_half(s, &s->output);
+  if (uvr_close_is_gentle(how) && !stdio_has_delivered(stream)) {
+    s->patience = uv_now(s->look.loop) + patience->close_ms;
+    uv_ref((uv_handle_t *)&s->look);
+    (void)uv_timer_start(&s->look, on_unsent_timer, patience->unsent_look_ms, patience->unsent_look_ms);
+  } else {
+    close_half(s, &s->output);
+  }
 }
 
 static const uvr_stream_ops ops = {.read = stdio_read,
@@ -185,6 +226,8 @@ static const uvr_stream_ops ops = {.read = stdio_read,
                                    .shutdown = stdio_shutdown,
                                    .watch = stdio_watch,
                                    .close = stdio_close,
+                                   .hurry = stdio_hurry,
+                                   .has_delivered = stdio_has_delivered,
                                    .watches_any_time = true};
 
 /* The blocking calls, where the descriptors need them. */

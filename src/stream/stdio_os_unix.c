@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -70,6 +72,22 @@ bool uvr_stdio_has_input(uv_file fd)
 {
   char byte;
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static bool is_tcp(uv_file fd)
+{
+  int protocol = 0;
+  socklen_t length = sizeof(protocol);
+  return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 && protocol == IPPROTO_TCP;
+}
+
+bool uvr_stdio_may_lose(uv_file fd)
+{
+  int unsent = 0;
+  struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+  short events = poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
+  bool is_over = (events & (POLLERR | POLLHUP)) != 0 || ((events & POLLRDHUP) != 0 && !uvr_stdio_has_input(fd));
+  return !is_over && is_tcp(fd) && ioctl(fd, TIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
 bool uvr_stdio_reader_gone(uv_file fd)

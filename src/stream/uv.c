@@ -462,7 +462,7 @@ static void stream_hurry(uvr_stream *stream)
 static bool stream_has_delivered(uvr_stream *stream)
 {
   const stream_uv *s = (const stream_uv *)stream;
-  return !s->gentle || uvr_os_unsent(s->handle) == 0;
+  return !s->gentle || (!s->writing && uvr_os_unsent(s->handle) == 0);
 }
 
 static const uvr_stream_ops ops = {.read = stream_read,
