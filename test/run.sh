@@ -2,8 +2,8 @@
 # Usage: test/run.sh [quick | PRESET...]
 #
 # Everything there is to test, from a fresh clone: installs what is missing, reads the code, builds and tests each
-# preset; stops at the first failure. Most tests wait more than they compute, so the next preset is built while the one
-# before is tested. With presets named, only those are built and tested.
+# preset; a preset whose tests fail does not keep the next ones from being tested. Most tests wait more than they compute,
+# so the next preset is built while the one before is tested. With presets named, only those are built and tested.
 #
 # quick: the unit tests on Linux, and what reads the code; for working.
 #
@@ -17,6 +17,7 @@ logs=build/logs
 mkdir -p $logs
 rm -f $logs/*
 background=
+tests_failed=0
 
 # What has taken how long, and the count of the tests, from the logs of ctest.
 summary() {
@@ -89,10 +90,7 @@ tests() {
   code=0
   $fixed ctest --preset "$preset" --output-log "$logs/$preset.test" "$@" || code=$?
   echo "$(($(now) - begun)) test-$preset" >"$logs/test-$preset.seconds"
-  if [ $code -ne 0 ]; then
-    summary
-    exit 1
-  fi
+  [ $code -eq 0 ] || tests_failed=1
 }
 
 # What goes on beside the tests; the order is that in which it is waited for.
@@ -145,3 +143,4 @@ esac
 wait "$background"
 background=
 summary
+exit $tests_failed
