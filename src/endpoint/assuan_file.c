@@ -1,12 +1,14 @@
 /* Reading a socket file: see assuan_file.h. Only a regular file is opened, because opening a device may do something.
- * Something else may take its place in the meantime, so opening does not wait, as it would for the other end of a FIFO,
- * or for whoever has a lease on the file; and what was opened is looked at again. */
+ * Something else may take its place in the meantime, so opening does not wait for the other end of a FIFO, and what was
+ * opened is looked at again. */
 #include "endpoint/assuan_file.h"
 
 #include <uv.h>
 
 #include "base/real_path.h"
 #include "endpoint/owner.h"
+
+enum { LEASE_LOOK_MS = 20 };
 
 static int fail(const char *path, int code, uvrelay_error_t *error)
 {
@@ -48,6 +50,20 @@ static int read_all(uv_file file, char *data, size_t size)
   return (int)have;
 }
 
+/* Never waits for the writer of a FIFO that has taken the file's place; waits for a program that holds a lease on the
+ * file, which the system ends after some time. */
+static uv_file open_file(const char *path)
+{
+  uv_fs_t request;
+  uv_file file;
+  while ((file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY | UV_FS_O_NONBLOCK, 0, NULL)) == UV_EAGAIN) {
+    uv_fs_req_cleanup(&request);
+    uv_sleep(LEASE_LOOK_MS);
+  }
+  uv_fs_req_cleanup(&request);
+  return file;
+}
+
 int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_assuan *out, uvrelay_error_t *error)
 {
   uv_fs_t request;
@@ -58,8 +74,7 @@ int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_as
   if (code != 0) {
     return code;
   }
-  uv_file file = uv_fs_open(NULL, &request, path, UV_FS_O_RDONLY | UV_FS_O_NONBLOCK, 0, NULL);
-  uv_fs_req_cleanup(&request);
+  uv_file file = open_file(path);
   if (file < 0) {
     return fail(path, file, error);
   }
