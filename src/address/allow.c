@@ -436,6 +436,9 @@ size_t uvr_allow_fixed(const uvr_allow *allow, uvr_address_kind kind, char path[
   }
   memcpy(path, begin != NULL ? begin : "", length);
   path[length] = '\0';
+  if (length == 2 && uvr_is_drive(begin)) {
+    memcpy(path + length, "/", sizeof("/")); /* C: alone would be the current directory of the drive */
+  }
   return length;
 }
 

@@ -41,8 +41,8 @@ bool uvr_allow_may_match(const uvr_allow *allow, const uvr_address *address);
 bool uvr_allow_is_ip(const uvr_address *address);
 
 /* The part of a pattern for files that has no wildcards, up to the last slash, or all of it: which directory or file it
- * names may depend on links. Copies it to `path`, and returns its length; 0: there is none, or none of this kind of
- * address. */
+ * names may depend on links. Copies it to `path`, a drive with a slash behind it, and returns its length in the
+ * pattern; 0: there is none, or none of this kind of address. */
 size_t uvr_allow_fixed(const uvr_allow *allow, uvr_address_kind kind, char path[UVR_ADDRESS_PATH_SIZE]);
 
 /* The same as uvr_allow_matches, where the first `length` bytes of the pattern's path stand for the path `real`. */

@@ -209,6 +209,13 @@ static void test_fixed(void **state)
   assert_string_equal(path, "C:/Users");
   assert_true(uvr_allow_matches_below(made, 8, "d:/data", &address));
   discard(made);
+  made = allow("assuan:///Z:/[ab]*"); /* a drive that leads elsewhere; never the current directory of one */
+  assert_int_equal(uvr_allow_fixed(made, UVR_ADDRESS_ASSUAN, path), 2);
+  assert_string_equal(path, "Z:/");
+  assert_false(uvr_allow_matches_below(made, 2, "D:/Data", &address));
+  (void)strcpy(address.path, "//host/share/abc");
+  assert_true(uvr_allow_matches_below(made, 2, "//HOST/share/", &address));
+  discard(made);
 }
 
 static void test_levels(void **state)
