@@ -3,7 +3,8 @@
  * Pipes and abstract sockets are compared as they are written. Of TCP, an address that is no name is, too; and a name,
  * unless it matches as it stands, is looked up, and those of its addresses that match are connected to. Files are
  * compared by where they really are: a request must not get out of a directory that is allowed by a link in it. Links
- * in the part of a pattern that has no wildcards were chosen by whoever wrote the pattern, and are followed.
+ * in the part of a pattern that has no wildcards were chosen by whoever wrote the pattern, and are followed. A file of
+ * another computer must match as it is written, too.
  *
  * Ways to fail: no pattern matches, or only those that allow less impersonation than is asked for. */
 #include "mux/allow.h"
@@ -12,7 +13,10 @@
 #include <string.h>
 
 #include "address/query.h"
+#include "base/os.h"
 #include "base/real_path.h"
+
+#define NOT_ALLOWED "is not allowed"
 
 static int refuse(const uvr_mux *mux, const uvr_address *address, const char *what, uvrelay_error_t *error)
 {
@@ -38,6 +42,21 @@ static bool leads_out(const char *path)
   return false;
 }
 
+/* What can be said of a path before it is opened. A file of another computer may not even be opened if it does not
+ * match as it is written, as that computer is told who opens it. */
+static int check_path(const uvr_mux *mux, const uvr_address *address, uvrelay_error_t *error)
+{
+  bool matches = !uvr_os_has_npipes() || !uvr_address_is_remote_file(address);
+  if (leads_out(address->path)) {
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: it has a .. in its path",
+                         address->canonical);
+  }
+  for (size_t i = 0; i < mux->options.allow_count && !matches; i++) {
+    matches = uvr_allow_matches(mux->allow[i], address);
+  }
+  return matches ? 0 : refuse(mux, address, NOT_ALLOWED, error);
+}
+
 static int check_level(const uvr_address *address, uvrelay_impersonation_t level, const uvr_allow *best,
                        uvrelay_error_t *error)
 {
@@ -61,10 +80,7 @@ int uvr_mux_allow_check(const uvr_mux *mux, const uvr_address *address, uvrelay_
   }
   if (address->kind == UVR_ADDRESS_UNIX || address->kind == UVR_ADDRESS_ASSUAN) {
     *open = false;
-    return leads_out(address->path)
-               ? uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES,
-                               "%.200s is not allowed: it has a .. in its path", address->canonical)
-               : 0;
+    return check_path(mux, address, error);
   }
   for (size_t i = 0; i < mux->options.allow_count; i++) {
     const uvr_allow *allow = mux->allow[i];
@@ -78,7 +94,7 @@ int uvr_mux_allow_check(const uvr_mux *mux, const uvr_address *address, uvrelay_
   }
   *open = false;
   bool is_name = address->kind == UVR_ADDRESS_TCP && !uvr_allow_is_ip(address);
-  return is_name && may_match ? 0 : refuse(mux, address, "is not allowed", error);
+  return is_name && may_match ? 0 : refuse(mux, address, NOT_ALLOWED, error);
 }
 
 /* Whether a file matches a pattern whose fixed part may have links in it. */
@@ -106,5 +122,5 @@ int uvr_mux_allow_check_place(const uvr_mux *mux, const uvr_address *address, co
       return 0;
     }
   }
-  return refuse(mux, address, is_ip ? "leads to no address that is allowed" : "is not allowed", error);
+  return refuse(mux, address, is_ip ? "leads to no address that is allowed" : NOT_ALLOWED, error);
 }

@@ -8,6 +8,7 @@ from assuanpeer import AssuanServer
 from programs import uvrelay_exe, windows_command, windows_path
 from serving import EchoServer
 from via import RawMux
+from winpeers import PipeServer
 from winserving import PipeTarget
 
 EXE_MUX = windows_command(uvrelay_exe(), "mux")
@@ -15,8 +16,8 @@ LEVELS = ["anonymous", "identification", "impersonation", "delegation"]
 
 
 @contextlib.contextmanager
-def mux(*patterns):
-    with RawMux(*(f"--allow={pattern}" for pattern in patterns), command=EXE_MUX) as made:
+def mux(*patterns, flags=()):
+    with RawMux(*flags, *(f"--allow={pattern}" for pattern in patterns), command=EXE_MUX) as made:
         made.wait_greeting()
         yield made
         made.end()
@@ -111,3 +112,15 @@ def test_socket_files(tmp_path, upper):
         with mux(f"assuan:///{top}/link/*") as far:
             assert far.connect(f"assuan:///{top}/link/file").receive(5) == b"hello"
             refused(far, f"assuan:///{top}/out/file")
+
+
+def test_files_of_others_are_not_even_opened():
+    """With --allow-remote-files, a path of another computer must match as it is written, as opening a file there tells
+    that computer the user's credentials. Here a pipe stands for it, whose only instance a look at the file would use."""
+    with PipeServer("recv=5", "close") as server:
+        with mux("assuan:////host/share/*", "//./pipe/*", flags=["--allow-remote-files"]) as far:
+            assert "assuan:////host/share/*" in refused(far, f"assuan://{server.name}")
+            refused(far, "assuan:///" + server.name.replace("/", "\\"))
+            far.connect(server.name).send(b"hello")
+            assert server.event("recv")["bytes"] == 5
+            server.finish()
