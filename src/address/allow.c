@@ -23,6 +23,7 @@ static const struct {
     {"unix:", "///", "a Unix socket is written as unix:///PATH there"},
     {"tcp:", "//", "a TCP port is written as tcp://HOST:PORT there"},
     {"assuan:", "///", "a libassuan socket file is written as assuan:///PATH there"},
+    {"abstract:", "", "an abstract socket is written as abstract:NAME there"},
     {"npipe:", NULL, "a pipe is written as //./pipe/NAME there"},
     {"via:", NULL, "an address is written without via:, a pipe as //./pipe/NAME there"},
     {"\\\\", NULL, "a pipe is written as //./pipe/NAME there"},
@@ -33,7 +34,7 @@ static const char *scheme_fault(const char *pattern)
 {
   for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
     size_t length = strlen(forms[i].scheme);
-    char scheme[sizeof("assuan:")];
+    char scheme[sizeof("abstract:")];
     (void)snprintf(scheme, length + 1, "%s", pattern);
     if (uvr_is_same_word(scheme, forms[i].scheme)) {
       const char *rest = pattern + length;
@@ -253,6 +254,14 @@ const char *uvr_allow_fault(const char *pattern)
     return "only a pipe's server, of //./pipe/NAME, can impersonate";
   }
   const char *fault = scheme_fault(pattern);
+  bool begins = may_begin(pattern, "//");
+  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+    begins = begins || (forms[i].rest != NULL && may_begin(pattern, forms[i].scheme));
+  }
+  if (fault == NULL && !begins) {
+    return "no address begins so: a pattern is for //./pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or "
+           "abstract:NAME";
+  }
   return fault != NULL || !uvr_begins(pattern, TCP) ? fault : tcp_fault(pattern);
 }
 

@@ -261,6 +261,17 @@ static void test_faults(void **state)
       {"tcp://[::ffff:10.*]:80", "without ::ffff:"},
       {"via:tcp://h:1", "without via:"},
       {"npipe:x", "//./pipe/NAME"},
+      {"abstract:", "abstract:NAME"},
+      {"ABSTRACT:x", "abstract:NAME"},
+      {"docker_engine", "no address begins so"},
+      {"/run/x.sock", "no address begins so"},
+      {"localhost:80", "no address begins so"},
+      {"http://*", "no address begins so"},
+      {"fd:*", "no address begins so"},
+      {"u", "no address begins so"},
+      {"abstract:*", NULL},
+      {"a*", NULL},
+      {"[tu]*", NULL},
   };
   for (size_t i = 0; i < COUNT(faults); i++) {
     const char *fault = uvr_allow_fault(faults[i][0]);
