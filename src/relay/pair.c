@@ -429,7 +429,8 @@ static void on_source_failed(uvr_flow *flow, const uvrelay_error_t *error)
 {
   uvr_pair *pair = flow->user;
   bool reset = error->code == UV_ECONNRESET || error->code == UV_ECONNABORTED;
-  if (reset && comes_from_left(flow) && pair->options.left_is_client) {
+  bool is_socket = uvr_stream_watches_any_time(pair->left) && !pair->left->ends_when_lost; /* as standard input */
+  if (reset && comes_from_left(flow) && (pair->options.left_is_client || is_socket)) {
     drop_left_gone(pair);
   } else {
     drop_failed(pair, source_side(flow), error);

@@ -9,10 +9,10 @@
  * is not possible, it is used by blocking calls.
  *
  * Ways to fail: a pipe that is open for the other direction only, and a socket that listens, are refused at once. An
- * input whose writer leaves, in whatever way, has ended. That the reader of the output has left is noticed even while
- * nothing is written; where the system does not report it, by looking from time to time. A socket whose peer has left
- * may still hold input; that is finite and is read first. With two separate pipes the input may go on for ever, so
- * losing the output ends everything (ends_when_lost).
+ * input whose writer leaves, in whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the
+ * reader of the output has left is noticed even while nothing is written; where the system does not report it, by
+ * looking from time to time. A socket whose peer has left may still hold input; that is finite and is read first. With
+ * two separate pipes the input may go on for ever, so losing the output ends everything (ends_when_lost).
  *
  * Closing gently waits until a TCP peer has received all, as a peer that still sends makes the system throw away what
  * is on its way. */
@@ -38,23 +38,32 @@ typedef struct stream_stdio {
   half output;
   bool closing;
   unsigned open_halves;
+  bool tcp_input;
+  bool was_reset;    /* a write has met a reset, which the system reports once only */
   uvr_hangup hangup; /* of the output's reader */
   uv_timer_t look;   /* whether the output's reader has left; then, while closing, whether it has received all */
   uint64_t patience; /* until when that may last: loop time, ms */
 } stream_stdio;
 
 /* A writer that has left, in whatever way, has ended the input. The output may still be open. */
-static uvr_outcome input_outcome(uvr_outcome outcome, const uvrelay_error_t *error)
+static uvr_outcome input_outcome(const stream_stdio *s, uvr_outcome outcome, const uvrelay_error_t *error)
 {
-  bool reset =
-      outcome == UVR_FAILED && (error->code == UV_ECONNRESET || error->code == UV_EPIPE || error->code == UV_ENOTCONN);
-  return outcome == UVR_GONE || reset ? UVR_END_OF_INPUT : outcome;
+  bool left = outcome == UVR_FAILED && ((error->code == UV_ECONNRESET && !s->tcp_input) || error->code == UV_EPIPE ||
+                                        error->code == UV_ENOTCONN);
+  return outcome == UVR_GONE || left ? UVR_END_OF_INPUT : outcome;
 }
 
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
-  outcome = input_outcome(outcome, error);
+  uvrelay_error_t reset;
+  outcome = input_outcome(s, outcome, error);
+  if (outcome == UVR_END_OF_INPUT && s->was_reset && uvr_stdio_reader_gone(s->input.fd)) {
+    (void)uvr_error_set_system(&reset, UVRELAY_PHASE_READ, UV_ECONNRESET, 0, "reading from standard input failed: %s",
+                               uv_strerror(UV_ECONNRESET));
+    outcome = UVR_FAILED;
+    error = &reset;
+  }
   s->base.on_read(s->base.read_user, outcome, buffer, error);
 }
 
@@ -72,6 +81,7 @@ static void stdio_read(uvr_stream *stream)
 static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
+  s->was_reset = s->was_reset || (s->tcp_input && error != NULL && error->code == UV_ECONNRESET);
   if (!s->closing) {
     s->base.on_write(s->base.write_user, outcome, error);
   }
@@ -234,7 +244,8 @@ static const uvr_stream_ops ops = {.read = stdio_read,
 
 static uvr_outcome blocking_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
-  return input_outcome(uvr_stream_fd_read(((stream_stdio *)stream)->input.stream, buffer, error), error);
+  const stream_stdio *s = (const stream_stdio *)stream;
+  return input_outcome(s, uvr_stream_fd_read(s->input.stream, buffer, error), error);
 }
 
 static uvr_outcome blocking_write(uvr_stream *stream, const char *data, size_t length, uvrelay_error_t *error)
@@ -369,6 +380,7 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
   s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
+  s->tcp_input = s->input.kind == UVR_STDIO_SOCKET && uvr_stdio_is_tcp(s->input.fd);
   s->base.ends_when_lost = s->output.kind != UVR_STDIO_SOCKET;
   return 0;
 }

@@ -32,6 +32,8 @@ bool uvr_stdio_listens(uv_file fd);
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);
 
+bool uvr_stdio_is_tcp(uv_file fd);
+
 /* Whether closing a socket now may lose what was written to it: the peer of a TCP connection has not received all yet,
  * and may still send, which resets a connection that is closed. */
 bool uvr_stdio_may_lose(uv_file fd);

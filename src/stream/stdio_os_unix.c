@@ -74,7 +74,7 @@ bool uvr_stdio_has_input(uv_file fd)
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static bool is_tcp(uv_file fd)
+bool uvr_stdio_is_tcp(uv_file fd)
 {
   int protocol = 0;
   socklen_t length = sizeof(protocol);
@@ -87,7 +87,7 @@ bool uvr_stdio_may_lose(uv_file fd)
   struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
   short events = poll(&poll_fd, 1, 0) == 1 ? poll_fd.revents : 0;
   bool is_over = (events & (POLLERR | POLLHUP)) != 0 || ((events & POLLRDHUP) != 0 && !uvr_stdio_has_input(fd));
-  return !is_over && is_tcp(fd) && ioctl(fd, TIOCOUTQ, &unsent) == 0 && unsent > 0;
+  return !is_over && uvr_stdio_is_tcp(fd) && ioctl(fd, TIOCOUTQ, &unsent) == 0 && unsent > 0;
 }
 
 bool uvr_stdio_reader_gone(uv_file fd)

@@ -67,6 +67,12 @@ bool uvr_stdio_has_input(uv_file fd)
   return false;
 }
 
+bool uvr_stdio_is_tcp(uv_file fd)
+{
+  (void)fd;
+  return false;
+}
+
 bool uvr_stdio_may_lose(uv_file fd)
 {
   (void)fd;

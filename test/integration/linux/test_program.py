@@ -13,6 +13,7 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
@@ -484,6 +485,26 @@ def test_what_a_vanished_client_sent_arrives(tmp_path):
         ours.close()
         assert process.wait(SOON) == 0
     assert got == [b"y" * 100_000]
+
+
+def test_a_reset_of_standard_input_is_passed_on():
+    """As from inetd: a client that resets has perhaps not sent all."""
+    with socket.create_server(("127.0.0.1", 0)) as near, socket.create_connection(near.getsockname()) as client:
+        far, _ = near.accept()
+
+        def target(connection):
+            assert connection.recv(3) == b"cut"
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+            with pytest.raises(ConnectionResetError):
+                connection.recv(1)
+
+        with server(target, socket.AF_INET) as address, far:
+            process = start(address, stdin=far, stdout=far)
+            far.close()
+            client.sendall(b"cut")
+            assert process.communicate(timeout=SOON)[1] == b""
+    assert process.returncode == 0
 
 
 def test_p_does_not_outlive_its_client(tmp_path):

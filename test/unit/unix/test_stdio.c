@@ -110,6 +110,22 @@ static void use_socket(bench *b)
   b->drain = fcntl(ends[1], F_DUPFD_CLOEXEC, 3);
 }
 
+/* As inetd does. */
+static void use_tcp(bench *b)
+{
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+  socklen_t length = sizeof(address);
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  b->drain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
+  assert_int_equal(listen(listener, 1), 0);
+  assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
+  assert_int_equal(connect(b->drain, (struct sockaddr *)&address, length), 0);
+  b->output = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  b->input = fcntl(b->output, F_DUPFD_CLOEXEC, 3);
+  assert_int_equal(close(listener), 0);
+}
+
 static void open_stream(bench *b)
 {
   uvrelay_error_t error;
@@ -278,18 +294,8 @@ static void test_tcp_peer_gets_all(void **state)
   (void)state;
   bench b;
   static char bytes[65536];
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
-  socklen_t length = sizeof(address);
   bench_init(&b);
-  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  b.drain = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  assert_int_equal(bind(listener, (struct sockaddr *)&address, length), 0);
-  assert_int_equal(listen(listener, 1), 0);
-  assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-  assert_int_equal(connect(b.drain, (struct sockaddr *)&address, length), 0);
-  b.output = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-  b.input = fcntl(b.output, F_DUPFD_CLOEXEC, 3);
-  close_ours(&listener);
+  use_tcp(&b);
   open_stream(&b);
   b.r.context.patience.close_ms = RIG_PATIENCE_MS;
 
@@ -312,6 +318,31 @@ static void test_tcp_peer_gets_all(void **state)
   }
   assert_true(seen >= sent);
   bench_clear(&b);
+}
+
+/* A reset may have cut the input, and is no end, whether a read meets it or a write. */
+static void test_tcp_reset(void **state)
+{
+  (void)state;
+  static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  for (unsigned by_write = 0; by_write < 2; by_write++) {
+    bench b;
+    bench_init(&b);
+    use_tcp(&b);
+    open_stream(&b);
+    assert_int_equal(write(b.drain, "cut", 3), 3);
+    read_once(&b);
+    assert_int_equal(b.size, 3);
+    assert_int_equal(setsockopt(b.drain, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    close_ours(&b.drain);
+    if (by_write) {
+      write_once(&b, 1, 0, 10);
+      assert_int_equal(b.write_outcome, UVR_GONE);
+    }
+    read_once(&b);
+    assert_int_equal(b.read_outcome, UVR_FAILED);
+    bench_clear(&b);
+  }
 }
 
 /* More than a pipe holds: written in parts, while a reader takes it bit by bit. */
@@ -1113,6 +1144,7 @@ int main(void)
       cmocka_unit_test(test_bytes),
       cmocka_unit_test(test_long_write),
       cmocka_unit_test(test_tcp_peer_gets_all),
+      cmocka_unit_test(test_tcp_reset),
       cmocka_unit_test(test_end_of_input),
       cmocka_unit_test(test_half_close),
       cmocka_unit_test(test_reader_gone_while_idle),
