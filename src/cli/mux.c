@@ -1,9 +1,10 @@
 /* The program `uvrelay mux [flags]`: the far end of `serve --via`, a thin client of the library.
  *
  * Standard input and output become the carrier of a mux, which connects to what the near end asks for. When the carrier
- * is down, usually because standard input has ended, the relay and all its connections are closed at once, and the loop
- * ends. A signal has the same effect. If closing takes longer than half a second, the process ends without waiting for
- * it.
+ * is down, usually because standard input has ended, connections fail, but those that have received all that the near
+ * end's clients send may go on writing it to their targets, as the near end takes these for ended. Soon they are
+ * closed, too, and the loop ends. A signal closes all at once. If closing takes longer than half a second, the process
+ * ends without waiting for it.
  *
  * The exit status is 2 for a wrong command line; 1 if the near end is no uvrelay, breaks the protocol or cannot be read
  * from or written to; 0 otherwise. */
@@ -28,7 +29,8 @@
 /* How many targets that do not answer hold up no other one. */
 enum { TARGETS = 16 };
 
-enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500 };
+/* Draining is over before the near end kills this process: see supervisor.c. */
+enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500, DRAIN_MS = 700 };
 
 typedef struct program {
   uvr_mux_options options;
@@ -82,6 +84,11 @@ static void close_relay(program *self)
   }
 }
 
+static void on_relay_stopped(uvrelay_t *relay)
+{
+  close_relay(uvrelay_get_data(relay));
+}
+
 static void on_end_signal(void *user)
 {
   program *self = user;
@@ -112,7 +119,9 @@ static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void 
       fail(self, 1, event->error);
     }
     self->down = *event->error;
-    close_relay(self);
+    if (!self->closing) {
+      (void)uvrelay_stop(self->relay, DRAIN_MS, on_relay_stopped);
+    }
     return;
   }
   uvr_report_mux_event(&self->log.report, event);

@@ -5,6 +5,7 @@ import os
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -312,6 +313,29 @@ def test_the_end_of_its_input_cuts_what_is_open(mux, back):
     wait_for(lambda: back.open == 1, "it is open")
     assert mux.end(0) == ""
     wait_for(lambda: back.open == 0, "the target was told")
+
+
+def test_what_was_sent_before_the_end_arrives(mux, tmp_path):
+    """For the near end that connection is over, and its client is content."""
+    got, ended = [], threading.Event()
+
+    def talk(connection):
+        connection.shutdown(socket.SHUT_WR)
+        assert ended.wait(SOON)
+        got.append(receive_all(connection))
+
+    data = os.urandom(300_000)  # more than the socket holds
+    with Target(tmp_path / "target", talk) as back:
+        stream = mux.connect(back.address)
+        stream.send(data)
+        stream.end()
+        assert stream.receive_all() == b""
+        mux.close_stdin()
+        time.sleep(0.05)
+        ended.set()
+        back.wait()
+        assert mux.end(0) == ""
+    assert got == [data]
 
 
 def test_an_input_that_ends_at_once():
