@@ -56,12 +56,6 @@ class Accepted:
         return end
 
 
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
 def connected(stack, address, target):
     """A client and its target's end, which have exchanged a byte."""
     client = stack.enter_context(connect(address))
@@ -84,11 +78,12 @@ def many_descriptors():
 def open_many(directory, stack, count):
     """A serve with so many open connections of each kind, and its far end."""
     tcp, unix = Accepted(0), Accepted(directory / "target")
-    fronts = [f"unix://{directory}/1", f"tcp://127.0.0.1:{free_port()}", f"unix://{directory}/2",
-              f"tcp://127.0.0.1:{free_port()}"]
-    targets = [tcp, unix, tcp, unix]
-    serve = stack.enter_context(Via(*(f"{front}={'via:' * (place > 1)}{target.address}" for place, (front, target)
-                                      in enumerate(zip(fronts, targets))), verbose=False))
+    passed = [stack.enter_context(listener(0, 1024)) for _ in range(2)]
+    ports = [f"tcp://127.0.0.1:{one.getsockname()[1]}" for one in passed]
+    fronts = [f"unix://{directory}/1", ports[0], f"unix://{directory}/2", ports[1]]
+    listens, targets = [fronts[0], "fd://3", fronts[2], "fd://4"], [tcp, unix, tcp, unix]
+    serve = stack.enter_context(Via(*(f"{listen}={'via:' * (place > 1)}{target.address}" for place, (listen, target)
+                                      in enumerate(zip(listens, targets))), verbose=False, sockets=passed))
     for number in range(count):
         connected(stack, fronts[number % 4], targets[number % 4])
     far, = serve.far_ends()
