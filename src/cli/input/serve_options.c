@@ -64,8 +64,7 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, "                                                                                                         \
-  "--json, -v, --version and --help"
+  "--status, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -216,7 +215,7 @@ const char *uvr_serve_usage(void)
          "  //./pipe/NAME         a named pipe, for this user only, also as\n"
          "                        npipe:////./pipe/NAME or npipe:NAME\n"
          "  abstract:NAME         an abstract Unix socket (Linux), for this user only,\n"
-         "                        unless perm=0666 is set\n"
+         "                        unless perm=0666 or peer-uid says otherwise\n"
          "  fd://NAME             a listening socket from systemd, by its name or number\n"
          "\n"
          "TARGET is one of:\n"
@@ -245,8 +244,8 @@ const char *uvr_serve_usage(void)
          "                        too) or none\n"
          "  --absent=wait         wait for a target that is not there, too, until the\n"
          "                        timeout (--absent=fail)\n"
-         "  --owner=WHO           relay only if one of these users owns the target, such\n"
-         "                        as user,system,S-1-5-19 or root,1000 (any)\n"
+         "  --owner=WHO           relay only if the target belongs to one of these users,\n"
+         "                        such as user,system,S-1-5-19 or root,1000 (any)\n"
          "  --peer-uid=WHO        accept only these users on Unix sockets (any)\n"
          "\n"
          "Flags:\n"
