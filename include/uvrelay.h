@@ -148,9 +148,9 @@ typedef struct uvrelay_session_options_s {
   uvrelay_eof_t eof_to_left;  /**< how the left side is told of the right side's end of input */
   uvrelay_eof_t eof_to_right; /**< how the right side is told of the left side's */
   uint64_t idle_ms;           /**< ends the session when no byte was moved either way for so long. 0: never. */
-  /** Who may own what is connected to, for each side that is an address: words with commas between them, such as
-   * `user,system`. If somebody else does, or the system does not tell who, connecting fails with `UV_EPERM` and no
-   * byte is sent. Empty: it is not asked.
+  /** Who may own the target, for each side that is an address: words with commas between them, such as `user,system`.
+   * If somebody else owns it, or the system does not tell who does, connecting fails with `UV_EPERM` and no byte is
+   * sent. Empty: it is not asked.
    *
    * For a named pipe, the owner in its security descriptor: `user` (the user who runs this process), `system`
    * (S-1-5-18), `admins` (S-1-5-32-544, to whom belongs what services of the system and elevated processes make unless
@@ -216,7 +216,7 @@ typedef struct uvrelay_peer_s {
 typedef struct uvrelay_event_s {
   uvrelay_event_type_t type;      /**< what has happened */
   uint64_t number;                /**< OPENED, CLOSED, REFUSED: which of the route's clients, counted from 1 */
-  uvrelay_session_t *session;     /**< the same: its session, which with CLOSED serves only to tell which one it was */
+  uvrelay_session_t *session;     /**< OPENED, CLOSED: its session, which with CLOSED serves only to tell which one */
   const uvrelay_result_t *result; /**< CLOSED: how it ended; its left side is the client, its right one the target */
   const uvrelay_error_t *error;   /**< PAUSED, FAILED, REFUSED: why */
   const uvrelay_peer_t *peer;     /**< OPENED, REFUSED: the client's process, of a Unix socket or a named pipe; NULL if
@@ -253,10 +253,11 @@ typedef struct uvrelay_route_options_s {
   int wait_for_absent;
   /** Who may own the target: a list of users as for uvrelay_session_options_t::owner. Empty: it is not asked. */
   char owner[UVRELAY_USERS_SIZE];
-  /** Which users' processes may be clients of a Unix socket, with a file, abstract, or passed on: a list as for
-   * `owner`, of `user` (the effective user of this process), `root`, numbers and names. Others are closed at once,
-   * which is an event and counts as a failure. For an abstract socket it goes before `permissions`. Empty: everybody
-   * who can open the socket. Refused with `UV_EINVAL` for other listeners. */
+  /** Which users' processes may be clients of a Unix socket, whether it has a file, is abstract, or was passed on: a
+   * list as for `owner`, of `user` (the effective user of this process), `root`, numbers and names. Others are closed
+   * at once, which is an event and counts as a failure. Empty: everybody who can open the socket. For an abstract
+   * socket, where `permissions` decide if this is empty, they do not count if it is not. Refused with `UV_EINVAL` for
+   * other listeners. */
   char peer_uid[UVRELAY_USERS_SIZE];
 } uvrelay_route_options_t;
 
@@ -368,9 +369,8 @@ UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_m
  *
  * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
  * "message"), `peer-uid` (a list of users, or "any"). Of the target: `impersonation` ("anonymous", "identification",
- * "impersonation", "delegation"), `absent`
- * ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof` ("auto", "marker", "none"), how it is told of
- * the other one's end.
+ * "impersonation", "delegation"), `absent` ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof`
+ * ("auto", "marker", "none"), how it is told of the other one's end.
  * @param options with a valid size
  * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both
  * @param name the option's name

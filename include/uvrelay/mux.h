@@ -94,8 +94,8 @@ typedef struct uvrelay_mux_options_s {
    * alone matches everything, and any other one names only, as they are written. The path of a socket or socket file is
    * matched by where it really is, so that no link below the pattern's first wildcard leads out; a `..` is refused. For
    * a pipe upper and lower case are the same, and its server may be granted no more than
-   * #UVRELAY_IMPERSONATION_ANONYMOUS, or what a `?impersonation=LEVEL` behind the pattern says. A pattern that nothing
-   * can match is out of range. Copied. */
+   * #UVRELAY_IMPERSONATION_ANONYMOUS, or what a `?impersonation=LEVEL` behind the pattern says. A pattern that
+   * begins as no address does, such as `npipe:x`, is out of range. Copied. */
   const char *const *allow;
   size_t allow_count;            /**< how many; 0: every address is allowed */
   uvrelay_mux_event_cb event_cb; /**< NULL is allowed */
