@@ -130,7 +130,8 @@ class WindowsStation:
         self.restarts += 1
 
     def descriptors(self):
-        found = handles(self._programs[0].name)
+        found = []
+        wait_for(lambda: found.extend(handles(self._programs[0].name)) or found, f"{self.name} has handles")
         assert len(found) == 1, found
         return found[0]
 
