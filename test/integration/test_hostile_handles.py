@@ -49,11 +49,13 @@ def check_words(kinds):
 
 
 def check_relay(kinds):
-    """The server gets the input and nothing else, whatever is said."""
+    """The server gets the input and nothing else, whatever is said. Without an output, what it sends first is a failure
+    that may end the relay before there is any input."""
     with PipeServer("try-send=100", "recv-end") as server:
         code, came, told = run(kinds, "-v", "-ei", server.name, text="hello")
-        received = server.event("recv-end")
-        assert received["bytes"] == (5 if kinds[0] == "anonymous" else 0), kinds
+        received = server.event("recv-end")["bytes"]
+        sent = 5 if kinds[0] == "anonymous" else 0
+        assert received == sent or (received == 0 and code == 1 and kinds[1] != "anonymous"), (kinds, code, told)
         assert came <= 100 and code in (0, 1), (kinds, told)
         assert kinds[2] != "own" or "connecting to" in told
 
