@@ -6,8 +6,11 @@
 
 #include <uv.h>
 
-/* Writes the path of an open file, as addresses have it: on Windows with slashes, C:/x or //HOST/share/x. Returns 0; or
- * a negative code where the system cannot tell it, or it is too long. */
+/* A message for a failure: the name, and why. */
+#define UVR_REAL_PATH_UNKNOWN "cannot tell where %s really is, which decides whether it is allowed: the system says %s"
+
+/* Writes the path of an open file, as addresses have it: on Windows with slashes, C:/x or //HOST/share/x. Returns 0;
+ * UV_ENOENT if the file was removed; or another negative code where the system cannot tell it, or it is too long. */
 int uvr_real_path(uv_file file, char *path, size_t size);
 
 /* The same of a file or a directory that need not be opened. */

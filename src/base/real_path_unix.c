@@ -15,7 +15,7 @@ int uvr_real_path(uv_file file, char *path, size_t size)
   (void)snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
   ssize_t length = readlink(name, path, size);
   if (length < 0 || fstat(file, &status) != 0) {
-    return uv_translate_sys_error(errno);
+    return errno == ENOENT ? UV_ENOTSUP : uv_translate_sys_error(errno); /* there is no /proc */
   }
   if ((size_t)length >= size) {
     return UV_ENAMETOOLONG;

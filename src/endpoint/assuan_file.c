@@ -84,7 +84,9 @@ int uvr_assuan_read_file(const char *path, const char *owner, char *real, uvr_as
   if (found != 0) {
     *real = '\0';
   }
-  if (code == 0) {
+  if (code == 0 && found != 0 && found != UV_ENOENT) {
+    code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, UVR_REAL_PATH_UNKNOWN, path, uv_strerror(found));
+  } else if (code == 0) {
     code = found != 0 ? fail(path, found, error) : uvr_owner_check_file(file, path, owner, error);
   }
   int size = code == 0 ? read_all(file, data, sizeof(data)) : 0;

@@ -59,9 +59,8 @@ static void connect_found(uvr_attempt *attempt, int fd)
     uvr_attempt_fail(attempt);
     return;
   }
-  if (fd >= 0 && code != 0) {
-    (void)uvr_error_set(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EACCES,
-                        "cannot tell where %s really is, which decides whether it is allowed: /proc says %s",
+  if (fd >= 0 && code != 0 && code != UV_ENOENT) {
+    (void)uvr_error_set(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EACCES, UVR_REAL_PATH_UNKNOWN,
                         attempt->address->canonical, uv_strerror(code));
     uvr_attempt_fail(attempt);
     return;

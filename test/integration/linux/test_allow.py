@@ -11,6 +11,7 @@ import time
 
 import pytest
 from assuanpeer import AssuanServer
+from nameserver import own_mounts
 from programs import SOON
 from serving import EchoServer, receive_exactly
 from via import MUX, RawMux
@@ -229,6 +230,19 @@ def test_what_is_no_socket(places):
         assert far.refusal(f"assuan://{top}/in/fifo")[0] == "EINVAL"
 
 
+def test_where_there_is_no_proc(places):
+    """Where a file really is can't be told then: it is refused, and not said to be missing."""
+    if own_mounts() is None:
+        pytest.skip("mounts of one's own are not permitted here")
+    top, inside, _ = places
+    (top / "in" / "plain").write_text("x")
+    command = [*own_mounts(), "/bin/sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh", *MUX]
+    with mux(f"unix://{top}/in/*", f"assuan://{top}/in/*", command=command) as far:
+        for name in ("unix://{}/in/s", "assuan://{}/in/plain"):
+            assert "cannot tell where" in refused(far, name.format(top))
+    assert inside.total == 0
+
+
 def test_without_patterns_all_is_allowed(places):
     top, _, outside = places
     (top / "in" / "file").symlink_to("../out/s")
@@ -240,7 +254,7 @@ def test_without_patterns_all_is_allowed(places):
 @pytest.mark.parametrize("pattern, why", [
     ("tcp://10.1:80", "no IPv4 address"), ("tcp://[::ffff:10.*]:80", "::ffff:"), ("tcp://h:99999", "65535"),
     ("//./pipe/x?impersonation=all", "a level"), ("unix:///x?impersonation=delegation", "only a pipe's server"),
-    ("", "has no pattern"),
+    ("docker_engine", "no address begins so"), ("", "has no pattern"),
 ])
 def test_patterns_that_match_nothing(pattern, why):
     done = subprocess.run([*MUX, f"--allow={pattern}"], stdin=subprocess.DEVNULL, capture_output=True, text=True,
