@@ -96,6 +96,38 @@ bool uvr_allow_is_ip(const uvr_address *address)
   return write_ip(address->host, strlen(address->host), ip) != AF_UNSPEC;
 }
 
+/* How long a dot is at the beginning of a name: 0 if there is none. A look-up takes these three for dots, too. */
+static size_t dot_length(const char *text, size_t length)
+{
+  static const char *const others[] = {"\xe3\x80\x82", "\xef\xbc\x8e", "\xef\xbd\xa1"};
+  size_t found = length > 0 && *text == '.' ? 1 : 0;
+  for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+    found = length >= 3 && memcmp(text, others[i], 3) == 0 ? 3 : found;
+  }
+  return found;
+}
+
+/* Whether a host that is no plain IP address consists of numbers, of base 10, 8 or 16, as in 0x7f.1: that is no name,
+ * as a look-up takes it for an IPv4 address. */
+static bool is_numeric(const char *host, size_t length)
+{
+  while (length > 0) {
+    bool hexadecimal = length > 1 && host[0] == '0' && (host[1] == 'x' || host[1] == 'X');
+    size_t digits = hexadecimal ? 2 : 0;
+    while (digits < length && (uvr_is_digit(host[digits]) ||
+                               (hexadecimal && host[digits] != '\0' && strchr("abcdefABCDEF", host[digits]) != NULL))) {
+      digits++;
+    }
+    size_t dot = dot_length(host + digits, length - digits);
+    if (digits == 0 || (dot == 0 && digits < length)) {
+      return false;
+    }
+    host += digits + dot;
+    length -= digits + dot;
+  }
+  return true;
+}
+
 /* The pattern's host. */
 
 typedef struct host_part {
@@ -228,7 +260,7 @@ static const char *tcp_fault(const char *pattern)
   if (length > 0 && uvr_begins(inside, "::ffff:") && memchr(inside, '*', length) != NULL) {
     return "an IPv4 address is written without ::ffff: there";
   }
-  if (class_of(&host) == UVR_ALLOW_IPV4 && strcspn(host.begin, WILDCARDS) >= host.length &&
+  if (strcspn(host.begin, WILDCARDS) >= host.length && is_numeric(host.begin, host.length) &&
       write_ip(host.begin, host.length, ip) == AF_UNSPEC) {
     return "its host is no IPv4 address, and no name either";
   }
@@ -334,7 +366,8 @@ static bool tcp_matches(const uvr_allow *allow, const uvr_address *address)
   char ip[IP_SIZE];
   int family = write_ip(address->host, strlen(address->host), ip);
   uvr_allow_host is = family == AF_INET ? UVR_ALLOW_IPV4 : family == AF_INET6 ? UVR_ALLOW_IPV6 : UVR_ALLOW_NAME;
-  if (allow->host != UVR_ALLOW_ANY_HOST && allow->host != is) {
+  if (allow->host != UVR_ALLOW_ANY_HOST &&
+      (allow->host != is || (is == UVR_ALLOW_NAME && is_numeric(address->host, strlen(address->host))))) {
     return false;
   }
   const char *zone = strchr(allow->folded, '%') != NULL ? strchr(address->host, '%') : NULL;
@@ -356,7 +389,8 @@ static bool npipe_matches(const uvr_allow *allow, const uvr_address *address)
 {
   char text[UVR_ADDRESS_CANONICAL_SIZE];
   if (address->host[0] != '\0' && allow->host != UVR_ALLOW_ANY_HOST) {
-    uvr_allow_host is = uvr_allow_is_ip(address) ? UVR_ALLOW_IPV4 : UVR_ALLOW_NAME;
+    bool is_ip = uvr_allow_is_ip(address) || is_numeric(address->host, strlen(address->host));
+    uvr_allow_host is = is_ip ? UVR_ALLOW_IPV4 : UVR_ALLOW_NAME;
     if (!is_pipe(allow->exact) || allow->host != is) {
       return false;
     }

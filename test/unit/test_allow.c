@@ -108,6 +108,19 @@ static const struct {
     {"tcp://[!a]*.example:80", "tcp://10.0.0.1:80", 'n'},
     {"tcp://[!a]*.example:80", "tcp://b.example:80", 'y'},
     {"tcp://localhost:80", "tcp://127.0.0.1:80", 'n'},
+    {"tcp://[a-z0-9]*:80", "tcp://0x7f.1:80", 'n'},
+    {"tcp://[a-z0-9]*:80", "tcp://0X7F000001.:80", 'n'},
+    {"tcp://[a-z0-9]*:80",
+     "tcp://127\xe3\x80\x82"
+     "0\xef\xbc\x8e"
+     "0\xef\xbd\xa1"
+     "1:80",
+     'n'},
+    {"tcp://[a-z0-9]*:80", "tcp://0x7f.example:80", 'y'},
+    {"tcp://[a-z0-9]*:80", "tcp://1and1:80", 'y'},
+    {"tcp://[a-z0-9]*:80", "tcp://0x7g:80", 'y'},
+    {"tcp://*:80", "tcp://0x7f.1:80", 'y'},
+    {"//[a-z0-9]*/pipe/x", "//0x7f.1/pipe/x", 'n'},
     {"tcp://[ab]x:80", "tcp://ax:80", 'y'},
     /* Pipes. */
     {"//./pipe/docker*", "//./pipe/docker_engine", 'y'},
@@ -254,6 +267,7 @@ static void test_faults(void **state)
       {"tcp://h:", "from 1 to 65535"},
       {"tcp://h:x", "from 1 to 65535"},
       {"tcp://10.1:80", "no IPv4 address"},
+      {"tcp://0x7f.1:80", "no IPv4 address"},
       {"tcp://256.0.0.1:80", "no IPv4 address"},
       {"tcp://127.0.0.1.:80", "no IPv4 address"},
       {"tcp://[::g]:80", NULL},
