@@ -117,11 +117,11 @@ static void test_many_patterns(void **state)
   uvr_mux_options out;
   uvrelay_error_t error = {0};
   for (int i = 0; i < UVR_MUX_ALLOW_MAX; i++) {
-    args[i] = "--allow=x";
+    args[i] = "--allow=*";
   }
   assert_int_equal(parse(args, &out, &error), UVR_MUX_RUN);
   assert_int_equal(out.allow_count, UVR_MUX_ALLOW_MAX);
-  args[UVR_MUX_ALLOW_MAX] = "--allow=y";
+  args[UVR_MUX_ALLOW_MAX] = "--allow=*";
   assert_int_equal(parse(args, &out, &error), UVR_MUX_WRONG_USAGE);
   assert_non_null(strstr(error.text, "more than 256 times"));
 }
