@@ -30,7 +30,7 @@ typedef enum carrier_state {
   CARRIER_OPENING,
   CARRIER_GREETING,
   CARRIER_UP,
-  CARRIER_LAST_WORDS, /* the other end has broken the rules, and the go-away frame that says so is being sent */
+  CARRIER_LAST_WORDS, /* it ends when all is sent, such as the go-away frame for an end that has broken the rules */
   CARRIER_ENDING,
   CARRIER_CLOSED
 } carrier_state;
@@ -163,6 +163,22 @@ static void fail_protocol(uvr_mux_carrier *c, const uvrelay_error_t *error)
   c->error = *error;
   (void)snprintf(c->error.text, sizeof(c->error.text), "%s broke the rules of yamux: %.300s", other_end(c),
                  error->text);
+  c->state = CARRIER_LAST_WORDS;
+  (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
+  send_output(c);
+}
+
+void uvr_mux_carrier_finish(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
+{
+  if (c->state == CARRIER_LAST_WORDS) {
+    return;
+  }
+  if (c->state != CARRIER_UP || c->peer_gone) {
+    uvr_mux_carrier_end(c, how, error);
+    return;
+  }
+  c->how = how;
+  c->error = *error;
   c->state = CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
   send_output(c);

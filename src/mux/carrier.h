@@ -81,4 +81,7 @@ void uvr_mux_carrier_unref(uvr_mux_carrier *carrier);
  * already ending. */
 void uvr_mux_carrier_end(uvr_mux_carrier *carrier, uvrelay_mux_down_t how, const uvrelay_error_t *error);
 
+/* Ends it when all that is to be sent was sent, or very soon. May be called again until it has ended. */
+void uvr_mux_carrier_finish(uvr_mux_carrier *carrier, uvrelay_mux_down_t how, const uvrelay_error_t *error);
+
 #endif
