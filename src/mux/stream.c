@@ -160,6 +160,9 @@ static void report_lost(uvr_mux_stream *s)
 {
   uvrelay_error_t error;
   s->watching = false;
+  if (s->shut && !s->shutting && uvr_yamux_has_ended(&s->yamux)) {
+    return; /* both directions are complete, so that nothing is lost */
+  }
   uvr_outcome outcome = reset_outcome(s, UVRELAY_PHASE_READ, &error);
   s->base.on_lost(s->base.lost_user, outcome, &error);
 }
