@@ -7,22 +7,10 @@ import time
 
 import bytestream
 import pytest
-from programs import SOON, Relay
+from programs import SOON, Relay, outcome
 from winserving import Serve, TcpTarget, at_once, make_target, port_of
 
 LARGE = 3 << 20
-
-
-def outcome(connection):
-    """All that still comes, and "reset" or "end"."""
-    data = bytearray()
-    connection.settimeout(SOON)
-    try:
-        while piece := connection.recv(65536):
-            data += piece
-    except ConnectionResetError:
-        return bytes(data), "reset"
-    return bytes(data), "end"
 
 
 def read_slowly(connection):

@@ -98,8 +98,7 @@ def test_via(tmp_path):
         with Via(f"unix://{path}={server.name}?owner=user,{OTHER}", f"unix://{path}2={server.name}?owner=system,{OTHER}",
                  via=mux) as serve:
             with connect(f"unix://{path}") as client:
-                client.sendall(b"secret")
-                ends(client)
+                ends(client, b"secret")
             assert server.event("recv-end")["bytes"] == 0
             assert "belongs to the system (S-1-5-18), but owner=user,S-1-5-21-1-2-3-1001 is asked" in serve.wait_closed().reason
             server.event("listening", 2)

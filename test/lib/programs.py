@@ -60,6 +60,18 @@ def times_slept(pid):
                for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
 
 
+def outcome(connection):
+    """All that still comes over a socket, and "reset" or "end"."""
+    data = bytearray()
+    connection.settimeout(SOON)
+    try:
+        while piece := connection.recv(65536):
+            data += piece
+    except ConnectionResetError:
+        return bytes(data), "reset"
+    return bytes(data), "end"
+
+
 def unique_name(what="test"):
     return f"uvrelay-{what}-{os.getpid()}-{next(_numbers)}"
 

@@ -244,9 +244,22 @@ def ask(connection, data=b"hello"):
     assert receive_exactly(connection, len(data)) == data
 
 
-def ends(connection):
-    """Waits for a connection's end, orderly or not; fails the test if it doesn't come."""
+def slowest(connection, count=20):
+    """How long the slowest of some answers over it takes."""
+    most = 0
+    for _ in range(count):
+        begin = time.monotonic()
+        ask(connection)
+        most = max(most, time.monotonic() - begin)
+    return most
+
+
+def ends(connection, data=b""):
+    """Sends this, unless it comes too late, and waits for the connection's end, orderly or not; fails the test if it
+    doesn't come."""
     with contextlib.suppress(ConnectionError):
+        if data:
+            connection.sendall(data)
         while connection.recv(1 << 16):
             pass
 

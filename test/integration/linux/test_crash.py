@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bytestream
 import pytest
-from programs import SOON, Process
+from programs import SOON, Process, outcome
 from serving import PROGRAM, AssuanTarget, Front, Serve, listener, receive_exactly, wait_for
 from via import Via
 
@@ -27,18 +27,6 @@ pytestmark = pytest.mark.sanitized
 MEGABYTES = 3 << 20
 FIN_WAIT_1 = 4
 CHUNK = 65536
-
-
-def outcome(connection):
-    """All that still comes, and "reset" or "end"."""
-    data = bytearray()
-    connection.settimeout(SOON)
-    try:
-        while piece := connection.recv(CHUNK):
-            data += piece
-    except ConnectionResetError:
-        return bytes(data), "reset"
-    return bytes(data), "end"
 
 
 def listen_slowly():

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cost import Cost, quiet
-from serving import PROGRAM, EchoServer, Serve, Target, ask, connect, ends, receive_exactly, vanish, wait_for
+from serving import PROGRAM, EchoServer, Serve, Target, ask, connect, ends, receive_exactly, slowest, vanish, wait_for
 from via import RawMux
 
 #: How long many clients may take; they take a second.
@@ -40,18 +40,8 @@ def serving(kind, back, tmp_path, *options, **more):
     with Serve("--drain=0", *options, f"{front}={back.address}", f"unix://{tmp_path}/beside={back.address}", **more) as serve:
         serve.front = serve.listen()
         with connect(f"unix://{tmp_path}/beside") as serve.beside:
-            slowest(serve)
+            slowest(serve.beside)
             yield serve
-
-
-def slowest(serve, count=20):
-    """How long the slowest of some answers beside takes."""
-    most = 0
-    for _ in range(count):
-        begin = time.monotonic()
-        ask(serve.beside)
-        most = max(most, time.monotonic() - begin)
-    return most
 
 
 # Many.
@@ -68,7 +58,7 @@ def test_many_that_say_nothing(kind, back, tmp_path, descriptors):
                     stack.enter_context(connect(serve.front, LONG))
                     if made % 500 == 0 or made == count:  # the kernel lets only so many wait
                         wait_for(lambda: back.open == made + 1, "all are connected", LONG)
-                print(f"the connection beside waits {slowest(serve):.3f} s")
+                print(f"the connection beside waits {slowest(serve.beside):.3f} s")
             quiet(serve, f"{count} silent clients")
             with connect(serve.front) as client:
                 ask(client)
@@ -86,8 +76,8 @@ def test_many_that_reset_at_once(kind, back, tmp_path):
             most = 0
             for made in range(count):
                 vanish(connect(serve.front, LONG))
-                most = max(most, slowest(serve, 1)) if made % 50 == 0 else most
-            print(f"the connection beside waits {max(most, slowest(serve)):.3f} s")
+                most = max(most, slowest(serve.beside, 1)) if made % 50 == 0 else most
+            print(f"the connection beside waits {max(most, slowest(serve.beside)):.3f} s")
             wait_for(lambda: serve.descriptors() == files and back.open == 1, "the descriptors are as before", LONG)
             quiet(serve, f"{count} clients that reset")
         with connect(serve.front) as client:
@@ -100,7 +90,7 @@ def test_more_than_may_be_at_a_time(kind, back, tmp_path):
     with serving(kind, back, tmp_path, "--max=50") as serve, contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(connect(serve.front, LONG)) for _ in range(100)]
         wait_for(lambda: back.open == 51, "as many as may be")
-        slowest(serve)
+        slowest(serve.beside)
         quiet(serve, "a crowd")
         for client in crowd[:60]:
             client.close()
@@ -119,7 +109,7 @@ def test_64_descriptors_and_300_clients(kind, tmp_path):
                     client.sendall(b"%03d" % number)
                 serve.wait_match(": paused: ")
                 quiet(serve, "300 clients and 64 descriptors")
-                slowest(serve)
+                slowest(serve.beside)
                 for number, client in enumerate(clients):
                     assert receive_exactly(client, 3) == b"%03d" % number
                     client.close()
@@ -176,7 +166,7 @@ def test_clients_that_send_many_descriptors(back, tmp_path):
                         most = max(most, serve.descriptors())
                     assert receive_exactly(client, 20) == b"x" * 20
         assert most <= files + 6
-        slowest(serve)
+        slowest(serve.beside)
 
 
 # What does not stop.
@@ -196,7 +186,7 @@ def test_a_target_that_never_stops(kind, way, tmp_path):
         with Serve("--drain=0", f"{front}={pouring.address}", f"unix://{tmp_path}/beside={back.address}") as serve:
             address = serve.listen()
             with connect(f"unix://{tmp_path}/beside") as serve.beside, contextlib.ExitStack() as stack:
-                slowest(serve)
+                slowest(serve.beside)
                 with Cost(serve, f"ten targets, whose client {way}", kib=10 * 200 + 500, processor=3):
                     clients = [stack.enter_context(connect(address)) for _ in range(10)]
                     if way == "half-closes":
@@ -205,11 +195,11 @@ def test_a_target_that_never_stops(kind, way, tmp_path):
                     wait_for(lambda: pouring.open == 10, "all are connected")
                     time.sleep(0.3)
                     quiet(serve, f"a target that {way}", seconds=1)
-                    print(f"the connection beside waits {slowest(serve):.3f} s")
+                    print(f"the connection beside waits {slowest(serve.beside):.3f} s")
                 # And it flows as ever for one that reads.
                 for _ in range(3):
                     receive_exactly(clients[0], 10_000_000)
-                slowest(serve)
+                slowest(serve.beside)
 
 
 def test_idle_ends_those_that_never_stop_but_stand(tmp_path):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from cost import Cost, quiet
-from serving import all_at_once, ask, connect, ends, wait_for
+from serving import all_at_once, ask, connect, ends, slowest, wait_for
 from via import Via, far_end
 
 #: What these far ends share. `serve_one` answers the next request, and gives the number of its stream; `go_on` answers
@@ -69,23 +69,13 @@ def serving(place, back, text, *options, verbose=False):
         serve.place = place
         with connect(f"unix://{place}/g") as beside:
             serve.beside = beside
-            slowest(serve, 5)
+            slowest(serve.beside, 5)
             yield serve
 
 
 @pytest.fixture
 def make(tmp_path, back):
     return lambda *args, **options: serving(tmp_path, back, *args, **options)
-
-
-def slowest(serve, count=20):
-    """How long the slowest of some answers beside takes."""
-    most = 0
-    for _ in range(count):
-        begin = time.monotonic()
-        ask(serve.beside)
-        most = max(most, time.monotonic() - begin)
-    return most
 
 
 def client(serve):
@@ -117,11 +107,11 @@ def test_a_flood(make, name):
               "open(sys.argv[0] + '.done', 'w')\n") as serve:
         with client(serve) as one, Cost(serve, f"16 MB of {name}", kib=3000, processor=20):
             one.sendall(b"x")
-            most = slowest(serve)
+            most = slowest(serve.beside)
             wait_for((serve.place / "far.done").exists, "all is sent", 60)
             assert one.recv(1) == b"x"
             ask(one)
-            print(f"the connection beside waits {max(most, slowest(serve)):.3f} s")
+            print(f"the connection beside waits {max(most, slowest(serve.beside)):.3f} s")
             quiet(serve, name, 0.5)
 
 
@@ -130,7 +120,7 @@ def test_it_pings_and_does_not_read(make):
     with make("stream = serve_one()\nto_say.join()\nwhile True: write(frame(PING, SYN, 0, 1) * 1000)\n", verbose=True) as serve:
         with client(serve) as one, Cost(serve, "pings of one that does not read", kib=3000, processor=3):
             one.sendall(b"x" * 100)
-            print(f"the connection beside waits {slowest(serve):.3f} s")
+            print(f"the connection beside waits {slowest(serve.beside):.3f} s")
             serve.wait_match("did not answer for 5 s")
             ends(one)
 
@@ -151,7 +141,7 @@ def check_answer(place, back, name):
         with Cost(serve, f"an answer: {name}", kib=2000, processor=3), client(serve) as one:
             ends(one)
         serve.wait_match("#1: ")
-        slowest(serve)
+        slowest(serve.beside)
         assert len(serve.stderr) < 2000 and all(line.isprintable() for line in serve.stderr.split("\n")), serve.stderr
 
 
@@ -178,11 +168,11 @@ def check_in_vain(place, back, name):
     with serving(place, back, begin + IN_VAIN[name] + "\n", "--timeout=3") as serve:
         with Cost(serve, name, kib=2000, processor=2), contextlib.ExitStack() as stack:
             clients = [stack.enter_context(client(serve)) for _ in range(10)]
-            most = slowest(serve)
+            most = slowest(serve.beside)
             for one in clients:
                 ends(one)
             starts = (place / "starts").stat().st_size
-            print(f"{name}: the connection beside waits {max(most, slowest(serve)):.3f} s; {starts} starts")
+            print(f"{name}: the connection beside waits {max(most, slowest(serve.beside)):.3f} s; {starts} starts")
         assert starts < 20 and serve.stderr.count("\n") < 40, serve.stderr
         text = serve.stop()
         assert "#1: " in text and "#10: " in text, text
@@ -198,5 +188,5 @@ def test_it_sends_more_than_it_may(make):
     with make("stream = serve_one()\nto_say.join()\nwhile True: write(frame(DATA, 0, stream, 65536, bytes(65536)))\n", verbose=True) as serve:
         with Cost(serve, "more than the window", kib=3000, processor=2), client(serve) as one:
             serve.wait_match("breaks the rules of yamux|more data than a stream's window")
-            slowest(serve)
+            slowest(serve.beside)
             ends(one)

@@ -4,7 +4,6 @@ root, the tests make other users' sockets; as anybody else, they ask for another
 import contextlib
 import os
 import pathlib
-import pwd
 import re
 import shutil
 import subprocess
@@ -13,16 +12,10 @@ import time
 import pytest
 from programs import SOON, unique_name
 from serving import PROGRAM, AssuanTarget, Serve, Target, ask, connect, echo, ends, refused
+from users import OTHER, OTHER_NAME, OWN, OWN_NAME, as_root, told
 from via import RawMux, Via
 
 pytestmark = pytest.mark.sanitized
-
-OWN = os.geteuid()
-#: A user who is not the one that runs the tests.
-OTHER = 65534
-OWN_NAME, OTHER_NAME = pwd.getpwuid(OWN).pw_name, pwd.getpwuid(OTHER).pw_name
-
-as_root = pytest.mark.skipif(OWN != 0 or not shutil.which("setpriv"), reason="only root may be another user")
 
 SQUATTER = """
 import os, socket, sys
@@ -115,9 +108,8 @@ def run(*args, data=b"secret"):
 
 def belongs(address, uid, list_):
     """The sentence about a wrong owner."""
-    name = pwd.getpwuid(uid).pw_name
-    return (f"{address} belongs to {name} (uid {uid}), but owner={list_} is asked for"
-            + (f", where user is {OWN_NAME} (uid {OWN})" if "user" in list_.split(",") else "")
+    return (f"{address} belongs to {told(uid)}, but owner={list_} is asked for"
+            + (f", where user is {told(OWN)}" if "user" in list_.split(",") else "")
             + ": nothing was sent to it")
 
 
@@ -167,8 +159,7 @@ def test_serve(squatted, path, back, how):
             "absent": [f"{route}?owner=user&absent=wait&timeout=off"]}[how]
     with Serve(*args, f"unix://{path}2={back.address}", verbose=False) as serve:
         with connect(f"unix://{path}") as client:
-            client.sendall(b"secret")
-            ends(client)
+            ends(client, b"secret")
         assert server.line() == "got b''"
         line = serve.wait_match(r"^uvrelay: (.*)$")[1]
         assert line == f"unix://{path}={address} #1: {belongs(address, OTHER, 'user')}"

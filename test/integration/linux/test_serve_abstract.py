@@ -1,8 +1,6 @@
 """Abstract Unix sockets: as what uvrelay serve listens on, as its target, and as the target of the program alone. They
 have no file, so who may connect is the listener's to say."""
 
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -10,34 +8,16 @@ import subprocess
 import pytest
 from programs import SOON, unique_name
 from serving import PROGRAM, Serve, Target, ask, connect, echo, ends, listener, receive_all, refused, swap, wait_for
+from users import OTHER, as_root, ask_as
 
 import bytestream
 
 pytestmark = pytest.mark.sanitized
 
-#: A user who is not the one that runs the tests.
-OTHER = 65534
-
-as_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="only root may be another user")
-
 
 @pytest.fixture
 def name():
     return f"abstract:{unique_name('abstract')}"
-
-
-def ask_as_other(address, data=b"hello"):
-    """Talks to an abstract socket as another user. Gives what came back, and how the connection ended."""
-    script = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.settimeout(20)\n"
-              "s.connect('\\0' + sys.argv[1])\n"
-              "try:\n    s.sendall(sys.argv[2].encode()); s.shutdown(socket.SHUT_WR)\nexcept OSError: pass\n"
-              "got = b''\n"
-              "try:\n    while piece := s.recv(4096): got += piece\nexcept ConnectionError: pass\n"
-              "print(got.decode())")
-    done = subprocess.run(["setpriv", f"--reuid={OTHER}", "--clear-groups", "/usr/bin/python3", "-c", script,
-                           address.removeprefix("abstract:"), data.decode()],
-                          stdout=subprocess.PIPE, timeout=SOON, check=True)
-    return done.stdout.decode().strip()
 
 
 def test_listener(name, back):
@@ -102,7 +82,7 @@ def test_a_full_backlog_is_waited_for(name, path):
 @as_root
 def test_other_users_are_refused_and_told_of(name, back):
     with Serve(f"{name}={back.address}") as serve:
-        assert ask_as_other(name) == ""
+        assert ask_as(OTHER, name)[1] == ""
         with connect(name) as client: # and it goes on
             ask(client)
         serve.send_signal(signal.SIGUSR1)
@@ -127,7 +107,7 @@ def test_a_crowd_of_others_does_not_keep_the_own_user_out(name, back):
 @as_root
 def test_everybody_may_connect_if_that_is_said(name, back):
     with Serve(f"{name}?perm=0666={back.address}"):
-        assert ask_as_other(name) == "hello"
+        assert ask_as(OTHER, name)[1] == "hello"
 
 
 @pytest.mark.parametrize("option, given", [("?perm=0640", ()), ("?perm=0777", ()), ("", ("--perm=0660",))])

@@ -3,7 +3,7 @@ socket with a file, an abstract one, and one that systemd passes on. Other users
 of. As root, the tests connect as other users; as anybody else, they let only somebody else connect."""
 
 import os
-import pwd
+import re
 import shutil
 import signal
 import socket
@@ -12,39 +12,9 @@ import subprocess
 import pytest
 from programs import SOON, unique_name
 from serving import Serve, ask, connect, ends, listener, refused
+from users import OTHER, OTHER_NAME, OWN, OWN_NAME, as_root, ask_as, told
 
 pytestmark = pytest.mark.sanitized
-
-OWN = os.geteuid()
-#: A user who is not the one that runs the tests, and has a name.
-OTHER = 65534
-OWN_NAME, OTHER_NAME = pwd.getpwuid(OWN).pw_name, pwd.getpwuid(OTHER).pw_name
-
-as_root = pytest.mark.skipif(OWN != 0 or not shutil.which("setpriv"), reason="only root may be another user")
-
-ASK = """
-import os, socket, sys
-client = socket.socket(socket.AF_UNIX)
-client.settimeout(20)
-client.connect(sys.argv[1].replace("abstract:", "\\0", 1))
-got = b""
-try:
-    client.sendall(b"hello")
-    client.shutdown(socket.SHUT_WR)
-    while piece := client.recv(4096):
-        got += piece
-except OSError:
-    pass
-print(os.getpid(), got.decode())
-"""
-
-
-def ask_as(uid, where, *flags):
-    """Talks to a socket as another user. Gives its process, and what came back."""
-    done = subprocess.run(["setpriv", *(flags or (f"--reuid={uid}", "--clear-groups")), "/usr/bin/python3", "-c", ASK,
-                           str(where)], stdout=subprocess.PIPE, timeout=SOON, check=True, text=True)
-    pid, _, got = done.stdout.rstrip("\n").partition(" ")
-    return int(pid), got
 
 
 @pytest.fixture(params=["unix", "abstract", "fd"])
@@ -111,7 +81,7 @@ def test_not_own_user(place, back, verbose):
         with connect_to(where) as client:
             ends(client)
         serve.wait_match(rf"^uvrelay: {listen}={back.address} #1: a client of {listen}, process {os.getpid()} of "
-                         rf"{OWN_NAME} \(uid {OWN}\), was refused: only peer-uid={OTHER} may connect$")
+                         rf"{re.escape(told(OWN))}, was refused: only peer-uid={OTHER} may connect$")
         serve.send_signal(signal.SIGUSR1)
         serve.wait_match(r"^ +0 +1 +1 +0 +0 ")
 
@@ -137,7 +107,7 @@ def test_another_user(place, back, list_, admitted):
         if admitted:
             serve.wait_match(rf"#1: opened by process {pid} of user {OTHER}$")
         else:
-            serve.wait_match(rf"#1: a client of \S+, process {pid} of {OTHER_NAME} \(uid {OTHER}\), was refused: "
+            serve.wait_match(rf"#1: a client of \S+, process {pid} of {re.escape(told(OTHER))}, was refused: "
                              rf"only peer-uid={list_} may connect$")
         if "root" in list_:
             with connect_to(where) as client:  # and it goes on

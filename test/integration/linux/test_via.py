@@ -175,8 +175,7 @@ def test_a_target_that_vanishes(chain):
             if back.address.startswith("tcp"):
                 assert closed.reason.startswith("failed: "), closed
         with connect(serve.listen()) as client:
-            client.sendall(b"hello")
-            ends(client)
+            ends(client, b"hello")
 
 
 # Targets that can't be reached.
