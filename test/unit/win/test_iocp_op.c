@@ -70,6 +70,26 @@ static void write_some(bench *b, DWORD size, bool defer)
   b->inside = false;
 }
 
+/* Waits until the server has written so much. */
+static void wait_for_bytes(const bench *b, DWORD count)
+{
+  DWORD there = 0;
+  for (unsigned i = 0; there < count && i < RIG_SOON_MS; i++) {
+    assert_true(PeekNamedPipe(b->file, NULL, 0, NULL, &there, NULL));
+    uv_sleep(1);
+  }
+  assert_true(there >= count);
+}
+
+static void wait_for_end(const bench *b)
+{
+  unsigned i = 0;
+  for (; PeekNamedPipe(b->file, NULL, 0, NULL, NULL, NULL) && i < RIG_SOON_MS; i++) {
+    uv_sleep(1);
+  }
+  assert_true(i < RIG_SOON_MS);
+}
+
 static void finish(bench *b)
 {
   assert_true(rig_run_until(&b->r, &b->done));
@@ -154,7 +174,7 @@ static void test_at_once(void **state)
     bool defer = i / 2 == 1;
     bench b;
     bench_init(&b, skips, greet);
-    uv_sleep(30);
+    wait_for_bytes(&b, 5);
     read_some(&b, sizeof(b.bytes), defer);
     assert_int_equal(b.results, skips && !defer ? 1 : 0);
     finish(&b);
@@ -176,7 +196,7 @@ static void test_more_data(void **state)
     bench b;
     bench_init(&b, i % 2 == 1, waiting ? wait_and_greet : greet);
     if (!waiting) {
-      uv_sleep(30);
+      wait_for_bytes(&b, 5);
     }
     read_some(&b, 2, i / 2 % 2 == 1);
     server_release(&b.s);
@@ -231,7 +251,7 @@ static void test_failure_at_once(void **state)
     bool defer = i / 2 == 1;
     bench b;
     bench_init(&b, i % 2 == 1, leave);
-    uv_sleep(30);
+    wait_for_end(&b);
     read_some(&b, sizeof(b.bytes), defer);
     assert_int_equal(b.results, defer ? 0 : 1); /* no packet comes for it */
     finish(&b);
@@ -289,7 +309,7 @@ static void test_cancel_delayed(void **state)
   (void)state;
   bench b;
   bench_init(&b, true, greet);
-  uv_sleep(30);
+  wait_for_bytes(&b, 5);
   read_some(&b, sizeof(b.bytes), true);
   assert_true(b.op.pending);
   uvr_iocp_op_cancel(&b.op);
