@@ -48,8 +48,8 @@ void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error);
 /* Returns the numbers of bytes written to each side so far. Must not be called after on_close. */
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left);
 
-/* After on_end: whether what was written to both sides has arrived, as far as that can be waited for. Must not be called
- * after on_close. */
+/* After on_end: whether what was written to both sides has arrived, as far as that can be waited for. Must not be
+ * called after on_close. */
 bool uvr_pair_has_delivered(const uvr_pair *pair);
 
 /* Ends the pair now, whatever is under way. Its events still come. After on_end this ends gentle closes at once. Must
