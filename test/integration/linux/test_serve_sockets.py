@@ -228,7 +228,7 @@ def test_an_address_that_others_can_reach_is_refused(address):
     assert address in sentence and "other computers" in sentence and "--allow-remote" in sentence, sentence
 
 
-@pytest.mark.parametrize("address", ["tcp://192.0.2.1:4321", "tcp://[2001:db8::1]:1"])
+@pytest.mark.parametrize("address", ["tcp://192.0.2.1:4321", "tcp://[2001:db8::1]:4321"])
 def test_it_is_not_refused_where_it_is_allowed(address):
     """These addresses are nobody's, so that nothing comes of it."""
     sentence = refused("--allow-remote", f"{address}={NOWHERE}", code=1)
