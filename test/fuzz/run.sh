@@ -2,7 +2,7 @@
 # Usage: test/fuzz/run.sh [-b BUILD] NAME [OPTION...]
 #
 # Runs the fuzzer fuzz_NAME of the build directory BUILD (build/fuzz). Without options it does what the tests do: 20,000
-# runs (of the slow one 4,000) that begin with the corpus, always the same ones. Options are libFuzzer's, such as
+# runs that begin with the corpus, always the same ones. Options are libFuzzer's, such as
 # -max_total_time=600. What such a run finds to be new stays in BUILD/fuzz/found/NAME, where the next one takes it up.
 #
 # Whatever fails is in BUILD/fuzz/findings, and its path is printed.
@@ -22,10 +22,7 @@ shift
 
 found=$build/fuzz/found/$name
 if [ $# -eq 0 ]; then
-  case $name in
-  mux) set -- -runs=4000 -seed=1 ;; # each makes a relay, sockets and pipes
-  *) set -- -runs=20000 -seed=1 ;;
-  esac
+  set -- -runs=20000 -seed=1
   found=$(mktemp -d)
   trap 'rm -rf "$found"' EXIT
   trap 'exit 1' HUP INT TERM
