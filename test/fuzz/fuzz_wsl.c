@@ -76,7 +76,10 @@ static void prepare(const uvr_wsl *wsl, bool is_wsl)
   check_code(code, &error);
   CHECK(is_wsl || (code == 0 && start.directory == NULL && start.environment == NULL),
         "something is prepared where there is no WSL");
-  CHECK(start.environment == NULL, "there is a socket although nobody listens");
+  CHECK(!start.has_socket, "there is a socket although nobody listens");
+  for (char *const *text = start.environment; text != NULL && *text != NULL; text++) {
+    CHECK(strncmp(*text, "WSL_INTEROP=", 12) != 0 || strcmp(*text + 12, "/dev/null") == 0, "%s leads somewhere", *text);
+  }
   CHECK(start.directory == NULL || access(start.directory, X_OK) == 0, "it is to be started in %s", start.directory);
   uvr_wsl_start_clear(&start);
 }
