@@ -337,10 +337,11 @@ static void test_twice_in_a_file(void **state)
   uvr_config config = none();
   uvr_place place;
   uvrelay_error_t error = {0};
-  assert_int_equal(add_text(&config, "\n" A "=" T, &place, &error), 0);
+  char text[] = "\n" A "=" T;
+  assert_int_equal(uvr_config_add_file(&config, "fi\x1ble", text, sizeof(text) - 1, &place, &error), 0);
   assert_int_equal(uvr_config_add_route(&config, A "=" T, &error), 0);
   assert_int_equal(uvr_config_check(&config, &place, &error), UV_EINVAL);
-  assert_non_null(strstr(error.text, "given twice, first in line 2 of file"));
+  assert_non_null(strstr(error.text, "given twice, first in line 2 of \"fi\\x1ble\""));
   uvr_config_clear(&config);
 }
 

@@ -319,9 +319,9 @@ static int check_twice(const uvr_config *self, size_t i, uvrelay_error_t *error)
   if (self->routes[first].place.file == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the listener %s is given twice", quoted);
   }
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                       "the listener %s is given twice, first in line %u of %.100s", quoted,
-                       self->routes[first].place.line, self->routes[first].place.file);
+  char file[UVR_QUOTED_SIZE];
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the listener %s is given twice, first in line %u of %s",
+                       quoted, self->routes[first].place.line, uvr_quote(file, self->routes[first].place.file));
 }
 
 int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
