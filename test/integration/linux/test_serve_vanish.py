@@ -18,19 +18,20 @@ pytestmark = pytest.mark.sanitized
                          ids="-to-".join, indirect=True)
 def test_a_client_vanishes_and_the_target_is_silent(pair, unread):
     """The session must end without any help of the target, which neither writes nor closes."""
-    over = threading.Event()
+    said, over = threading.Event(), threading.Event()
 
     def talk(connection):
         receive_exactly(connection, 5)
         if unread:
             connection.sendall(b"nobody will read this")
+        said.set()
         assert over.wait(2 * SOON), "the session did not end"
         ends(connection)
 
     with pair.relaying(talk) as (serve, back, connect):
         client = connect()
         client.sendall(b"hello")
-        serve.wait_match("#1: opened")
+        assert said.wait(SOON)
         vanish(client)
         serve.wait_closed(timeout=2 * SOON)
         over.set()
