@@ -221,12 +221,12 @@ int sys_bind(int fd, const struct sockaddr *address, socklen_t length)
 }
 ENTRY(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 
-/* Without a child, the umask counts, which takes nothing away here. The child shares the memory, so that its calls are
- * counted, too. */
+/* Without a child, the umask may take permissions away; then the socket is refused. The child shares the memory, so
+ * that its calls are counted, too. */
 int sys_clone(int (*run)(void *), void *stack, int flags, void *arg);
 int sys_clone(int (*run)(void *), void *stack, int flags, void *arg)
 {
-  MAY_FAIL("clone", true, -1, REPEATS(EAGAIN));
+  MAY_FAIL("clone", true, -1, FAILS(EAGAIN));
   return clone(run, stack, flags | CLONE_VM | CLONE_VFORK, arg);
 }
 ENTRY(int, clone, (int (*run)(void *), void *stack, int flags, void *arg), (run, stack, flags, arg))
