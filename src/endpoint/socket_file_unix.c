@@ -263,8 +263,9 @@ int uvr_socket_file_remove(uvr_socket_file *file)
   const place at = {.directory = open_directory(file->path), .name = name_in(file->path)};
   int code = at.directory >= 0 || errno == ENOENT ? 0 : -errno;
   if (at.directory >= 0) {
-    bool is_same = fstat(at.directory, &status) == 0 && is_file(&status, file->directory_device, file->directory_inode);
-    code = is_same && !remove_file(&at, file->device, file->inode) ? -errno : 0;
+    bool known = fstat(at.directory, &status) == 0;
+    bool is_ours = known && is_file(&status, file->directory_device, file->directory_inode);
+    code = !known || (is_ours && !remove_file(&at, file->device, file->inode)) ? -errno : 0;
     (void)close(at.directory);
   }
   if (code != 0) {

@@ -112,9 +112,9 @@ static void test_unix(void **state)
 static void test_file_is_left(void **state)
 {
   (void)state;
-  static const char *const calls[] = {"fstatat", "unlinkat"};
+  static const char *const calls[] = {"fstat", "fstatat", "unlinkat"};
   char address[ROUTE_ADDRESS];
-  for (size_t i = 0; i < 2; i++) {
+  for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
     route_host *h = route_host_new();
     assert_int_equal(route_host_open(h), 0);
     assert_int_equal(route_add(h, 0, route_unix_address(h, "left", address), h->target_address, NULL), 0);

@@ -284,10 +284,13 @@ class Server:
 
         if wait_for(known, f"listening: {self}") == "listens":
             return True
+        self.check_refusal()
+        return False
+
+    def check_refusal(self):
         assert self.process.returncode in (1, 2) and not self.fault.harmless, str(self)
         assert len(self.lines) == 1, str(self)
         check_lines("\n".join(self.lines), self.fault)
-        return False
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -315,11 +318,15 @@ def check_serve(tmp_path, fault, args, addresses, environment=None):
                     assert not fault.harmless, f"{address}: {len(got)} bytes: {serve}"
                     wait_for(lambda count=count: len(serve.lines) > count or fault.peer_left or fault.mute,
                              f"a word of what was lost: {serve}", PATIENCE)
-            assert wait_for(lambda: ask(addresses[0]) == DATA, f"all works again: {serve}")
-            serve.process.send_signal(signal.SIGUSR1)
-            with contextlib.suppress(AssertionError):  # what fails may be the writing of the table
-                wait_for(lambda: any("last error" in line for line in serve.lines), "the table", 1)
-            serve.stop()
+            assert wait_for(lambda: serve.process.poll() is not None or ask(addresses[0]) == DATA,
+                            f"all works again: {serve}")
+            if serve.process.poll() is not None:  # the last listener was there, and what comes behind it has failed
+                serve.check_refusal()
+            else:
+                serve.process.send_signal(signal.SIGUSR1)
+                with contextlib.suppress(AssertionError):  # what fails may be the writing of the table
+                    wait_for(lambda: any("last error" in line for line in serve.lines), "the table", 1)
+                serve.stop()
         left = [path for path in paths if os.path.exists(path) and inode(path) != before[path]]
         assert not left or "cannot remove" in str(serve), f"a file is left behind: {serve}"
         check_lines("\n".join(line for line in serve.lines if not line.startswith(("route", " "))), fault)

@@ -315,7 +315,7 @@ int sys_socketpair(int domain, int type, int protocol, int fds[2])
 ssize_t sys_read(int fd, void *data, size_t size);
 ssize_t sys_read(int fd, void *data, size_t size)
 {
-  if (blocks(fd)) {
+  if (blocks(fd) || is_file(fd)) {
     MAY_MOVE("read", is_ours(fd), size, FAILS(EIO), REPEATS(EINTR));
   } else {
     MAY_MOVE("read", is_ours(fd), size, FAILS(EIO), FAILS(ECONNRESET), REPEATS(EINTR), REPEATS(EAGAIN));
