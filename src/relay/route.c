@@ -155,9 +155,7 @@ static void refuse(uvrelay_route_t *route, uvr_stream *stream)
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_refused_closed, route);
 }
 
-/* The listener has closed a client. There is no event for one that could not be taken, but it is counted, and a
- * warning.
- */
+/* The listener has closed a client. One that could not be taken is counted and a warning, but no event. */
 static void on_refused_client(void *user, const uvrelay_peer_t *peer, const uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;

@@ -96,7 +96,16 @@ class Worker:
         self.kill(signal.SIGKILL)
 
 
-class LinuxStation:
+class Station:
+    """A `serve` with a name, whichever program it is."""
+
+    def check_running(self):
+        if not self.serve.running:
+            raise Failure(f"serve {self.name} has ended by itself with {self.serve.popen.returncode}: "
+                          f"{self.serve.stderr[-5000:]}")
+
+
+class LinuxStation(Station):
     """A `uvrelay serve` with these routes ({name: (judge.Route, LISTEN=TARGET)}), and its far end."""
 
     def __init__(self, run, name, routes, via=None, options=()):
@@ -137,11 +146,6 @@ class LinuxStation:
     @staticmethod
     def far_descriptors(pid):
         return len(os.listdir(f"/proc/{pid}/fd"))
-
-    def check_running(self):
-        if not self.serve.running:
-            raise Failure(f"serve {self.name} has ended by itself with {self.serve.popen.returncode}: "
-                          f"{self.serve.stderr[-5000:]}")
 
     def none_is_left(self, timeout=SOON):
         """Asserts that of those that were killed no far end is left."""

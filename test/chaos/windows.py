@@ -20,7 +20,7 @@ import bytestream
 import judge
 import plan as plans
 from driver import Run, address, begun, first_number, lanes
-from processes import Failure, Lane, LinuxStation, Worker
+from processes import Failure, Lane, LinuxStation, Station, Worker
 from programs import SOON, peer, unique_name, unique_pipe, uvrelay_exe, windows_command, windows_path
 from serving import wait_for
 from via import marked
@@ -87,7 +87,7 @@ class PipeTarget:
         self._server.kill()
 
 
-class WindowsStation:
+class WindowsStation(Station):
     """`uvrelay.exe serve` with these routes, as LinuxStation. Its programs have file names of their own, by which
     their handles are counted. TCP ports are chosen anew at each start, and told by files. A byte-type pipe whose TCP
     client has closed shows nothing of it, so `linger` is short."""
@@ -137,11 +137,6 @@ class WindowsStation:
 
     def far_descriptors(self, _):
         return max(handles(self._programs[1].name), default=0)
-
-    def check_running(self):
-        if not self.serve.running:
-            raise Failure(f"serve {self.name} has ended by itself with {self.serve.popen.returncode}: "
-                          f"{self.serve.stderr[-5000:]}")
 
     def none_is_left(self, timeout=SOON):
         for mark in self._marks[:-1]:

@@ -23,12 +23,6 @@ def mux(*patterns, flags=()):
         made.end()
 
 
-def refused(far, address):
-    code, text = far.refusal(address)
-    assert code == "EACCES" and "allowed" in text, (code, text)
-    return text
-
-
 def test_levels_of_impersonation():
     """No more than the pattern says, which is none unless it says so; the near end does not choose."""
     pipe = "//./pipe/nobody-is-here"
@@ -41,10 +35,10 @@ def test_levels_of_impersonation():
                 if level <= most:
                     assert far.refusal(request)[0] == "ENOENT"
                 else:
-                    text = refused(far, request)
+                    text = far.not_allowed(request)
                     assert f"impersonation={name}" in text and f"no more than {LEVELS[most]}" in text
     with mux(f"{pipe}-0") as far:
-        text = refused(far, f"{pipe}-0?impersonation=delegation")
+        text = far.not_allowed(f"{pipe}-0?impersonation=delegation")
         assert text == f"{pipe}-0 is not allowed with impersonation=delegation: the pattern {pipe}-0 allows no more than " \
                        "anonymous"
     with mux() as far:
@@ -61,15 +55,15 @@ def test_spellings_of_a_pipe():
             stream.receive(5)
             stream.reset()
             for host in ("localhost", "127.0.0.1", "10.evil.example"):
-                refused(far, f"//{host}/pipe/{name}")
+                far.not_allowed(f"//{host}/pipe/{name}")
             for other in (f"//./pipe/{name}x", f"//./pipe/x/{name}"):
-                refused(far, other)
+                far.not_allowed(other)
             for bad in (f"//./pipe/../pipe/{name}", f"//./pipe/x/../{name}", f"//./{name}"):
                 assert far.refusal(bad)[0] == "EINVAL"
         with mux("//10.*/pipe/*", "//./pipe/[!u]*") as far:
-            refused(far, f"//10.evil.example/pipe/{name}")
-            refused(far, f"//./pipe/{name}")
-            refused(far, f"//./pipe/{name.upper()}")
+            far.not_allowed(f"//10.evil.example/pipe/{name}")
+            far.not_allowed(f"//./pipe/{name}")
+            far.not_allowed(f"//./pipe/{name.upper()}")
 
 
 def test_a_name_is_no_address():
@@ -79,9 +73,9 @@ def test_a_name_is_no_address():
             for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]"):
                 if far.open(f"CONNECT tcp://{host}:{port}\n".encode()).line() != b"OK\n":
                     assert host.startswith("[")  # Windows has no such address where IPv6 sockets are IPv6 only
-            refused(far, f"tcp://127.0.0.2:{port}")
+            far.not_allowed(f"tcp://127.0.0.2:{port}")
         with mux("tcp://10.*:*") as far:
-            assert "leads to no address that is allowed" in refused(far, f"tcp://localhost:{port}")
+            assert "leads to no address that is allowed" in far.not_allowed(f"tcp://localhost:{port}")
 
 
 @pytest.mark.parametrize("upper", [False, True])
@@ -102,16 +96,16 @@ def test_socket_files(tmp_path, upper):
         with mux(f"assuan:///{top.upper() if upper else top}/in/*") as far:
             assert far.connect(f"assuan:///{top}/in/file").receive(5) == b"hello"
             server.wait()
-            refused(far, f"assuan:///{top}/out/file")
-            refused(far, f"assuan:///{top}/in/file-out")
-            refused(far, f"assuan:///{top}/in/directory-out/file")
-            refused(far, f"assuan:///{top}/out/nothing")
-            refused(far, f"assuan:///{top}/in/../out/file")
-            refused(far, f"assuan:///{top}/in\\..\\out/file")
+            far.not_allowed(f"assuan:///{top}/out/file")
+            far.not_allowed(f"assuan:///{top}/in/file-out")
+            far.not_allowed(f"assuan:///{top}/in/directory-out/file")
+            far.not_allowed(f"assuan:///{top}/out/nothing")
+            far.not_allowed(f"assuan:///{top}/in/../out/file")
+            far.not_allowed(f"assuan:///{top}/in\\..\\out/file")
             assert far.refusal(f"assuan:///{top}/in/nothing")[0] == "ENOENT"
         with mux(f"assuan:///{top}/link/*") as far:
             assert far.connect(f"assuan:///{top}/link/file").receive(5) == b"hello"
-            refused(far, f"assuan:///{top}/out/file")
+            far.not_allowed(f"assuan:///{top}/out/file")
 
 
 def test_files_of_others_are_not_even_opened():
@@ -119,8 +113,8 @@ def test_files_of_others_are_not_even_opened():
     that computer the user's credentials. Here a pipe stands for it, whose only instance a look at the file would use."""
     with PipeServer("recv=5", "close") as server:
         with mux("assuan:////host/share/*", "//./pipe/*", flags=["--allow-remote-files"]) as far:
-            assert "assuan:////host/share/*" in refused(far, f"assuan://{server.name}")
-            refused(far, "assuan:///" + server.name.replace("/", "\\"))
+            assert "assuan:////host/share/*" in far.not_allowed(f"assuan://{server.name}")
+            far.not_allowed("assuan:///" + server.name.replace("/", "\\"))
             far.connect(server.name).send(b"hello")
             assert server.event("recv")["bytes"] == 5
             server.finish()

@@ -7,19 +7,10 @@ import time
 
 import bytestream
 import pytest
-from programs import SOON, Relay, outcome
+from programs import SOON, Relay, outcome, read_slowly
 from winserving import Serve, TcpTarget, at_once, make_target, port_of
 
 LARGE = 3 << 20
-
-
-def read_slowly(connection):
-    data = b""
-    for _ in range(20):
-        time.sleep(0.02)
-        data += connection.recv(20_000)
-    rest, how = outcome(connection)
-    return data + rest, how
 
 
 def stream(seed, size=LARGE):

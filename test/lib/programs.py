@@ -72,6 +72,16 @@ def outcome(connection):
     return bytes(data), "end"
 
 
+def read_slowly(connection):
+    """In pieces, with pauses for the first of them; gives what outcome gives."""
+    data = b""
+    for _ in range(20):
+        time.sleep(0.02)
+        data += connection.recv(20_000)
+    rest, how = outcome(connection)
+    return data + rest, how
+
+
 def unique_name(what="test"):
     return f"uvrelay-{what}-{os.getpid()}-{next(_numbers)}"
 

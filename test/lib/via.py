@@ -360,6 +360,12 @@ class RawMux(Process):
         stream.end()
         return code, text
 
+    def not_allowed(self, address):
+        """That --allow does not let it connect there: the sentence."""
+        code, text = self.refusal(address)
+        assert code == "EACCES" and "allowed" in text, (code, text)
+        return text
+
     def end(self, code=0, timeout=SOON):
         """Ends its input, upon which it must end, and gives what it wrote to standard error."""
         with contextlib.suppress(OSError):

@@ -2,7 +2,7 @@
  * not by the test itself.
  *
  * How the calls get here: the tests named test_fault_* link copies of the library and of libuv in which objcopy has
- * renamed each call that has a wrapper in fault_calls.c (see test/CMakeLists.txt). So what is tested is, byte for byte,
+ * renamed each call that has a wrapper in fault_calls.c (see fault.cmake). So what is tested is, byte for byte,
  * the code that is used; only whom it calls differs. The linker's --wrap would not do: it also takes the calls of the
  * tests' own peers, which would then fail instead.
  *
@@ -27,6 +27,22 @@ typedef struct fault_way {
   fault_kind kind;
   int code; /* the system's or libuv's */
 } fault_way;
+
+/* For the wrappers: a call's ways, and how many there are. */
+#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
+
+#define FAILS(code)                                                                                                    \
+  {                                                                                                                    \
+    FAULT_FAILS, code                                                                                                  \
+  }
+#define REPEATS(code)                                                                                                  \
+  {                                                                                                                    \
+    FAULT_REPEATS, code                                                                                                \
+  }
+#define SHORT_ONE                                                                                                      \
+  {                                                                                                                    \
+    FAULT_SHORT, 0                                                                                                     \
+  }
 
 typedef struct fault_plan {
   unsigned at;      /* which call fails, counted from 1; 0: none */

@@ -14,8 +14,8 @@ typedef struct uvr_log_writer {
   uv_thread_t thread;
   uv_mutex_t mutex; /* for all that follows */
   uv_cond_t changed;
-  char
-      *waiting; /* what the thread has not begun to write; with it there is room for a few lines when memory is short */
+  /* What the thread has not begun to write. It has room for a few lines from the start, even without memory. */
+  char *waiting;
   size_t length;
   size_t capacity;
   char *spare;  /* the next `waiting`, of the first size; NULL: the thread is writing it */

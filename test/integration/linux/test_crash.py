@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import bytestream
 import pytest
-from programs import SOON, Process, outcome
+from programs import SOON, Process, outcome, read_slowly
 from serving import PROGRAM, AssuanTarget, Front, Serve, listener, receive_exactly, wait_for
 from via import Via
 
@@ -50,16 +50,6 @@ def connect_slowly(address):
     host, _, number = address.removeprefix("tcp://").rpartition(":")
     made.connect((host, int(number)))
     return made
-
-
-def read_slowly(connection):
-    """In pieces, with pauses for the first of them; gives what outcome gives."""
-    data = b""
-    for _ in range(20):
-        time.sleep(0.02)
-        data += connection.recv(20_000)
-    rest, how = outcome(connection)
-    return data + rest, how
 
 
 def state_of_peer(connection):

@@ -32,8 +32,6 @@
 
 #include <uv.h>
 
-#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
-
 /* Descriptors. */
 
 enum { DESCRIPTORS = 1024 };
@@ -117,19 +115,6 @@ static const fault_way *way_of(const char *call, bool ours, const fault_way *way
   }
   return way;
 }
-
-#define FAILS(code)                                                                                                    \
-  {                                                                                                                    \
-    FAULT_FAILS, code                                                                                                  \
-  }
-#define REPEATS(code)                                                                                                  \
-  {                                                                                                                    \
-    FAULT_REPEATS, code                                                                                                \
-  }
-#define SHORT_ONE                                                                                                      \
-  {                                                                                                                    \
-    FAULT_SHORT, 0                                                                                                     \
-  }
 
 /* Returns `result` from the caller if the call is to fail; `...` are its ways. */
 #define MAY_FAIL(call, ours, result, ...)                                                                              \

@@ -16,21 +16,6 @@
 
 #include <uv.h>
 
-#define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
-
-#define FAILS(code)                                                                                                    \
-  {                                                                                                                    \
-    FAULT_FAILS, code                                                                                                  \
-  }
-#define REPEATS(code)                                                                                                  \
-  {                                                                                                                    \
-    FAULT_REPEATS, code                                                                                                \
-  }
-#define SHORT_ONE                                                                                                      \
-  {                                                                                                                    \
-    FAULT_SHORT, 0                                                                                                     \
-  }
-
 /* clang-format off */
 /* One that returns `failure` and sets the last error. */
 #define WIN(type, name, parameters, arguments, failure, ...)                                                           \
