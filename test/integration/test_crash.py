@@ -1,5 +1,6 @@
 """As linux/test_crash.py, for the Windows program: who sees a reset when it is killed, and who an end."""
 
+import functools
 import os
 import signal
 import socket
@@ -31,7 +32,34 @@ def kill(program):
     program.popen.wait(SOON)
 
 
+class Kept(Exception):
+    """Wine's server has kept a TCP connection of a process that was killed, as it does now and then, so that the peer
+    sees nothing at all. (The chaos excuses the same.) An end where a reset is due is never that."""
+
+
+def seen(connection):
+    """What a peer sees of a kill."""
+    try:
+        return outcome(connection, timeout=5)
+    except TimeoutError as why:
+        raise Kept from why
+
+
+def unless_kept(test):
+    """Tries a test again where Wine has kept the connection."""
+    @functools.wraps(test)
+    def tried(*args, **kwargs):
+        for _ in range(6):
+            try:
+                return test(*args, **kwargs)
+            except Kept as why:
+                kept = why
+        raise kept
+    return tried
+
+
 @pytest.mark.parametrize("kind", ["tcp", "assuan"])
+@unless_kept
 def test_killed_in_mid_stream(kind, tmp_path):
     with make_target(kind, tmp_path) as target, Serve(f"tcp://127.0.0.1:0={target.address}") as serve:
         with connect(serve) as client:
@@ -41,10 +69,11 @@ def test_killed_in_mid_stream(kind, tmp_path):
             end.socket.sendall(b"hello")
             assert client.recv(5) == b"hello"
             kill(serve)
-            assert outcome(client) == (b"", "reset")
-            assert outcome(end.socket) == (b"", "reset")
+            assert seen(client) == (b"", "reset")
+            assert seen(end.socket) == (b"", "reset")
 
 
+@unless_kept
 def test_killed_while_much_is_under_way(tmp_path):
     """Writes that the system has not finished are no end either."""
     sent = stream(1, 8 << 20)
@@ -54,10 +83,11 @@ def test_killed_while_much_is_under_way(tmp_path):
         with pytest.raises(TimeoutError):
             client.sendall(sent * 8)
         kill(serve)
-        data, how = outcome(end.socket)
+        data, how = seen(end.socket)
         assert how == "reset" and (sent * 8).startswith(data)
 
 
+@unless_kept
 def test_killed_when_one_direction_has_ended():
     """Who had been sent all has all, and its end; the other one sees a reset."""
     with TcpTarget() as target, Serve(f"tcp://127.0.0.1:0={target.address}") as serve, connect(serve) as client:
@@ -66,16 +96,17 @@ def test_killed_when_one_direction_has_ended():
         client.shutdown(socket.SHUT_WR)
         assert outcome(end.socket) == (b"a request", "end")
         kill(serve)
-        assert outcome(client) == (b"", "reset")
+        assert seen(client) == (b"", "reset")
 
 
+@unless_kept
 def test_a_one_shot_program_is_killed():
     with TcpTarget() as target, Relay(target.address) as program:
         end = target.accept()
         program.write(b"hello")
         assert end.socket.recv(5) == b"hello"
         kill(program)
-        assert outcome(end.socket) == (b"", "reset")
+        assert seen(end.socket) == (b"", "reset")
 
 
 @pytest.mark.parametrize("by", ["client", "target"])

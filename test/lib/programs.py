@@ -60,10 +60,10 @@ def times_slept(pid):
                for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
 
 
-def outcome(connection):
+def outcome(connection, timeout=SOON):
     """All that still comes over a socket, and "reset" or "end"."""
     data = bytearray()
-    connection.settimeout(SOON)
+    connection.settimeout(timeout)
     try:
         while piece := connection.recv(65536):
             data += piece
