@@ -6,6 +6,7 @@ and its time on the processor can be read from /proc.
 """
 
 import atexit
+import contextlib
 import hashlib
 import itertools
 import os
@@ -55,9 +56,15 @@ def peer(name):
 
 
 def times_slept(pid):
-    """How often the threads of a process have gone to sleep: whoever wakes up does so again."""
-    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)[1])
-               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+    """How often the threads of a process have gone to sleep: whoever wakes up does so again. The kernel's workers for
+    io_uring, which libuv uses, are listed as threads, too, but it is the kernel that wakes them, to end them."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended in the meantime
+            status = (task / "status").read_text()
+            if not status.startswith("Name:\tiou-"):
+                total += int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.M)[1])
+    return total
 
 
 def outcome(connection, timeout=SOON):
