@@ -85,6 +85,52 @@ size_t uvr_utf16_units(const char *text)
   return units;
 }
 
+/* The code point at the beginning of UTF-16, and its length in bytes. */
+static size_t utf16_next(const unsigned char *bytes, size_t length, uint32_t *point)
+{
+  uint32_t unit = length < 2 ? 0xFFFD : (uint32_t)(bytes[0] | bytes[1] << 8);
+  uint32_t next = length < 4 ? 0 : (uint32_t)(bytes[2] | bytes[3] << 8);
+  if (unit >= 0xD800 && unit <= 0xDBFF && next >= 0xDC00 && next <= 0xDFFF) {
+    *point = 0x10000 + ((unit - 0xD800) << 10) + (next - 0xDC00);
+    return 4;
+  }
+  *point = unit >= 0xD800 && unit <= 0xDFFF ? 0xFFFD : unit;
+  return length < 2 ? 1 : 2;
+}
+
+static size_t write_utf8(uint32_t point, char out[4])
+{
+  size_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  static const unsigned char first[] = {0, 0, 0xC0, 0xE0, 0xF0};
+  for (size_t i = length - 1; i > 0; i--) {
+    out[i] = (char)(0x80 | (point & 0x3F));
+    point >>= 6;
+  }
+  out[0] = (char)(first[length] | point);
+  return length;
+}
+
+size_t uvr_utf16_to_utf8(const char *bytes, size_t length, char *out, size_t size)
+{
+  size_t done = 0;
+  size_t used = 0;
+  while (done < length) {
+    char text[4];
+    uint32_t point = 0;
+    size_t taken = utf16_next((const unsigned char *)bytes + done, length - done, &point);
+    bool shown = point != 0 && point != 0xFEFF;
+    size_t written = shown ? write_utf8(point, text) : 0;
+    if (used + written >= size) {
+      break;
+    }
+    memcpy(out + used, text, written);
+    used += written;
+    done += taken;
+  }
+  out[used] = '\0';
+  return done;
+}
+
 size_t uvr_escape_next(const char **text, char escaped[UVR_ESCAPED_SIZE])
 {
   static const char digits[] = "0123456789abcdef";

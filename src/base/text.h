@@ -25,6 +25,11 @@ bool uvr_is_same_word(const char *one, const char *other);
 /* How many UTF-16 units a valid UTF-8 text has. */
 size_t uvr_utf16_units(const char *text);
 
+/* Converts UTF-16 (little-endian) to UTF-8, as much as fits into `out` with its NUL; `size` is at least 1. Leaves byte
+ * order marks and NULs out; half a pair becomes U+FFFD, and so does a single byte at the end. Returns how many bytes of
+ * the input were converted: less than `length` if not all fits. */
+size_t uvr_utf16_to_utf8(const char *bytes, size_t length, char *out, size_t size);
+
 /* How a time may be written, for messages. */
 #define UVR_TIME_EXAMPLES "2.5, 500ms, 90s, 5m or 2h"
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 static const char expected[] = UVR_MUX_GREETING;
 static const char name[] = "uvrelay-mux/";
 
@@ -39,12 +41,32 @@ uvr_mux_greeting_state uvr_mux_greeting_parse(uvr_mux_greeting *self, const char
   return wrong ? UVR_MUX_GREETING_ALIEN : UVR_MUX_GREETING_PART;
 }
 
-/* Escapes what was received: at most four characters for each byte, and a NUL. */
-static void show(const uvr_mux_greeting *self, char shown[sizeof(self->text) * 4 + 1])
+/* Whether what was received is UTF-16, as wsl.exe writes its messages: most second bytes are NULs. */
+static bool is_utf16(const uvr_mux_greeting *self)
+{
+  size_t nuls = 0;
+  for (size_t i = 1; i < self->length; i += 2) {
+    nuls += self->text[i] == '\0' && self->text[i - 1] != '\0' ? 1 : 0;
+  }
+  return self->length > 1 && (memcmp(self->text, "\xff\xfe", 2) == 0 || nuls * 4 > self->length);
+}
+
+enum { PLAIN_SIZE = sizeof(((uvr_mux_greeting *)NULL)->text) * 2, SHOWN_SIZE = PLAIN_SIZE * 4 + 1 };
+
+/* Escapes what was received. */
+static void show(const uvr_mux_greeting *self, char shown[SHOWN_SIZE])
 {
   size_t used = 0;
-  for (size_t i = 0; i < self->length; i++) {
-    unsigned char byte = (unsigned char)self->text[i];
+  size_t length = self->length;
+  const char *text = self->text;
+  char plain[PLAIN_SIZE];
+  if (is_utf16(self)) {
+    (void)uvr_utf16_to_utf8(self->text, self->length, plain, sizeof(plain));
+    text = plain;
+    length = strlen(plain);
+  }
+  for (size_t i = 0; i < length; i++) {
+    unsigned char byte = (unsigned char)text[i];
     if (byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\') {
       shown[used++] = (char)byte;
     } else if (byte == '\n' || byte == '\r') {
@@ -60,7 +82,7 @@ static void show(const uvr_mux_greeting *self, char shown[sizeof(self->text) * 4
 void uvr_mux_greeting_describe(const uvr_mux_greeting *self, uvr_mux_greeting_state state, const char *who, char *text,
                                size_t size)
 {
-  char shown[sizeof(self->text) * 4 + 1];
+  char shown[SHOWN_SIZE];
   show(self, shown);
   if (state == UVR_MUX_GREETING_VERSION) {
     shown[strlen(shown) - 2] = '\0'; /* removes the escaped newline */

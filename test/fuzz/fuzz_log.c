@@ -177,6 +177,9 @@ static void report_child(game *g)
     uvr_child_lines_add(&lines, (const char *)g->in.data, length);
     g->in.data += length;
     g->in.size -= length;
+    if (length % 3 == 1) {
+      uvr_child_lines_settle(&lines);
+    }
   }
   uvr_child_lines_end(&lines);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uchar.h>
 
 #include <cmocka.h>
 
@@ -79,6 +80,137 @@ static void test_lines(void **state)
   }
 }
 
+/* Parts of what a child writes: UTF-16, or bytes. */
+typedef struct part {
+  const void *bytes;
+  size_t length;
+} part;
+
+#define WIDE(text)                                                                                                     \
+  {                                                                                                                    \
+    u##text, sizeof(u##text) - sizeof(char16_t)                                                                        \
+  }
+#define BYTES(text)                                                                                                    \
+  {                                                                                                                    \
+    text, sizeof(text) - 1                                                                                             \
+  }
+
+/* What wsl.exe writes, and what may come before and after it. */
+static void test_utf16(void **state)
+{
+  (void)state;
+  static const struct {
+    part parts[4];
+    const char *expected;
+  } cases[] = {
+      {{WIDE("Wsl/Service/E_FAIL\r\n")}, "Wsl/Service/E_FAIL|"},
+      {{WIDE("one\r\ntwo\n"), WIDE("three")}, "one|two|three|"},
+      {{BYTES("\xff\xfe"), WIDE("one\r\ntwo\r\n")}, "one|two|"},
+      {{BYTES("\xef\xbb\xbf"), BYTES("one\r\ntwo\r\n")}, "one|two|"},
+      {{WIDE("\r\n\r\n \r\nx\r\n")}, "x|"},
+      {{WIDE("F\u00fcr \u20ac\r\n\u00dcber\r\n")}, "F\u00fcr \u20ac|\u00dcber|"},
+      {{WIDE("\u041e\u0448\u0438\u0431\u043a\u0430\r\n\u041e\u043d\n")},
+       "\u041e\u0448\u0438\u0431\u043a\u0430|\u041e\u043d|"},
+      {{WIDE("\u041e\u0448\u0438\n\u041e\u043d\n")}, "\u041e\u0448\u0438|\u041e\u043d|"},
+      {{WIDE("\u30a8\u30e9\u30fc\r\n\u6ca1\u4e0a\n")}, "\u30a8\u30e9\u30fc|\u6ca1\u4e0a|"},
+      {{WIDE("Wsl: \u6ca1\u4e0a\u4e0a\u6709\r\n")}, "Wsl: \u6ca1\u4e0a\u4e0a\u6709|"}, /* 4E0A has a newline in it */
+      {{WIDE("\u4e00\u4e2a\r\n\u4e00\u4e2a x\r\n")}, "\u4e00\u4e2a|\u4e00\u4e2a x|"},  /* and 4E00 a NUL */
+      {{WIDE("\U0001f600 ok\r\n")}, "\U0001f600 ok|"},
+      {{WIDE("a"), BYTES("\x3d\xd8"), WIDE("b\n")},
+       "a\ufffd"
+       "b|"}, /* half a pair */
+      {{WIDE("a"), BYTES("\x00\xde"), WIDE("\n")}, "a\ufffd|"},
+      {{WIDE("abc"), BYTES("\x3d\xd8")}, "abc\ufffd|"},
+      {{WIDE("abc"), BYTES("\x3d")}, "abc=|"},
+      {{WIDE("a\0b\r\n")}, "ab|"},
+      {{WIDE("\x1b[31mred\x9b\u202e\r\n")}, "\\x1b[31mred\\xc2\\x9b\\xe2\\x80\\xae|"},
+      {{WIDE("wsl: warning\r\n"), BYTES("bash: gr\u00fcn\n"), BYTES("next\n")}, "wsl: warning|bash: gr\u00fcn|next|"},
+      {{BYTES("bash: x\n"), WIDE("ended\r\n"), BYTES("more\n")}, "bash: x|ended|more|"},
+      {{BYTES("even\n"), WIDE("\r\nended\r\n"), BYTES("odd\n"), WIDE("\u6ca1 x\r\n")}, "even|ended|odd|\u6ca1 x|"},
+      {{BYTES("bash: "), WIDE("ended\r\n"), BYTES("more\n")}, "bash: ended|more|"},
+      {{BYTES("odd: x"), WIDE("ended\r\n")}, "odd: xended|"},
+      {{WIDE("wsl: "), BYTES("bash: x\n"), WIDE("y\r\n")}, "wsl: bash: x|y|"},
+      {{WIDE("wsl:"), BYTES("bash\n"), BYTES("more\n")}, "wsl:bash|more|"},
+      {{BYTES("errors\n\0next\n"), BYTES("error\n\0next\n")}, "errors|next|error|next|"},
+      {{BYTES("one\0two\n"), BYTES("fo\0ur\n")}, "onetwo|four|"},
+      {{BYTES("f\xfcr\n"),
+        BYTES("\xfc"
+              "b\n"),
+        BYTES("\xfc"
+              "bel\n")},
+       "f\\xfcr|\\xfc"
+       "b|\\xfc"
+       "bel|"}, /* the ANSI code page */
+      {{BYTES("\n\n"), WIDE("x\n"), BYTES("\n\n"), BYTES("y\n")}, "x|y|"},
+  };
+  for (size_t i = 0; i < COUNT(cases); i++) {
+    char bytes[256];
+    size_t length = 0;
+    for (size_t k = 0; k < COUNT(cases[i].parts) && cases[i].parts[k].bytes != NULL; k++) {
+      memcpy(bytes + length, cases[i].parts[k].bytes, cases[i].parts[k].length);
+      length += cases[i].parts[k].length;
+    }
+    for (size_t piece = 1; piece <= length; piece++) {
+      assert_lines(bytes, length, piece, cases[i].expected);
+    }
+  }
+}
+
+static void add(uvr_child_lines *lines, const char *bytes, size_t length)
+{
+  uvr_child_lines_add(lines, bytes, length);
+}
+
+/* A whole line is told at once, or, where its newline may be half of something, when nothing follows for some time. */
+static void test_settle(void **state)
+{
+  (void)state;
+  heard all = {.text = ""};
+  uvr_child_lines lines = {.on_line = on_line, .user = &all};
+  add(&lines, "one\neven\n", 9);
+  assert_string_equal(all.text, "one|even|");
+  add(&lines, "w\0o\0\n", 5);
+  uvr_child_lines_settle(&lines);
+  assert_string_equal(all.text, "one|even|wo|");
+  add(&lines, "\0w\0o\0\n\0", 7);
+  assert_string_equal(all.text, "one|even|wo|wo|");
+  add(&lines, "part", 4);
+  uvr_child_lines_settle(&lines);
+  assert_string_equal(all.text, "one|even|wo|wo|");
+  add(&lines, "\n\xfc\xfc\n", 4);
+  uvr_child_lines_settle(&lines);
+  assert_string_equal(all.text, "one|even|wo|wo|part|\\xfc\\xfc|");
+}
+
+/* Long lines in UTF-16, whose end is found though they are not kept; then UTF-8. */
+static void test_long_utf16(void **state)
+{
+  (void)state;
+  static const char16_t *const units[] = {u"xx", u"\u00e4\u00e4", u"\u6ca1\u4e0a", u"\u6ca1\u4e00"};
+  for (size_t kind = 0; kind < COUNT(units); kind++) {
+    for (size_t count = 100; count < 1200; count += 7) {
+      char bytes[4096];
+      memcpy(bytes, "a\0", 2);
+      size_t length = 2;
+      for (size_t i = 0; i < count; i++) {
+        memcpy(bytes + length, &units[kind][i % 2], 2);
+        length += 2;
+      }
+      memcpy(bytes + length, "\r\0\n\0next\n", 9);
+      heard all = {.text = ""};
+      uvr_child_lines lines = {.on_line = on_line, .user = &all};
+      uvr_child_lines_add(&lines, bytes, length + 9);
+      const char *rest = strstr(all.text, "|next|");
+      assert_non_null(rest);
+      assert_string_equal(rest, "|next|");
+      size_t told = (size_t)(rest - all.text);
+      static const size_t sizes[] = {1, 2, 3, 3};
+      bool whole = 1 + count * sizes[kind] <= UVR_CHILD_LINES_MAX;
+      assert_true(whole ? told == 1 + count * sizes[kind] : told > 500 && memcmp(rest - 3, "...", 3) == 0);
+    }
+  }
+}
+
 /* Lines about as long as they may be, of characters of each length and of what is written out. */
 static void test_long_lines(void **state)
 {
@@ -144,9 +276,8 @@ static void test_escape(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_lines),
-      cmocka_unit_test(test_long_lines),
-      cmocka_unit_test(test_escape),
+      cmocka_unit_test(test_lines),      cmocka_unit_test(test_utf16),      cmocka_unit_test(test_settle),
+      cmocka_unit_test(test_long_utf16), cmocka_unit_test(test_long_lines), cmocka_unit_test(test_escape),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -447,6 +447,8 @@ static const said greetings[] = {
      "says \"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd...\" instead"},
     {"uvrelay-mux/1111111111111111111111111111111111111111111\n", 0, ALIEN, UV_EPROTO,
      "says \"uvrelay-mux/1111111111111111111111111111...\" instead"},
+    {"T\0h\0e\0\r\0\n\0", 10, ALIEN, UV_EPROTO, "says \"The\\r\\n\" instead"},
+    {"\xff\xfe\xe4\0x\0", 6, ALIEN, UV_EPROTO, "says \"\\xc3\\xa4x\" instead"},
     {"x", 0, ALIEN, UV_EPROTO, "says \"x\" instead"},
     {"", 0, EARLY, UV_EOF, "ended before it said what it speaks"},
     {"u", 0, EARLY, UV_EOF, "ended before it said what it speaks"},

@@ -14,13 +14,13 @@
 #include "cli/output/child_lines.h"
 #include "stream/stdio_os.h"
 
-enum { ERROR_PATIENCE_MS = 100, READ_SIZE = 4096, HANDLES = 6 };
+enum { ERROR_PATIENCE_MS = 100, LINE_PATIENCE_MS = 100, READ_SIZE = 4096, HANDLES = 6 };
 
 struct uvr_child {
   uv_process_t process;
   uv_pipe_t error;   /* our end of its standard error */
   uv_pipe_t ends[3]; /* the child's ends of the three pipes */
-  uv_timer_t timer;  /* after its exit: until its standard error ends, too */
+  uv_timer_t timer;  /* after its exit: until its standard error ends, too; before: until a line counts as whole */
   unsigned open;     /* handles that are not closed yet */
   bool error_ended;
   bool exited;
@@ -63,7 +63,12 @@ static void finish(uvr_child *self)
 
 static void on_timer(uv_timer_t *timer)
 {
-  finish(timer->data);
+  uvr_child *self = timer->data;
+  if (self->exited) {
+    finish(self);
+  } else {
+    uvr_child_lines_settle(&self->lines);
+  }
 }
 
 static void on_process_exit(uv_process_t *process, int64_t status, int signal)
@@ -88,6 +93,9 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
   uvr_child *self = stream->data;
   if (count > 0) {
     uvr_child_lines_add(&self->lines, buf->base, (size_t)count);
+    if (self->lines.held && !self->exited) {
+      (void)uv_timer_start(&self->timer, on_timer, LINE_PATIENCE_MS, 0);
+    }
   } else if (count < 0) {
     self->error_ended = true;
     (void)uv_read_stop(stream);

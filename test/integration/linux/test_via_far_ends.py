@@ -207,6 +207,28 @@ def test_its_standard_error_comes_with_a_prefix(route, path, script):
     assert lines[0] == "one" and lines[1].startswith("two ") and lines[2:] in (["three", "last"], ["three"]), text
 
 
+def test_utf16_on_its_standard_error(route, path, script):
+    """wsl.exe writes UTF-16, unless it is told not to, and the program that it starts UTF-8."""
+    via = far_end(script, "child = subprocess.Popen(MUX)\n"
+                  "for byte in 'wsl: Gr\u00f6\u00dfe \u6ca1\u4e0a\x1b[0m\\r\\n'.encode('utf-16-le'): os.write(2, bytes([byte]))\n"
+                  "os.write(2, b'bash: gr\\xc3\\xbcn\\n')\n"
+                  "os.write(2, 'held \u4e0a\\n'.encode('utf-16-le')[:-1])\n"
+                  "child.wait()\n")
+    with Via(route, via=via, verbose=False) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        for line in (r"wsl: Gr\u00f6\u00dfe \u6ca1\u4e0a\\x1b\[0m", r"bash: gr\u00fcn", r"held \u4e0a"):
+            serve.wait_match(SAYS + line + "$")
+
+
+def test_wsl_is_told_to_write_utf8(route, path, script):
+    via = far_end(script, "os.write(2, b'[%s]\\n' % os.environ.get('WSL_UTF8').encode())\nos.execv(MUX[0], MUX)\n")
+    with Via(route, via=via, verbose=False) as serve:
+        with waiting(path) as client:
+            assert client.recv(5) == b"hello"
+        serve.wait_match(SAYS + r"\[1\]$")
+
+
 def test_a_flood_on_its_standard_error_stops_nothing(route, path, script):
     via = far_end(script, "child = subprocess.Popen(MUX)\n"
                   "for i in range(20000): os.write(2, b'line %d of many that nobody reads\\n' % i)\nchild.wait()\n")
