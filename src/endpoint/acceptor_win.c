@@ -8,7 +8,7 @@
 #include "endpoint/ip.h"
 #include "stream/uv.h"
 
-enum { BACKLOG = 4096 };
+enum { BACKLOG = 4096 }; /* how many clients may wait to be accepted */
 
 typedef struct acceptor_tcp {
   uvr_acceptor base;
@@ -76,6 +76,18 @@ static void close_acceptor(uvr_acceptor *acceptor)
 static const uvr_acceptor_ops ops = {
     .size = sizeof(acceptor_tcp), .accept = accept_client, .pause = pause_accepting, .close = close_acceptor};
 
+/* Windows cuts a backlog down to 200 unless it is asked for as a negative number, which is what SOMAXCONN_HINT makes of
+ * it in Windows's headers, and which libuv does not take. What is asked for first counts: libuv's own call of listen,
+ * on a socket that listens already, does not change the backlog. If this call fails, so does libuv's, which tells why:
+ * the port is taken, for example. */
+static void ask_for_backlog(const uv_tcp_t *tcp)
+{
+  uv_os_fd_t handle;
+  if (uv_fileno((const uv_handle_t *)tcp, &handle) == 0) {
+    (void)listen((SOCKET)handle, -BACKLOG);
+  }
+}
+
 int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
                      uvrelay_error_t *error)
 {
@@ -95,6 +107,7 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
   (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* with several pending, libuv would accept the last one first */
   code = uv_tcp_bind(&self->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
   if (code == 0) {
+    ask_for_backlog(&self->tcp);
     code = uv_listen((uv_stream_t *)&self->tcp, BACKLOG, on_connection);
   }
   if (code == 0) {

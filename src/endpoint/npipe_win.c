@@ -18,7 +18,7 @@
 #include "stream/npipe.h"
 #include "stream/npipe_open_win.h"
 
-enum { BUFFER_SIZE = 65536, BACKLOG = 8 };
+enum { BUFFER_SIZE = 65536, BACKLOG = 32 };
 
 /* Connecting. */
 
