@@ -11,7 +11,7 @@ set(delayed_dbghelp MiniDumpWriteDump SymGetOptions SymSetOptions)
 set(delayed_iphlpapi ConvertInterfaceIndexToLuid ConvertInterfaceLuidToNameW GetAdaptersAddresses)
 set(delayed_ole32 CoTaskMemFree)
 set(delayed_shell32 SHGetKnownFolderPath)
-set(delayed_user32 DispatchMessageA GetMessageA MapVirtualKeyW ShowWindow TranslateMessage)
+set(delayed_user32 DispatchMessageA GetClassNameW GetMessageA MapVirtualKeyW ShowWindow TranslateMessage)
 set(delayed_userenv GetUserProfileDirectoryW)
 set(delayed_ws2_32
     FreeAddrInfoW GetAddrInfoW WSADuplicateSocketW WSAGetLastError WSAGetOverlappedResult WSAIoctl WSARecv WSARecvFrom WSASend

@@ -248,8 +248,8 @@ static int obey(program *p, int argc, char **argv)
     return 2;
   }
   const char *why_not = p->options.hide_console ? uvr_console_hide() : NULL;
-  if (why_not != NULL) {
-    say(p, "warning: -bg", why_not);
+  if (why_not != NULL && p->options.verbose) {
+    say(p, "-bg", why_not);
   }
   return relay(p, &address);
 }

@@ -1,4 +1,4 @@
-"""The command line from outside: what is refused and how, flags in Go's syntax, -v, -bg, and the program's old name."""
+"""The command line from outside: what is refused and how, flags in Go's syntax, -v, and the program's old name."""
 
 import re
 import shutil
@@ -108,7 +108,7 @@ def test_flags_together(args):
         server.finish()
 
 
-# ---- -v, -bg, unix:// ----
+# ---- -v, unix:// ----
 
 
 def test_v_tells_what_happens():
@@ -147,14 +147,6 @@ def test_v_tells_of_retries_without_repeating_itself():
 def test_without_v_nothing_is_said():
     with PipeServer("recv-end", "text=x", "zero", "peek-gone") as server:
         assert run_relay("-s", server.name, stdin=b"hello").stderr == ""
-
-
-def test_bg_without_a_console_is_a_warning():
-    with PipeServer("text=hello", "close") as server:
-        result = run_relay("-bg", server.name)
-        assert (result.code, result.stdout) == (0, b"hello")
-        assert re.fullmatch(r"uvrelay: warning: .*-bg.*console.*\n", result.stderr)
-        server.finish()
 
 
 @pytest.mark.parametrize("target", ["unix:///tmp/x.sock", "unix:///C:/x.sock"])

@@ -198,7 +198,7 @@ const char *uvr_options_usage(void)
          "  -ei                   end at the end of standard input, even if the pipe has\n"
          "                        more\n"
          "  -a                    TARGET is the path of a libassuan socket file\n"
-         "  -bg                   hide the console window\n"
+         "  -bg                   hide the console window if no other program is in it\n"
          "  -v, --verbose         say on standard error what happens\n"
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"

@@ -2,7 +2,7 @@
 #ifndef UVR_CLI_OS_CONSOLE_H
 #define UVR_CLI_OS_CONSOLE_H
 
-/* Hides the console window. NULL when it is hidden; else why there was none to hide: a sentence's text. */
+/* Hides the console window if it is this program's alone. NULL when it is hidden; else why it is not: a sentence. */
 const char *uvr_console_hide(void);
 
 #endif

@@ -3,5 +3,5 @@
 
 const char *uvr_console_hide(void)
 {
-  return "console windows exist on Windows only";
+  return "there is no console window to hide: only Windows has them";
 }
