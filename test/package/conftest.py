@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,17 @@ def compile_c(place, text, *flags):
     source.write_text(text)
     run(os.environ["CC"], *flags, source, "-o", place)
     return place
+
+
+def named_tests(page):
+    """The tests that a page names, as `test/PATH` or `test/PATH::NAME`, and those of them that do not exist."""
+    named, missing = re.findall(r"`(test/[\w/.*-]+)(?:::(\w+))?`", page), []
+    for path, name in named:
+        files = sorted(SOURCE.glob(path))
+        defines = re.compile(rf"(?:def|static void|TEST\() *{name}\b")
+        if not files or (name and not any(defines.search(file.read_text()) for file in files)):
+            missing.append(f"{path}::{name}")
+    return named, missing
 
 
 @pytest.fixture

@@ -2,20 +2,14 @@
 
 import re
 
-from conftest import SOURCE
+from conftest import SOURCE, named_tests
 
 PAGE = (SOURCE / "docs/security.md").read_text()
 
 
 def test_each_test_that_is_named_exists():
-    named = re.findall(r"`(test/[\w/.*-]+)(?:::(\w+))?`", PAGE)
+    named, missing = named_tests(PAGE)
     assert len(named) > 40
-    missing = []
-    for path, name in named:
-        files = sorted(SOURCE.glob(path))
-        defines = re.compile(rf"(?:def|static void|TEST\() *{name}\b")
-        if not files or (name and not any(defines.search(file.read_text()) for file in files)):
-            missing.append(f"{path}::{name}")
     assert not missing
 
 
