@@ -1,4 +1,4 @@
-"""docs/windows-truth.md: each line says where it is from and what proves it; the tests that it names exist."""
+"""docs/windows-truth.md: each line says where it is from and what proves it; the tests and scenarios that it names exist."""
 
 import re
 
@@ -7,6 +7,7 @@ from conftest import SOURCE, named_tests
 PAGE = (SOURCE / "docs/windows-truth.md").read_text()
 ROWS = [[cell.strip() for cell in row.split(" | ")] for row in re.findall(r"^\| (.*) \|$", PAGE, re.MULTILINE)
         if not row.startswith("what |")]
+NATIVE = "".join(file.read_text() for file in sorted((SOURCE / "test/native").glob("*.c")))
 
 
 def test_each_row_is_whole():
@@ -26,6 +27,14 @@ def test_each_test_that_is_named_exists():
     named, missing = named_tests(PAGE)
     assert len(named) > 80
     assert not missing
+
+
+def test_each_scenario_that_is_named_exists():
+    shown = "\n".join(native for _, _, _, native in ROWS)
+    scenarios, groups = re.findall(r"`([\w-]+/[\w-]+)`", shown), re.findall(r"`([\w-]+)`", shown)
+    assert len(scenarios) > 30 and groups
+    assert not [name for name in scenarios if f'"{name}"' not in NATIVE]
+    assert not [name for name in groups if f'"{name}/' not in NATIVE]
 
 
 def test_who_names_no_scenario_says_so():
