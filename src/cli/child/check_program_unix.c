@@ -250,6 +250,13 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
   return code != 0 && has_handler("/proc/sys/fs/binfmt_misc", file, &head) ? 0 : code;
 }
 
+const char *uvr_program_shell(const char *file)
+{
+  uvr_program_head head;
+  uvr_program_read(file, &head);
+  return head.kind == UVR_PROGRAM_TEXT && !has_handler("/proc/sys/fs/binfmt_misc", file, &head) ? "/bin/sh" : NULL;
+}
+
 const char *uvr_program_doubt(const char *file, long long status)
 {
   uvr_program_head head;

@@ -148,6 +148,12 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
   return 0;
 }
 
+const char *uvr_program_shell(const char *file)
+{
+  (void)file;
+  return NULL;
+}
+
 const char *uvr_program_doubt(const char *file, long long status)
 {
   (void)file;

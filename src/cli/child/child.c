@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "cli/child/check_program.h"
 #include "cli/os/process.h"
 #include "cli/output/child_lines.h"
 #include "stream/stdio_os.h"
@@ -121,7 +122,7 @@ static int make_pipe(uvr_child *self, size_t end, bool to_child, uv_file *fd)
   return code;
 }
 
-static int spawn(uvr_child *self, const uvr_child_options *options)
+static int spawn_file(uvr_child *self, const uvr_child_options *options, const char *file, char **argv)
 {
   uv_stdio_container_t stdio[4];
   for (int i = 0; i < 3; i++) {
@@ -132,8 +133,8 @@ static int spawn(uvr_child *self, const uvr_child_options *options)
   stdio[3].data.fd = options->fd;
   const uv_process_options_t process = {
       .exit_cb = on_process_exit,
-      .file = options->file,
-      .args = options->argv,
+      .file = file,
+      .args = argv,
       .env = options->environment,
       .cwd = options->directory,
       .flags = UV_PROCESS_WINDOWS_HIDE | (uvr_process_has_sessions() ? (unsigned)UV_PROCESS_DETACHED : 0),
@@ -141,6 +142,30 @@ static int spawn(uvr_child *self, const uvr_child_options *options)
       .stdio = stdio,
   };
   return uv_spawn(self->process.loop, &self->process, &process);
+}
+
+static int spawn(uvr_child *self, const uvr_child_options *options)
+{
+  const char *shell = uvr_program_shell(options->file);
+  if (shell == NULL) {
+    return spawn_file(self, options, options->file, options->argv);
+  }
+  size_t count = 0;
+  while (options->argv[count] != NULL) {
+    count++;
+  }
+  char **argv = calloc(count + 2, sizeof(*argv));
+  if (argv == NULL) {
+    return UV_ENOMEM;
+  }
+  argv[0] = (char *)shell; /* libuv's type; nobody writes to it */
+  argv[1] = (char *)options->file;
+  for (size_t i = 1; i < count; i++) {
+    argv[i + 1] = options->argv[i];
+  }
+  int code = spawn_file(self, options, shell, argv);
+  free(argv);
+  return code;
 }
 
 static int start(uvr_child *self, const uvr_child_options *options, uv_file fds[3])

@@ -16,6 +16,7 @@
  * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ enum {
   DELAY_LAST_MS = 5000,   /* if somebody waits */
   DELAY_EAGER_MS = 60000, /* if nobody does */
   SOUND_MS = 1000,        /* a mux that was up for so long resets the delay */
-  FORGET_MS = 60000       /* and so does a rest of this length */
+  FORGET_MS = 60000,      /* and so does a rest of this length */
+  SHELL_FAILED = 127      /* the status of a shell that cannot run something */
 };
 
 /* How long a process may take to say what it speaks: the first one, and those after one or more that took too long. A
@@ -103,9 +105,11 @@ static void describe_no_start(uvr_supervisor *self, int code)
                         "%s cannot be started: its file is there, but something that it needs is not", self->name);
     self->hopeless = true;
   } else {
+    /* With glibc, a shell would have tried to read it. */
+    const char *doubt = uvr_program_doubt(command->file, code == -ENOEXEC ? SHELL_FAILED : 0);
     (void)uvr_error_set_system(&self->error, UVRELAY_PHASE_CONNECT, code, 0, "%s cannot be started: %s", self->name,
-                               uv_strerror(code));
-    self->hopeless = code == UV_EFTYPE || code == UV_EISDIR || code == UV_EACCES;
+                               doubt != NULL ? doubt : uv_strerror(code));
+    self->hopeless = doubt != NULL || code == UV_EFTYPE || code == UV_EISDIR || code == UV_EACCES;
   }
   self->reason_length = strlen(self->error.text);
 }
