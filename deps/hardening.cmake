@@ -1,8 +1,9 @@
 # How everything is built that ends up in the program or the library, libuv included, so that a mistake with memory is
 # harder to use; test/package/test_hardening.py looks at the result. Builds with sanitizers have these instead.
 #
-# Linux: programs are position-independent (-pie in CMakeLists.txt), relocations are read-only when the program starts,
-# and stacks are never executable.
+# Linux: programs are position-independent (-pie in CMakeLists.txt, -static-pie for the static one), relocations are
+# read-only when the program starts, and stacks are never executable. musl has no checked functions, so _FORTIFY_SOURCE
+# does nothing in the static program.
 #
 # Windows: addresses are random in all of the address space, and data is never executable. Its linkers turn this on by
 # themselves today; it is asked for here so that it stays so. What MinGW-w64 cannot do, or not at a fair price:

@@ -93,11 +93,15 @@ tests() {
   [ $code -eq 0 ] || tests_failed=1
 }
 
+# Of the static program, the tests of what its C library does: looking up names, starting programs, being hardened. By
+# themselves, `test/run.sh static`, all its tests take as long as those of the preset linux.
+of_the_c_library='package/test_(static|hardening)|linux/test_(allow|owner|hostile_near_ends|via_far_ends)$'
+
 # What goes on beside the tests; the order is that in which it is waited for.
 steps_of() {
   case $1 in
   quick) echo build-linux lint ;;
-  all) echo build-linux build-windows lint build-asan build-tsan build-fuzz build-clang ;;
+  all) echo build-linux build-windows lint build-static build-asan build-tsan build-fuzz build-clang ;;
   *) for preset; do echo "build-$preset"; done ;;
   esac
 }
@@ -128,6 +132,8 @@ all)
     wait_for "build-$preset"
     tests "$preset"
   done
+  wait_for build-static
+  tests static -R "$of_the_c_library"
   wait_for lint
   wait_for build-clang # for its warnings
   ;;

@@ -1,13 +1,15 @@
 /* The program, of which one call fails: FAULT=NUMBER or FAULT=NUMBER:WAY in its environment says which, as in
  * test/unit/fault.h. When the call is made, a line about it is added to the file named in FAULT_REPORT, and with
- * FAULT_TRACE=1 its callers go to FAULT_REPORT.trace, for addr2line. The program is linked from the very objects of
- * uvrelay, in which objcopy has renamed the calls, and `main`. */
-#include <execinfo.h>
+ * FAULT_TRACE=1 its callers go to FAULT_REPORT.trace, for addr2line, if the C library is glibc. The program is linked
+ * from the very objects of uvrelay, in which objcopy has renamed the calls, and `main`. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <execinfo.h>
+#endif
 
 #include "fault.h"
 
@@ -20,6 +22,7 @@ static int open_file(const char *name)
   return open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
 }
 
+#ifdef __GLIBC__
 static void trace(const char *name)
 {
   void *callers[CALLERS_MAX];
@@ -31,6 +34,12 @@ static void trace(const char *name)
     (void)close(fd);
   }
 }
+#else
+static void trace(const char *name)
+{
+  (void)name;
+}
+#endif
 
 static void report(const char *text)
 {

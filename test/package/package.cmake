@@ -2,6 +2,14 @@
 # directories below that of this build; with the sanitizers there is only embed/static.
 list(REMOVE_ITEM fixtures linux-program)
 list(APPEND environment CC=${CMAKE_C_COMPILER} NM=${CMAKE_NM} OBJDUMP=${CMAKE_OBJDUMP})
+if(UVRELAY_STATIC)
+  # This is about the program; the library is for musl only, and tested as a package with the usual C library.
+  foreach(name IN ITEMS hardening reproducible static)
+    uvrelay_pytest(package/test_${name}.py)
+  endforeach()
+  set_tests_properties(package/test_reproducible PROPERTIES COST 200)
+  return()
+endif()
 set(same_tools -S ${PROJECT_SOURCE_DIR} -G Ninja -D CMAKE_TOOLCHAIN_FILE=${CMAKE_TOOLCHAIN_FILE}
     -D CMAKE_C_COMPILER=${CMAKE_C_COMPILER} -D UVRELAY_DOWNLOADS=${UVRELAY_DOWNLOADS})
 
@@ -35,6 +43,7 @@ uvrelay_embed_test(shared)
 set_property(TEST embed/shared APPEND PROPERTY FIXTURES_REQUIRED shared-library)
 
 file(GLOB package_tests RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS package/test_*.py)
+list(FILTER package_tests EXCLUDE REGEX "test_static")
 if(WIN32)
   list(FILTER package_tests EXCLUDE REGEX "test_(docs|links|security|windows_truth|workflow)") # the same for both systems
 endif()

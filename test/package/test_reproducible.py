@@ -24,7 +24,7 @@ def build_copy(place, directory):
     for name in ("CMakeLists.txt", "LICENSE", "deps", "docs", "include", "src"):
         copy = shutil.copytree if (SOURCE / name).is_dir() else shutil.copy
         copy(SOURCE / name, place / name)
-    names = ("CMAKE_TOOLCHAIN_FILE", "CMAKE_C_COMPILER", "CMAKE_BUILD_TYPE", "UVRELAY_DOWNLOADS")
+    names = ("CMAKE_TOOLCHAIN_FILE", "CMAKE_C_COMPILER", "CMAKE_BUILD_TYPE", "UVRELAY_DOWNLOADS", "UVRELAY_STATIC")
     settings = [f"-D{name}={cached(name)}" for name in names if cached(name)]
     environment = {name: value for name, value in os.environ.items() if "CCACHE" not in name and "LAUNCHER" not in name}
     run("cmake", "-S", place, "-B", place / directory, "-G", "Ninja", "-DUVRELAY_TESTS=OFF", "-DUVRELAY_INSTALL=OFF",

@@ -26,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -412,8 +413,8 @@ ENTRY(ssize_t, sendto, (int fd, const void *data, size_t size, int flags, const 
 /* Descriptors. */
 
 /* Of the caller's varying arguments, there is one at most. */
-int sys_fcntl64(int fd, int command, long argument);
-int sys_fcntl64(int fd, int command, long argument)
+int sys_fcntl(int fd, int command, long argument);
+int sys_fcntl(int fd, int command, long argument)
 {
   if (command == F_DUPFD_CLOEXEC || command == F_DUPFD) {
     MAY_FAIL("fcntl, to duplicate", fault_is_inside() || fault_owns_all(), -1, FAILS(EMFILE));
@@ -421,20 +422,31 @@ int sys_fcntl64(int fd, int command, long argument)
   }
   return fcntl(fd, command, argument);
 }
-#define sys_fcntl sys_fcntl64
 ENTRY(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
+
+/* With glibc, libuv's have names with 64. */
+int sys_fcntl64(int fd, int command, long argument);
+int sys_fcntl64(int fd, int command, long argument)
+{
+  return sys_fcntl(fd, command, argument);
+}
 ENTRY(int, fcntl64, (int fd, int command, long argument), (fd, command, argument))
 
-int sys_open64(const char *path, int flags, mode_t mode);
-int sys_open64(const char *path, int flags, mode_t mode)
+int sys_open(const char *path, int flags, mode_t mode);
+int sys_open(const char *path, int flags, mode_t mode)
 {
   MAY_FAIL("open", fault_is_inside() || fault_owns_all(), -1, FAILS(EMFILE), FAILS(EACCES));
   return made(open(path, flags, mode));
 }
-#define sys_open sys_open64
 ENTRY(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode))
+
+int sys_open64(const char *path, int flags, mode_t mode);
+int sys_open64(const char *path, int flags, mode_t mode)
+{
+  return sys_open(path, flags, mode);
+}
 ENTRY(int, open64, (const char *path, int flags, mode_t mode), (path, flags, mode))
-#define sys___open_2(path, flags) sys_open64(path, flags, 0)
+#define sys___open_2(path, flags) sys_open(path, flags, 0)
 ENTRY(int, __open_2, (const char *path, int flags), (path, flags))
 #define sys___open64_2 sys___open_2
 ENTRY(int, __open64_2, (const char *path, int flags), (path, flags))
@@ -523,13 +535,14 @@ int sys_poll(struct pollfd *fds, nfds_t count, int timeout)
 }
 ENTRY(int, poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
 
-int sys_ioctl(int fd, unsigned long request, void *argument);
-int sys_ioctl(int fd, unsigned long request, void *argument)
+/* C libraries differ in the type of the request. */
+int sys_ioctl(int fd, unsigned request, void *argument);
+int sys_ioctl(int fd, unsigned request, void *argument)
 {
   MAY_FAIL("ioctl", request != FIONBIO && is_ours(fd), -1, FAILS(ENOTTY));
-  return ioctl(fd, request, argument);
+  return (int)syscall(SYS_ioctl, fd, request, argument);
 }
-ENTRY(int, ioctl, (int fd, unsigned long request, void *argument), (fd, request, argument))
+ENTRY(int, ioctl, (int fd, unsigned request, void *argument), (fd, request, argument))
 
 int sys_flock(int fd, int operation);
 int sys_flock(int fd, int operation)
@@ -695,11 +708,12 @@ pid_t sys_fork(void)
   return way != NULL ? -1 : fork();
 }
 
+/* C libraries differ in the type of the resource. */
 int sys_getrlimit(int resource, struct rlimit *limit);
 int sys_getrlimit(int resource, struct rlimit *limit)
 {
   MAY_FAIL("getrlimit", is_inside(), -1, FAILS(EPERM));
-  return getrlimit((__rlimit_resource_t)resource, limit);
+  return (int)syscall(SYS_prlimit64, 0, resource, NULL, limit);
 }
 ENTRY(int, getrlimit, (int resource, struct rlimit *limit), (resource, limit))
 
@@ -707,7 +721,7 @@ int sys_setrlimit(int resource, const struct rlimit *limit);
 int sys_setrlimit(int resource, const struct rlimit *limit)
 {
   MAY_FAIL("setrlimit", is_inside(), -1, FAILS(EPERM));
-  return setrlimit((__rlimit_resource_t)resource, limit);
+  return (int)syscall(SYS_prlimit64, 0, resource, limit, NULL);
 }
 ENTRY(int, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 

@@ -44,6 +44,7 @@ int open(const char *path, int flags, ...)
   return open_it(path, flags, mode);
 }
 
+#ifndef open64 /* musl: it is open */
 int open64(const char *path, int flags, ...)
 {
   va_list rest;
@@ -52,6 +53,7 @@ int open64(const char *path, int flags, ...)
   va_end(rest);
   return open_it(path, flags, mode);
 }
+#endif
 
 static void put_fifo(void)
 {
