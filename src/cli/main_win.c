@@ -1,4 +1,5 @@
-/* The program's entry on Windows: converts the arguments from UTF-16 to UTF-8. */
+/* The program's entry on Windows: makes the system load libraries from its own directory only, and converts the
+ * arguments from UTF-16 to UTF-8. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,6 +22,9 @@ static char *to_utf8(const wchar_t *text)
 
 int wmain(int argc, wchar_t **wide_argv)
 {
+  /* Before anything loads a library: those beside the program or in the current directory may be somebody else's. It
+   * does not concern what the program imports itself, which is loaded already (see docs/security.md). */
+  (void)SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_SYSTEM32);
   char **argv = calloc((size_t)argc + 1, sizeof(*argv));
   int converted = 0;
   while (argv != NULL && converted < argc && (argv[converted] = to_utf8(wide_argv[converted])) != NULL) {

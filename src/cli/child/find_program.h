@@ -1,4 +1,4 @@
-/* Finding a program's file as the system's shell does: find_program_unix.c and find_program_win.c. */
+/* Finding a program's file: find_program_unix.c and find_program_win.c. */
 #ifndef UVR_CLI_CHILD_FIND_PROGRAM_H
 #define UVR_CLI_CHILD_FIND_PROGRAM_H
 
@@ -7,8 +7,9 @@
 #include "uvrelay/common.h"
 
 /* Finds the file of the program that a command names. A name with a slash is the path of the file. Any other name is
- * searched for in the directories of `path`, or, if that is NULL, where the system searches: in PATH, and on Windows in
- * some other directories. On Windows the name need not end in ".exe".
+ * searched for in the directories of `path`, or, if that is NULL, of PATH. Never in the current directory, where
+ * somebody may have put a program of that name: empty and relative entries are left out. On Windows the name need not
+ * have its extension, ".exe" or another one of PATHEXT.
  *
  * Returns 0 and *file, absolute and to be freed; or *error (which may be NULL) and
  * - UV_ENOENT: there is no such file; the text says where it was searched for

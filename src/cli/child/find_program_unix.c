@@ -1,5 +1,6 @@
 /* Finding a program: see find_program.h. The result is the first file of that name that is executable. As with a shell,
- * a file that is not executable does not end the search; it is only reported if there is no other. */
+ * a file that is not executable does not end the search; it is only reported if there is no other. Unlike a shell, it
+ * takes no empty or relative entry of PATH. */
 #include "cli/child/find_program.h"
 
 #include <errno.h>
@@ -23,23 +24,22 @@ typedef struct candidate {
   bool directory;
 } candidate;
 
-/* Joins a directory of `length` bytes (0: the current one) and a name to an absolute path. NULL: there is no memory, or
- * no current directory. */
+/* Joins a directory of `length` bytes, at least 1, and a name. NULL: there is no memory. */
 static char *join(const char *directory, size_t length, const char *name)
 {
-  char current[PATH_MAX] = "";
-  if (length == 0 || *directory != '/') {
-    if (getcwd(current, sizeof(current)) == NULL) {
-      return NULL;
-    }
-  }
-  size_t size = strlen(current) + length + strlen(name) + 3;
+  size_t size = length + strlen(name) + 2;
   char *path = malloc(size);
   if (path != NULL) {
-    (void)snprintf(path, size, "%s%s%.*s%s%s", current, *current != '\0' && length > 0 ? "/" : "", (int)length,
-                   directory, length > 0 && directory[length - 1] == '/' ? "" : "/", name);
+    (void)snprintf(path, size, "%.*s%s%s", (int)length, directory, directory[length - 1] == '/' ? "" : "/", name);
   }
   return path;
+}
+
+/* The absolute path of a name in the current directory. NULL: there is no memory, or no current directory. */
+static char *join_current(const char *name)
+{
+  char current[PATH_MAX];
+  return getcwd(current, sizeof(current)) == NULL ? NULL : join(current, strlen(current), name);
 }
 
 static candidate look_at(const char *path)
@@ -87,7 +87,7 @@ static int no_path(uvrelay_error_t *error)
 
 static int find_path(const char *name, char **file, uvrelay_error_t *error)
 {
-  char *path = *name == '/' ? strdup(name) : join("", 0, name);
+  char *path = *name == '/' ? strdup(name) : join_current(name);
   if (path == NULL) {
     return no_path(error);
   }
@@ -106,14 +106,12 @@ static int find_on_path(const char *name, const char *search, char **file, uvrel
   int code = UV_ENOENT;
   for (const char *next = search; next != NULL;) {
     size_t length = strcspn(next, ":");
-    char *path = join(next, length, name);
-    if (path == NULL && errno == ENOMEM) {
+    bool absolute = *next == '/';
+    char *path = absolute ? join(next, length, name) : NULL;
+    if (absolute && path == NULL) {
       return no_path(error);
     }
-    candidate found = {.code = UV_ENOENT};
-    if (path != NULL) { /* NULL: `next` is relative, and there is no current directory */
-      found = look_at(path);
-    }
+    candidate found = absolute ? look_at(path) : (candidate){.code = UV_ENOENT};
     if (found.code == 0) {
       *file = path;
       return 0;
@@ -129,9 +127,11 @@ static int find_on_path(const char *name, const char *search, char **file, uvrel
   }
   char quoted[UVR_QUOTED_SIZE];
   char where[UVR_QUOTED_SIZE];
+  bool here = look_at(name).code == 0;
   return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
-                              "cannot find the program %s: it is in none of the directories of PATH, %s",
-                              uvr_quote(quoted, name), uvr_quote(where, search));
+                              "cannot find the program %s: it is in none of the directories of PATH, %s%s%.100s",
+                              uvr_quote(quoted, name), uvr_quote(where, search),
+                              here ? ", and the current directory is not searched: write ./" : "", here ? name : "");
 }
 
 int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)

@@ -1,5 +1,8 @@
-/* Finding a program: see find_program.h. A name with a slash or a drive is a path; any other name is searched for where
- * the system searches. Both are tried with ".exe" behind a name that has no extension. */
+/* Finding a program: see find_program.h. A name with a slash or a drive is a path; any other name is searched for in
+ * PATH, but never in the current directory, where somebody may have put a program of that name. SearchPathW and
+ * CreateProcessW would look there first.
+ *
+ * Behind the name, the extensions of PATHEXT are tried that CreateProcessW and cmd.exe start by themselves. */
 #include "cli/child/find_program.h"
 
 #include <stdlib.h>
@@ -46,76 +49,153 @@ static wchar_t *full_path(const wchar_t *name, const wchar_t *extension)
   return path;
 }
 
-/* The file that the system finds by its name, or NULL. To be freed. */
-static wchar_t *search(const wchar_t *name, const wchar_t *path)
+/* The value of a variable of the environment, or NULL. To be freed. */
+static wchar_t *get_variable(const wchar_t *name)
 {
-  DWORD size = SearchPathW(path, name, L".exe", 0, NULL, NULL);
-  wchar_t *file = size > 0 ? malloc(size * sizeof(*file)) : NULL;
-  if (file != NULL && SearchPathW(path, name, L".exe", size, file, NULL) >= size) {
+  DWORD size = GetEnvironmentVariableW(name, NULL, 0);
+  wchar_t *value = size > 0 ? malloc(size * sizeof(*value)) : NULL;
+  if (value != NULL && GetEnvironmentVariableW(name, value, size) >= size) {
+    free(value);
+    return NULL;
+  }
+  return value;
+}
+
+/* What is at a path: whether it exists and is no directory. */
+static bool is_file(const wchar_t *path, bool *directory)
+{
+  DWORD attributes = GetFileAttributesW(path);
+  bool there = attributes != INVALID_FILE_ATTRIBUTES;
+  *directory = *directory || (there && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0);
+  return there && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
+}
+
+/* The file of this path with an extension behind it, or NULL. To be freed. */
+static wchar_t *try_extension(const wchar_t *path, const wchar_t *extension, bool *directory)
+{
+  wchar_t *file = full_path(path, extension);
+  if (file != NULL && !is_file(file, directory)) {
     free(file);
     return NULL;
   }
   return file;
 }
 
-static bool is_there(const wchar_t *path)
+/* The file of this path, as it is or with one of the extensions behind it, or NULL. To be freed. */
+static wchar_t *try_path(const wchar_t *path, bool as_it_is, const wchar_t *extensions, bool *directory)
 {
-  return path != NULL && GetFileAttributesW(path) != INVALID_FILE_ATTRIBUTES;
+  static const wchar_t *const started[] = {L".com", L".exe", L".bat", L".cmd"};
+  wchar_t *file = as_it_is ? try_extension(path, L"", directory) : NULL;
+  for (const wchar_t *next = extensions; file == NULL && *next != L'\0';) {
+    size_t length = wcscspn(next, L";");
+    for (size_t i = 0; file == NULL && i < sizeof(started) / sizeof(started[0]); i++) {
+      bool same = length == wcslen(started[i]) && _wcsnicmp(next, started[i], length) == 0;
+      file = same ? try_extension(path, started[i], directory) : NULL;
+    }
+    next += length + (next[length] == L';' ? 1 : 0);
+  }
+  return file;
 }
 
-/* The program's file, or NULL. Sets *placed if the name is a path, so that nothing was searched. */
-static wchar_t *find(const wchar_t *name, const wchar_t *path, bool *placed)
+/* Whether a directory of PATH is the same whatever the current directory is. */
+static bool is_absolute(const wchar_t *path)
 {
-  *placed = wcspbrk(name, L"/\\:") != NULL;
-  if (!*placed) {
-    return search(name, path);
+  bool drive = (path[0] >= L'A' && path[0] <= L'Z') || (path[0] >= L'a' && path[0] <= L'z');
+  return (drive && path[1] == L':' && (path[2] == L'\\' || path[2] == L'/')) ||
+         ((path[0] == L'\\' || path[0] == L'/') && (path[1] == L'\\' || path[1] == L'/'));
+}
+
+/* Copies the first directory of PATH, without its quotes, and returns what follows it. */
+static const wchar_t *copy_directory(const wchar_t *search, wchar_t *directory)
+{
+  bool quoted = false;
+  for (; *search != L'\0' && (quoted || *search != L';'); search++) {
+    if (*search == L'"') {
+      quoted = !quoted;
+    } else {
+      *directory++ = *search;
+    }
   }
-  wchar_t *file = full_path(name, L"");
-  if (!is_there(file)) {
-    free(file);
-    file = full_path(name, L".exe");
+  *directory = L'\0';
+  return *search == L';' ? search + 1 : search;
+}
+
+/* The file of this name in the directories of PATH, or NULL. To be freed. */
+static wchar_t *search_for(const wchar_t *name, const wchar_t *search, const wchar_t *extensions)
+{
+  wchar_t *path = malloc((wcslen(search) + wcslen(name) + 2) * sizeof(*path));
+  wchar_t *file = NULL;
+  bool directory = false;
+  while (path != NULL && file == NULL && *search != L'\0') {
+    search = copy_directory(search, path);
+    if (is_absolute(path)) {
+      (void)wcscat(wcscat(path, L"\\"), name);
+      file = try_path(path, wcschr(name, L'.') != NULL, extensions, &directory);
+    }
   }
-  if (!is_there(file)) {
-    free(file);
-    return NULL;
+  free(path);
+  return file;
+}
+
+static int refuse_path(const char *name, bool directory, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  return directory ? uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_EACCES, ERROR_ACCESS_DENIED,
+                                          "cannot execute the program %s: it is a directory", uvr_quote(quoted, name))
+                   : uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_ENOENT, ERROR_FILE_NOT_FOUND,
+                                          "cannot find the program %s: there is no such file", uvr_quote(quoted, name));
+}
+
+/* `here`: the current directory has one. */
+static int refuse_name(const char *name, const wchar_t *search, bool here, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  char where[UVR_QUOTED_SIZE];
+  char *text = to_utf8(search);
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_ENOENT, ERROR_FILE_NOT_FOUND,
+                             "cannot find the program %s: it is in none of the directories of PATH, %s%s%.100s",
+                             uvr_quote(quoted, name), uvr_quote(where, text == NULL ? "" : text),
+                             here ? ", and the current directory is not searched: write .\\" : "", here ? name : "");
+  free(text);
+  return UV_ENOENT;
+}
+
+static wchar_t *find(const char *name, const wchar_t *wide, const wchar_t *search, uvrelay_error_t *error)
+{
+  wchar_t *found = get_variable(L"PATHEXT");
+  const wchar_t *extensions = found != NULL ? found : L".COM;.EXE;.BAT;.CMD";
+  bool directory = false;
+  bool placed = wcspbrk(wide, L"/\\:") != NULL;
+  wchar_t *file = placed ? try_path(wide, true, extensions, &directory) : search_for(wide, search, extensions);
+  if (file == NULL && placed) {
+    (void)refuse_path(name, directory, error);
+  } else if (file == NULL) {
+    wchar_t *here = try_path(wide, wcschr(wide, L'.') != NULL, extensions, &directory);
+    (void)refuse_name(name, search, here != NULL, error);
+    free(here);
   }
+  free(found);
   return file;
 }
 
 int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)
 {
-  char quoted[UVR_QUOTED_SIZE];
-  bool placed = false;
-  wchar_t *wide_name = to_wide(name);
-  wchar_t *wide_path = path != NULL ? to_wide(path) : NULL;
+  uvrelay_error_t why = {.code = UV_ENOMEM};
+  wchar_t *wide = to_wide(name);
+  wchar_t *search = path != NULL ? to_wide(path) : get_variable(L"PATH");
   *file = NULL;
-  if (wide_name == NULL || (path != NULL && wide_path == NULL)) {
-    free(wide_name);
-    free(wide_path);
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  wchar_t *found = wide == NULL ? NULL : find(name, wide, search != NULL ? search : L"", &why);
+  free(wide);
+  free(search);
+  *file = found == NULL ? NULL : to_utf8(found);
+  if (*file == NULL && (found != NULL || why.code == UV_ENOMEM)) {
+    (void)uvr_error_set(&why, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
   }
-  wchar_t *found = find(wide_name, wide_path, &placed);
-  free(wide_name);
-  free(wide_path);
-  if (found == NULL) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_ENOENT, ERROR_FILE_NOT_FOUND,
-                                placed ? "cannot find the program %s: there is no such file"
-                                       : "cannot find the program %s: it is in none of the directories of PATH",
-                                uvr_quote(quoted, name));
-  }
-  DWORD attributes = GetFileAttributesW(found);
-  *file = to_utf8(found);
   free(found);
-  if (*file == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  if (*file == NULL && error != NULL) {
+    *error = why;
   }
-  if (attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) != 0) {
-    free(*file);
-    *file = NULL;
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_EACCES, ERROR_ACCESS_DENIED,
-                                "cannot execute the program %s: it is a directory", uvr_quote(quoted, name));
-  }
-  return 0;
+  return *file == NULL ? why.code : 0;
 }
 
 bool uvr_backslash_quotes(void)

@@ -81,12 +81,17 @@ static void test_path(void **state)
   (void)snprintf(search, sizeof(search), "/nonexistent:%s/", place.directory);
   expect_found("tool", search, tool);
 
-  /* An empty place and a relative one: what is found is absolute nevertheless. */
-  expect_found("tool", "", tool);
-  expect_found("tool", "/nonexistent:", tool);
-  expect_found("tool", ":/nonexistent", tool);
-  (void)scratch_path(&place, "./tool", link);
-  expect_found("tool", ".", link);
+  /* Nothing is found in the current directory, which has one. */
+  const char *const relative[] = {"",   ":",  "/nonexistent:", ":/nonexistent", "/nonexistent::/nonexistent", ".",
+                                  "./", "..", "../."};
+  for (size_t i = 0; i < sizeof(relative) / sizeof(relative[0]); i++) {
+    expect_not_found("tool", relative[i], UV_ENOENT,
+                     ", and the current directory is not searched: write ./tool (ENOENT)");
+  }
+  (void)snprintf(search, sizeof(search), "%s:%s", strrchr(place.directory, '/') + 1, place.directory);
+  assert_int_equal(chdir(".."), 0);
+  expect_found("tool", search, tool);
+  assert_int_equal(chdir(place.directory), 0);
 
   expect_not_found("nothing", "/nonexistent:/bin", UV_ENOENT,
                    "cannot find the program \"nothing\": it is in none of the directories of PATH, "
@@ -174,6 +179,7 @@ static void test_no_directory(void **state)
   assert_int_equal(chdir(gone), 0);
   assert_int_equal(rmdir(gone), 0);
   expect_found("sh", ":.:/bin", "/bin/sh");
+  expect_not_found("tool", ":.", UV_ENOENT, "PATH, \":.\" (ENOENT)");
   expect_not_found("./sh", NULL, UV_ENOENT, "cannot look for a program");
   assert_int_equal(chdir(place.directory), 0);
 }
