@@ -2,6 +2,28 @@
 # at every start of the program. Import libraries for that are made here, for the functions listed, and linked whole, so
 # that they come before the ordinary ones. A function that is missing from the list (a newer libuv may use more) costs
 # the old start-up time of its DLL and nothing else; a test looks at what the program imports.
+#
+# It is worth having: see UVRELAY_DELAY_LOAD in README.md. It is there with GNU's tools for 64 bits. Names for 32 bits
+# carry the size of their arguments, which the lists below do not say; LLVM's dlltool makes no such libraries; Microsoft's
+# linker has an option of its own for it, /DELAYLOAD.
+#
+# The tables of these libraries are written to when a function is first called. dlltool puts them into .idata, among those
+# that the system fills in before the program runs and which newer linkers (binutils 2.44) therefore make read-only. So
+# they get other names here, and deps/delay-load.ld puts them into a section of their own.
+set(delay_load OFF)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND CMAKE_DLLTOOL AND CMAKE_OBJCOPY)
+  execute_process(COMMAND "${CMAKE_DLLTOOL}" --version OUTPUT_VARIABLE dlltool ERROR_QUIET)
+  if(dlltool MATCHES "^GNU ")
+    set(delay_load ON)
+  endif()
+endif()
+option(UVRELAY_DELAY_LOAD "Load DLLs when they are first needed, not at the program's start" ${delay_load})
+if(UVRELAY_DELAY_LOAD AND NOT delay_load)
+  message(FATAL_ERROR
+    "UVRELAY_DELAY_LOAD needs gcc for 64 bits and the dlltool and objcopy of GNU's binutils, but here are "
+    "${CMAKE_C_COMPILER} (${CMAKE_C_COMPILER_ID}), ${CMAKE_DLLTOOL} and ${CMAKE_OBJCOPY}: set it to OFF.")
+endif()
+
 set(delayed_advapi32
     AddAccessAllowedAce AddMandatoryAce AllocateAndInitializeSid CopySid FreeSid GetKernelObjectSecurity
     GetSecurityDescriptorOwner GetSecurityInfo GetTokenInformation GetUserNameW InitializeAcl InitializeSecurityDescriptor
@@ -19,6 +41,9 @@ set(delayed_ws2_32
     ioctlsocket listen ntohs select send setsockopt shutdown socket)
 
 function(uvrelay_delay_load target)
+  if(NOT UVRELAY_DELAY_LOAD)
+    return()
+  endif()
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/delay-load")
   file(MAKE_DIRECTORY "${directory}/tmp") # dlltool leaves two empty files at each run, and makes symbols of the path
   set(libraries "")
@@ -30,9 +55,17 @@ function(uvrelay_delay_load target)
               --output-delaylib "lib${dll}.a"
       WORKING_DIRECTORY "${directory}"
       COMMAND_ERROR_IS_FATAL ANY)
+    # Names and addresses. A newer dlltool that has its own name for both sections keeps it.
+    execute_process(
+      COMMAND "${CMAKE_OBJCOPY}" --rename-section ".idata$4=.delay$4,contents,alloc,load,data"
+              --rename-section ".idata$5=.delay$5,contents,alloc,load,data" "lib${dll}.a"
+      WORKING_DIRECTORY "${directory}"
+      COMMAND_ERROR_IS_FATAL ANY)
     list(APPEND libraries "${directory}/lib${dll}.a")
   endforeach()
   file(REMOVE_RECURSE "${directory}/tmp")
+  set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${libraries} "${PROJECT_SOURCE_DIR}/deps/delay-load.ld")
   list(JOIN libraries "," libraries)
-  target_link_options(${target} PRIVATE "-Wl,--whole-archive,${libraries},--no-whole-archive")
+  target_link_options(${target} PRIVATE
+    "-Wl,--whole-archive,${libraries},--no-whole-archive" "-Wl,-T,${PROJECT_SOURCE_DIR}/deps/delay-load.ld")
 endfunction()
