@@ -101,7 +101,7 @@ of_the_c_library='package/test_(static|hardening)|linux/test_(allow|owner|hostil
 steps_of() {
   case $1 in
   quick) echo build-linux lint ;;
-  all) echo build-linux build-windows lint build-static build-asan build-tsan build-fuzz build-clang ;;
+  all) echo build-linux build-windows lint build-static build-windows-x86 build-asan build-tsan build-fuzz build-clang ;;
   *) for preset; do echo "build-$preset"; done ;;
   esac
 }
@@ -128,7 +128,7 @@ quick)
 all)
   run_steps $(steps_of all) &
   background=$!
-  for preset in linux windows asan tsan fuzz; do
+  for preset in linux windows windows-x86 asan tsan fuzz; do
     wait_for "build-$preset"
     tests "$preset"
   done
