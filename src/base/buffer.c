@@ -37,12 +37,12 @@ uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity)
 
 uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted)
 {
-  bool small = wanted <= UVR_BUFFER_SMALL || pool->large <= UVR_BUFFER_SMALL;
-  uvr_buffer **list = small ? &pool->small_free : &pool->large_free;
-  size_t *count = small ? &pool->small_count : &pool->large_count;
+  bool is_small = wanted <= UVR_BUFFER_SMALL || pool->large <= UVR_BUFFER_SMALL;
+  uvr_buffer **list = is_small ? &pool->small_free : &pool->large_free;
+  size_t *count = is_small ? &pool->small_count : &pool->large_count;
   uvr_buffer *buffer = *list;
   if (buffer == NULL) {
-    return uvr_buffer_new(pool, small ? UVR_BUFFER_SMALL : pool->large);
+    return uvr_buffer_new(pool, is_small ? UVR_BUFFER_SMALL : pool->large);
   }
   *list = buffer->next;
   (*count)--;
@@ -57,12 +57,12 @@ void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
   if (buffer == NULL) {
     return;
   }
-  bool small = buffer->capacity == UVR_BUFFER_SMALL;
-  uvr_buffer **list = small ? &pool->small_free : &pool->large_free;
-  size_t *count = small ? &pool->small_count : &pool->large_count;
-  bool keep = small ? *count < SMALL_KEPT
-                    : buffer->capacity == pool->large && *count < LARGE_KEPT &&
-                          (*count == 0 || (*count + 1) * pool->large <= LARGE_KEPT_BYTES);
+  bool is_small = buffer->capacity == UVR_BUFFER_SMALL;
+  uvr_buffer **list = is_small ? &pool->small_free : &pool->large_free;
+  size_t *count = is_small ? &pool->small_count : &pool->large_count;
+  bool keep = is_small ? *count < SMALL_KEPT
+                       : buffer->capacity == pool->large && *count < LARGE_KEPT &&
+                             (*count == 0 || (*count + 1) * pool->large <= LARGE_KEPT_BYTES);
   if (!keep) {
     uvr_free(pool->memory, buffer);
     return;

@@ -13,6 +13,17 @@
 #include <string.h>
 #include <windows.h>
 
+/* MinGW-w64 has those of the C standard under these names, and others, or none, as msvcrt.dll has them. */
+#ifndef __MINGW32__
+#define __mingw_snprintf snprintf
+#define __mingw_vsnprintf vsnprintf
+#endif
+#ifdef __GNUC__
+#define PEER_FORMAT(format_at, first) __attribute__((format(gnu_printf, format_at, first)))
+#else
+#define PEER_FORMAT(format_at, first)
+#endif
+
 /* Exit codes of every peer, besides 0: a step of the script failed; the command line is wrong; time is up. */
 enum { PEER_FAILED = 1, PEER_USAGE = 2, PEER_TIMEOUT = 3 };
 
@@ -40,7 +51,7 @@ static inline void peer_log_init(peer_log *log)
 }
 
 /* `format` makes the fields after "event" and "ms", each beginning with a comma, or nothing. */
-static inline void __attribute__((format(gnu_printf, 3, 4)))
+static inline void PEER_FORMAT(3, 4)
 peer_event(const peer_log *log, const char *event, const char *format, ...)
 {
   char line[8192];

@@ -358,19 +358,19 @@ static void limit(const uvrelay_mux_options_t *near_options, const uvrelay_mux_o
 static void test_limit(void **state)
 {
   (void)state;
-  const uvrelay_mux_options_t small = {.size = sizeof(small), .window_total = 131072};
-  limit(&small, &small);
-  limit(&small, NULL);
-  limit(NULL, &small); /* the far end says that it is busy, and is asked again */
+  const uvrelay_mux_options_t limited = {.size = sizeof(limited), .window_total = 131072};
+  limit(&limited, &limited);
+  limit(&limited, NULL);
+  limit(NULL, &limited); /* the far end says that it is busy, and is asked again */
 }
 
 /* A client that waits for room gives up in its time, and takes nobody's place. */
 static void test_limit_timeout(void **state)
 {
   (void)state;
-  const uvrelay_mux_options_t small = {.size = sizeof(small), .window_total = 131072};
+  const uvrelay_mux_options_t limited = {.size = sizeof(limited), .window_total = 131072};
   const uvrelay_route_options_t options = {.size = sizeof(options), .timeout_ms = 60};
-  route_host *h = mux_host_new(&small, NULL);
+  route_host *h = mux_host_new(&limited, NULL);
   mux_add_via(h, 0, h->target_address, NULL);
   mux_add_via(h, 1, h->target_address, &options);
   (void)start(h, 10, false);
@@ -550,9 +550,9 @@ static void test_stalled(void **state)
 static void test_close_with_all(void **state)
 {
   (void)state;
-  const uvrelay_mux_options_t small = {.size = sizeof(small), .window_total = 131072};
+  const uvrelay_mux_options_t limited = {.size = sizeof(limited), .window_total = 131072};
   for (unsigned turns = 0; turns < 30; turns++) {
-    route_host *h = mux_host_new(&small, NULL);
+    route_host *h = mux_host_new(&limited, NULL);
     mux_add_via(h, 0, h->target_address, NULL);
     mux_add_via(h, 1, h->absent_address, NULL);
     for (unsigned i = 0; i < 4; i++) {

@@ -377,7 +377,7 @@ static void test_turns(void **state)
   /* Against one. */
   yend_init(&e, &r, true);
   ystream *bulk = open_acknowledged(&e, 1);
-  ystream *small = open_acknowledged(&e, 3);
+  ystream *sparse = open_acknowledged(&e, 3);
   yend_feed(&e, Y_UPDATE, 0, 1, MUCH);
   assert_true(uvr_yamux_write(&bulk->s, much, MUCH));
   for (unsigned i = 0; i < 20; i++) {
@@ -385,7 +385,7 @@ static void test_turns(void **state)
     assert_true(yend_next(&e, &f));
     assert_true(yend_next(&e, &f));
     assert_int_equal(f.id, 1);
-    assert_true(uvr_yamux_write(&small->s, much, 64));
+    assert_true(uvr_yamux_write(&sparse->s, much, 64));
     do { /* what was filled already, and then one frame at most */
       assert_true(yend_next(&e, &f));
     } while (e.out_length > 0 && f.id == 1);
@@ -394,7 +394,7 @@ static void test_turns(void **state)
     }
     assert_int_equal(f.id, 3);
     assert_int_equal(f.length, 64);
-    assert_int_equal(small->written, i + 1);
+    assert_int_equal(sparse->written, i + 1);
   }
   yend_clear(&e);
   rig_clear(&r);
