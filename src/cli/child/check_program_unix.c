@@ -257,6 +257,14 @@ const char *uvr_program_shell(const char *file)
   return head.kind == UVR_PROGRAM_TEXT && !has_handler("/proc/sys/fs/binfmt_misc", file, &head) ? "/bin/sh" : NULL;
 }
 
+int uvr_program_check_words(const char *file, char *const words[], uvrelay_error_t *error)
+{
+  (void)file;
+  (void)words;
+  (void)error;
+  return 0;
+}
+
 const char *uvr_program_doubt(const char *file, long long status)
 {
   uvr_program_head head;

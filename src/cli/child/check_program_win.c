@@ -1,6 +1,5 @@
-/* What Windows starts: see check_program.h. Programs for Windows whose name has an extension, and batch files, which it
- * gives to cmd.exe. libuv looks for a name without an extension with .exe behind it only, and says that there is no
- * such file. */
+/* What Windows starts: see check_program.h. Programs for Windows whose name has an extension, and batch files, which
+ * cmd.exe runs. */
 #include "cli/child/check_program.h"
 
 #include <stdio.h>
@@ -11,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/child/command_line_win.h"
 
 static int refuse(const char *name, uvrelay_error_t *error, const char *why)
 {
@@ -97,7 +97,7 @@ static int check_text(const char *name, const char *file, const uvr_program_head
   char path[256];
   const char *extension = extension_of(file);
   const char *interpreter = NULL;
-  if (uvr_is_same_word(extension, "cmd") || uvr_is_same_word(extension, "bat")) {
+  if (uvr_is_batch_file(file)) {
     return 0;
   }
   write_linux_path(path, sizeof(path), file);
@@ -148,10 +148,22 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
   return 0;
 }
 
-const char *uvr_program_shell(const char *file)
+int uvr_program_check_words(const char *file, char *const words[], uvrelay_error_t *error)
 {
-  (void)file;
-  return NULL;
+  char quoted[UVR_QUOTED_SIZE];
+  char also[UVR_QUOTED_SIZE];
+  const char *wrong = uvr_is_batch_file(file) && !uvr_is_batch_word(file) ? file : NULL;
+  for (size_t i = 1; uvr_is_batch_file(file) && wrong == NULL && words[i] != NULL; i++) {
+    wrong = uvr_is_batch_word(words[i]) ? NULL : words[i];
+  }
+  return wrong == NULL
+             ? 0
+             : uvr_error_set(
+                   error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                   "cannot execute the program %s: it is a batch file, and %s has a character that cmd.exe "
+                   "would not pass on as it is (a percent sign, a double quote or the end of a line): write it "
+                   "into the batch file, or start a program",
+                   uvr_quote(quoted, words[0]), uvr_quote(also, wrong));
 }
 
 const char *uvr_program_doubt(const char *file, long long status)

@@ -10,11 +10,11 @@
 typedef struct uvr_child uvr_child;
 
 typedef struct uvr_child_options {
-  const char *file;      /* absolute */
-  char **argv;           /* as for uv_spawn */
-  char **environment;    /* as for uv_spawn; NULL: this process's own */
-  const char *directory; /* the current directory; NULL: this process's own */
-  bool has_fd;           /* Unix only: it inherits `fd` as its descriptor 3 */
+  const char *file; /* absolute */
+  char **argv;      /* these five as for uvr_spawn_start() */
+  char **environment;
+  const char *directory;
+  bool has_fd;
   int fd;
   /* Gets each line of its standard error, see child_lines.h. */
   void (*on_line)(void *user, const char *line);
@@ -25,10 +25,9 @@ typedef struct uvr_child_options {
   void *user;
 } uvr_child_options;
 
-/* Starts a process. On Unix it leads a session of its own; on Windows it has no window and ends with this process.
- * Everything that is needed later is copied. Returns 0 and two descriptors that the caller must close, both
- * non-blocking and not inherited: *input, to write to the child, and *output, to read from it. Or returns a negative
- * code. */
+/* Starts a process, which inherits three pipes and nothing else: see spawn.h. Everything that is needed later is
+ * copied. Returns 0 and two descriptors that the caller must close, both non-blocking and not inherited: *input, to
+ * write to the child, and *output, to read from it. Or returns a negative code. */
 int uvr_child_start(uv_loop_t *loop, const uvr_child_options *options, uvr_child **out, uv_file *input,
                     uv_file *output);
 

@@ -31,7 +31,9 @@ static int find_given(const char *line, uvr_command *out, uvrelay_error_t *error
   if (code == UV_ENOENT) {
     (void)uvr_program_is_foreign_path(line, error);
   }
-  return code == 0 && uvr_program_check(out->argv[0], out->file, error) == 0 ? 0 : 1;
+  code = code == 0 ? uvr_program_check(out->argv[0], out->file, error) : code;
+  code = code == 0 ? uvr_program_check_words(out->file, out->argv, error) : code;
+  return code == 0 ? 0 : 1;
 }
 
 static int find_in_windows(const uvr_wsl *wsl, uvr_command *out, uvrelay_error_t *error)

@@ -1,4 +1,4 @@
-/* Limits, threads, signals and process groups: process_unix.c and process_win.c. */
+/* Limits, threads and signals: process_unix.c and process_win.c. */
 #ifndef UVR_CLI_OS_PROCESS_H
 #define UVR_CLI_OS_PROCESS_H
 
@@ -15,11 +15,5 @@ void uvr_process_set_threads(size_t targets);
 
 /* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);
-
-/* Whether a child can have a session of its own, so that signals of the terminal do not reach it. */
-bool uvr_process_has_sessions(void);
-
-/* Sends a signal to all processes of the group whose leader is this child. False where the system has no groups. */
-bool uvr_process_signal_group(int leader, int signal);
 
 #endif

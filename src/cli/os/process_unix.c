@@ -31,14 +31,3 @@ bool uvr_process_ignores(int signal)
   struct sigaction action;
   return sigaction(signal, NULL, &action) == 0 && (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
 }
-
-bool uvr_process_has_sessions(void)
-{
-  return true;
-}
-
-bool uvr_process_signal_group(int leader, int signal)
-{
-  (void)kill(-leader, signal);
-  return true;
-}

@@ -1,4 +1,4 @@
-/* Windows has no such limits, signals, sessions or groups: see process.h. */
+/* Windows has no such limits and signals: see process.h. */
 #include "cli/os/process.h"
 
 #include <stdlib.h>
@@ -17,18 +17,6 @@ void uvr_process_set_threads(size_t targets)
 
 bool uvr_process_ignores(int signal)
 {
-  (void)signal;
-  return false;
-}
-
-bool uvr_process_has_sessions(void)
-{
-  return false; /* a detached child would not end with its parent; one without a window has a console of its own */
-}
-
-bool uvr_process_signal_group(int leader, int signal)
-{
-  (void)leader;
   (void)signal;
   return false;
 }

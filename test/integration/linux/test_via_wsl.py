@@ -127,6 +127,17 @@ def assert_relayed(wsl):
         ask(client)
 
 
+def test_the_far_end_inherits_one_descriptor_more(wsl, route):
+    """The socket of WSL's, as number 3, and nothing else that serve has or was given."""
+    wsl.put(f"{README_PLACE}/uvrelay.exe", then="ls /proc/$$/fd | tr '\\n' ' ' >&2; echo . >&2")
+    wsl.interop(1)
+    with open("/dev/null", "rb") as one, open("/dev/null", "rb") as other, ServeInWsl(
+            wsl, route, pass_fds=(one.fileno(), other.fileno())) as serve:
+        assert_relayed(wsl)
+        has = set(serve.wait_match(r"far end: ([\d ]+)\.$")[1].split())
+        assert has - {"10"} == {"0", "1", "2", "3"}  # 10 is the script's own
+
+
 @pytest.mark.parametrize("places, directory", [
     ([README_PLACE], f"/{README_PLACE}"),
     (["path", README_PLACE], "/mnt/c"),
