@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BULK = 30 * 1000 * 1000, PUSHED = 60 * 1000 * 1000, CHUNK = 65536, ODD_CHUNK = 50021 };
+enum { BULK = 15 * 1000 * 1000, PUSHED = 20 * 1000 * 1000, CHUNK = 65536, ODD_CHUNK = 50021 };
 /* What may lie on the way: the buffers of uvrelay, of the pipes, and some. */
 #define ON_THE_WAY    (4U * 1000 * 1000)
 #define MEMORY_GROWTH (4U * 1024 * 1024)
@@ -156,7 +156,7 @@ static void check_it_rests(program *p)
   CHECK(used < 300, "it computed for %llu ms of a second in which nothing moved", (unsigned long long)used);
 }
 
-/* 60 MB are pushed at a relay whose other side is not read; then they are read. */
+/* Much is pushed at a relay whose other side is not read; then they are read. */
 static void pushed_from_the_pipe(int type)
 {
   const launch by_hand = {.read_by_hand = true};

@@ -11,8 +11,9 @@
 enum { JOBS_MAX = 16, ONLY_MAX = 64, USUAL_SECONDS = 40, SAID = 8192, TRIES = 2 };
 
 static const scenario *const groups[] = {
-    usage_scenarios, data_scenarios,    end_scenarios,    one_way_scenarios,
-    stdio_scenarios, connect_scenarios, socket_scenarios, serve_scenarios,
+    usage_scenarios,    data_scenarios,  end_scenarios,  one_way_scenarios, stdio_scenarios, connect_scenarios,
+    socket_scenarios,   serve_scenarios, stop_scenarios, mux_scenarios,     many_scenarios,  console_scenarios,
+    security_scenarios, pipe_facts,      packet_facts,   process_facts,
 };
 
 typedef struct settings {
@@ -326,6 +327,7 @@ int main(void)
   totals sum = {0, 0, 0};
   wchar_t **words = CommandLineToArgvW(GetCommandLineW(), &count);
   const char *run = NULL;
+  int helper_words = 0;
   for (int i = 1; words != NULL && i < count; i++) {
     char *word = to_utf8(words[i]);
     const char *value = i + 1 < count ? to_utf8(words[i + 1]) : "";
@@ -335,6 +337,9 @@ int main(void)
     if (strcmp(word, "--run") == 0) {
       run = value;
       i++;
+    } else if (strcmp(word, "--helper") == 0) {
+      helper_words = i + 1;
+      break;
     } else if (strcmp(word, "--only") == 0 && set.only_count < ONLY_MAX) {
       set.only[set.only_count++] = value;
       i++;
@@ -353,6 +358,13 @@ int main(void)
   }
   if (uvrelay_exe == NULL || GetFileAttributesW(wide(uvrelay_exe)) == INVALID_FILE_ATTRIBUTES) {
     return usage("there is no program ", uvrelay_exe != NULL ? uvrelay_exe : "named");
+  }
+  if (helper_words > 0) {
+    char *arguments[2] = {"", ""};
+    for (int i = 0; i < 2 && helper_words + i < count; i++) {
+      arguments[i] = to_utf8(words[helper_words + i]);
+    }
+    helper(count - helper_words, arguments);
   }
   if (set.jobs < 1 || set.jobs > JOBS_MAX) {
     return usage("--jobs takes 1 to 16", "");

@@ -49,11 +49,15 @@ typedef struct scenario {
 
 /* The groups. Each table ends with a scenario without a name. */
 extern const scenario data_scenarios[], end_scenarios[], one_way_scenarios[], stdio_scenarios[], connect_scenarios[],
-    usage_scenarios[], socket_scenarios[], serve_scenarios[];
+    usage_scenarios[], socket_scenarios[], serve_scenarios[], stop_scenarios[], mux_scenarios[], many_scenarios[],
+    console_scenarios[], security_scenarios[], pipe_facts[], packet_facts[], process_facts[];
 
 /* Why a scenario cannot run under Wine, or NULL. */
 const char *wine_cannot(const char *name);
 bool under_wine(void);
+
+/* A peer in a process of its own, which a scenario can kill: `--helper` on the command line. */
+void helper(int count, char **words);
 
 /* ---- telling (frame.c) ---- */
 
@@ -168,6 +172,7 @@ typedef struct launch {
   const char *in_file, *out_file;
   bool read_by_hand;   /* standard output is not collected */
   DWORD creation;      /* flags of CreateProcess */
+  bool visible;        /* the window of its own console, if `creation` gives it one */
   const char *program; /* instead of uvrelay.exe */
 } launch;
 

@@ -156,7 +156,7 @@ program *start(const launch *how, const char *format, ...)
   handles[2] = make_handle(how->err, false, NULL, &errors);
   STARTUPINFOW startup = {.cb = sizeof(startup),
                           .dwFlags = STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW,
-                          .wShowWindow = SW_HIDE,
+                          .wShowWindow = how->visible ? SW_SHOWNOACTIVATE : SW_HIDE,
                           .hStdInput = handles[0],
                           .hStdOutput = handles[1],
                           .hStdError = handles[2]};

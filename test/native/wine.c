@@ -15,6 +15,13 @@ static const excuse excuses[] = {
     {"connect/denied", NO_RIGHTS},
     {"tcp/killed", NO_RESET},
     {"serve/killed", NO_RESET},
+    {"stop/ctrl-break", "Wine cannot press Ctrl-Break"},
+    {"many/handles", "Wine's GetProcessHandleCount always gives 0"},
+    {"console/input-until-ctrl-z", "Wine's console does not take Ctrl-Z for the end of the input"},
+    {"security/impersonation", "Wine ignores the impersonation level that a client asks for"},
+    {"security/refused-to", NO_RIGHTS},
+    {"security/no-instance-by", NO_RIGHTS},
+    {"facts/killed-socket-that-is-armed", NO_RESET},
 };
 
 const char *wine_cannot(const char *name)
