@@ -30,7 +30,7 @@
 #include "cli/output/print.h"
 #include "uvrelay.h"
 
-enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 2500 };
+enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 8000 };
 
 typedef struct served {
   uvrelay_route_t *route;
@@ -101,6 +101,9 @@ static void on_supervisor_closed(void *user)
 {
   server *self = user;
   self->supervised = false;
+  if (self->relay != NULL) {
+    (void)uv_timer_start(&self->timer, on_patience, CLOSE_PATIENCE_MS, 0);
+  }
   finish_close(self);
 }
 
@@ -121,7 +124,8 @@ static void close_relay(server *self)
     return;
   }
   self->closing = true;
-  (void)uv_timer_start(&self->timer, on_patience, self->supervised ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
+  bool process = self->supervised && uvr_supervisor_has_process(&self->supervisor);
+  (void)uv_timer_start(&self->timer, on_patience, process ? FAR_END_PATIENCE_MS : CLOSE_PATIENCE_MS, 0);
   if (self->supervised) {
     uvr_supervisor_close(&self->supervisor, on_supervisor_closed, self);
   }

@@ -2,7 +2,10 @@
  *
  * It makes three pipes, whose other ends the child gets. When the child has exited and its standard error has ended, or
  * 100 ms after its exit, on_exit is called; then all handles are closed, and the last one frees the memory. After a
- * failed start the handles are closed in the same way, without on_exit. */
+ * failed start the handles are closed in the same way, without on_exit.
+ *
+ * It has five seconds to end by itself because signals may do harm: in WSL the process is only the Linux side of one of
+ * Windows. If it is killed, that one may live on, and a thread of WSL may spin for ever (microsoft/WSL issue 41173). */
 #include "cli/child/child.h"
 
 #include <signal.h>
@@ -13,18 +16,24 @@
 #include "cli/output/child_lines.h"
 #include "stream/stdio_os.h"
 
-enum { ERROR_PATIENCE_MS = 100, LINE_PATIENCE_MS = 100, READ_SIZE = 4096 };
+enum {
+  ERROR_PATIENCE_MS = 100,
+  LINE_PATIENCE_MS = 100,
+  END_MS = 5000,    /* to exit by itself */
+  SIGNAL_MS = 1000, /* to exit by a signal */
+  READ_SIZE = 4096
+};
 
 struct uvr_child {
-  uvr_spawn *process; /* NULL: it was not started */
-  uv_pipe_t error;    /* our end of its standard error */
-  uv_timer_t timer;   /* after its exit: until its standard error ends, too; before: until a line counts as whole */
-  unsigned open;      /* handles that are not closed yet */
+  uvr_spawn *process;  /* NULL: it was not started */
+  uv_pipe_t error;     /* our end of its standard error */
+  uv_timer_t timer;    /* after its exit: until its standard error ends, too; before: until a line counts as whole */
+  uv_timer_t patience; /* while it is ended: until the next signal */
+  unsigned open;       /* handles that are not closed yet */
   bool error_ended;
-  bool exited;
-  int64_t status;
-  int signal;
-  void (*on_exit)(void *user, int64_t status, int signal);
+  int next_signal; /* while it is ended; 0: it is given up */
+  uvr_child_exit exit;
+  uvr_child_exit_cb on_exit;
   void *user;
   uvr_child_lines lines;
   char bytes[READ_SIZE];
@@ -50,19 +59,20 @@ static void close_all(uvr_child *self)
   }
   uv_close((uv_handle_t *)&self->error, on_closed);
   uv_close((uv_handle_t *)&self->timer, on_closed);
+  uv_close((uv_handle_t *)&self->patience, on_closed);
 }
 
 static void finish(uvr_child *self)
 {
   uvr_child_lines_end(&self->lines);
-  self->on_exit(self->user, self->status, self->signal);
+  self->on_exit(self->user, &self->exit);
   close_all(self);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
   uvr_child *self = timer->data;
-  if (self->exited) {
+  if (self->exit.exited) {
     finish(self);
   } else {
     uvr_child_lines_settle(&self->lines);
@@ -72,9 +82,10 @@ static void on_timer(uv_timer_t *timer)
 static void on_process_exit(void *user, int64_t status, int signal)
 {
   uvr_child *self = user;
-  self->exited = true;
-  self->status = status;
-  self->signal = signal;
+  self->exit.exited = true;
+  self->exit.status = status;
+  self->exit.signal = signal;
+  (void)uv_timer_stop(&self->patience);
   (void)uv_timer_start(&self->timer, on_timer, self->error_ended ? 0 : ERROR_PATIENCE_MS, 0);
 }
 
@@ -90,13 +101,13 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
   uvr_child *self = stream->data;
   if (count > 0) {
     uvr_child_lines_add(&self->lines, buf->base, (size_t)count);
-    if (self->lines.held && !self->exited) {
+    if (self->lines.held && !self->exit.exited) {
       (void)uv_timer_start(&self->timer, on_timer, LINE_PATIENCE_MS, 0);
     }
   } else if (count < 0) {
     self->error_ended = true;
     (void)uv_read_stop(stream);
-    if (self->exited) {
+    if (self->exit.exited) {
       (void)uv_timer_start(&self->timer, on_timer, 0, 0);
     }
   }
@@ -163,9 +174,11 @@ static int start(uvr_child *self, const uvr_child_options *options, pipes *ends)
 static void init(uvr_child *self, uv_loop_t *loop, const uvr_child_options *options)
 {
   (void)uv_timer_init(loop, &self->timer);
+  (void)uv_timer_init(loop, &self->patience);
   (void)uv_pipe_init(loop, &self->error, 0);
-  self->open = 2;
+  self->open = 3;
   self->timer.data = self;
+  self->patience.data = self;
   self->error.data = self;
   self->on_exit = options->on_exit;
   self->user = options->user;
@@ -198,15 +211,40 @@ int uvr_child_number(const uvr_child *self)
   return uvr_spawn_number(self->process);
 }
 
-void uvr_child_signal(uvr_child *self, int signal)
+/* The next step to end it: SIGTERM, SIGKILL, and then it is given up. */
+static void on_patience(uv_timer_t *timer)
 {
-  if (!self->exited) {
-    uvr_spawn_signal(self->process, signal);
+  uvr_child *self = timer->data;
+  if (self->next_signal == 0) {
+    finish(self);
+    return;
+  }
+  uvr_spawn_signal(self->process, self->next_signal);
+  self->exit.signalled = true;
+  self->next_signal = self->next_signal == SIGTERM ? SIGKILL : 0;
+  (void)uv_timer_start(timer, on_patience, SIGNAL_MS, 0);
+}
+
+static void end(uvr_child *self, int signal, uint64_t ms)
+{
+  self->next_signal = signal;
+  if (!self->exit.exited) {
+    (void)uv_timer_start(&self->patience, on_patience, ms, 0);
   }
 }
 
-void uvr_child_close(uvr_child *self)
+void uvr_child_end(uvr_child *self)
 {
-  uvr_child_signal(self, SIGKILL);
-  close_all(self);
+  end(self, SIGTERM, END_MS);
+}
+
+void uvr_child_kill(uvr_child *self)
+{
+  end(self, SIGKILL, 0);
+}
+
+void uvr_child_hand_over(uvr_child *self, void (*on_line)(void *user, const char *line), uvr_child_exit_cb on_exit)
+{
+  self->lines.on_line = on_line;
+  self->on_exit = on_exit;
 }

@@ -9,6 +9,18 @@
 
 typedef struct uvr_child uvr_child;
 
+/* How a child has ended. */
+typedef struct uvr_child_exit {
+  bool exited;    /* false: it has survived everything, and is not watched any more */
+  bool signalled; /* uvr_child_end() has sent it a signal */
+  int64_t status;
+  int signal; /* that has ended it, or 0 */
+} uvr_child_exit;
+
+/* Called once, as the last callback; the child must not be used after it. If another process keeps the child's standard
+ * error open, this comes 100 ms after its exit. */
+typedef void (*uvr_child_exit_cb)(void *user, const uvr_child_exit *exit);
+
 typedef struct uvr_child_options {
   const char *file; /* absolute */
   char **argv;      /* these five as for uvr_spawn_start() */
@@ -18,10 +30,7 @@ typedef struct uvr_child_options {
   int fd;
   /* Gets each line of its standard error, see child_lines.h. */
   void (*on_line)(void *user, const char *line);
-  /* The child has exited; `signal` is 0, or the signal that has ended it. Called once, as the last callback, unless the
-   * child was closed before. The child must not be used after it. If another process keeps its standard error open,
-   * this comes 100 ms later. */
-  void (*on_exit)(void *user, int64_t status, int signal);
+  uvr_child_exit_cb on_exit;
   void *user;
 } uvr_child_options;
 
@@ -34,10 +43,14 @@ int uvr_child_start(uv_loop_t *loop, const uvr_child_options *options, uvr_child
 /* Its process number. */
 int uvr_child_number(const uvr_child *self);
 
-/* Sends the child a signal, and all of its group if it leads one. */
-void uvr_child_signal(uvr_child *self, int signal);
+/* Ends the child, whose standard input the caller has closed. It has 5 s to exit by itself; then it gets SIGTERM, a
+ * second later SIGKILL, and another second later it is given up. All of its group gets the signals if it leads one. */
+void uvr_child_end(uvr_child *self);
 
-/* Kills the child. No callback comes any more; its handles stay in the loop for a few turns. */
-void uvr_child_close(uvr_child *self);
+/* The same, but it gets SIGKILL now. */
+void uvr_child_kill(uvr_child *self);
+
+/* Replaces the callbacks; `user` remains. */
+void uvr_child_hand_over(uvr_child *self, void (*on_line)(void *user, const char *line), uvr_child_exit_cb on_exit);
 
 #endif

@@ -3,22 +3,22 @@
  * When the mux needs a carrier, or at uvr_supervisor_start, the supervisor starts the process and gives its standard
  * input and output to the mux. Its end has two halves, which come in either order: the process exits, and the mux goes
  * down. If the process exits first, the mux has a moment to read what is left; then its carrier is detached. If the mux
- * goes down first, which closes the process's standard input, the process has a second to exit; then it gets SIGTERM,
- * and after one more second SIGKILL. Only when both halves have come is the reason known: it is reported. A failure to
- * start is handled like an exit.
+ * goes down first, which closes the process's standard input, the process is ended, which takes seven seconds at the
+ * most. Only when both halves have come is the reason known: it is reported. A failure to start is handled like an
+ * exit.
  *
  * After a delay, which grows with each failure, the process is started again if a connection waits for it. If none
  * does, the next client starts it; or, with `eager`, a longer delay, as nobody is kept waiting by it.
  *
  * A process that has stopped running is found by the mux, which pings it, or, if it has not said yet what it speaks, by
- * the supervisor's own time limit. It gets the signals almost at once, as it would not react to the end of its input.
+ * the supervisor's own time limit. Its successor does not wait for its end, but there is never more than one that is
+ * being ended so.
  *
  * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,10 +28,9 @@
 #include "stream/stdio_os.h"
 
 enum {
-  DRAIN_MS = 200,     /* for the mux to read what an exited process has written */
-  PATIENCE_MS = 1000, /* for a process to exit */
-  SEARCH_MS = 10000,  /* for finding out how to start it, before that is reported */
-  HUNG_MS = 300,      /* the same, after SIGTERM, for one that has stopped running */
+  DRAIN_MS = 200,    /* for the mux to read what an exited process has written */
+  SLOW_MS = 1000,    /* for a process to exit when the supervisor is closed, before that is reported */
+  SEARCH_MS = 10000, /* for finding out how to start it, before that is reported */
   DELAY_FIRST_MS = 100,
   DELAY_LAST_MS = 5000,   /* if somebody waits */
   DELAY_EAGER_MS = 60000, /* if nobody does */
@@ -64,16 +63,17 @@ static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
 /* Sets *error's text to how the process has exited. */
 static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
 {
-  const char *doubt = self->up ? NULL : uvr_program_doubt(self->options.command->file, self->status);
+  const char *doubt = self->up ? NULL : uvr_program_doubt(self->options.command->file, self->exit.status);
   const char *when = self->up ? "" : " at once";
-  if (self->signal != 0) {
-    (void)snprintf(error->text, sizeof(error->text), "%s was ended%s by signal %d", self->name, when, self->signal);
-  } else if (self->status > UINT16_MAX || self->status < 0) { /* a Windows error */
+  if (self->exit.signal != 0) {
+    (void)snprintf(error->text, sizeof(error->text), "%s was ended%s by signal %d", self->name, when,
+                   self->exit.signal);
+  } else if (self->exit.status > UINT16_MAX || self->exit.status < 0) { /* a Windows error */
     (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status 0x%08" PRIx64, self->name, when,
-                   (uint64_t)self->status & UINT32_MAX);
+                   (uint64_t)self->exit.status & UINT32_MAX);
   } else {
     (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status %" PRId64, self->name, when,
-                   self->status);
+                   self->exit.status);
   }
   if (doubt != NULL) {
     size_t length = strlen(error->text);
@@ -132,7 +132,7 @@ static bool is_exit(const uvr_supervisor *self)
   case UVRELAY_MUX_DOWN_SILENT:
     return false;
   default:
-    return !self->signalled && self->error.code != UV_EPROTO;
+    return !self->exit.signalled && self->error.code != UV_EPROTO;
   }
 }
 
@@ -230,14 +230,28 @@ static void start_if_needed(uvr_supervisor *self)
   }
 }
 
-/* The process has exited, or is given up. */
-static void on_process_gone(uvr_supervisor *self, bool exited)
+bool uvr_supervisor_has_process(const uvr_supervisor *self)
 {
-  self->child = NULL;
-  if (self->state == UVR_SUPERVISOR_CLOSING) {
+  return self->child != NULL || self->hung != NULL;
+}
+
+static void finish_close(uvr_supervisor *self)
+{
+  if (self->state == UVR_SUPERVISOR_CLOSING && !uvr_supervisor_has_process(self)) {
     uv_close((uv_handle_t *)&self->timer, on_timer_closed);
+  }
+}
+
+/* The process has exited, or is given up. */
+static void on_exit(void *user, const uvr_child_exit *exit)
+{
+  uvr_supervisor *self = user;
+  self->child = NULL;
+  self->exit = *exit;
+  if (self->state == UVR_SUPERVISOR_CLOSING) {
+    finish_close(self);
   } else if (self->state == UVR_SUPERVISOR_ENDING) {
-    explain(self, exited);
+    explain(self, exit->exited);
     start_later(self);
   } else {
     self->state = UVR_SUPERVISOR_EXITED;
@@ -245,26 +259,36 @@ static void on_process_gone(uvr_supervisor *self, bool exited)
   }
 }
 
-static void on_exit(void *user, int64_t status, int signal)
+static void on_hung_line(void *user, const char *line)
 {
-  uvr_supervisor *self = user;
-  self->status = status;
-  self->signal = signal;
-  on_process_gone(self, true);
+  uvr_report_far_end_line(((uvr_supervisor *)user)->options.report, line);
 }
 
-/* Sends the process the next signal and gives it some time to exit. */
-static void send_signal(uvr_supervisor *self)
+static void on_hung_exit(void *user, const uvr_child_exit *exit)
 {
-  if (self->next_signal == 0) { /* it has survived even SIGKILL */
-    uvr_child_close(self->child);
-    on_process_gone(self, false);
-    return;
-  }
-  uvr_child_signal(self->child, self->next_signal);
-  self->signalled = true;
-  set_timer(self, self->down == UVRELAY_MUX_DOWN_SILENT && self->next_signal == SIGTERM ? HUNG_MS : PATIENCE_MS);
-  self->next_signal = self->next_signal == SIGTERM ? SIGKILL : 0;
+  uvr_supervisor *self = user;
+  (void)exit;
+  self->hung = NULL;
+  finish_close(self);
+}
+
+/* The mux is down, and the reason may not be known before the process has exited. */
+static void end_process(uvr_supervisor *self)
+{
+  self->state = UVR_SUPERVISOR_ENDING;
+  (void)uv_timer_stop(&self->timer);
+  uvr_child_end(self->child);
+}
+
+/* The same for a process that has stopped running: nobody waits for its exit. */
+static void end_hung_process(uvr_supervisor *self)
+{
+  self->hung = self->child;
+  self->child = NULL;
+  uvr_child_hand_over(self->hung, on_hung_line, on_hung_exit);
+  uvr_child_end(self->hung);
+  explain(self, false);
+  start_later(self);
 }
 
 static uint64_t greeting_limit(const uvr_supervisor *self)
@@ -280,6 +304,18 @@ static void report_search(uvr_supervisor *self)
                       SUBJECT "%s cannot be started yet: the drives of Windows do not answer", self->name);
   uvrelay_mux_explain(self->mux, &self->error);
   uvr_report_error(self->options.report, NULL, &self->error);
+}
+
+/* It is being closed, and waits for the process. */
+static void report_slow_end(const uvr_supervisor *self)
+{
+  char text[UVR_SUPERVISOR_NAME_SIZE + 128];
+  (void)snprintf(text, sizeof(text),
+                 SUBJECT "%s has not ended yet: it is killed in a few seconds, or by another signal at once",
+                 self->name);
+  if (uvr_supervisor_has_process(self)) {
+    uvr_report_warning(self->options.report, text);
+  }
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -302,10 +338,10 @@ static void on_timer(uv_timer_t *timer)
     self->overdue = true;
     uvrelay_mux_detach(self->mux);
     break;
-  case UVR_SUPERVISOR_ENDING:
   case UVR_SUPERVISOR_CLOSING:
-    send_signal(self);
+    report_slow_end(self);
     break;
+  case UVR_SUPERVISOR_ENDING:
   case UVR_SUPERVISOR_IDLE:
   case UVR_SUPERVISOR_CLOSED:
     break;
@@ -346,9 +382,7 @@ static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
     uvr_stdio_close(input);
     uvr_stdio_close(output);
     self->error = *uvrelay_error(self->relay);
-    self->state = UVR_SUPERVISOR_ENDING;
-    self->next_signal = SIGTERM;
-    send_signal(self);
+    end_process(self);
     return;
   }
   self->wanted = false;
@@ -361,7 +395,7 @@ static void on_searched(void *user)
   uvr_wsl_search *search = &self->search;
   self->searching = false;
   if (self->state == UVR_SUPERVISOR_CLOSING) {
-    on_process_gone(self, false);
+    finish_close(self);
   } else {
     if (search->code != 0 && strcmp(search->warning.text, self->warned) != 0) {
       (void)snprintf(self->warned, sizeof(self->warned), "%s", search->warning.text);
@@ -380,7 +414,7 @@ static void start(uvr_supervisor *self)
   if (!self->options.eager && uv_now(self->timer.loop) - self->failed_at >= FORGET_MS) {
     self->delay_ms = 0;
   }
-  self->signalled = false;
+  self->exit = (uvr_child_exit){.exited = false};
   self->up = false;
   self->hopeless = false;
   self->cut = 0;
@@ -417,21 +451,17 @@ static void on_down(uvr_supervisor *self, const uvrelay_mux_event_t *event)
     set_overdue(self);
   }
   if (self->state == UVR_SUPERVISOR_EXITED) {
-    self->state = UVR_SUPERVISOR_ENDING;
-    on_process_gone(self, true);
+    explain(self, self->exit.exited);
+    start_later(self);
+  } else if (self->state == UVR_SUPERVISOR_RUNNING && self->down == UVRELAY_MUX_DOWN_SILENT && self->hung == NULL) {
+    end_hung_process(self);
   } else if (self->state == UVR_SUPERVISOR_RUNNING) {
-    self->state = UVR_SUPERVISOR_ENDING;
-    self->next_signal = SIGTERM;
     if (!is_exit(self)) {
       uvrelay_error_t original = self->error;
       explain(self, false); /* for connections that do not wait until the process has exited */
       self->error = original;
     }
-    if (self->down == UVRELAY_MUX_DOWN_SILENT) {
-      send_signal(self);
-    } else {
-      set_timer(self, PATIENCE_MS);
-    }
+    end_process(self);
   }
 }
 
@@ -498,22 +528,22 @@ void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), v
 {
   self->on_closed = on_closed;
   self->user = user;
+  if (self->child != NULL && self->state != UVR_SUPERVISOR_ENDING) {
+    uvr_child_end(self->child);
+  }
   self->state = UVR_SUPERVISOR_CLOSING;
-  if (self->searching) {
-    return; /* until on_searched */
+  set_timer(self, SLOW_MS);
+  if (!self->searching) { /* if it is: in on_searched */
+    finish_close(self);
   }
-  if (self->child == NULL) {
-    on_process_gone(self, false);
-    return;
-  }
-  self->next_signal = SIGKILL;
-  set_timer(self, PATIENCE_MS);
 }
 
 void uvr_supervisor_kill(uvr_supervisor *self)
 {
   if (self->state == UVR_SUPERVISOR_CLOSING && self->child != NULL) {
-    self->next_signal = SIGKILL;
-    send_signal(self);
+    uvr_child_kill(self->child);
+  }
+  if (self->state == UVR_SUPERVISOR_CLOSING && self->hung != NULL) {
+    uvr_child_kill(self->hung);
   }
 }

@@ -53,15 +53,13 @@ typedef struct uvr_supervisor {
   bool searching;
   uv_timer_t timer;
   uvr_child *child; /* NULL: there is no process */
-  int next_signal;  /* ENDING, CLOSING: the next signal for the process; 0: the process is given up */
+  uvr_child *hung;  /* an earlier one that has stopped running, and is being ended; or NULL */
   bool up;          /* the mux has come up since the last start */
   bool overdue;     /* the process has not said in time what it speaks */
   size_t late;      /* how many processes in a row have not */
   uint64_t up_since;
-  uint64_t received; /* what count_received returned at the last start */
-  bool signalled;    /* the process was sent a signal */
-  int64_t status;
-  int signal;
+  uint64_t received;   /* what count_received returned at the last start */
+  uvr_child_exit exit; /* of the last process */
   uvrelay_mux_down_t down;
   uvrelay_error_t error; /* why the far end is down */
   size_t reason_length;  /* of its text: how much is the reason; the rest is the last line of standard error */
@@ -85,9 +83,12 @@ int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_superv
 void uvr_supervisor_start(uvr_supervisor *self);
 
 /* Closes the supervisor. Call uvrelay_close() at the same time: it closes the mux and with it the process's standard
- * input. A process that has not exited one second later is killed. on_closed is called once, later, before the loop can
+ * input. A process that does not exit is ended by uvr_child_end(). on_closed is called once, later, before the loop can
  * end. */
 void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), void *user);
+
+/* Whether there is a process, or one that is being ended. */
+bool uvr_supervisor_has_process(const uvr_supervisor *self);
 
 /* Kills the process at once. Only after uvr_supervisor_close(). */
 void uvr_supervisor_kill(uvr_supervisor *self);

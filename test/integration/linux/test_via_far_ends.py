@@ -387,9 +387,57 @@ def check_that_it_is_killed(place, address, text):
 
 
 def test_one_that_does_not_end_is_killed(tmp_path, back):
-    """It ignores the end of its input, and signals. A second is enough; Via looks at what is left."""
+    """It ignores the end of its input, and signals; Via looks at what is left."""
     all_at_once(tmp_path, {name: lambda place, text=text: check_that_it_is_killed(place, back.address, text)
                            for name, text in STAYS.items()})
+
+
+#: Notes when it is stopped, and which signals come.
+NOTES = ("def note(what): open(os.path.dirname(sys.argv[0]) + '/notes', 'a').write('%s %f\\n' % (what, time.time()))\n"
+         "signal.signal(signal.SIGTERM, lambda *_: (note('signal'), os._exit(0)))\n" + RUNS + "note('input')\n")
+
+
+def stopped(place, address, text, seconds, signals=1):
+    """Stops serve with this far end, by so many signals. Gives how long it took, its log, and the notes."""
+    with Via("--drain=0", "--eager", f"unix://{place}/front=via:{address}", via=far_end(place / "far", NOTES + text)) as serve:
+        serve.wait_match(r"far end: .* is ready")
+        begin = time.monotonic()
+        for _ in range(signals - 1):
+            serve.send_signal(signal.SIGTERM)
+            serve.wait_match("stopping: ")
+        text = serve.stop()
+        took = time.monotonic() - begin
+    lines = [line.split() for line in (place / "notes").read_text().splitlines()] if (place / "notes").exists() else []
+    assert took < seconds + SOON / 2
+    return took, text, {what: float(at) for what, at in lines}
+
+
+def slow_one(place, address):
+    took, log, notes = stopped(place, address, "time.sleep(3)\n", 3)
+    assert took >= 3 and list(notes) == ["input"]
+    assert re.search("^uvrelay: warning: the far end .* has not ended yet: it is killed in a few seconds, or by another "
+                     "signal at once$", log, re.M), log
+
+
+def one_that_ends_by_a_signal(place, address):
+    _, _, notes = stopped(place, address, "time.sleep(100)\n", 5)
+    assert list(notes) == ["input", "signal"] and 4 < notes["signal"] - notes["input"] < 8
+
+
+def one_that_is_frozen(place, address):
+    took, _, notes = stopped(place, address, "os.kill(os.getpid(), signal.SIGSTOP)\n", 6)
+    assert took > 5 and list(notes) == ["input"]
+
+
+def a_second_signal(place, address):
+    took, _, notes = stopped(place, address, "time.sleep(100)\n", 0, signals=2)
+    assert took < 4 and "signal" not in notes
+
+
+def test_it_has_five_seconds_to_end(tmp_path, back):
+    """Then it gets SIGTERM, and then SIGKILL; at once when serve gets another signal."""
+    all_at_once(tmp_path, {case.__name__: lambda place, case=case: case(place, back.address) for case in
+                           (slow_one, one_that_ends_by_a_signal, one_that_is_frozen, a_second_signal)})
 
 
 def test_a_wrong_one_is_killed_before_the_next(route, path, script):

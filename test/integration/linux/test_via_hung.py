@@ -6,7 +6,7 @@ import signal
 import time
 
 from programs import SOON
-from serving import all_at_once, connect, receive_exactly
+from serving import all_at_once, connect, receive_exactly, wait_for
 from via import MUX, Via, alive, far_end, fill
 
 #: The time limit of a route, unless it is given.
@@ -36,7 +36,7 @@ def idle(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT / 2
-    assert not alive(serve.far_pid(1))
+    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
     serve.wait_match(r"^uvrelay: far end: .* did not answer for 5 s")
 
 
@@ -53,7 +53,7 @@ def busy(place, serve):
         with contextlib.suppress(ConnectionError):
             while first.recv(1 << 20):
                 pass
-    assert not alive(serve.far_pid(1))
+    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
 
 
 def unused(place, serve):
@@ -91,14 +91,15 @@ def again_and_again(place, serve):
         begin = time.monotonic()
         with ask_new(place) as client:
             assert served(client, begin) < TIMEOUT / 2
-    assert [alive(serve.far_pid(number)) for number in (1, 2, 3)] == [False, False, True]
+    wait_for(lambda: not alive(serve.far_pid(1)) and not alive(serve.far_pid(2)), "both are killed")
+    assert alive(serve.far_pid(3))
 
 
 def at_its_start(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT - 5
-    assert not alive(serve.far_pid(1))
+    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
     serve.wait_match(r"^uvrelay: far end: .* did not say within 15 s what it speaks")
 
 
@@ -106,7 +107,7 @@ def when_it_is_asked(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT / 2
-    assert not alive(serve.far_pid(1))
+    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
 
 
 #: How each far end behaves the first time, and what is done to it.
