@@ -327,8 +327,10 @@ static void on_to_right_full(uvr_flow *flow)
 static void check_waiting(void *user)
 {
   uvr_pair *pair = user;
-  if (uvr_stream_is_lost(pair->left)) {
+  if (pair->options.left_may_leave && uvr_stream_is_lost(pair->left)) {
     drop_left_gone(pair);
+  } else if (pair->options.end_after_left && uvr_stream_input_is_over(pair->left)) {
+    drop(pair, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
   } else {
     set_alarm(pair, ALARM_STALL, check_waiting, pair->context->patience.watch_ms);
   }
@@ -544,7 +546,7 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   }
   if (right != NULL) {
     relay(pair, right);
-  } else if (options->left_may_leave) {
+  } else if (options->left_may_leave || options->end_after_left) {
     set_alarm(pair, ALARM_STALL, check_waiting, context->patience.watch_ms);
   }
   return 0;

@@ -231,6 +231,12 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
   }
 }
 
+static bool stdio_input_is_over(uvr_stream *stream)
+{
+  const stream_stdio *s = (const stream_stdio *)stream;
+  return s->input.stream != NULL && uvr_stdio_input_is_over(s->input.fd);
+}
+
 static const uvr_stream_ops ops = {.read = stdio_read,
                                    .write = stdio_write,
                                    .shutdown = stdio_shutdown,
@@ -238,6 +244,7 @@ static const uvr_stream_ops ops = {.read = stdio_read,
                                    .close = stdio_close,
                                    .hurry = stdio_hurry,
                                    .has_delivered = stdio_has_delivered,
+                                   .input_is_over = stdio_input_is_over,
                                    .watches_any_time = true};
 
 /* The blocking calls, where the descriptors need them. */

@@ -32,6 +32,10 @@ bool uvr_stdio_listens(uv_file fd);
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);
 
+/* Whether the writer of a pipe, or the peer of a socket, has ended the input, and all of it has been read. Nothing may
+ * be reading. Never blocks. */
+bool uvr_stdio_input_is_over(uv_file fd);
+
 bool uvr_stdio_is_tcp(uv_file fd);
 
 /* Whether closing a socket now may lose what was written to it: the peer of a TCP connection has not received all yet,

@@ -74,6 +74,17 @@ bool uvr_stdio_has_input(uv_file fd)
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+bool uvr_stdio_input_is_over(uv_file fd)
+{
+  char byte;
+  struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+  if (poll(&poll_fd, 1, 0) != 1) {
+    return false;
+  }
+  bool readable = (poll_fd.revents & POLLIN) != 0;
+  return readable ? recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 : (poll_fd.revents & POLLHUP) != 0;
+}
+
 bool uvr_stdio_is_tcp(uv_file fd)
 {
   int protocol = 0;

@@ -67,6 +67,12 @@ bool uvr_stdio_has_input(uv_file fd)
   return false;
 }
 
+bool uvr_stdio_input_is_over(uv_file fd)
+{
+  return GetFileType(handle_of(fd)) == FILE_TYPE_PIPE && !PeekNamedPipe(handle_of(fd), NULL, 0, NULL, NULL, NULL) &&
+         GetLastError() == ERROR_BROKEN_PIPE;
+}
+
 bool uvr_stdio_is_tcp(uv_file fd)
 {
   (void)fd;

@@ -67,6 +67,7 @@ typedef struct uvr_stream_ops {
   void (*hurry)(uvr_stream *stream);         /* may be NULL */
   bool (*has_delivered)(uvr_stream *stream); /* may be NULL */
   bool (*is_lost)(uvr_stream *stream);       /* may be NULL */
+  bool (*input_is_over)(uvr_stream *stream); /* may be NULL */
   size_t (*unwritten)(uvr_stream *stream);   /* may be NULL */
 
   bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
@@ -193,6 +194,12 @@ static inline void uvr_stream_arm(uvr_stream *stream)
   if (stream->ops->arm != NULL) {
     stream->ops->arm(stream);
   }
+}
+
+/* Whether the stream can see, before the first read, that the next one would be the end of input. */
+static inline bool uvr_stream_input_is_over(uvr_stream *stream)
+{
+  return stream->ops->input_is_over != NULL && stream->ops->input_is_over(stream);
 }
 
 /* Whether the stream can see now that the peer has left, without a read or a watch. */

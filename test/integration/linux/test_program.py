@@ -516,6 +516,30 @@ def test_p_does_not_outlive_its_client(tmp_path):
     assert process.wait(SOON) == 0
 
 
+@pytest.mark.parametrize("pair", [os.pipe, lambda: [end.detach() for end in socket.socketpair()]])
+def test_with_ei_p_does_not_outlive_its_input(tmp_path, pair):
+    """An input that has ended without a byte leaves nothing to wait for, even if somebody reads the output."""
+    ours, theirs = pair()[::-1]
+    process = start("-p", "-ei", "-v", f"unix://{tmp_path}/none", stdin=theirs)
+    os.close(theirs)
+    assert process.stderr.readline().startswith(b"uvrelay: connecting to ")
+    os.close(ours)
+    assert process.communicate(timeout=SOON)[1].endswith(b": the input has ended; 0 bytes sent, 0 bytes received\n")
+    assert process.returncode == 0
+
+
+def test_with_ei_p_waits_while_there_is_input(tmp_path):
+    """All of it arrives, though it had ended long before somebody took it."""
+    path, received = tmp_path / "later", []
+    process = start("-p", "-ei", f"unix://{path}")
+    process.stdin.write(b"hello")
+    process.stdin.close()
+    time.sleep(1.2)  # longer than from one look to the next
+    with server(lambda connection: received.append(receive_all(connection)), socket.AF_UNIX, str(path)):
+        assert process.wait(SOON) == 0
+    assert received == [b"hello"]
+
+
 def test_the_deadline_tells_what_was_last(tmp_path):
     """First there is no socket file, then one whose server never answers."""
     listener = socket.create_server(("127.0.0.1", 0))
