@@ -15,7 +15,7 @@
 
 /* MinGW-w64 has those of the C standard under these names, and others, or none, as msvcrt.dll has them. */
 #ifndef __MINGW32__
-#define __mingw_snprintf snprintf
+#define __mingw_snprintf  snprintf
 #define __mingw_vsnprintf vsnprintf
 #endif
 #ifdef __GNUC__
@@ -51,8 +51,7 @@ static inline void peer_log_init(peer_log *log)
 }
 
 /* `format` makes the fields after "event" and "ms", each beginning with a comma, or nothing. */
-static inline void PEER_FORMAT(3, 4)
-peer_event(const peer_log *log, const char *event, const char *format, ...)
+static inline void PEER_FORMAT(3, 4) peer_event(const peer_log *log, const char *event, const char *format, ...)
 {
   char line[8192];
   size_t room = sizeof line - 2;

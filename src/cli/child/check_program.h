@@ -41,8 +41,8 @@ char *uvr_program_interpreter(const uvr_program_head *head);
  * UV_EFTYPE or UV_ENOENT and *error, which says what to write instead. */
 int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error);
 
-/* Unix only: the shell that runs this file, as it is a script without a first line that names its interpreter; else NULL.
- * The system does not start such a file, and not every C library has a shell do so. */
+/* Unix only: the shell that runs this file, as it is a script without a first line that names its interpreter; else
+ * NULL. The system does not start such a file, and not every C library has a shell do so. */
 const char *uvr_program_shell(const char *file);
 
 /* Checks the words of a command whose program's file this is. Returns 0 if the program can be given them; or UV_EINVAL
