@@ -1,19 +1,21 @@
 /* Blocking descriptors as streams.
  *
- * Happy path: a read or a write is one job of libuv's pool, at the current position (offset -1); a short write is
- * continued. A read of no bytes is the end of input.
+ * Happy path: a read or a write is one job of libuv's pool, by the calls of blocking_file.h. A read of no bytes is the
+ * end of input.
  *
- * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. Where another process has
- * made the descriptor non-blocking it stays so, and the job waits until the call can be made. */
+ * Ways to fail: writing to a pipe without a reader is UVR_GONE; everything else is an error. */
 #include "stream/fd.h"
 
+#include "stream/blocking_file.h"
 #include "stream/stdio_os.h"
+
+enum { LEAVE_TRIES = 20, LEAVE_MS = 5 };
 
 typedef struct stream_fd {
   uvr_stream base;
-  uv_file fd;
+  uvr_blocking_file file;
   uv_work_t job;        /* reading or writing: each stream does only one of them */
-  ssize_t result;       /* of the job */
+  ssize_t result;       /* of the job: a number of bytes read, or a code */
   uvr_buffer *incoming; /* being read into */
   const char *source;   /* being written */
   size_t source_length;
@@ -21,7 +23,8 @@ typedef struct stream_fd {
   bool busy;
   bool closing;
   uv_mutex_t mutex;
-  bool writing; /* under the mutex: a write is inside the system */
+  bool reading; /* under the mutex: a read is inside the system */
+  bool writing; /* likewise a write */
 } stream_fd;
 
 static void on_closed(uv_handle_t *handle)
@@ -37,14 +40,14 @@ static void on_closed(uv_handle_t *handle)
 
 static void finish_close(stream_fd *s)
 {
-  uvr_stdio_close(s->fd);
+  uvr_stdio_close(s->file.fd);
   uv_close((uv_handle_t *)&s->closed, on_closed);
 }
 
-static void set_writing(stream_fd *s, bool writing)
+static void set(stream_fd *s, bool *state, bool value)
 {
   uv_mutex_lock(&s->mutex);
-  s->writing = writing;
+  *state = value;
   uv_mutex_unlock(&s->mutex);
 }
 
@@ -52,7 +55,7 @@ bool uvr_stream_fd_reader_gone(uvr_stream *stream)
 {
   stream_fd *s = (stream_fd *)stream;
   uv_mutex_lock(&s->mutex);
-  bool gone = !s->writing && uvr_stdio_reader_gone(s->fd);
+  bool gone = !s->writing && uvr_stdio_reader_gone(s->file.fd);
   uv_mutex_unlock(&s->mutex);
   return gone;
 }
@@ -70,12 +73,11 @@ static uvr_outcome describe_read(const stream_fd *s, ssize_t result, uvrelay_err
   return UVR_FAILED;
 }
 
-static uvr_outcome describe_write(const stream_fd *s, ssize_t result, uvrelay_error_t *error)
+static uvr_outcome describe_write(const stream_fd *s, int code, uvrelay_error_t *error)
 {
-  if (result > 0) {
+  if (code == 0) {
     return UVR_DONE;
   }
-  int code = result == 0 ? UV_EIO : (int)result; /* a device that accepts nothing would be tried for ever */
   (void)uvr_error_set_system(error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));
   return code == UV_EPIPE || code == UV_EOF ? UVR_GONE : UVR_FAILED;
@@ -96,47 +98,46 @@ static void finish_read(stream_fd *s, ssize_t result)
   s->base.on_read(s->base.read_user, outcome, buffer, outcome == UVR_FAILED ? &error : NULL);
 }
 
-static void finish_write(stream_fd *s, ssize_t result)
+static void finish_write(stream_fd *s, int code)
 {
   uvrelay_error_t error;
   s->source = NULL;
-  uvr_outcome outcome = describe_write(s, result, &error);
+  uvr_outcome outcome = describe_write(s, code, &error);
   s->base.on_write(s->base.write_user, outcome, outcome == UVR_DONE ? NULL : &error);
 }
 
 /* The calls that block. */
 
-static ssize_t read_now(const stream_fd *s, uvr_buffer *buffer)
+static ssize_t read_now(stream_fd *s, uvr_buffer *buffer)
 {
-  ssize_t result;
-  do {
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init(buffer->data, (unsigned)buffer->capacity);
-    result = uv_fs_read(NULL, &request, s->fd, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
-  } while (result <= 0 && uvr_stdio_wait(s->fd, false, result));
+  set(s, &s->reading, true);
+  ssize_t result = uvr_blocking_file_read(&s->file, buffer->data, buffer->capacity);
+  set(s, &s->reading, false);
   return result;
 }
 
-/* Writes everything. Returns what the last call has returned. A non-blocking pipe of Windows may refuse any piece that
- * is larger than its free room, so the pieces get smaller then. */
-static ssize_t write_now(stream_fd *s, const char *data, size_t length)
+static int write_now(stream_fd *s, const char *data, size_t length)
 {
-  ssize_t result;
-  size_t done = 0;
-  size_t piece = length;
-  set_writing(s, true);
-  do {
-    size_t left = length - done;
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init((char *)data + done, (unsigned)(piece < left ? piece : left));
-    result = uv_fs_write(NULL, &request, s->fd, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
-    done += result > 0 ? (size_t)result : 0;
-    piece = result <= 0 ? piece / 2 + 1 : piece < length ? piece * 2 : length;
-  } while (done < length && (result > 0 || uvr_stdio_wait(s->fd, true, result)));
-  set_writing(s, false);
-  return result;
+  set(s, &s->writing, true);
+  int code = uvr_blocking_file_write(&s->file, data, length);
+  set(s, &s->writing, false);
+  return code;
+}
+
+bool uvr_stream_fd_leave(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  for (unsigned i = 0; i < LEAVE_TRIES; i++) {
+    uvr_blocking_file_cancel(&s->file);
+    uv_mutex_lock(&s->mutex);
+    bool inside = s->reading || s->writing;
+    uv_mutex_unlock(&s->mutex);
+    if (!inside) {
+      return true;
+    }
+    uv_sleep(LEAVE_MS);
+  }
+  return false;
 }
 
 uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
@@ -189,7 +190,7 @@ static void after_write(uv_work_t *job, int code)
     finish_close(s);
     return;
   }
-  finish_write(s, s->result);
+  finish_write(s, (int)s->result);
 }
 
 static void stream_read(uvr_stream *stream)
@@ -254,7 +255,13 @@ int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_st
   s->base.ops = &ops;
   s->base.context = context;
   s->base.name = name;
-  s->fd = fd;
+  s->file = uvr_blocking_file_of(fd, false);
   *out = &s->base;
   return 0;
+}
+
+void uvr_stream_fd_go_both_ways(uvr_stream *stream)
+{
+  stream_fd *s = (stream_fd *)stream;
+  s->file = uvr_blocking_file_of(s->file.fd, true);
 }

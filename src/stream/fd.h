@@ -13,10 +13,17 @@ uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t len
  * itself: on Windows the query would wait for the write. */
 bool uvr_stream_fd_reader_gone(uvr_stream *stream);
 
+/* Makes a call that is under way end, where the system can do that, and each later one fail. Returns whether none is
+ * under way any more; may take a tenth of a second to find that one is. */
+bool uvr_stream_fd_leave(uvr_stream *stream);
+
 /* Makes a stream that either reads from `fd` or writes to it. `name` must last as long as the stream. The descriptor
  * belongs to the stream. Closing the stream waits for a read or a write that is under way, as no system can cancel one
  * safely; a program that is exiting need not wait. Returns 0, or UV_ENOMEM, and then `fd` still belongs to the caller.
  */
 int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_stream **out);
+
+/* Another stream goes the other way over the same open file: see uvr_blocking_file_of(). Only before it is used. */
+void uvr_stream_fd_go_both_ways(uvr_stream *stream);
 
 #endif

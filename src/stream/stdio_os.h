@@ -21,11 +21,6 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
  * must be used by calls that may block. */
 bool uvr_stdio_unshare(uv_file *fd);
 
-/* Whether a read or a write that has returned `result` is to be repeated: a signal has interrupted it, or it was
- * refused only because it would have to wait, as another process has made the descriptor non-blocking. Then waits a
- * while, or until it can go on. */
-bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result);
-
 /* Whether a socket waits for connections, instead of being one. */
 bool uvr_stdio_listens(uv_file fd);
 

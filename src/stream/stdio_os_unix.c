@@ -55,12 +55,6 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
-bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
-{
-  struct pollfd poll_fd = {.fd = fd, .events = to_write ? POLLOUT : POLLIN};
-  return result == UV_EINTR || (result == UV_EAGAIN && poll(&poll_fd, 1, -1) != 0);
-}
-
 bool uvr_stdio_listens(uv_file fd)
 {
   int listens = 0;

@@ -7,8 +7,6 @@
 
 #include "base/file_query_win.h"
 
-enum { AGAIN_MS = 10 };
-
 static HANDLE handle_of(uv_file fd)
 {
   return (HANDLE)_get_osfhandle(fd);
@@ -39,20 +37,6 @@ bool uvr_stdio_unshare(uv_file *fd)
 {
   (void)fd;
   return true;
-}
-
-/* Such a pipe (PIPE_NOWAIT) reports ERROR_NO_DATA when it is empty, for which versions of libuv have different codes,
- * and accepts no byte when it is full. */
-bool uvr_stdio_wait(uv_file fd, bool to_write, ssize_t result)
-{
-  DWORD state = 0;
-  bool refused = to_write ? result == 0 : result == UV_EAGAIN || result == UV_EPIPE;
-  bool waits = refused && GetNamedPipeHandleStateW(handle_of(fd), &state, NULL, NULL, NULL, NULL, 0) &&
-               (state & PIPE_NOWAIT) != 0;
-  if (waits) {
-    Sleep(AGAIN_MS);
-  }
-  return waits;
 }
 
 bool uvr_stdio_listens(uv_file fd)

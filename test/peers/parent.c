@@ -8,34 +8,31 @@
  * Options:
  *
  *   --stdin=KIND --stdout=KIND   (anonymous)
- *   --stderr=KIND                (own: the parent's; otherwise one of those that have no end of ours)
+ *   --both=KIND                  one handle for standard input and output; --both-copies=KIND: two duplicates of one
+ *   --stderr=KIND                (own: the parent's)
+ *   --keep=in --keep=out         keep the child's end, too, for "mode" and "set"; the end of the output is then not
+ * seen
  *   --limit=SECONDS              (60): then child and parent are ended, with 3
  *   --progress=MS                tell bytes sent and received
  *   --console                    the child has a console of its own, without window
+ *   --log=stderr                 print to standard error, as "bridge" needs standard output
  *
- * Kinds:
- *
- *   anonymous          a pipe of CreatePipe, not overlapped, as WSL and shells give
- *   anonymous-nowait   the same, and the child's end does not block (PIPE_NOWAIT), as programs of Cygwin leave it
- *   overlapped         a named pipe in byte mode whose child's end is overlapped
- *   message            the same with message type, read in byte mode, as Cygwin and MSYS2 give
- *   message-read       the same, read in message mode, which the child may not change
- *   message-duplex     the same, read in message mode, which the child may change: its end is for both ways
- *   wrong-way          as overlapped, and the child has the end for the other direction
- *   file:PATH          a file (standard output: created anew)
- *   nul                NUL
- *   none               no handle at all (NULL)
- *   invalid            INVALID_HANDLE_VALUE
- *   stale              a number that is no handle
- *   event              a handle that is no file
+ * The kinds are told in standard_handles.h.
  *
  * Actions:
  *
- *   text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte message)
+ *   text=TEXT  send=TOTAL[,CHUNK[,SEED]]  zero   write to the child's standard input (zero: a zero-byte message, or
+ *                                                nothing to a pipe in byte mode)
  *   close-in                                     close it
- *   recv=N                                       read exactly N bytes of its standard output
+ *   end-in                                       end the output of our socket
+ *   reset                                        close our socket by a reset
+ *   bridge                                       pass on our own standard input and output to a child on a socket,
+ * until it ends its output recv=N                                       read exactly N bytes of its standard output
  *   recv-end                                     read until its end
  *   close-out                                    close our end of it
+ *   recv-err-end                                 read its standard error until its end
+ *   mode=in  mode=out                            print "mode": whether the child's end is "nowait" and "message"
+ *   set=in,nowait  set=in,wait  set=out,...      change it
  *   ctrl-c  ctrl-break                           as if pressed in the child's console; prints the error, or 0: some
  *                                                systems know no Ctrl-Break
  *   sleep=MS
@@ -44,9 +41,11 @@
  *                                                code, or "running"
  *
  * At the end of the actions the child, if it still runs, is ended; exit 1 if an action failed. */
+#include "standard_handles.h" /* before windows.h */
+
 #include "peer.h"
 
-enum { BUFFER = 1 << 16 };
+enum { BUFFER = 1 << 17 };
 
 typedef struct parent {
   peer_log log;
@@ -56,86 +55,15 @@ typedef struct parent {
   int attached; /* to the child's console */
   HANDLE in;    /* we write the child's standard input here */
   HANDLE out;   /* we read the child's standard output here */
+  HANDLE err;   /* and its standard error here, unless that is our own */
   HANDLE child_in, child_out, child_err;
+  HANDLE kept_in, kept_out; /* duplicates of the child's ends */
   uint8_t *buffer;
 } parent;
 
 static int fail(parent *p, const char *action, DWORD error)
 {
   peer_event(&p->log, "failed", ",\"action\":\"%s\",\"error\":%lu", action, (unsigned long)error);
-  return 0;
-}
-
-static HANDLE open_file(const char *path, int for_input)
-{
-  SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
-  return CreateFileA(path, for_input ? GENERIC_READ : GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, &inherit,
-                     for_input || strcmp(path, "NUL") == 0 ? OPEN_EXISTING : CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL,
-                     NULL);
-}
-
-/* A named pipe whose reading end is the server's, as Cygwin makes them; the child's end alone is overlapped. */
-static int make_overlapped(HANDLE *reading, HANDLE *writing, int child_reads, DWORD access, DWORD mode)
-{
-  static const char format[] = "\\\\.\\pipe\\uvrelay-parent-%lu-%s";
-  SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
-  char name[80];
-  __mingw_snprintf(name, sizeof name, format, (unsigned long)GetCurrentProcessId(), child_reads ? "in" : "out");
-  *reading = CreateNamedPipeA(name, access | (child_reads ? FILE_FLAG_OVERLAPPED : 0), mode, 1, 65536, 65536, 0,
-                              child_reads ? &inherit : NULL);
-  if (*reading == INVALID_HANDLE_VALUE)
-    return 0;
-  *writing = CreateFileA(name, GENERIC_WRITE | FILE_READ_ATTRIBUTES, 0, child_reads ? NULL : &inherit, OPEN_EXISTING,
-                         child_reads ? 0 : FILE_FLAG_OVERLAPPED, NULL);
-  return *writing != INVALID_HANDLE_VALUE;
-}
-
-static int make_anonymous(HANDLE *reading, HANDLE *writing, int child_reads, DWORD wait)
-{
-  DWORD mode = PIPE_READMODE_BYTE | wait;
-  if (!CreatePipe(reading, writing, NULL, 0))
-    return 0;
-  HANDLE childs = child_reads ? *reading : *writing;
-  return SetNamedPipeHandleState(childs, &mode, NULL, NULL) &&
-         SetHandleInformation(childs, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
-}
-
-/* Makes one standard handle: the child's end and, for a pipe, ours. */
-static int make_handle(const char *kind, int for_input, HANDLE *childs, HANDLE *ours)
-{
-  const char *path = strncmp(kind, "file:", 5) == 0 ? kind + 5 : strcmp(kind, "nul") == 0 ? "NUL" : NULL;
-  HANDLE *reading = for_input ? childs : ours, *writing = for_input ? ours : childs;
-  if (strcmp(kind, "none") == 0)
-    return 1;
-  if (strcmp(kind, "invalid") == 0 || strcmp(kind, "stale") == 0) {
-    *childs = strcmp(kind, "stale") == 0 ? (HANDLE)(uintptr_t)0x7ff0 : INVALID_HANDLE_VALUE;
-    return 1;
-  }
-  if (strcmp(kind, "event") == 0) {
-    SECURITY_ATTRIBUTES inherit = {sizeof inherit, NULL, TRUE};
-    *childs = CreateEventA(&inherit, TRUE, FALSE, NULL);
-    return *childs != NULL;
-  }
-  if (strcmp(kind, "wrong-way") == 0)
-    return make_overlapped(for_input ? ours : childs, for_input ? childs : ours, !for_input, PIPE_ACCESS_INBOUND,
-                           PIPE_TYPE_BYTE | PIPE_READMODE_BYTE);
-  if (path != NULL) {
-    *childs = open_file(path, for_input);
-    return *childs != INVALID_HANDLE_VALUE;
-  }
-  if (strcmp(kind, "anonymous") == 0)
-    return make_anonymous(reading, writing, for_input, PIPE_WAIT);
-  if (strcmp(kind, "anonymous-nowait") == 0)
-    return make_anonymous(reading, writing, for_input, PIPE_NOWAIT);
-  if (strcmp(kind, "overlapped") == 0)
-    return make_overlapped(reading, writing, for_input, PIPE_ACCESS_INBOUND, PIPE_TYPE_BYTE | PIPE_READMODE_BYTE);
-  if (strcmp(kind, "message") == 0)
-    return make_overlapped(reading, writing, for_input, PIPE_ACCESS_INBOUND, PIPE_TYPE_MESSAGE | PIPE_READMODE_BYTE);
-  if (strcmp(kind, "message-read") == 0)
-    return make_overlapped(reading, writing, for_input, PIPE_ACCESS_INBOUND, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE);
-  if (strcmp(kind, "message-duplex") == 0)
-    return make_overlapped(reading, writing, for_input, PIPE_ACCESS_DUPLEX, PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE);
-  SetLastError(ERROR_INVALID_PARAMETER);
   return 0;
 }
 
@@ -181,8 +109,10 @@ static int start(parent *p, char **words)
   CloseHandle(process.hThread);
   if (p->child_in != NULL)
     CloseHandle(p->child_in);
-  if (p->child_out != NULL)
+  if (p->child_out != NULL && p->child_out != p->child_in)
     CloseHandle(p->child_out);
+  if (p->err != NULL)
+    CloseHandle(p->child_err);
   p->child = process.hProcess;
   p->child_id = process.dwProcessId;
   p->dog.victim = process.hProcess;
@@ -193,7 +123,7 @@ static int start(parent *p, char **words)
 }
 
 /* Reads until `wanted` bytes are there or the end has come. */
-static int act_recv(parent *p, const char *action, unsigned long long wanted)
+static int act_recv(parent *p, const char *action, HANDLE from, unsigned long long wanted)
 {
   unsigned long long bytes = 0;
   double first_ms = 0;
@@ -203,8 +133,7 @@ static int act_recv(parent *p, const char *action, unsigned long long wanted)
   peer_sha256_init(&hash);
   while (bytes < wanted && error == 0) {
     DWORD got = 0, room = wanted - bytes < BUFFER ? (DWORD)(wanted - bytes) : BUFFER;
-    if (!ReadFile(p->out, p->buffer, room, &got, NULL))
-      error = GetLastError();
+    error = sockets_or_pipe_read(from, p->buffer, room, &got);
     if (error == ERROR_MORE_DATA)
       error = 0;
     if (bytes == 0 && got > 0)
@@ -222,7 +151,7 @@ static int act_recv(parent *p, const char *action, unsigned long long wanted)
 static int act_send(parent *p, const char *value)
 {
   peer_stream *stream = malloc(sizeof *stream);
-  unsigned long long numbers[3] = {0, BUFFER, 1}, sent = 0; /* total, chunk, seed */
+  unsigned long long numbers[3] = {0, 65536, 1}, sent = 0; /* total, chunk, seed */
   DWORD error = stream != NULL ? 0 : ERROR_OUTOFMEMORY;
   peer_numbers(value, numbers, 3);
   if (stream != NULL)
@@ -232,8 +161,7 @@ static int act_send(parent *p, const char *value)
   while (error == 0 && sent < numbers[0]) {
     DWORD written = 0, part = (DWORD)(numbers[0] - sent < numbers[1] ? numbers[0] - sent : numbers[1]);
     peer_stream_fill(stream, p->buffer, part);
-    if (!WriteFile(p->in, p->buffer, part, &written, NULL))
-      error = GetLastError();
+    error = sockets_or_pipe_write(p->in, p->buffer, part, &written);
     sent += written;
     InterlockedAdd64(&p->dog.sent, (LONG64)written);
   }
@@ -244,8 +172,8 @@ static int act_send(parent *p, const char *value)
 
 static int act_text(parent *p, const char *text)
 {
-  DWORD written;
-  return WriteFile(p->in, text, (DWORD)strlen(text), &written, NULL) ? 1 : fail(p, "text", GetLastError());
+  DWORD written, error = sockets_or_pipe_write(p->in, text, (DWORD)strlen(text), &written);
+  return error == 0 ? 1 : fail(p, "text", error);
 }
 
 static int act_close(parent *p, const char *action, HANDLE *handle)
@@ -255,6 +183,63 @@ static int act_close(parent *p, const char *action, HANDLE *handle)
   *handle = NULL;
   peer_event(&p->log, action, "%s", "");
   return 1;
+}
+
+static int act_reset(parent *p)
+{
+  HANDLE socket = p->in != NULL && sockets_is_one(p->in) ? p->in : p->out;
+  p->in = p->in == socket ? NULL : p->in;
+  p->out = p->out == socket ? NULL : p->out;
+  peer_event(&p->log, "reset", "%s", "");
+  return sockets_reset(socket) ? 1 : fail(p, "reset", (DWORD)WSAGetLastError());
+}
+
+static int end_in(parent *p)
+{
+  return shutdown((SOCKET)p->in, SD_SEND) == 0 ? 1 : fail(p, "end-in", (DWORD)WSAGetLastError());
+}
+
+static DWORD WINAPI bridge_in(void *argument)
+{
+  parent *p = argument;
+  static uint8_t bytes[65536]; /* there is one such thread */
+  DWORD got, written;
+  while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), bytes, sizeof bytes, &got, NULL) && got > 0)
+    for (DWORD done = 0; done < got; done += written)
+      if (sockets_or_pipe_write(p->in, bytes + done, got - done, &written) != 0)
+        return 0;
+  end_in(p);
+  return 0;
+}
+
+/* Passes on our standard input and output to a child on a socket, until the child ends its output. */
+static int act_bridge(parent *p)
+{
+  DWORD got, written;
+  HANDLE thread = CreateThread(NULL, 0, bridge_in, p, 0, NULL);
+  if (thread == NULL)
+    return fail(p, "bridge", GetLastError());
+  CloseHandle(thread);
+  while (sockets_or_pipe_read(p->out, p->buffer, BUFFER, &got) == 0)
+    if (!WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), p->buffer, got, &written, NULL) || written < got)
+      break;
+  return 1;
+}
+
+static int act_mode(parent *p, const char *which)
+{
+  DWORD state = 0;
+  if (!GetNamedPipeHandleStateA(strcmp(which, "in") == 0 ? p->kept_in : p->kept_out, &state, NULL, NULL, NULL, NULL, 0))
+    return fail(p, "mode", GetLastError());
+  peer_event(&p->log, "mode", ",\"of\":\"%s\",\"nowait\":%d,\"message\":%d", which, (state & PIPE_NOWAIT) != 0,
+             (state & PIPE_READMODE_MESSAGE) != 0);
+  return 1;
+}
+
+static int act_set(parent *p, const char *value)
+{
+  DWORD wait = strstr(value, ",nowait") != NULL ? PIPE_NOWAIT : PIPE_WAIT;
+  return set_wait(strncmp(value, "in,", 3) == 0 ? p->kept_in : p->kept_out, wait) ? 1 : fail(p, "set", GetLastError());
 }
 
 static int act_wait(parent *p, const char *value)
@@ -317,9 +302,21 @@ static int act(parent *p, const char *action)
   if (strcmp(action, "zero") == 0)
     return act_text(p, "");
   if ((value = peer_value(action, "recv")) != NULL)
-    return act_recv(p, "recv", strtoull(value, NULL, 10));
+    return act_recv(p, "recv", p->out, strtoull(value, NULL, 10));
   if (strcmp(action, "recv-end") == 0)
-    return act_recv(p, "recv-end", ~0ull);
+    return act_recv(p, "recv-end", p->out, ~0ull);
+  if (strcmp(action, "recv-err-end") == 0)
+    return act_recv(p, "recv-err-end", p->err, ~0ull);
+  if (strcmp(action, "end-in") == 0)
+    return end_in(p);
+  if (strcmp(action, "bridge") == 0)
+    return act_bridge(p);
+  if (strcmp(action, "reset") == 0)
+    return act_reset(p);
+  if ((value = peer_value(action, "mode")) != NULL)
+    return act_mode(p, value);
+  if ((value = peer_value(action, "set")) != NULL)
+    return act_set(p, value);
   if (strcmp(action, "close-in") == 0)
     return act_close(p, action, &p->in);
   if (strcmp(action, "close-out") == 0)
@@ -339,43 +336,88 @@ static int act(parent *p, const char *action)
   return fail(p, action, ERROR_INVALID_PARAMETER);
 }
 
+typedef struct parent_kinds {
+  const char *in, *out, *both, *err;
+  int copies;
+  int keep_in, keep_out;
+} parent_kinds;
+
+/* Returns false if it is none. */
+static int take_option(parent *p, parent_kinds *kinds, const char *word)
+{
+  const char *value;
+  if ((value = peer_value(word, "--stdin")) != NULL)
+    kinds->in = value;
+  else if ((value = peer_value(word, "--stdout")) != NULL)
+    kinds->out = value;
+  else if ((value = peer_value(word, "--both")) != NULL)
+    kinds->both = value;
+  else if ((value = peer_value(word, "--both-copies")) != NULL) {
+    kinds->both = value;
+    kinds->copies = 1;
+  } else if ((value = peer_value(word, "--stderr")) != NULL)
+    kinds->err = value;
+  else if (strcmp(word, "--keep=in") == 0)
+    kinds->keep_in = 1;
+  else if (strcmp(word, "--keep=out") == 0)
+    kinds->keep_out = 1;
+  else if ((value = peer_value(word, "--limit")) != NULL)
+    p->dog.limit_ms = 1000 * (DWORD)strtoul(value, NULL, 10);
+  else if ((value = peer_value(word, "--progress")) != NULL)
+    p->dog.progress_ms = (DWORD)strtoul(value, NULL, 10);
+  else if (strcmp(word, "--log=stderr") == 0)
+    p->log.out = GetStdHandle(STD_ERROR_HANDLE);
+  else if (strcmp(word, "--console") == 0)
+    p->creation = CREATE_NO_WINDOW;
+  else
+    return 0;
+  return 1;
+}
+
+static int copy_handle(HANDLE handle, int inherit, HANDLE *copy)
+{
+  HANDLE self = GetCurrentProcess();
+  return DuplicateHandle(self, handle, self, copy, 0, inherit, DUPLICATE_SAME_ACCESS);
+}
+
+static int make_handles(parent *p, const parent_kinds *kinds)
+{
+  p->child_err = GetStdHandle(STD_ERROR_HANDLE);
+  if (strcmp(kinds->err, "own") != 0) {
+    p->child_err = NULL;
+    if (!make_handle(kinds->err, 0, &p->child_err, &p->err))
+      return 0;
+  }
+  if (kinds->both != NULL) {
+    if (!make_handle(kinds->both, 1, &p->child_in, &p->in))
+      return 0;
+    p->out = p->in;
+    p->child_out = p->child_in;
+    if (kinds->copies && !copy_handle(p->child_in, TRUE, &p->child_out))
+      return 0;
+  } else if (!make_handle(kinds->in, 1, &p->child_in, &p->in) || !make_handle(kinds->out, 0, &p->child_out, &p->out))
+    return 0;
+  return (!kinds->keep_in || copy_handle(p->child_in, FALSE, &p->kept_in)) &&
+         (!kinds->keep_out || copy_handle(p->child_out, FALSE, &p->kept_out));
+}
+
 int main(int argc, char **argv)
 {
   parent p = {.buffer = malloc(BUFFER)};
-  const char *kind_in = "anonymous", *kind_out = "anonymous", *kind_err = "own", *value;
-  HANDLE none = NULL;
+  parent_kinds kinds = {.in = "anonymous", .out = "anonymous", .err = "own"};
   int first, dashes, fine = 1;
   peer_log_init(&p.log);
   p.dog.log = &p.log;
   p.dog.limit_ms = 60000;
-  for (first = 1; first < argc && strncmp(argv[first], "--", 2) == 0 && argv[first][2] != '\0'; first++) {
-    if ((value = peer_value(argv[first], "--stdin")) != NULL)
-      kind_in = value;
-    else if ((value = peer_value(argv[first], "--stdout")) != NULL)
-      kind_out = value;
-    else if ((value = peer_value(argv[first], "--stderr")) != NULL)
-      kind_err = value;
-    else if ((value = peer_value(argv[first], "--limit")) != NULL)
-      p.dog.limit_ms = 1000 * (DWORD)strtoul(value, NULL, 10);
-    else if ((value = peer_value(argv[first], "--progress")) != NULL)
-      p.dog.progress_ms = (DWORD)strtoul(value, NULL, 10);
-    else if (strcmp(argv[first], "--console") == 0)
-      p.creation = CREATE_NO_WINDOW;
-    else
-      break;
-  }
+  for (first = 1; first < argc && take_option(&p, &kinds, argv[first]); first++)
+    ;
   for (dashes = first; dashes < argc && strcmp(argv[dashes], "--") != 0; dashes++)
     ;
   if (dashes + 1 >= argc || p.buffer == NULL) {
     fprintf(stderr, "usage: parent [OPTION...] ACTION... -- PROGRAM ARGUMENT...\n");
     return PEER_USAGE;
   }
-  p.child_err = GetStdHandle(STD_ERROR_HANDLE);
-  if (strcmp(kind_err, "own") != 0) {
-    p.child_err = NULL;
-    fine = make_handle(kind_err, 0, &p.child_err, &none);
-  }
-  if (!fine || !make_handle(kind_in, 1, &p.child_in, &p.in) || !make_handle(kind_out, 0, &p.child_out, &p.out)) {
+  if (!make_handles(&p, &kinds)) {
     fail(&p, "make-handle", GetLastError());
     return PEER_FAILED;
   }

@@ -6,16 +6,17 @@
 
 #include <uv.h>
 
-#include "stream/stdio_os.h"
+#include "stream/blocking_file.h"
 
 enum { FILE_MAX = 16 * 1024 * 1024, FIRST_SIZE = 4096 };
 
-static int read_all(uv_file file, char **out, size_t *length)
+static int read_all(uv_file fd, char **out, size_t *length)
 {
+  const uvr_blocking_file file = uvr_blocking_file_of(fd, false);
   char *text = NULL;
   size_t used = 0;
   size_t capacity = 0;
-  int count = 1;
+  ssize_t count = 1;
   while (count > 0 && used < FILE_MAX) {
     if (capacity - used < 2) {
       capacity = capacity == 0 ? FIRST_SIZE : capacity * 2;
@@ -26,18 +27,12 @@ static int read_all(uv_file file, char **out, size_t *length)
       }
       text = more;
     }
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init(text + used, (unsigned)(capacity - used - 1));
-    count = uv_fs_read(NULL, &request, file, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
+    count = uvr_blocking_file_read(&file, text + used, capacity - used - 1);
     used += count > 0 ? (size_t)count : 0;
-    if (count < 0 && uvr_stdio_wait(file, false, count)) {
-      count = 1; /* nothing yet, and no end either */
-    }
   }
   if (count != 0 && count != UV_EOF) {
     free(text);
-    return count > 0 ? UV_EFBIG : count;
+    return count > 0 ? UV_EFBIG : (int)count;
   }
   text[used] = '\0';
   *out = text;

@@ -5,25 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/stdio_os.h"
+#include "stream/blocking_file.h"
 
 enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
 
 /* Writes everything, or as much as possible: there is nobody to report an error to. */
 static void write_all(uv_file fd, const char *text, size_t length)
 {
-  while (length > 0) {
-    uv_fs_t request;
-    uv_buf_t buf = uv_buf_init((char *)text, (unsigned)length);
-    int count = uv_fs_write(NULL, &request, fd, &buf, 1, -1, NULL);
-    uv_fs_req_cleanup(&request);
-    if (count > 0) {
-      text += count;
-      length -= (size_t)count;
-    } else if (!uvr_stdio_wait(fd, true, count)) {
-      return;
-    }
-  }
+  const uvr_blocking_file file = uvr_blocking_file_of(fd, false);
+  (void)uvr_blocking_file_write(&file, text, length);
 }
 
 static void run(void *user)

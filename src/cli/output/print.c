@@ -7,12 +7,19 @@
 
 #include <uv.h>
 
+#include "stream/blocking_file.h"
 #include "uvrelay/version.h"
+
+enum { STANDARD_OUTPUT = 1 };
 
 int uvr_print(const char *text)
 {
+  const uvr_blocking_file file = uvr_blocking_file_of(STANDARD_OUTPUT, false);
+  if (file.special && uvr_blocking_file_write(&file, text, strlen(text)) == 0) {
+    return 0;
+  }
   errno = 0;
-  if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) {
+  if (!file.special && fputs(text, stdout) >= 0 && fflush(stdout) == 0) {
     return 0;
   }
   (void)fprintf(stderr, "uvrelay: cannot write to standard output: %s\n",
