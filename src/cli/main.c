@@ -94,6 +94,16 @@ static void on_end(void *user, const uvrelay_result_t *result)
   (void)uv_timer_start(&p->timer, on_timer, 0, DELIVERY_LOOK_MS);
 }
 
+/* What was to come from the target has come, and standard output is closed. */
+static void on_output_closed(void *user)
+{
+  program *p = user;
+  const char *note = uvr_process_output_note();
+  if (p->options.verbose && note != NULL) {
+    say(p, note, NULL);
+  }
+}
+
 static void on_pair_closed(void *user)
 {
   ((program *)user)->pair = NULL;
@@ -125,7 +135,8 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
       .retry = p->options.retry ? UVRELAY_RETRY_ALL : UVRELAY_RETRY_NEVER,
       .timeout_ms = p->options.timeout_ms,
       .connect = {.level = p->options.impersonation, .owner = p->options.owner, .arms = true}};
-  const uvr_pair_events events = {.on_end = on_end, .on_close = on_pair_closed, .user = p};
+  const uvr_pair_events events = {
+      .on_end = on_end, .on_left_told = on_output_closed, .on_close = on_pair_closed, .user = p};
   int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
   if (code != 0) {
     return code;

@@ -417,8 +417,13 @@ static void on_ended(uvr_flow *flow, bool passed)
     linger(pair, &pair->to_left, passed ? 0 : pair->options.linger_ms);
   } else if (!passed) {
     linger(pair, &pair->to_right, pair->options.left_linger_ms);
-  } else if (uvr_stream_can_mark_end(pair->left) && pair->right->may_hide_leaving) {
-    linger(pair, &pair->to_right, pair->options.told_linger_ms);
+  } else {
+    if (pair->events.on_left_told != NULL) {
+      pair->events.on_left_told(pair->events.user);
+    }
+    if (uvr_stream_can_mark_end(pair->left) && pair->right->may_hide_leaving) {
+      linger(pair, &pair->to_right, pair->options.told_linger_ms);
+    }
   }
 }
 

@@ -29,6 +29,9 @@ typedef struct uvr_pair_events {
    * NULL.
    */
   void (*on_end)(void *user, const uvrelay_result_t *result);
+  /* The left side was told of the end of what comes from the right side, and the pair goes on, as the left side may
+   * still send. May be NULL. The pair must not be cancelled from within. */
+  void (*on_left_told)(void *user);
   void (*on_close)(void *user); /* the pair is closed and freed; called once, and last; may be NULL */
   void *user;
 } uvr_pair_events;

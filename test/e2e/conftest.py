@@ -22,7 +22,8 @@ def windows_runs():
 
 @pytest.fixture
 def place(request):
-    with Place() as place:
+    """In a file with IN_WSL, uvrelay.exe is started as WSL starts it."""
+    with Place(wsl=getattr(request.module, "IN_WSL", False)) as place:
         yield place
         place.check = not getattr(request.node, "failed", False)
 

@@ -11,10 +11,11 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
-from programs import Process, setting, under_wine, unique_name, uvrelay_exe, windows_command, windows_path
+from programs import Process, peer, setting, under_wine, unique_name, uvrelay_exe, windows_command, windows_path
 
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
@@ -55,8 +56,16 @@ def without_owner():
     return {' --owner="user,system,admins"': ""} if under_wine() else {}
 
 
+def command_in_wsl():
+    """uvrelay.exe as a shell in WSL has it, made of test/lib/wsl_init.py and test/peers/wsl_host.c."""
+    return [sys.executable, "-IS", HERE.parent / "lib" / "wsl_init.py", *windows_command(peer("wsl_host")), "--",
+            windows_path(uvrelay_exe())]
+
+
 class Place:
-    def __init__(self):
+    """With `wsl`, the Windows program is started by WSL's interop, or by the stand-in for it."""
+
+    def __init__(self, wsl=False):
         self._directory = tempfile.TemporaryDirectory(prefix="uvr-", dir="/tmp")
         self.path = pathlib.Path(self._directory.name)
         self._mark = f"UVRELAY_TEST_PLACE={self.path}"
@@ -68,7 +77,8 @@ class Place:
         commands.mkdir()
         (commands / "uvrelay").symlink_to(setting("UVRELAY"))
         command = commands / "uvrelay.exe"
-        command.write_text(f'#!/bin/sh\nexec {shlex.join(windows_command(uvrelay_exe()))} "$@"\n')
+        words = command_in_wsl() if wsl and under_wine() else windows_command(uvrelay_exe())
+        command.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
         command.chmod(0o755)
         self.env = {**os.environ, "HOME": str(home), "PATH": f"{commands}:{os.environ['PATH']}",
                     "NODE_SKIP_PLATFORM_CHECK": "1", "UVRELAY_TEST_PLACE": str(self.path)}
@@ -125,8 +135,8 @@ class Place:
         """Each connection's relay must end by itself once its client has gone."""
         def relays():
             return [command for _, command in self.processes()
-                    if any(re.search(r"(^|/)uvrelay(\.exe)?$", word) for word in command[:3])
-                    and "serve" not in command[:4]]
+                    if any(re.search(r"(^|[/\\])(uvrelay(\.exe)?|wsl_init\.py)$", word) for word in command[:3])
+                    and "serve" not in command[:8]]
         wait_for(lambda: not relays(), f"all relays have ended, as {relays()}", timeout)
 
     def run(self, *command, code=0, timeout=LONG, **options):

@@ -137,6 +137,16 @@ def test_v_tells_why_it_ended():
         assert "hello" not in relay.stderr, "what is relayed does not belong on standard error"
 
 
+def test_v_tells_when_a_reader_in_wsl_does_not_see_the_end():
+    note = "in WSL its reader sees that only when this program has ended"
+    with PipeServer("text=hello", "zero", "recv-end") as server, Relay("-v", server.name) as relay:
+        relay.wait_stderr("uvrelay: standard output is closed; " + note)
+        relay.close_stdin()
+        assert relay.wait() == 0
+    with PipeServer("text=hello", "zero", "recv-end") as server, Relay("-v", "-ep", server.name) as relay:
+        assert relay.wait() == 0 and note not in relay.stderr
+
+
 def test_v_tells_of_retries_without_repeating_itself():
     result = run_relay("-v", "-p", "--timeout=1.5", unique_pipe())
     assert result.code == 1

@@ -194,7 +194,8 @@ const char *uvr_options_usage(void)
          "  -s                    after the end of standard input, send the pipe a\n"
          "                        zero-byte message, which tells its server of that end\n"
          "  -ep                   end at the end of input from the pipe, even if standard\n"
-         "                        input has more\n"
+         "                        input has more; in WSL, a reader of uvrelay.exe's\n"
+         "                        output sees its end only when uvrelay.exe has ended\n"
          "  -ei                   end at the end of standard input, even if the pipe has\n"
          "                        more\n"
          "  -a                    TARGET is the path of a libassuan socket file\n"
@@ -217,7 +218,7 @@ const char *uvr_options_usage(void)
          "Exit status: 0 after an orderly end, 1 after a failure, 2 for wrong usage.\n"
          "\n"
          "Examples:\n"
-         "  uvrelay -ei -s //./pipe/openssh-ssh-agent\n"
+         "  uvrelay -ei -ep -s //./pipe/openssh-ssh-agent\n"
          "  socat UNIX-LISTEN:/tmp/docker.sock,fork \\\n"
          "    EXEC:'uvrelay.exe -ep -s //./pipe/docker_engine',nofork\n";
 }

@@ -13,6 +13,10 @@ void uvr_process_raise_limits(void);
  * pool is used. */
 void uvr_process_set_threads(size_t targets);
 
+/* What users have to know who wait for the end of this process's standard output, now that it was closed; NULL where
+ * they see that end at once. */
+const char *uvr_process_output_note(void);
+
 /* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);
 

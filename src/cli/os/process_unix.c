@@ -26,6 +26,11 @@ void uvr_process_set_threads(size_t targets)
   (void)setenv("UV_THREADPOOL_SIZE", text, 1);
 }
 
+const char *uvr_process_output_note(void)
+{
+  return NULL;
+}
+
 bool uvr_process_ignores(int signal)
 {
   struct sigaction action;

@@ -15,6 +15,13 @@ void uvr_process_set_threads(size_t targets)
   (void)_putenv_s("UV_THREADPOOL_SIZE", "2");
 }
 
+/* WSL keeps standard output open until the process has ended. */
+const char *uvr_process_output_note(void)
+{
+  return "standard output is closed; in WSL its reader sees that only when this program has ended: with -ep it would "
+         "end now";
+}
+
 bool uvr_process_ignores(int signal)
 {
   (void)signal;
