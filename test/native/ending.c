@@ -114,10 +114,10 @@ static void ends_with_pipe(int variant)
   expect_end(&s.e, ERROR_BROKEN_PIPE);
 }
 
-/* All of it lies in the pipe before uvrelay reads: read in byte mode, the zero-byte message would be lost. */
-static void zero_message_behind_data(int variant)
+/* All of it lies in the pipe before uvrelay reads: read in byte mode, the zero-byte message would be lost, and what is
+ * behind it would come out. */
+static void zero_message_behind_data(int more)
 {
-  (void)variant;
   const launch by_hand = {.read_by_hand = true};
   pipe_server s = {.out_bytes = 1 << 20};
   pipe_listen(&s, MESSAGE_PIPE);
@@ -125,6 +125,9 @@ static void zero_message_behind_data(int variant)
   pipe_accept(&s);
   send_pattern(&s.e, 4, MANY, 50000);
   end_shut(&s.e);
+  if (more) {
+    send_text(&s.e, "more");
+  }
   Sleep(200);
   expect_pattern(&p->out, 4, MANY);
   expect_end(&p->out, ERROR_BROKEN_PIPE);
@@ -204,6 +207,7 @@ const scenario end_scenarios[] = {
     {"ends/ei-message", ends_with_input, MESSAGE_PIPE, 0, 0},
     {"ends/ep", ends_with_pipe, 0, 0, 0},
     {"ends/zero-message-behind-data", zero_message_behind_data, 0, 0, 0},
+    {"ends/zero-message-between-data", zero_message_behind_data, 1, 0, 0},
     {"ends/more-after-the-end", more_after_the_end, 0, 0, 0},
     {"ends/server-closes", server_leaves, 0, 0, 0},
     {"ends/server-disconnects", server_leaves, 1, 0, 0},

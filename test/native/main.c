@@ -151,6 +151,9 @@ static bool judge(slot *s, const settings *set, totals *sum, bool late)
     failed = why;
   }
   clean_up(s);
+  if (set->verbose) {
+    printf("took     %s: %llu ms\n", s->what->name, (unsigned long long)(now_ms() - s->begun_ms));
+  }
   if (failed != NULL && set->again && s->tries < TRIES) {
     tell("again", s->what, failed);
     return false;

@@ -185,6 +185,8 @@ typedef struct program {
 
 extern const char *uvrelay_exe; /* its path */
 
+/* Fails if the program that was started last has ended: nobody need wait for it to connect. */
+void check_it_runs(void);
 /* Starts uvrelay.exe with these arguments, as they stand on a command line. `how` may be NULL. */
 program *start(const launch *how, const char *format, ...);
 void wait_output(program *p, size_t length);

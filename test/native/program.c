@@ -11,6 +11,7 @@
 enum { FIRST_ROOM = 64 * 1024, PIPE_BYTES = 64 * 1024 };
 
 const char *uvrelay_exe;
+static program *last_started;
 
 /* ---- collecting ---- */
 
@@ -174,6 +175,7 @@ program *start(const launch *how, const char *format, ...)
   (void)CloseHandle(made.hThread);
   p->process = made.hProcess;
   p->id = made.dwProcessId;
+  last_started = p;
   if (is_pipe(how->out) && !how->read_by_hand) {
     collector_start(&p->output, p->out);
   }
@@ -279,6 +281,19 @@ uint64_t memory_of(program *p)
   CHECK(K32GetProcessMemoryInfo(p->process, &counters, sizeof(counters)), "cannot ask for memory (error %lu)",
         GetLastError());
   return counters.PagefileUsage;
+}
+
+void check_it_runs(void)
+{
+  DWORD status = 0;
+  if (last_started != NULL && !runs_for(last_started, 0)) {
+    (void)GetExitCodeProcess(last_started->process, &status);
+    if (last_started->errors.data != NULL) {
+      collector_wait_end(&last_started->errors);
+    }
+    fail("no client comes, as the program has ended with status %lu (0x%lx); it says: %s", status, status,
+         last_started->errors.data != NULL ? last_started->errors.data : "");
+  }
 }
 
 /* ---- serve ---- */

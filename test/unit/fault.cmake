@@ -2,7 +2,7 @@
 # each call that has a wrapper in fault_calls.c, and linked in place of the two. Nothing is compiled for it, so what is
 # tested is what is used. Not with a libuv that is not built here, of which there may be no static library.
 
-if(NOT libuv_origin STREQUAL "pinned" OR NOT CMAKE_OBJCOPY OR NOT EXISTS
+if(MSVC OR NOT libuv_origin STREQUAL "pinned" OR NOT CMAKE_OBJCOPY OR NOT EXISTS
    ${CMAKE_CURRENT_SOURCE_DIR}/unit/${platform}/fault_calls.c)
   return()
 endif()
