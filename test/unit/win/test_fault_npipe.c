@@ -21,7 +21,7 @@ static int begin_pipes(route_host *h, const char *mode)
 {
   static unsigned number;
   char listen[ROUTE_ADDRESS];
-  char target[ROUTE_ADDRESS];
+  char target[64];
   const uvrelay_route_options_t options = {.size = sizeof(options), .linger_ms = 20};
   (void)snprintf(target, sizeof(target), "//./pipe/uvrelay-test-%u-%u", (unsigned)uv_os_getpid(), number++);
   (void)snprintf(listen, sizeof(listen), "%s?mode=%s", target, mode);
