@@ -368,6 +368,13 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
   update_idle(f);
 }
 
+static bool stream_input_is_over(uvr_stream *stream)
+{
+  fake *f = fake_of(stream);
+  RULE(f, f->reads == 0); /* it may be asked before the first read only */
+  return f->script.input_is_over;
+}
+
 /* A script has traits of its own. */
 static void set_ops(fake_stream *s, const fake_script *script)
 {
@@ -376,6 +383,7 @@ static void set_ops(fake_stream *s, const fake_script *script)
                                       .shutdown = stream_shutdown,
                                       .watch = stream_watch,
                                       .close = stream_close,
+                                      .input_is_over = stream_input_is_over,
                                       .watches_any_time = !script->npipe,
                                       .never_sends = script->never_sends,
                                       .never_takes = script->never_takes,
