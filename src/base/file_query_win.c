@@ -65,6 +65,17 @@ bool uvr_file_is_overlapped(HANDLE file)
   return query(file, FILE_MODE_INFORMATION_CLASS, &info, sizeof(info)) && (info.mode & MODE_SYNCHRONOUS) == 0;
 }
 
+typedef BOOL(WINAPI *compare_handles)(HANDLE, HANDLE);
+
+bool uvr_file_is_same(HANDLE one, HANDLE other)
+{
+  /* Since Windows 10. */
+  HMODULE base = GetModuleHandleW(L"kernelbase.dll");
+  FARPROC found = base == NULL ? NULL : GetProcAddress(base, "CompareObjectHandles");
+  compare_handles call = found == NULL ? NULL : (compare_handles)(void (*)(void))found;
+  return one == other || (call != NULL && call(one, other));
+}
+
 bool uvr_pipe_is_closing(HANDLE pipe)
 {
   file_pipe_local_information info;

@@ -10,6 +10,9 @@
 /* Whether it was opened with FILE_FLAG_OVERLAPPED. */
 bool uvr_file_is_overlapped(HANDLE file);
 
+/* Whether two handles are of one open file: the same handle, or duplicates. */
+bool uvr_file_is_same(HANDLE one, HANDLE other);
+
 /* Whether the other end of a pipe is closed. There may still be something to read. */
 bool uvr_pipe_is_closing(HANDLE pipe);
 

@@ -198,7 +198,7 @@ static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_er
 static int refuse_usage(program *p, const char *text)
 {
   say(p, text, NULL);
-  (void)fputs(uvr_options_usage(), stderr);
+  uvr_log_writer_add(&p->log, uvr_options_usage(), strlen(uvr_options_usage()));
   return 2;
 }
 
@@ -218,7 +218,7 @@ static int help(program *p, int argc, char **argv)
 static int relay(program *p, const uvr_address *address)
 {
   uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
-  uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE);
+  uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE || uvr_stdio_may_be_socket(0) || uvr_stdio_may_be_socket(1));
   if (p->options.verbose) {
     uvr_log_writer_start(&p->log, STANDARD_ERROR);
   }

@@ -222,13 +222,13 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
 static const uvr_stream_ops ops = {
     .read = stream_read, .write = stream_write, .shutdown = stream_shutdown, .close = stream_close};
 
-int uvr_stream_socket_new(uvr_context *context, uv_file fd, bool reads, const char *name, uvr_stream **out)
+int uvr_stream_socket_new(uvr_context *context, uv_file *fd, bool reads, const char *name, uvr_stream **out)
 {
   stream_socket *s = uvr_alloc(&context->memory, sizeof(*s));
   if (s == NULL) {
     return UV_ENOMEM;
   }
-  int code = uvr_shared_poll_init(&s->poll, context->loop, fd, reads ? UV_READABLE : UV_WRITABLE);
+  int code = uvr_shared_poll_init(&s->poll, context->loop, *fd, reads ? UV_READABLE : UV_WRITABLE);
   if (code != 0) {
     uvr_free(&context->memory, s);
     return code;
@@ -238,7 +238,7 @@ int uvr_stream_socket_new(uvr_context *context, uv_file fd, bool reads, const ch
   s->base.context = context;
   s->base.name = name;
   s->base.can_half_close = true;
-  s->fd = fd;
+  s->fd = *fd;
   *out = &s->base;
   return 0;
 }

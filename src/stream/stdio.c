@@ -6,10 +6,12 @@
  *
  * Other processes may share the open files, as the commands of a shell share its standard output. So neither O_NONBLOCK
  * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
- * is not possible, it is used by blocking calls.
+ * is not possible, it is used by blocking calls. On Windows a socket becomes non-blocking, as it is libuv's; if it is
+ * both input and output, both halves have its stream.
  *
- * Ways to fail: a pipe that is open for the other direction only, and a socket that listens, are refused at once. An
- * input whose writer leaves, in whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the
+ * Ways to fail: a pipe that is open for the other direction only, a socket that listens, and on Windows other sockets
+ * that are no connection, or for both ways and not overlapped, are refused at once. An input whose writer leaves, in
+ * whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the
  * reader of the output has left is noticed even while nothing is written; where the system does not report it, by
  * looking from time to time. A socket whose peer has left may still hold input; that is finite and is read first. With
  * two separate pipes the input may go on for ever, so losing the output ends everything (ends_when_lost).
@@ -26,16 +28,20 @@
 #include "stream/uv.h"
 
 typedef struct half {
+  struct stream_stdio *whole;
   uv_file fd;
   uvr_stdio_kind kind;
-  uvr_stream *stream; /* NULL: closed */
-  bool kept;          /* the stream closes the descriptor, though opening it has failed */
+  uvr_stream *stream;  /* NULL: closed */
+  uvr_stream *leaving; /* is being closed */
+  bool kept;           /* the stream closes the descriptor, though opening it has failed */
 } half;
 
 typedef struct stream_stdio {
   uvr_stream base;
   half input;
   half output;
+  bool one_file; /* both halves have one open file, and must not have two streams that wait in the system */
+  bool one;      /* they have one stream */
   bool closing;
   unsigned open_halves;
   bool tcp_input;
@@ -123,7 +129,9 @@ static void stop_watching(stream_stdio *s)
 
 static void on_half_closed(void *user)
 {
-  stream_stdio *s = user;
+  half *h = user;
+  stream_stdio *s = h->whole;
+  h->leaving = NULL;
   s->open_halves--;
   if (!s->closing) {
     s->base.on_shutdown(s->base.shutdown_user, UVR_DONE, NULL);
@@ -132,13 +140,21 @@ static void on_half_closed(void *user)
   }
 }
 
-static void close_half(stream_stdio *s, half *h)
+static void close_half(half *h, uvr_close_how how)
 {
   if (h->stream != NULL) {
-    uvr_stream *stream = h->stream;
+    h->leaving = h->stream;
     h->stream = NULL;
-    uvr_stream_close(stream, UVR_CLOSE_NOW, on_half_closed, s);
+    uvr_stream_close(h->leaving, how, on_half_closed, h);
   }
+}
+
+static void close_input(stream_stdio *s)
+{
+  if (s->one) {
+    s->input.stream = NULL; /* is closed as the output's */
+  }
+  close_half(&s->input, UVR_CLOSE_NOW);
 }
 
 static void stdio_shutdown(uvr_stream *stream)
@@ -150,16 +166,28 @@ static void stdio_shutdown(uvr_stream *stream)
   } else if (s->output.kind == UVR_STDIO_SOCKET) {
     uvr_stream_shutdown(s->output.stream, s->base.on_shutdown, s->base.shutdown_user);
   } else {
-    close_half(s, &s->output);
+    uvr_stdio_end_output(s->output.fd);
+    close_half(&s->output, UVR_CLOSE_NOW);
+  }
+}
+
+static bool is_output_lost(stream_stdio *s)
+{
+  switch (s->output.kind) {
+  case UVR_STDIO_BLOCKING:
+    return uvr_stream_fd_reader_gone(s->output.stream);
+  case UVR_STDIO_SOCKET:
+    return (uvr_stdio_reader_gone(s->output.fd) && !uvr_stdio_has_input(s->output.fd)) ||
+           uvr_stream_is_lost(s->output.stream);
+  default:
+    return uvr_stdio_reader_gone(s->output.fd);
   }
 }
 
 static void on_look(uv_timer_t *timer)
 {
   stream_stdio *s = timer->data;
-  bool gone = s->output.kind == UVR_STDIO_BLOCKING ? uvr_stream_fd_reader_gone(s->output.stream)
-                                                   : uvr_stdio_reader_gone(s->output.fd);
-  if (!gone || (s->output.kind == UVR_STDIO_SOCKET && uvr_stdio_has_input(s->output.fd))) {
+  if (!is_output_lost(s)) {
     return;
   }
   (void)uv_timer_stop(timer);
@@ -192,6 +220,9 @@ static void stdio_watch(uvr_stream *stream)
 static bool stdio_has_delivered(uvr_stream *stream)
 {
   const stream_stdio *s = (const stream_stdio *)stream;
+  if (s->output.leaving != NULL) {
+    return uvr_stream_has_delivered(s->output.leaving);
+  }
   return s->output.stream == NULL || s->output.kind != UVR_STDIO_SOCKET || !uvr_stdio_may_lose(s->output.fd);
 }
 
@@ -200,7 +231,7 @@ static void on_unsent_timer(uv_timer_t *timer)
   stream_stdio *s = timer->data;
   if (stdio_has_delivered(&s->base) || uv_now(timer->loop) >= s->patience) {
     (void)uv_timer_stop(timer);
-    close_half(s, &s->output);
+    close_half(&s->output, UVR_CLOSE_NOW);
   }
 }
 
@@ -208,7 +239,10 @@ static void stdio_hurry(uvr_stream *stream)
 {
   stream_stdio *s = (stream_stdio *)stream;
   (void)uv_timer_stop(&s->look);
-  close_half(s, &s->output);
+  if (s->output.leaving != NULL) {
+    uvr_stream_hurry(s->output.leaving);
+  }
+  close_half(&s->output, UVR_CLOSE_NOW);
 }
 
 static void stdio_close(uvr_stream *stream, uvr_close_how how)
@@ -221,13 +255,13 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
     uvr_hangup_stop(&s->hangup, close_look, s);
     return;
   }
-  close_half(s, &s->input);
+  close_input(s);
   if (uvr_close_is_gentle(how) && !stdio_has_delivered(stream)) {
     s->patience = uv_now(s->look.loop) + patience->close_ms;
     uv_ref((uv_handle_t *)&s->look);
     (void)uv_timer_start(&s->look, on_unsent_timer, patience->unsent_look_ms, patience->unsent_look_ms);
   } else {
-    close_half(s, &s->output);
+    close_half(&s->output, how);
   }
 }
 
@@ -302,11 +336,25 @@ static int open_pipe(stream_stdio *s, half *h, const char *name, uvrelay_error_t
 
 static int open_socket(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
 {
-  if (uvr_stdio_listens(h->fd)) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EINVAL, 0,
-                                "%s is a socket that listens, not a connection", name);
+  int code = uvr_stream_socket_new(s->base.context, &h->fd, h == &s->input, name, &h->stream);
+  return code != 0 ? fail_open(error, code) : 0;
+}
+
+/* While one thread reads, the system would hold up each write of another. */
+static int refuse_one(uvrelay_error_t *error)
+{
+  return uvr_error_set(
+      error, UVRELAY_PHASE_CONNECT, UV_ENOTSOCK,
+      "standard input and output are one socket that is not overlapped, on which nothing can be written "
+      "while a read waits: make it with WSA_FLAG_OVERLAPPED, or use two sockets or two pipes");
+}
+
+static int open_blocking(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
+{
+  int code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
+  if (code == 0 && s->one_file) {
+    uvr_stream_fd_go_both_ways(h->stream);
   }
-  int code = uvr_stream_socket_new(s->base.context, h->fd, h == &s->input, name, &h->stream);
   return code != 0 ? fail_open(error, code) : 0;
 }
 
@@ -314,12 +362,17 @@ static int open_half(stream_stdio *s, half *h, const char *name, uvrelay_error_t
 {
   int code = 0;
   h->kind = uvr_stdio_kind_of(h->fd);
+  const char *unfit = h->kind == UVR_STDIO_SOCKET || h->kind == UVR_STDIO_BLOCKING ? uvr_stdio_unfit(h->fd) : NULL;
+  if (unfit != NULL) {
+    close_unused(h->fd);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EINVAL, 0, "%s is %s",
+                                h == &s->input ? "standard input" : "standard output", unfit);
+  }
   switch (h->kind) {
   case UVR_STDIO_CLOSED:
     break;
   case UVR_STDIO_BLOCKING:
-    code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
-    code = code != 0 ? fail_open(error, code) : 0;
+    code = open_blocking(s, h, name, error);
     break;
   case UVR_STDIO_NPIPE:
     code = uvr_npipe_stream(s->base.context, uv_get_osfhandle(h->fd), name, &h->stream, NULL);
@@ -347,6 +400,16 @@ void uvr_stream_stdio_discard(uv_file input, uv_file output)
   }
 }
 
+/* Lets the output use the input's stream, which goes both ways. */
+static void share_stream(stream_stdio *s)
+{
+  close_unused(s->output.fd);
+  s->one = true;
+  s->output.fd = s->input.fd;
+  s->output.kind = s->input.kind;
+  s->output.stream = s->input.stream;
+}
+
 /* What cannot be opened is closed. */
 static int open_both(stream_stdio *s, uvrelay_error_t *error)
 {
@@ -354,10 +417,20 @@ static int open_both(stream_stdio *s, uvrelay_error_t *error)
     uvr_stream_stdio_discard(s->input.fd, s->output.fd);
     return fail_open(error, s->input.fd < -1 ? s->input.fd : s->output.fd);
   }
-  int code = open_half(s, &s->input, "standard input", error);
+  s->tcp_input = uvr_stdio_is_tcp(s->input.fd);
+  s->one_file = uvr_stdio_is_one(s->input.fd, s->output.fd);
+  bool one_socket = s->one_file && uvr_stdio_is_socket(s->input.fd);
+  int code = open_half(s, &s->input, one_socket ? "standard input and output" : "standard input", error);
+  if (code == 0 && one_socket && s->input.kind == UVR_STDIO_BLOCKING) {
+    code = refuse_one(error);
+  }
   if (code != 0) {
     close_unused(s->output.fd);
     return code;
+  }
+  if (one_socket) {
+    share_stream(s);
+    return 0;
   }
   return open_half(s, &s->output, "standard output", error);
 }
@@ -377,6 +450,8 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.can_half_close = true;
   (void)uv_timer_init(context->loop, &s->look);
   s->look.data = s;
+  s->input.whole = s;
+  s->output.whole = s;
   s->input.fd = input;
   s->output.fd = output;
   int code = open_both(s, error);
@@ -387,7 +462,6 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
   s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;
-  s->tcp_input = s->input.kind == UVR_STDIO_SOCKET && uvr_stdio_is_tcp(s->input.fd);
   s->base.ends_when_lost = s->output.kind != UVR_STDIO_SOCKET;
   return 0;
 }

@@ -8,9 +8,9 @@
 
 typedef enum uvr_stdio_kind {
   UVR_STDIO_CLOSED,   /* not open */
-  UVR_STDIO_BLOCKING, /* files, consoles, anonymous Windows pipes, and whatever is unknown */
+  UVR_STDIO_BLOCKING, /* files, consoles, Windows pipes and sockets that are not overlapped, and whatever is unknown */
   UVR_STDIO_PIPE,     /* a uv_pipe_t can open it; its half-close is to close it */
-  UVR_STDIO_SOCKET,   /* its half-close is a shutdown; not on Windows */
+  UVR_STDIO_SOCKET,   /* its half-close is a shutdown; on Windows, an overlapped one */
   UVR_STDIO_NPIPE     /* a Windows pipe that only uvr_npipe_stream can read */
 } uvr_stdio_kind;
 
@@ -21,8 +21,21 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
  * must be used by calls that may block. */
 bool uvr_stdio_unshare(uv_file *fd);
 
-/* Whether a socket waits for connections, instead of being one. */
-bool uvr_stdio_listens(uv_file fd);
+/* Whether two descriptors are one open file that must be used by one stream. On Unix each has a stream of its own. */
+bool uvr_stdio_is_one(uv_file input, uv_file output);
+
+/* What a descriptor is that cannot be read from or written to as a stream of bytes, such as "a socket that listens, not
+ * a connection"; NULL if it can. */
+const char *uvr_stdio_unfit(uv_file fd);
+
+/* Whether it may be a socket, as far as that shows before the system's sockets are initialised. */
+bool uvr_stdio_may_be_socket(uv_file fd);
+
+/* Whether it is one. */
+bool uvr_stdio_is_socket(uv_file fd);
+
+/* Ends the output of a socket that is used by calls that block, before it is closed. */
+void uvr_stdio_end_output(uv_file fd);
 
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);

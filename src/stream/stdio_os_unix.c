@@ -55,11 +55,34 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
-bool uvr_stdio_listens(uv_file fd)
+bool uvr_stdio_is_one(uv_file input, uv_file output)
+{
+  (void)input;
+  (void)output;
+  return false;
+}
+
+const char *uvr_stdio_unfit(uv_file fd)
 {
   int listens = 0;
   socklen_t length = sizeof(listens);
-  return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0;
+  bool unfit = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0;
+  return unfit ? "a socket that listens, not a connection" : NULL;
+}
+
+bool uvr_stdio_may_be_socket(uv_file fd)
+{
+  return uvr_stdio_is_socket(fd);
+}
+
+bool uvr_stdio_is_socket(uv_file fd)
+{
+  return uvr_stdio_kind_of(fd) == UVR_STDIO_SOCKET;
+}
+
+void uvr_stdio_end_output(uv_file fd)
+{
+  (void)fd; /* such a socket is not used by calls that block */
 }
 
 bool uvr_stdio_has_input(uv_file fd)

@@ -6,16 +6,34 @@
 #include <windows.h>
 
 #include "base/file_query_win.h"
+#include "stream/handle_socket_win.h"
 
 static HANDLE handle_of(uv_file fd)
 {
-  return (HANDLE)_get_osfhandle(fd);
+  return fd < 0 ? INVALID_HANDLE_VALUE : (HANDLE)_get_osfhandle(fd);
 }
 
 static bool is_open(HANDLE handle)
 {
   /* The C library has -2 for a standard stream that the process was started without. */
   return handle != INVALID_HANDLE_VALUE && handle != NULL && handle != (HANDLE)(intptr_t)-2;
+}
+
+/* The state of a pipe's end; 0 if it is none, or may not be asked. */
+static DWORD pipe_state(HANDLE handle)
+{
+  DWORD state = 0;
+  return GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) ? state : 0;
+}
+
+bool uvr_stdio_is_socket(uv_file fd)
+{
+  uvr_handle_socket it;
+  bool is = uvr_handle_socket_open(handle_of(fd), &it);
+  if (is) {
+    (void)closesocket(it.socket);
+  }
+  return is;
 }
 
 uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
@@ -27,10 +45,12 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   if (GetFileType(handle) != FILE_TYPE_PIPE || !uvr_file_is_overlapped(handle)) {
     return UVR_STDIO_BLOCKING;
   }
+  if (uvr_stdio_is_socket(fd)) {
+    return UVR_STDIO_SOCKET;
+  }
+  DWORD state = pipe_state(handle);
   /* libuv reads in byte mode only, and would switch an end that is in message mode, for all processes that share it. */
-  DWORD state = 0;
-  bool message = GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE);
-  return message ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
+  return (state & PIPE_READMODE_MESSAGE) != 0 ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
 }
 
 bool uvr_stdio_unshare(uv_file *fd)
@@ -39,11 +59,37 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
-bool uvr_stdio_listens(uv_file fd)
+bool uvr_stdio_is_one(uv_file input, uv_file output)
 {
-  (void)fd; /* on Windows none of the kinds is a socket */
-  return false;
+  return is_open(handle_of(input)) && is_open(handle_of(output)) &&
+         uvr_file_is_same(handle_of(input), handle_of(output));
 }
+
+const char *uvr_stdio_unfit(uv_file fd)
+{
+  uvr_handle_socket it;
+  if (!uvr_handle_socket_open(handle_of(fd), &it)) {
+    return NULL;
+  }
+  (void)closesocket(it.socket);
+  return it.unfit;
+}
+
+bool uvr_stdio_may_be_socket(uv_file fd)
+{
+  return uvr_handle_may_be_socket(handle_of(fd));
+}
+
+void uvr_stdio_end_output(uv_file fd)
+{
+  uvr_handle_socket it;
+  if (uvr_handle_socket_open(handle_of(fd), &it)) {
+    (void)shutdown(it.socket, SD_SEND);
+    (void)closesocket(it.socket);
+  }
+}
+
+/* Of an overlapped socket everything is known to its own stream. */
 
 bool uvr_stdio_has_input(uv_file fd)
 {
@@ -59,8 +105,12 @@ bool uvr_stdio_input_is_over(uv_file fd)
 
 bool uvr_stdio_is_tcp(uv_file fd)
 {
-  (void)fd;
-  return false;
+  uvr_handle_socket it;
+  if (!uvr_handle_socket_open(handle_of(fd), &it)) {
+    return false;
+  }
+  (void)closesocket(it.socket);
+  return it.is_tcp;
 }
 
 bool uvr_stdio_may_lose(uv_file fd)
@@ -79,11 +129,8 @@ void uvr_stdio_close(uv_file fd)
   (void)_close(fd);
 }
 
-uv_file uvr_stdio_detach(uv_file fd)
+static uv_file detach(uv_file fd)
 {
-  if (!is_open(handle_of(fd))) {
-    return fd;
-  }
   int copy = _dup(fd);
   int null = _open("NUL", _O_RDWR | _O_BINARY);
   bool moved = copy != -1 && null != -1 && _dup2(null, fd) == 0;
@@ -99,4 +146,29 @@ uv_file uvr_stdio_detach(uv_file fd)
   (void)_close(fd);
   (void)_open("NUL", _O_RDWR | _O_BINARY); /* gets the number that has become free, unless a thread is quicker */
   return UV_EMFILE;
+}
+
+/* Whether another standard descriptor has the same handle, which the C library would close for both. */
+static bool is_shared(uv_file fd)
+{
+  bool shared = false;
+  for (uv_file other = 0; other <= 2; other++) {
+    shared = shared || (other != fd && handle_of(other) == handle_of(fd));
+  }
+  return shared;
+}
+
+uv_file uvr_stdio_detach(uv_file fd)
+{
+  HANDLE handle = handle_of(fd);
+  if (!is_open(handle)) {
+    return fd;
+  }
+  DWORD flag = HANDLE_FLAG_PROTECT_FROM_CLOSE;
+  bool keeps = is_shared(fd) && SetHandleInformation(handle, flag, flag);
+  uv_file copy = detach(fd);
+  if (keeps) {
+    (void)SetHandleInformation(handle, flag, 0);
+  }
+  return copy;
 }

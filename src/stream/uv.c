@@ -47,6 +47,7 @@ typedef struct stream_uv {
   bool gentle;
   bool resets; /* closing resets the connection */
   bool used;   /* bytes have gone over it, either way */
+  bool passed; /* the socket is others', too: it is never armed nor reset */
   bool armed;
   struct linger unarmed; /* how the socket was before */
   bool writing;          /* request.write is under way */
@@ -237,7 +238,7 @@ static void stream_arm(uvr_stream *stream)
   static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
   stream_uv *s = (stream_uv *)stream;
   bool own = s->handle == &s->own.stream; /* then nobody has set anything */
-  if (s->handle->type == UV_TCP && !s->armed && (own || uvr_os_get_linger(s->handle, &s->unarmed))) {
+  if (s->handle->type == UV_TCP && !s->armed && !s->passed && (own || uvr_os_get_linger(s->handle, &s->unarmed))) {
     s->armed = uvr_os_set_linger(s->handle, &reset);
   }
 }
@@ -441,7 +442,7 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
   s->closing = true;
   uvr_hangup_mute(&s->hangup);
   bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && s->used);
-  s->resets = incomplete && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->resets = incomplete && !s->passed && s->handle->type == UV_TCP && uv_is_writable(s->handle);
   if (!s->resets) {
     disarm(s);
   }
@@ -518,6 +519,17 @@ int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *nam
 int uvr_stream_uv_new_tcp(uvr_context *context, unsigned family, const char *name, uvr_stream **out)
 {
   return new_stream(context, UV_TCP, family, name, out);
+}
+
+int uvr_stream_uv_new_passed(uvr_context *context, uv_os_sock_t socket, const char *name, uvr_stream **out)
+{
+  int code = new_stream(context, UV_TCP, AF_UNSPEC, name, out);
+  if (code != 0) {
+    *out = NULL;
+    return code;
+  }
+  ((stream_uv *)*out)->passed = true;
+  return uv_tcp_open((uv_tcp_t *)uvr_stream_uv_handle(*out), socket);
 }
 
 static bool can_half_close(const uv_stream_t *handle)

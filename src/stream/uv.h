@@ -13,6 +13,10 @@ int uvr_stream_uv_new(uvr_context *context, uv_handle_type type, const char *nam
  */
 int uvr_stream_uv_new_tcp(uvr_context *context, unsigned family, const char *name, uvr_stream **out);
 
+/* Makes a stream of a connected socket that other processes may share, so that its end shows them no reset. Returns 0;
+ * or a negative code: then the socket still belongs to the caller, and *out is NULL or a stream that must be closed. */
+int uvr_stream_uv_new_passed(uvr_context *context, uv_os_sock_t socket, const char *name, uvr_stream **out);
+
 /* Makes a stream around a connected handle in somebody else's memory, on the context's loop, which is neither reading
  * nor closing. The stream uses the handle, its `data` included, and closes it. Then it restores `data` and calls
  * on_handle_closed, unless that is NULL, before its own close callback: the handle's memory is its owner's again.
