@@ -120,10 +120,11 @@ def test_the_client_closes_first(place, recipe, type):
         place.wait_for_relays_to_end()
 
 
+@BOTH
 @EACH_TYPE
-def test_a_slow_server_gets_all(place, type):
+def test_a_slow_server_gets_all(place, recipe, type):
     """It begins to read when the client has ended its input long ago: nobody may end the relay before."""
-    with PipeOfRecipe(place, "docker", "await", f"recv={MUCH}", "close", type=type) as pipe, pipe.connect() as client:
+    with PipeOfRecipe(place, recipe, "await", f"recv={MUCH}", "close", type=type) as pipe, pipe.connect() as client:
         client.sendall(bytes(MUCH))
         client.shutdown(socket.SHUT_WR)
         with contextlib.suppress(socket.timeout):
