@@ -180,6 +180,7 @@ def test_serving_a_writer(how, tmp_path, type):
     with PipeServer("send=300000,4096,5", "await", access="out", type=type, repeat=2) as server:
         with served(how, tmp_path, server.name) as (client_of, wait_closed):
             for number in (1, 2):
+                server.event("listening", number)
                 with client_of() as client:
                     client.settimeout(SOON)
                     assert receive_exactly(client, 300_000) == bytestream.data(300_000, 5)
