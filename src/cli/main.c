@@ -15,6 +15,7 @@
 #include "cli/input/serve_options.h"
 #include "cli/os/console.h"
 #include "cli/os/process.h"
+#include "cli/os/signals.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/log_writer.h"
 #include "cli/output/print.h"
@@ -33,9 +34,11 @@ typedef struct program {
   uvr_log_writer log;
   uv_loop_t loop;
   uv_timer_t timer; /* looks whether the last bytes have arrived */
-  uvr_pair *pair;   /* NULL: it is closed */
-  bool ended;       /* the pair is being closed */
-  bool relayed;     /* the relay was started */
+  uvr_stream *stdio;
+  uvr_pair *pair; /* NULL: it is closed, and stdio with it */
+  uvr_signals signals;
+  bool ended;   /* the pair is being closed */
+  bool relayed; /* the relay was started */
   int status;
 } program;
 
@@ -106,7 +109,23 @@ static void on_output_closed(void *user)
 
 static void on_pair_closed(void *user)
 {
-  ((program *)user)->pair = NULL;
+  program *p = user;
+  p->pair = NULL;
+  p->stdio = NULL;
+}
+
+static void on_signal(void *user)
+{
+  program *p = user;
+  p->status = uvr_process_interrupted_status();
+  uv_stop(&p->loop);
+}
+
+/* A signal, such as Ctrl-C, ends the program by itself, unless something must be restored before. */
+static int handle_signals(program *p)
+{
+  p->signals = (uvr_signals){.on_end = on_signal, .user = p};
+  return uvr_stream_stdio_must_restore(p->stdio) ? uvr_signals_start(&p->signals, &p->loop) : 0;
 }
 
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
@@ -124,7 +143,6 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 
 static int start(program *p, uvr_context *context, const uvr_address *address, uvrelay_error_t *error)
 {
-  uvr_stream *stdio;
   const uvr_pair_options options = {
       .end_after_left = p->options.end_at_input_end,
       .end_after_right = p->options.end_at_target_end,
@@ -137,11 +155,11 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
       .connect = {.level = p->options.impersonation, .owner = p->options.owner, .arms = true}};
   const uvr_pair_events events = {
       .on_end = on_end, .on_left_told = on_output_closed, .on_close = on_pair_closed, .user = p};
-  int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &stdio, error);
+  int code = uvr_stream_stdio_new(context, uvr_stdio_detach(0), uvr_stdio_detach(1), &p->stdio, error);
   if (code != 0) {
     return code;
   }
-  if (uvr_pair_start(context, stdio, NULL, &options, &events, &p->pair) != 0 ||
+  if (handle_signals(p) != 0 || uvr_pair_start(context, p->stdio, NULL, &options, &events, &p->pair) != 0 ||
       uvr_dial_start(context, address, &dial, on_dialled, p) == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
   }
@@ -176,13 +194,18 @@ static int run(program *p, const uvr_address *address)
     context.threads = true; /* there is only one relay in this process */
     code = start(p, &context, address, &error);
   }
-  if (code != 0) {
+  if (code == 0) {
+    /* Runs until on_timer stops it after the end. The system then closes what is still open: a read of standard input
+     * on the thread pool may not end before its writer does. */
+    (void)uv_run(&p->loop, UV_RUN_DEFAULT);
+  } else {
     say_error(p, &error);
-    return 1;
+    p->status = 1;
   }
-  /* Runs until on_timer stops it after the end. The system then closes what is still open: a read of standard input on
-   * the thread pool may not end before its writer does. */
-  (void)uv_run(&p->loop, UV_RUN_DEFAULT);
+  if (p->stdio != NULL) {
+    uvr_stream_stdio_restore(p->stdio);
+  }
+  uvr_signals_close(&p->signals);
   return p->status;
 }
 

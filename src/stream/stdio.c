@@ -7,7 +7,8 @@
  * Other processes may share the open files, as the commands of a shell share its standard output. So neither O_NONBLOCK
  * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
  * is not possible, it is used by blocking calls. On Windows a socket becomes non-blocking, as it is libuv's; if it is
- * both input and output, both halves have its stream.
+ * both input and output, both halves have its stream. A pipe there that does not wait (PIPE_NOWAIT) is made to wait for
+ * as long as it is open here, and gets its state back before it is closed.
  *
  * Ways to fail: a pipe that is open for the other direction only, a socket that listens, and on Windows other sockets
  * that are no connection, or for both ways and not overlapped, are refused at once. An input whose writer leaves, in
@@ -33,6 +34,7 @@ typedef struct half {
   uvr_stdio_kind kind;
   uvr_stream *stream;  /* NULL: closed */
   uvr_stream *leaving; /* is being closed */
+  unsigned state;      /* of a pipe that is made to wait; 0: nothing is to be restored */
   bool kept;           /* the stream closes the descriptor, though opening it has failed */
 } half;
 
@@ -140,9 +142,19 @@ static void on_half_closed(void *user)
   }
 }
 
+/* A pipe that was made to wait gets its state back while it is still open. */
+static void restore(half *h)
+{
+  if (h->state != 0 && (h->stream == NULL || uvr_stream_fd_leave(h->stream))) {
+    uvr_stdio_restore(h->fd, h->state);
+  }
+  h->state = 0;
+}
+
 static void close_half(half *h, uvr_close_how how)
 {
   if (h->stream != NULL) {
+    restore(h);
     h->leaving = h->stream;
     h->stream = NULL;
     uvr_stream_close(h->leaving, how, on_half_closed, h);
@@ -351,6 +363,7 @@ static int refuse_one(uvrelay_error_t *error)
 
 static int open_blocking(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
 {
+  h->state = s->one_file ? 0 : uvr_stdio_make_wait(h->fd);
   int code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
   if (code == 0 && s->one_file) {
     uvr_stream_fd_go_both_ways(h->stream);
@@ -387,9 +400,23 @@ static int open_half(stream_stdio *s, half *h, const char *name, uvrelay_error_t
   }
   s->open_halves += h->stream != NULL ? 1U : 0U;
   if (code != 0 && !h->kept && h->kind != UVR_STDIO_NPIPE) { /* uvr_npipe_stream has closed that */
+    restore(h);
     close_unused(h->fd);
   }
   return code;
+}
+
+void uvr_stream_stdio_restore(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  restore(&s->input);
+  restore(&s->output);
+}
+
+bool uvr_stream_stdio_must_restore(const uvr_stream *stream)
+{
+  const stream_stdio *s = (const stream_stdio *)stream;
+  return s->input.state != 0 || s->output.state != 0;
 }
 
 void uvr_stream_stdio_discard(uv_file input, uv_file output)

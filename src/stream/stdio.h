@@ -14,4 +14,10 @@ void uvr_stream_stdio_discard(uv_file input, uv_file output);
  * *out is a stream that must be closed, which closes them. */
 int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uvr_stream **out, uvrelay_error_t *error);
 
+/* While it is open, the stream has made pipes of Windows wait that do not (PIPE_NOWAIT), and restores them when it
+ * closes them. A process that ends without closing it does so by the first of these. The second one says whether there
+ * are any. After it nothing can be read or written. */
+void uvr_stream_stdio_restore(uvr_stream *stream);
+bool uvr_stream_stdio_must_restore(const uvr_stream *stream);
+
 #endif

@@ -21,6 +21,13 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd);
  * must be used by calls that may block. */
 bool uvr_stdio_unshare(uv_file *fd);
 
+/* Makes a Windows pipe wait that does not (PIPE_NOWAIT), as others have left it. Returns what uvr_stdio_restore()
+ * needs; 0 if it waits already, or may not be changed, or is no such pipe. */
+unsigned uvr_stdio_make_wait(uv_file fd);
+
+/* Gives a pipe its state back. No other thread may be inside a call with it, as this would wait for its end. */
+void uvr_stdio_restore(uv_file fd, unsigned state);
+
 /* Whether two descriptors are one open file that must be used by one stream. On Unix each has a stream of its own. */
 bool uvr_stdio_is_one(uv_file input, uv_file output);
 

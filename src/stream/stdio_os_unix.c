@@ -55,6 +55,18 @@ bool uvr_stdio_unshare(uv_file *fd)
   return true;
 }
 
+unsigned uvr_stdio_make_wait(uv_file fd)
+{
+  (void)fd;
+  return 0; /* who finds it non-blocking waits by himself */
+}
+
+void uvr_stdio_restore(uv_file fd, unsigned state)
+{
+  (void)fd;
+  (void)state;
+}
+
 bool uvr_stdio_is_one(uv_file input, uv_file output)
 {
   (void)input;

@@ -48,7 +48,10 @@ uvr_stdio_kind uvr_stdio_kind_of(uv_file fd)
   if (uvr_stdio_is_socket(fd)) {
     return UVR_STDIO_SOCKET;
   }
-  DWORD state = pipe_state(handle);
+  DWORD state = 0;
+  if (!GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) || (state & PIPE_NOWAIT) != 0) {
+    return UVR_STDIO_BLOCKING; /* libuv wants to know, and does not expect others to make it PIPE_NOWAIT again */
+  }
   /* libuv reads in byte mode only, and would switch an end that is in message mode, for all processes that share it. */
   return (state & PIPE_READMODE_MESSAGE) != 0 ? UVR_STDIO_NPIPE : UVR_STDIO_PIPE;
 }
@@ -57,6 +60,21 @@ bool uvr_stdio_unshare(uv_file *fd)
 {
   (void)fd;
   return true;
+}
+
+unsigned uvr_stdio_make_wait(uv_file fd)
+{
+  HANDLE handle = handle_of(fd);
+  DWORD state = pipe_state(handle);
+  DWORD waiting = (state & PIPE_READMODE_MESSAGE) | PIPE_WAIT;
+  bool made = (state & PIPE_NOWAIT) != 0 && SetNamedPipeHandleState(handle, &waiting, NULL, NULL);
+  return made ? state & (PIPE_READMODE_MESSAGE | PIPE_NOWAIT) : 0;
+}
+
+void uvr_stdio_restore(uv_file fd, unsigned state)
+{
+  DWORD mode = state;
+  (void)SetNamedPipeHandleState(handle_of(fd), &mode, NULL, NULL);
 }
 
 bool uvr_stdio_is_one(uv_file input, uv_file output)

@@ -15,7 +15,7 @@ def program(*args):
 
 
 @pytest.mark.parametrize("stdin", ["anonymous", "overlapped", "message", "sync-message", "anonymous-nowait",
-                                   "sync-message-nowait"])
+                                   "sync-message-nowait", "message-nowait"])
 def test_an_empty_write_is_no_end_of_the_input(stdin):
     """In byte mode. Under Wine, a pipe of the byte type does not show it to its reader at all."""
     with PipeServer("recv-end") as server, Parent(

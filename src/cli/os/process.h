@@ -20,4 +20,7 @@ const char *uvr_process_output_note(void);
 /* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);
 
+/* The exit status of a program that a signal ends. Where the system sends one, it is not asked for. */
+int uvr_process_interrupted_status(void);
+
 #endif

@@ -27,3 +27,8 @@ bool uvr_process_ignores(int signal)
   (void)signal;
   return false;
 }
+
+int uvr_process_interrupted_status(void)
+{
+  return (int)0xC000013A; /* STATUS_CONTROL_C_EXIT, with which Ctrl-C ends programs */
+}
