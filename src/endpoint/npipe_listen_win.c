@@ -22,6 +22,10 @@
 #include "stream/iocp_op_win.h"
 #include "stream/npipe_win.h"
 
+/* How long a client of a busy pipe waits that leaves it to us (NMPWAIT_USE_DEFAULT_WAIT): longer than a burst of
+ * clients takes. */
+enum { DEFAULT_WAIT_MS = 5000 };
+
 typedef struct slot {
   uvr_iocp_op op;
   uvr_npipe_listener *listener;
@@ -57,9 +61,10 @@ struct uvr_npipe_listener {
 static HANDLE make_instance(uvr_npipe_listener *listener, DWORD flags)
 {
   DWORD mode = listener->message ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
-  HANDLE pipe = CreateNamedPipeW(listener->path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
-                                 mode | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, PIPE_UNLIMITED_INSTANCES,
-                                 listener->buffer_size, listener->buffer_size, 0, &listener->security.attributes);
+  HANDLE pipe =
+      CreateNamedPipeW(listener->path, PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | flags,
+                       mode | PIPE_WAIT | PIPE_REJECT_REMOTE_CLIENTS, PIPE_UNLIMITED_INSTANCES, listener->buffer_size,
+                       listener->buffer_size, DEFAULT_WAIT_MS, &listener->security.attributes);
   if (pipe != INVALID_HANDLE_VALUE && uvr_iocp_op_attach(listener->context->loop, pipe) != 0) {
     DWORD error = GetLastError();
     (void)CloseHandle(pipe);

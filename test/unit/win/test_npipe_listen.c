@@ -573,6 +573,46 @@ static void test_backlog(void **state)
   }
 }
 
+typedef struct waiting {
+  const char *path;
+  HANDLE started;
+  BOOL has_instance;
+} waiting;
+
+static DWORD WINAPI wait_by_default(void *argument)
+{
+  waiting *w = argument;
+  (void)SetEvent(w->started);
+  w->has_instance = WaitNamedPipeA(w->path, NMPWAIT_USE_DEFAULT_WAIT);
+  return 0;
+}
+
+/* A client that finds all instances taken, and waits as long as the listener says, gets one that comes a while later.
+ */
+static void test_default_wait(void **state)
+{
+  (void)state;
+  bench b;
+  end s;
+  listen_at(&b, false, 1);
+  HANDLE client = open_plainly(b.path);
+  assert_true(client != INVALID_HANDLE_VALUE);
+  waiting w = {.path = b.path, .started = CreateEventW(NULL, TRUE, FALSE, NULL)};
+  HANDLE thread = CreateThread(NULL, 0, wait_by_default, &w, 0, NULL);
+  assert_non_null(thread);
+  assert_int_equal(WaitForSingleObject(w.started, RIG_SOON_MS), WAIT_OBJECT_0);
+  rig_run_ms(&b.r, 500); /* ten times as long as it waits unless the listener says anything */
+  assert_int_equal(WaitForSingleObject(thread, 0), WAIT_TIMEOUT);
+  accept_client(&b, &s); /* makes another instance */
+  assert_int_equal(WaitForSingleObject(thread, RIG_SOON_MS), WAIT_OBJECT_0);
+  assert_true(w.has_instance);
+  (void)CloseHandle(thread);
+  (void)CloseHandle(w.started);
+  (void)CloseHandle(client);
+  end_clear(&s);
+  bench_clear(&b);
+}
+
 /* It keeps the loop running, though all its clients are here and nothing is under way. */
 static void test_keeps_the_loop_running(void **state)
 {
@@ -1193,6 +1233,7 @@ int main(void)
       cmocka_unit_test(test_plain_clients),
       cmocka_unit_test(test_close_leaves_the_rest),
       cmocka_unit_test(test_backlog),
+      cmocka_unit_test(test_default_wait),
       cmocka_unit_test(test_keeps_the_loop_running),
       cmocka_unit_test(test_came_and_went),
       cmocka_unit_test(test_came_early),
