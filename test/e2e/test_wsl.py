@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -53,11 +54,12 @@ class PipeOfRecipe:
         client.connect(str(self.path))
         return client
 
-    def end_process(self, name, number):
-        """Ends a process of a connection, by what is in its command line."""
-        found = [pid for pid, command in self.place.processes() if any(re.search(name, word) for word in command)]
-        assert len(found) == 1, (name, self.place.processes())
-        os.kill(found[0], number)
+
+def end_process(place, name, number):
+    """Ends the process of the one connection that there is, by what is in its command line."""
+    found = [pid for pid, command in place.processes() if any(re.search(name, word) for word in command)]
+    assert len(found) == 1, (name, place.processes())
+    os.kill(found[0], number)
 
 
 def read_to_the_end(client):
@@ -88,23 +90,50 @@ def test_the_server_closes_first(place, recipe, type):
         place.wait_for_relays_to_end()
 
 
-def test_the_server_of_a_socket_file_ends_first(place, tmp_path):
-    """The recipe of gpg-agent; what ends here is a TCP connection."""
-    gnupg = place.path / "gnupg"
+@contextlib.contextmanager
+def through_a_socket_file(place):
+    """A client and its server, through the recipe of gpg-agent: at the server is a TCP connection."""
+    gnupg, file = place.path / "gnupg", place.path / "S.gpg-agent"
     gnupg.mkdir(mode=0o700)
     place.env["GNUPGHOME"] = str(gnupg)
     path = place.run("gpgconf", "--list-dirs", "agent-socket").decode().strip()
-    with TcpTarget(place.path / "S.gpg-agent", "plain") as target:
+    with TcpTarget(file, "plain") as target, socket.socket(socket.AF_UNIX) as client:
         place.start_recipe("gpg-agent", path, {"C:/Users/NAME/AppData/Local/gnupg/S.gpg-agent":
-                                               windows_path(place.path / "S.gpg-agent").replace("\\", "/")})
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(SOON)
-            client.connect(path)
-            end = target.accept()
-            end.socket.sendall(b"OK closing connection\n")
-            end.end()
-            assert read_to_the_end(client) == b"OK closing connection\n"
-            place.wait_for_relays_to_end()
+                                               windows_path(file).replace("\\", "/")})
+        client.settimeout(SOON)
+        client.connect(path)
+        yield client, target.accept().socket
+
+
+def test_the_server_of_a_socket_file_ends_first(place):
+    with through_a_socket_file(place) as (client, server):
+        server.sendall(b"OK closing connection\n")
+        server.shutdown(socket.SHUT_WR)
+        assert read_to_the_end(client) == b"OK closing connection\n"
+        place.wait_for_relays_to_end()
+
+
+def test_the_client_of_a_socket_file_ends_first(place):
+    """All of it arrives, though its server is slow."""
+    with through_a_socket_file(place) as (client, server):
+        sender = threading.Thread(target=lambda: (client.sendall(bytes(20 * MUCH)), client.close()))
+        sender.start()
+        sender.join(1.5)
+        assert len(read_to_the_end(server)) == 20 * MUCH
+        sender.join()
+        place.wait_for_relays_to_end()
+
+
+@pytest.mark.skipif(not under_wine(), reason="looks for a process of the stand-in for WSL")
+def test_the_linux_side_before_a_socket_file_is_killed(place):
+    with through_a_socket_file(place) as (client, server):
+        client.sendall(b"some")
+        assert server.recv(4) == b"some"
+        end_process(place, r"wsl_init\.py$", signal.SIGKILL)
+        assert read_to_the_end(client) == b""
+        with contextlib.suppress(ConnectionResetError):
+            assert server.recv(1) == b""
+        place.wait_for_relays_to_end()
 
 
 @BOTH
@@ -145,7 +174,7 @@ def test_the_linux_side_is_ended(place, recipe, number):
     with PipeOfRecipe(place, recipe, "recv=4", "text=x", "recv-end") as pipe, pipe.connect() as client:
         client.sendall(b"some")
         assert client.recv(1) == b"x"
-        pipe.end_process(r"wsl_init\.py$", number)
+        end_process(place, r"wsl_init\.py$", number)
         assert read_to_the_end(client) == b""
         assert pipe.server.event("recv-end")["bytes"] == 0
         place.wait_for_relays_to_end()
