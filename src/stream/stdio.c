@@ -61,10 +61,24 @@ static uvr_outcome input_outcome(const stream_stdio *s, uvr_outcome outcome, con
   return outcome == UVR_GONE || left ? UVR_END_OF_INPUT : outcome;
 }
 
+/* Another process may make an overlapped pipe not wait while it is in use, which the streams of those do not expect: a
+ * read of an empty one would fail then, and a write would lose what has no room. Returns whether it had been done. */
+static bool make_wait_again(half *h)
+{
+  bool may_change = h->kind == UVR_STDIO_PIPE || h->kind == UVR_STDIO_NPIPE;
+  unsigned state = may_change ? uvr_stdio_make_wait(h->fd) : 0;
+  h->state = state != 0 ? state : h->state;
+  return state != 0;
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
   uvrelay_error_t reset;
+  if ((outcome == UVR_FAILED || outcome == UVR_GONE) && make_wait_again(&s->input)) {
+    uvr_stream_read(s->input.stream, on_read, s);
+    return;
+  }
   outcome = input_outcome(s, outcome, error);
   if (outcome == UVR_END_OF_INPUT && s->was_reset && uvr_stdio_reader_gone(s->input.fd)) {
     (void)uvr_error_set_system(&reset, UVRELAY_PHASE_READ, UV_ECONNRESET, 0, "reading from standard input failed: %s",
@@ -104,6 +118,7 @@ static void stdio_write(uvr_stream *stream, const char *data, size_t length)
     s->base.on_write(s->base.write_user, UVR_FAILED, &error);
     return;
   }
+  (void)make_wait_again(&s->output);
   uvr_stream_write(s->output.stream, data, length, on_write, s);
 }
 
@@ -145,7 +160,9 @@ static void on_half_closed(void *user)
 /* A pipe that was made to wait gets its state back while it is still open. */
 static void restore(half *h)
 {
-  if (h->state != 0 && (h->stream == NULL || uvr_stream_fd_leave(h->stream))) {
+  bool is_free =
+      h->stream == NULL || h->kind != UVR_STDIO_BLOCKING || (h->state != 0 && uvr_stream_fd_leave(h->stream));
+  if (h->state != 0 && is_free) {
     uvr_stdio_restore(h->fd, h->state);
   }
   h->state = 0;

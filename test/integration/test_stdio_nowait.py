@@ -181,7 +181,7 @@ def test_a_far_end(end):
 # ---- changed again ----
 
 
-@pytest.mark.parametrize("stdin", CHANGEABLE)
+@pytest.mark.parametrize("stdin", [*CHANGEABLE, "anonymous", "message-duplex"])
 def test_an_input_that_is_changed_while_it_runs(stdin):
     with PipeServer("recv-end") as server, Parent(
             "text=abc", "await", "set=in,nowait", f"send={SIZE},7001,3", "sleep=100", "set=in,wait", "set=in,nowait",
@@ -194,10 +194,11 @@ def test_an_input_that_is_changed_while_it_runs(stdin):
         parent.finish()
 
 
-def test_an_output_that_is_changed_while_it_runs():
+@pytest.mark.parametrize("stdout", ["anonymous-nowait", "anonymous", "overlapped-nowait", "overlapped", "message"])
+def test_an_output_that_is_changed_while_it_runs(stdout):
     with PipeServer("text=abc", "await", f"send={SIZE},50021,4", "text=end", "recv-end") as server, Parent(
             "recv=3", "set=out,nowait", "await", "sleep=200", f"recv={SIZE}", "recv=3", "close-in", "wait=10000",
-            stdout="anonymous-nowait", options=["--keep=out"], program=program("-ei", server.name)) as parent:
+            stdout=stdout, options=["--keep=out"], program=program("-ei", server.name)) as parent:
         parent.event("await")
         server.go()
         parent.stdin.write(b"\n")
