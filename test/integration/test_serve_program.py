@@ -264,8 +264,7 @@ class Pressed:
 
     def press(self, key, number=1):
         self.parent.write(b"\n")
-        if self.parent.event(key, number)["error"] != 0:
-            pytest.skip(f"{key} can't be sent here")
+        assert self.parent.event(key, number)["error"] == 0
 
     def wait(self):
         """The exit status and how long it took."""
@@ -274,7 +273,8 @@ class Pressed:
         return ended["code"], ended["waited_ms"]
 
 
-KEYS = pytest.mark.parametrize("key", ["ctrl-c", "ctrl-break"])
+KEYS = pytest.mark.parametrize("key", ["ctrl-c", pytest.param("ctrl-break", marks=pytest.mark.skipif(
+    under_wine(), reason="Wine 8 cannot send it, and Wine 10 never returns from sending it"))])
 
 
 @KEYS
