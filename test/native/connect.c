@@ -265,6 +265,30 @@ static void old_name(int variant)
   (void)DeleteFileW(wide(copy));
 }
 
+/* In a directory whose name is not of the code page and has a blank, with a far end from there. */
+static void unusual_place(int variant)
+{
+  (void)variant;
+  char *directory = temporary_file("-gr\xc3\xbcn \xd0\xb6 \xe9\xb3\xa5", "", 0);
+  (void)DeleteFileW(wide(directory));
+  CHECK(CreateDirectoryW(wide(directory), NULL), "cannot make a directory (error %lu)", GetLastError());
+  char *copy = text("%s/uvrelay.exe", directory);
+  CHECK(CopyFileW(wide(uvrelay_exe), wide(copy), FALSE), "cannot copy %s (error %lu)", uvrelay_exe, GetLastError());
+  const launch how = {.program = copy};
+  int port = echo_server();
+  program *p = serve(&how, 1, "--via \"\\\"%s\\\" mux\" tcp://127.0.0.1:0=via:tcp://127.0.0.1:%d", copy, port);
+  end client = tcp_connect(port_of(p, 1));
+  send_text(&client, "hello");
+  expect_text(&client, "hello");
+  CHECK(TerminateProcess(p->process, 7), "cannot end it (error %lu)", GetLastError());
+  (void)wait_exit(p);
+  uint64_t until = now_ms() + SOON; /* the far end ends soon after */
+  while (!DeleteFileW(wide(copy)) && now_ms() < until) {
+    Sleep(50);
+  }
+  (void)RemoveDirectoryW(wide(directory));
+}
+
 static void unix_sockets(int variant)
 {
   (void)variant;
@@ -280,6 +304,7 @@ const scenario usage_scenarios[] = {
     {"usage/help", help, 0, 0, 0},
     {"usage/version", version, 0, 0, 0},
     {"usage/old-name", old_name, 0, 0, 0},
+    {"usage/unusual-place", unusual_place, 0, 0, 0},
     {"usage/unix-sockets-are-refused", unix_sockets, 0, 0, 0},
     {NULL, NULL, 0, 0, 0},
 };

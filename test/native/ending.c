@@ -164,7 +164,8 @@ static void server_leaves(int disconnects)
     end_close(&s.e);
   }
   expect_exit(p, 0);
-  (void)wait_error(p, disconnects ? "ERROR_PIPE_NOT_CONNECTED, 233" : "ERROR_BROKEN_PIPE, 109");
+  CHECK(strstr(p->errors.data, disconnects ? "ERROR_PIPE_NOT_CONNECTED, 233" : "ERROR_BROKEN_PIPE, 109") != NULL,
+        "it says: %s", p->errors.data);
 }
 
 /* Nobody reads standard output any more. */

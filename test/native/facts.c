@@ -313,10 +313,29 @@ const scenario pipe_facts[] = {
 
 /* ---- processes ---- */
 
-/* `native_test --helper hold PORT|PIPE 0|1`: connects, says hello, and waits to be killed. A socket is armed, or not:
+/* `--helper far`: starts a process that inherits what it can and outlives this one, and fails as a far end. */
+static void far_end_with_a_descendant(void)
+{
+  STARTUPINFOW startup = {.cb = sizeof(startup)};
+  PROCESS_INFORMATION made;
+  wchar_t self[MAX_PATH];
+  (void)GetModuleFileNameW(NULL, self, MAX_PATH);
+  CHECK(CreateProcessW(self, wide(text("native_test \"%s\" --helper sleep", uvrelay_exe)), NULL, NULL, TRUE, 0, NULL,
+                       NULL, &startup, &made),
+        "cannot start a process (error %lu)", GetLastError());
+  ExitProcess(5);
+}
+
+/* `--helper PORT|PIPE 0|1`: connects, says hello, and waits to be killed. A socket is armed, or not:
  * with SO_LINGER of no time, its closing is a reset. */
 void helper(int count, char **words)
 {
+  if (strcmp(words[0], "sleep") == 0) {
+    Sleep(INFINITE);
+  }
+  if (strcmp(words[0], "far") == 0) {
+    far_end_with_a_descendant();
+  }
   bool tcp = count > 0 && words[0][0] != '/';
   end e = tcp ? tcp_connect(atoi(words[0])) : pipe_connect(words[0], BYTE_PIPE);
   struct linger armed = {.l_onoff = 1, .l_linger = 0};
@@ -328,12 +347,18 @@ void helper(int count, char **words)
   Sleep(INFINITE);
 }
 
-static program *start_helper(const char *where, int armed)
+const char *own_path(void)
 {
   wchar_t self[MAX_PATH];
   char path[MAX_PATH * 3];
   (void)GetModuleFileNameW(NULL, self, MAX_PATH);
   (void)WideCharToMultiByte(CP_UTF8, 0, self, -1, path, sizeof(path), NULL, NULL);
+  return text("%s", path);
+}
+
+static program *start_helper(const char *where, int armed)
+{
+  const char *path = own_path();
   const launch how = {.in = STD_NUL, .out = STD_NUL, .err = STD_NUL, .program = path};
   return start(&how, "\"%s\" --helper %s %d", uvrelay_exe, where, armed);
 }
@@ -360,7 +385,11 @@ static void killed_pipe(int variant)
   pipe_listen(&s, BYTE_PIPE);
   program *p = start_helper(s.name, 0);
   pipe_accept(&s);
-  (void)WaitForSingleObject(p->process, 300);
+  DWORD there = 0;
+  while (PeekNamedPipe(s.e.pipe, NULL, 0, NULL, &there, NULL) && there < 5) {
+    check_it_runs();
+    Sleep(5);
+  }
   CHECK(TerminateProcess(p->process, 7), "cannot kill a process (error %lu)", GetLastError());
   expect_text(&s.e, "hello");
   expect_end(&s.e, ERROR_BROKEN_PIPE);

@@ -105,6 +105,20 @@ static void serve_killed(int variant)
   expect_end(&target, ANY_END);
 }
 
+/* What the far end has started, and leaves behind, holds nothing of serve's: whoever reads serve's messages sees their
+ * end. */
+static void descendants(int variant)
+{
+  (void)variant;
+  program *p = serve(NULL, 1, "--via \"\\\"%s\\\" \\\"%s\\\" --helper far\" tcp://127.0.0.1:0=via:tcp://127.0.0.1:9",
+                     own_path(), uvrelay_exe);
+  end client = tcp_connect(port_of(p, 1));
+  (void)wait_error(p, "exited at once with status 5");
+  end_close(&client);
+  CHECK(TerminateProcess(p->process, 7), "cannot kill serve (error %lu)", GetLastError());
+  (void)wait_exit(p); /* which waits for the end of its messages, too */
+}
+
 static void allow(int variant)
 {
   (void)variant;
@@ -142,6 +156,7 @@ const scenario mux_scenarios[] = {
     {"mux/far-end-killed-tcp", far_end_killed, 8, 0, 0},
     {"mux/far-end-killed-pipe", far_end_killed, 0, 0, 0},
     {"mux/serve-killed", serve_killed, 0, 0, 0},
+    {"mux/descendants-hold-nothing", descendants, 0, 0, 0},
     {"mux/allow", allow, 0, 0, 0},
     {"mux/many", many, 0, 0, 0},
     {NULL, NULL, 0, 0, 0},

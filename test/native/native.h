@@ -58,6 +58,7 @@ bool under_wine(void);
 
 /* A peer in a process of its own, which a scenario can kill: `--helper` on the command line. */
 void helper(int count, char **words);
+const char *own_path(void); /* of this program */
 
 /* ---- telling (frame.c) ---- */
 
