@@ -48,7 +48,7 @@ void uvr_stdio_end_output(uv_file fd);
 bool uvr_stdio_has_input(uv_file fd);
 
 /* Whether the writer of a pipe, or the peer of a socket, has ended the input, and all of it has been read. Nothing may
- * be reading. Never blocks. */
+ * be reading, in no other process that shares the descriptor either: on Windows this would wait for that. */
 bool uvr_stdio_input_is_over(uv_file fd);
 
 bool uvr_stdio_is_tcp(uv_file fd);
