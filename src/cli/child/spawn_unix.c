@@ -36,7 +36,7 @@ static void mark_one_by_one(void)
   DIR *directory = opendir("/proc/self/fd");
   const struct dirent *entry;
   while (directory != NULL && (entry = readdir(directory)) != NULL) {
-    int fd = atoi(entry->d_name); /* 0: . and .. */
+    int fd = (int)strtol(entry->d_name, NULL, 10); /* 0: . and .. */
     if (fd >= FIRST) {
       mark(fd);
     }
