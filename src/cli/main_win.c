@@ -37,5 +37,8 @@ int wmain(int argc, wchar_t **wide_argv)
     status = uvr_cli_main(argc, argv);
   }
   (void)fflush(NULL);
-  ExitProcess((UINT)status); /* does not wait for a thread that reads standard input */
+  /* Does not wait for a thread that reads standard input. ExitProcess would not either, but it calls each library,
+   * which may wait for what a thread held when it was ended. */
+  (void)TerminateProcess(GetCurrentProcess(), (UINT)status);
+  return status;
 }

@@ -4,7 +4,7 @@
  * is down, usually because standard input has ended, connections fail, but those that have received all that the near
  * end's clients send may go on writing it to their targets, as the near end takes these for ended. Soon they are
  * closed, too, and the loop ends. A signal closes all at once. If closing takes longer than half a second, the process
- * ends without waiting for it.
+ * ends without waiting for it; and after four seconds, whatever the loop may hang in.
  *
  * The exit status is 2 for a wrong command line; 1 if the near end is no uvrelay, breaks the protocol or cannot be read
  * from or written to; 0 otherwise. */
@@ -29,8 +29,8 @@
 /* How many targets that do not answer hold up no other one. */
 enum { TARGETS = 16 };
 
-/* Draining is over before the near end kills this process: see supervisor.c. */
-enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500, DRAIN_MS = 700 };
+/* All is over before the near end sends this process a signal: see child.c. */
+enum { LOG_PATIENCE_MS = 500, CLOSE_PATIENCE_MS = 500, DRAIN_MS = 700, END_S = 4 };
 
 typedef struct program {
   uvr_mux_options options;
@@ -119,6 +119,7 @@ static void on_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, void 
       fail(self, 1, event->error);
     }
     self->down = *event->error;
+    uvr_process_end_within(END_S);
     if (!self->closing) {
       (void)uvrelay_stop(self->relay, DRAIN_MS, on_relay_stopped);
     }

@@ -10,6 +10,9 @@
  * a far end that is merely slow to connect answers the ping. What one connection receives says nothing of an answer
  * that another one waits for: hence a last ping when all of them have fallen silent.
  *
+ * The far end sends no pings. While it cannot write, so that it does not read either, it looks whether the near end has
+ * left: that would not show otherwise.
+ *
  * Ways to fail: the greeting does not come, or is a wrong one; reading or writing ends or fails; the rules of yamux are
  * broken, and the other end is sent the reason first; nothing is received for too long; the stream cannot be opened.
  * All of these end in uvr_mux_carrier_end, once. It kills the yamux session, which resets the streams over it, closes
@@ -415,6 +418,32 @@ static bool consume(uvr_mux_carrier *c)
   return taken > 0;
 }
 
+static bool is_stalled(const uvr_mux_carrier *c)
+{
+  return c->config.role == UVRELAY_MUX_FAR && c->state == CARRIER_UP && !c->peer_gone && c->writing && !c->reading &&
+         c->in != NULL;
+}
+
+static void on_stall_timer(uv_timer_t *timer)
+{
+  uvr_mux_carrier *c = timer->data;
+  if (!is_stalled(c)) {
+    (void)uv_timer_stop(timer);
+  } else if (uvr_stream_is_writer_gone(c->stream)) {
+    char text[64];
+    (void)snprintf(text, sizeof(text), "%s ended", other_end(c));
+    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
+  }
+}
+
+static void watch_stall(uvr_mux_carrier *c)
+{
+  uint64_t ms = c->config.context->patience.stall_look_ms;
+  if (is_stalled(c) && !uv_is_active((const uv_handle_t *)&c->timer)) {
+    (void)uv_timer_start(&c->timer, on_stall_timer, ms, ms);
+  }
+}
+
 /* Reads and consumes as much as there is. The stream may call back at once, so this is a loop and not a recursion. */
 static void receive_input(uvr_mux_carrier *c)
 {
@@ -440,6 +469,7 @@ static void receive_input(uvr_mux_carrier *c)
   if (uvr_yamux_has_output(&c->yamux)) {
     send_output(c);
   }
+  watch_stall(c);
 }
 
 /* The events of yamux. */

@@ -246,6 +246,12 @@ static void stdio_watch(uvr_stream *stream)
   }
 }
 
+static bool stdio_is_writer_gone(uvr_stream *stream)
+{
+  const stream_stdio *s = (const stream_stdio *)stream;
+  return s->input.stream == NULL || uvr_stdio_writer_gone(s->input.fd);
+}
+
 static bool stdio_has_delivered(uvr_stream *stream)
 {
   const stream_stdio *s = (const stream_stdio *)stream;
@@ -308,6 +314,7 @@ static const uvr_stream_ops ops = {.read = stdio_read,
                                    .hurry = stdio_hurry,
                                    .has_delivered = stdio_has_delivered,
                                    .input_is_over = stdio_input_is_over,
+                                   .is_writer_gone = stdio_is_writer_gone,
                                    .watches_any_time = true};
 
 /* The blocking calls, where the descriptors need them. */

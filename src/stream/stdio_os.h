@@ -60,6 +60,10 @@ bool uvr_stdio_may_lose(uv_file fd);
 /* Whether the reader at the other end of this pipe or socket is known to have left. Never blocks. */
 bool uvr_stdio_reader_gone(uv_file fd);
 
+/* Whether nobody can write to this pipe or socket any more. Input may be left in it. Must not be asked while another
+ * thread reads it. */
+bool uvr_stdio_writer_gone(uv_file fd);
+
 /* Moves a standard descriptor to another number, so that libuv, which never closes 0, 1 and 2, can close it. The old
  * number becomes the null device. Returns the new number; or `fd` itself if that is not open; or, if there is no number
  * left, a libuv code, which uvr_stream_stdio_new() reports, and the descriptor is closed. */

@@ -136,6 +136,12 @@ bool uvr_stdio_reader_gone(uv_file fd)
   return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP)) != 0;
 }
 
+bool uvr_stdio_writer_gone(uv_file fd)
+{
+  struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+  return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP | POLLRDHUP)) != 0;
+}
+
 void uvr_stdio_close(uv_file fd)
 {
   (void)close(fd);

@@ -142,6 +142,11 @@ bool uvr_stdio_reader_gone(uv_file fd)
   return uvr_pipe_is_closing(handle_of(fd));
 }
 
+bool uvr_stdio_writer_gone(uv_file fd)
+{
+  return uvr_pipe_is_closing(handle_of(fd));
+}
+
 void uvr_stdio_close(uv_file fd)
 {
   (void)_close(fd);

@@ -64,11 +64,12 @@ typedef struct uvr_stream_ops {
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*arm)(uvr_stream *stream);   /* may be NULL */
   void (*close)(uvr_stream *stream, uvr_close_how how);
-  void (*hurry)(uvr_stream *stream);         /* may be NULL */
-  bool (*has_delivered)(uvr_stream *stream); /* may be NULL */
-  bool (*is_lost)(uvr_stream *stream);       /* may be NULL */
-  bool (*input_is_over)(uvr_stream *stream); /* may be NULL */
-  size_t (*unwritten)(uvr_stream *stream);   /* may be NULL */
+  void (*hurry)(uvr_stream *stream);          /* may be NULL */
+  bool (*has_delivered)(uvr_stream *stream);  /* may be NULL */
+  bool (*is_lost)(uvr_stream *stream);        /* may be NULL */
+  bool (*input_is_over)(uvr_stream *stream);  /* may be NULL */
+  bool (*is_writer_gone)(uvr_stream *stream); /* may be NULL */
+  size_t (*unwritten)(uvr_stream *stream);    /* may be NULL */
 
   bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
   bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
@@ -206,6 +207,13 @@ static inline bool uvr_stream_input_is_over(uvr_stream *stream)
 static inline bool uvr_stream_is_lost(uvr_stream *stream)
 {
   return stream->ops->is_lost != NULL && stream->ops->is_lost(stream);
+}
+
+/* Whether nobody can send anything more, though what was sent may not have been read yet. Not while it is read. Only
+ * standard input tells. */
+static inline bool uvr_stream_is_writer_gone(uvr_stream *stream)
+{
+  return stream->ops->is_writer_gone != NULL && stream->ops->is_writer_gone(stream);
 }
 
 /* How many bytes of a write that is under way the system has not accepted yet. 0 where that is unknown. */

@@ -17,6 +17,10 @@ void uvr_process_set_threads(size_t targets);
  * they see that end at once. */
 const char *uvr_process_output_note(void);
 
+/* Ends this process with status 1 if it still runs after so many seconds, even if a call of the system does not return
+ * until then. Messages that were not written yet are lost. */
+void uvr_process_end_within(unsigned seconds);
+
 /* Whether this process was started with the signal ignored, as by nohup, or by a shell in the background. */
 bool uvr_process_ignores(int signal);
 

@@ -1,11 +1,13 @@
 /* Unix's part of process.h. */
 #include "cli/os/process.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 void uvr_process_raise_limits(void)
 {
@@ -29,6 +31,23 @@ void uvr_process_set_threads(size_t targets)
 const char *uvr_process_output_note(void)
 {
   return NULL;
+}
+
+static void on_alarm(int number)
+{
+  (void)number;
+  _exit(1);
+}
+
+void uvr_process_end_within(unsigned seconds)
+{
+  sigset_t set;
+  const struct sigaction action = {.sa_handler = on_alarm};
+  (void)sigemptyset(&set);
+  (void)sigaddset(&set, SIGALRM);
+  (void)sigaction(SIGALRM, &action, NULL);
+  (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+  (void)alarm(seconds);
 }
 
 bool uvr_process_ignores(int signal)

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <windows.h>
+
 void uvr_process_raise_limits(void)
 {
 }
@@ -20,6 +22,19 @@ const char *uvr_process_output_note(void)
 {
   return "standard output is closed; in WSL its reader sees that only when this program has ended: with -ep it would "
          "end now";
+}
+
+static void CALLBACK on_time(void *user, BOOLEAN fired)
+{
+  (void)user;
+  (void)fired;
+  (void)TerminateProcess(GetCurrentProcess(), 1); /* ExitProcess would wait for a lock that another thread may hold */
+}
+
+void uvr_process_end_within(unsigned seconds)
+{
+  HANDLE timer; /* is the system's until the process ends */
+  (void)CreateTimerQueueTimer(&timer, NULL, on_time, NULL, 1000 * seconds, 0, WT_EXECUTEONLYONCE);
 }
 
 bool uvr_process_ignores(int signal)
