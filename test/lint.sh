@@ -12,8 +12,13 @@ say() {
   echo "lint: $*"
 }
 
-say clang-format
-find src include test -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+case $(clang-format --version) in
+*" 14."*)
+  say clang-format
+  find src include test -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror
+  ;;
+*) say "clang-format: left out, as others than version 14 lay out some lines in another way" ;;
+esac
 
 # MinGW's compiler is named for its target, from which clang-tidy knows the target and finds its headers.
 for preset in linux windows; do
@@ -41,7 +46,7 @@ python3 test/analyze.py build/windows '*_win.c'
 say cppcheck
 cppcheck_all() {
   cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-    --suppress=missingIncludeSystem -j "$jobs" -I include -I src --file-list=- "$@"
+    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -j "$jobs" -I include -I src --file-list=- "$@"
 }
 find src -name '*.c' -not -name '*_win.c' | cppcheck_all --platform=unix64 -D__linux__ -D__GNUC__
 find src -name '*.c' -not -name '*_unix.c' | cppcheck_all --platform=win64 -D_WIN32 -D__GNUC__
