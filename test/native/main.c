@@ -22,6 +22,9 @@ typedef struct settings {
   int jobs;
   bool again; /* what fails is tried once more */
   bool verbose;
+  bool list;
+  const char *run;  /* the scenario that this process is */
+  int helper_words; /* where a helper's words begin; 0: it is none */
 } settings;
 
 /* A scenario that runs. */
@@ -174,13 +177,18 @@ static bool judge(slot *s, const settings *set, totals *sum, bool late)
 
 /* ---- all of them ---- */
 
+/* Whether it is of this name, or in the group of this name. */
+static bool is_named(const scenario *s, const char *name)
+{
+  size_t length = strlen(name);
+  return strncmp(s->name, name, length) == 0 && (s->name[length] == '\0' || s->name[length] == '/');
+}
+
 static bool is_wanted(const settings *set, const scenario *s)
 {
   bool wanted = set->only_count == 0;
   for (int i = 0; i < set->only_count; i++) {
-    size_t length = strlen(set->only[i]);
-    wanted = wanted || strcmp(s->name, set->only[i]) == 0 ||
-             (strncmp(s->name, set->only[i], length) == 0 && s->name[length] == '/');
+    wanted = wanted || is_named(s, set->only[i]);
   }
   return wanted;
 }
@@ -249,11 +257,12 @@ static void run_all(const settings *set, bool alone, totals *sum)
   }
 }
 
+/* The first of this name or group, or NULL. */
 static const scenario *find(const char *name)
 {
   for (size_t g = 0; g < sizeof(groups) / sizeof(groups[0]); g++) {
     for (const scenario *s = groups[g]; s->name != NULL; s++) {
-      if (strcmp(s->name, name) == 0) {
+      if (is_named(s, name)) {
         return s;
       }
     }
@@ -323,70 +332,88 @@ static void remove_directory(wchar_t *directory)
   (void)RemoveDirectoryW(directory);
 }
 
-int main(void)
+/* What --run and --helper ask for: this process is a scenario's, or a peer of one. */
+static void be_a_part(const settings *set, wchar_t **words, int count)
 {
-  int count;
-  settings set = {.jobs = 4};
-  totals sum = {0, 0, 0};
-  wchar_t **words = CommandLineToArgvW(GetCommandLineW(), &count);
-  const char *run = NULL;
-  int helper_words = 0;
-  for (int i = 1; words != NULL && i < count; i++) {
-    char *word = to_utf8(words[i]);
-    const char *value = i + 1 < count ? to_utf8(words[i + 1]) : "";
-    if (strcmp(word, "--list") == 0) {
-      return list();
-    }
-    if (strcmp(word, "--run") == 0) {
-      run = value;
-      i++;
-    } else if (strcmp(word, "--helper") == 0) {
-      helper_words = i + 1;
-      break;
-    } else if (strcmp(word, "--only") == 0 && set.only_count < ONLY_MAX) {
-      set.only[set.only_count++] = value;
-      i++;
-    } else if (strcmp(word, "--jobs") == 0) {
-      set.jobs = atoi(value);
-      i++;
-    } else if (strcmp(word, "--again") == 0) {
-      set.again = true;
-    } else if (strcmp(word, "--verbose") == 0) {
-      set.verbose = true;
-    } else if (word[0] == '-' || uvrelay_exe != NULL) {
-      return usage("cannot use the argument ", word);
-    } else {
-      uvrelay_exe = whole_path(words[i]);
-    }
-  }
-  if (uvrelay_exe == NULL || GetFileAttributesW(wide(uvrelay_exe)) == INVALID_FILE_ATTRIBUTES) {
-    return usage("there is no program ", uvrelay_exe != NULL ? uvrelay_exe : "named");
-  }
-  if (helper_words > 0) {
+  const scenario *s = set->run != NULL ? find(set->run) : NULL;
+  if (set->helper_words > 0) {
     char *arguments[2] = {"", ""};
-    for (int i = 0; i < 2 && helper_words + i < count; i++) {
-      arguments[i] = to_utf8(words[helper_words + i]);
+    for (int i = 0; i < 2 && set->helper_words + i < count; i++) {
+      arguments[i] = to_utf8(words[set->helper_words + i]);
     }
-    helper(count - helper_words, arguments);
+    helper(count - set->helper_words, arguments);
   }
-  if (set.jobs < 1 || set.jobs > JOBS_MAX) {
-    return usage("--jobs takes 1 to 16", "");
-  }
-  if (run != NULL) {
-    const scenario *s = find(run);
+  if (s != NULL) {
     /* Who starts us may have Ctrl-C ignored, which our children would inherit. */
     (void)SetConsoleCtrlHandler(NULL, FALSE);
     (void)SetHandleInformation(GetStdHandle(STD_OUTPUT_HANDLE), HANDLE_FLAG_INHERIT, 0);
     s->run(s->variant);
     ExitProcess(0);
   }
+}
+
+/* Returns 0, or the exit status. */
+static int parse(settings *set, wchar_t **words, int count)
+{
+  for (int i = 1; i < count && set->helper_words == 0; i++) {
+    char *word = to_utf8(words[i]);
+    const char *value = i + 1 < count ? to_utf8(words[i + 1]) : "";
+    if (strcmp(word, "--run") == 0) {
+      set->run = value;
+      i++;
+    } else if (strcmp(word, "--helper") == 0) {
+      set->helper_words = i + 1;
+    } else if (strcmp(word, "--only") == 0 && set->only_count < ONLY_MAX) {
+      if (find(value) == NULL) {
+        return usage("there is no scenario or group ", value);
+      }
+      set->only[set->only_count++] = value;
+      i++;
+    } else if (strcmp(word, "--jobs") == 0) {
+      set->jobs = atoi(value);
+      i++;
+    } else if (strcmp(word, "--again") == 0) {
+      set->again = true;
+    } else if (strcmp(word, "--verbose") == 0) {
+      set->verbose = true;
+    } else if (strcmp(word, "--list") == 0) {
+      set->list = true;
+    } else if (word[0] == '-' || uvrelay_exe != NULL) {
+      return usage("cannot use the argument ", word);
+    } else {
+      uvrelay_exe = whole_path(words[i]);
+    }
+  }
+  if (set->jobs < 1 || set->jobs > JOBS_MAX) {
+    return usage("--jobs takes 1 to 16", "");
+  }
+  if (!set->list && uvrelay_exe == NULL) {
+    return usage("name the program to test", "");
+  }
+  if (!set->list && GetFileAttributesW(wide(uvrelay_exe)) == INVALID_FILE_ATTRIBUTES) {
+    return usage("there is no program ", uvrelay_exe);
+  }
+  return 0;
+}
+
+int main(void)
+{
+  int count = 0;
+  settings set = {.jobs = 4};
+  totals sum = {0, 0, 0};
+  wchar_t **words = CommandLineToArgvW(GetCommandLineW(), &count);
+  int status = parse(&set, words, count);
+  if (status != 0) {
+    return status;
+  }
+  if (set.list) {
+    return list();
+  }
+  be_a_part(&set, words, count);
   wchar_t *directory = make_directory();
   run_all(&set, false, &sum);
   run_all(&set, true, &sum);
   remove_directory(directory);
-  if (sum.passed + sum.failed + sum.skipped == 0) {
-    return usage("there is no such scenario: ", set.only_count > 0 ? set.only[0] : "");
-  }
   printf("%d passed, %d failed, %d skipped\n", sum.passed, sum.failed, sum.skipped);
   return sum.failed > 0 ? 1 : 0;
 }
