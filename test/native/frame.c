@@ -10,8 +10,12 @@ enum { LINE = 4096, WORDS_A_BLOCK = 512 };
 
 static void say(const char *what, const char *format, va_list args)
 {
+  static HANDLE out; /* as it was at first: a console that is attached to may replace it */
   char line[LINE];
   DWORD written;
+  if (out == NULL) {
+    out = GetStdHandle(STD_OUTPUT_HANDLE);
+  }
   int used = snprintf(line, sizeof(line), "%s ", what);
   (void)vsnprintf(line + used, sizeof(line) - (size_t)used - 2, format, args);
   for (char *at = line; *at != '\0'; at++) {
@@ -21,7 +25,7 @@ static void say(const char *what, const char *format, va_list args)
   }
   size_t length = strlen(line);
   line[length] = '\n';
-  (void)WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), line, (DWORD)length + 1, &written, NULL);
+  (void)WriteFile(out, line, (DWORD)length + 1, &written, NULL);
 }
 
 _Noreturn void fail(const char *format, ...)

@@ -29,7 +29,11 @@ void scratch_init(scratch *s)
   (void)strcat(pattern, "/uvrelay-test-XXXXXX");
   uv_fs_t request;
   assert_int_equal(uv_fs_mkdtemp(NULL, &request, pattern, NULL), 0);
-  (void)snprintf(s->directory, sizeof(s->directory), "%s", request.path);
+  /* By its real name: that of Windows' directory for such files may be a short one, such as RUNNER~1. */
+  uv_fs_t real;
+  assert_int_equal(uv_fs_realpath(NULL, &real, request.path, NULL), 0);
+  (void)snprintf(s->directory, sizeof(s->directory), "%s", (const char *)real.ptr);
+  uv_fs_req_cleanup(&real);
   uv_fs_req_cleanup(&request);
   with_slashes(s->directory);
 }
