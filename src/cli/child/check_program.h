@@ -49,6 +49,9 @@ const char *uvr_program_shell(const char *file);
  * and *error, which says what to write instead. */
 int uvr_program_check_words(const char *file, char *const words[], uvrelay_error_t *error);
 
+/* Why this file must not be started now, though it may be later; NULL: it may be. */
+const char *uvr_program_obstacle(const char *file);
+
 /* Why a program may not have been started after all, though it has exited with this status; NULL: it probably was. */
 const char *uvr_program_doubt(const char *file, long long status);
 

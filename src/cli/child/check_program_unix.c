@@ -17,6 +17,9 @@
 #include "base/text.h"
 #include "cli/child/wsl.h"
 
+#define BINFMT         "/proc/sys/fs/binfmt_misc"
+#define NOT_AT_PRESENT "it is for Windows, and WSL does not start such programs at present"
+
 static int refuse(const char *name, int code, uvrelay_error_t *error, const char *why)
 {
   char quoted[UVR_QUOTED_SIZE];
@@ -247,7 +250,7 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
                         "it is for Windows, and this system has no handler for such programs: take the one "
                         "for Linux, or start it by Wine, \"wine PATH mux\"");
   }
-  return code != 0 && has_handler("/proc/sys/fs/binfmt_misc", file, &head) ? 0 : code;
+  return code != 0 && has_handler(BINFMT, file, &head) ? 0 : code;
 }
 
 const char *uvr_program_shell(const char *file)
@@ -265,6 +268,15 @@ int uvr_program_check_words(const char *file, char *const words[], uvrelay_error
   return 0;
 }
 
+/* /bin/sh would read a program for Windows as a script. Where no handler can be seen at all, one may be there. */
+const char *uvr_program_obstacle(const char *file)
+{
+  uvr_program_head head;
+  uvr_program_read(file, &head);
+  bool seen = access(BINFMT "/status", F_OK) == 0;
+  return head.kind == UVR_PROGRAM_WINDOWS && seen && !has_handler(BINFMT, file, &head) ? NOT_AT_PRESENT : NULL;
+}
+
 const char *uvr_program_doubt(const char *file, long long status)
 {
   uvr_program_head head;
@@ -275,8 +287,8 @@ const char *uvr_program_doubt(const char *file, long long status)
   if (head.kind == UVR_PROGRAM_TEXT) {
     return "it has no first line with #!, so /bin/sh has read it";
   }
-  if (head.kind == UVR_PROGRAM_WINDOWS && !has_handler("/proc/sys/fs/binfmt_misc", file, &head)) {
-    return "it is for Windows, and WSL does not start such programs at present";
+  if (head.kind == UVR_PROGRAM_WINDOWS && !has_handler(BINFMT, file, &head)) {
+    return NOT_AT_PRESENT;
   }
   return NULL;
 }

@@ -166,6 +166,12 @@ int uvr_program_check_words(const char *file, char *const words[], uvrelay_error
                    uvr_quote(quoted, words[0]), uvr_quote(also, wrong));
 }
 
+const char *uvr_program_obstacle(const char *file)
+{
+  (void)file;
+  return NULL;
+}
+
 const char *uvr_program_doubt(const char *file, long long status)
 {
   (void)file;

@@ -114,6 +114,14 @@ static void describe_no_start(uvr_supervisor *self, int code)
   self->reason_length = strlen(self->error.text);
 }
 
+/* The same if it must not even be tried. */
+static void describe_obstacle(uvr_supervisor *self, const char *obstacle)
+{
+  (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_EFTYPE, "%s cannot be started: %s", self->name, obstacle);
+  self->reason_length = strlen(self->error.text);
+  self->hopeless = true;
+}
+
 /* Sets *error's text to the mux's error, with the command as its subject. */
 static void describe_mux_error(const uvr_supervisor *self, uvrelay_error_t *error)
 {
@@ -368,9 +376,14 @@ static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
 {
   uv_file input = -1;
   uv_file output = -1;
-  int code = start_child(self, with, &input, &output);
-  if (code != 0) {
+  const char *obstacle = uvr_program_obstacle(self->options.command->file);
+  int code = obstacle != NULL ? UV_EFTYPE : start_child(self, with, &input, &output);
+  if (obstacle != NULL) {
+    describe_obstacle(self, obstacle);
+  } else if (code != 0) {
     describe_no_start(self, code);
+  }
+  if (code != 0) {
     uvrelay_mux_explain(self->mux, &self->error);
     start_later(self);
     return;

@@ -55,6 +55,7 @@ class Wsl:
             shift 2
             "$mount" --bind "$directory/run" /run && "$mount" --bind "$directory/mnt" /mnt &&
             "$mount" --bind "$directory/mounts" /proc/$$/mounts || exit 77
+            [ ! -d "$directory/binfmt" ] || "$mount" --bind "$directory/binfmt" /proc/sys/fs/binfmt_misc || exit 77
             exec "$directory/linux/uvrelay" "$@"' sh {shlex.quote(shutil.which("mount"))} {directory} "$@"
             """)
 
@@ -125,6 +126,23 @@ def route(wsl, back):
 def assert_relayed(wsl):
     with connect(wsl.listen) as client:
         ask(client)
+
+
+def test_without_a_handler_nothing_is_started(wsl):
+    """/bin/sh would read the program as a script."""
+    if not os.path.isdir("/proc/sys/fs/binfmt_misc"):
+        pytest.skip("this kernel has no binfmt_misc")
+    (wsl.directory / "binfmt").mkdir()
+    (wsl.directory / "binfmt/status").write_text("enabled\n")
+    wsl.put("path/uvrelay.exe")
+    (wsl.directory / "path/uvrelay.exe").write_bytes(b"MZ\necho a script >&2\n" + bytes(100))
+    wsl.interop(1)
+    with ServeInWsl(wsl, f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
+        with connect(wsl.listen) as client:
+            assert client.recv(1) == b""
+        serve.wait_match("far end: uvrelay.exe mux cannot be started: it is for Windows, and WSL does not start such "
+                         "programs at present")
+        assert "script" not in serve.stop()
 
 
 def test_the_far_end_inherits_one_descriptor_more(wsl, route):
