@@ -107,9 +107,10 @@ typedef struct uvrelay_endpoint_s {
   /** Called when the pipe is closed, before the session's done callback. NULL is allowed. */
   uvrelay_npipe_close_cb npipe_closed;
   /** A descriptor of the C library, to read from, or -1: no input, which has ended. The session closes it; of 0, 1 and
-   * 2 it leaves the number open, leading to the null device. A file, console or anonymous Windows pipe is read and
-   * written on libuv's thread pool: it occupies a buffer and one of the pool's threads while a read or write waits, and
-   * no close, cancel or stop can be done before that has ended. */
+   * 2 it leaves the number open, leading to the null device. A file, a console, and on Windows a pipe or socket that is
+   * not overlapped, is read and written on libuv's thread pool: it occupies a buffer and one of the pool's threads
+   * while a read or write waits, and no close, cancel or stop can be done before that has ended. A socket on Windows
+   * becomes non-blocking; a pipe there that does not wait (`PIPE_NOWAIT`) waits until the session closes it. */
   uv_file input;
   /** The same, to write to, or -1: writing fails. Another one than `input`. */
   uv_file output;

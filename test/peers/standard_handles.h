@@ -12,6 +12,7 @@
  *   duplex-overlapped  the same, overlapped
  *   socket             a TCP connection, overlapped, as most programs make them
  *   socket-sync        the same, not overlapped
+ *   socket-attached    as socket, and the parent has attached it to a completion port, as it has used it itself
  *   socket-WHAT        a socket that is no connection: listening, unconnected or datagram
  *   nul                NUL
  *   none               no handle at all (NULL)
@@ -124,8 +125,10 @@ static int make_handle(const char *kind, int for_input, HANDLE *childs, HANDLE *
 
 static int make_socket(const char *what, HANDLE *childs, HANDLE *ours)
 {
-  int pair = *what == '\0' || strcmp(what, "-sync") == 0;
-  return sockets_start() && (pair ? sockets_pair(*what == '\0', childs, ours) : sockets_lone(what + 1, childs)) &&
+  int sync = strcmp(what, "-sync") == 0, attached = strcmp(what, "-attached") == 0;
+  int pair = *what == '\0' || sync || attached;
+  return sockets_start() && (pair ? sockets_pair(!sync, childs, ours) : sockets_lone(what + 1, childs)) &&
+         (!attached || CreateIoCompletionPort(*childs, NULL, 1, 0) != NULL) &&
          SetHandleInformation(*childs, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) &&
          (*ours == NULL || SetHandleInformation(*ours, HANDLE_FLAG_INHERIT, 0));
 }
