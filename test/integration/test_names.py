@@ -40,7 +40,8 @@ def test_a_variable_of_a_configuration_file(place):
         routes = place / f"{NAME}.conf"
         routes.write_text("tcp://127.0.0.1:0=assuan:///${UVRELAY_TEST_PLACE}/socket\n")
         directory = windows_path(place).replace("\\", "/")
-        with Serve(options=[f"--config={windows_path(routes)}"], env={"UVRELAY_TEST_PLACE": directory}) as serve:
+        variables = {"UVRELAY_TEST_PLACE": directory, "WSLENV": "UVRELAY_TEST_PLACE"}  # WSL passes on what this names
+        with Serve(options=[f"--config={windows_path(routes)}"], env=variables) as serve:
             [listens] = serve.wait_lines(r"\S+: listening")
             assert f"{NAME}/socket" in listens
             with connect(listens.partition("=")[0]) as client:
