@@ -179,6 +179,23 @@ static void hides_its_window(int variant)
   CHECK(window == NULL || !IsWindowVisible(window), "its window is still visible");
 }
 
+/* One that others use, too, such as the shell that uvrelay was started from. */
+static void leaves_a_shared_window(int variant)
+{
+  (void)variant;
+  HWND window = GetConsoleWindow();
+  if (window == NULL || !IsWindowVisible(window)) {
+    skip("consoles have no visible windows here");
+  }
+  pipe_server s = {.instances = 1};
+  pipe_listen(&s, BYTE_PIPE);
+  program *p = start(NULL, "-bg %s", s.name);
+  pipe_accept(&s);
+  send_text(&p->in, "hello");
+  expect_text(&s.e, "hello");
+  CHECK(IsWindowVisible(window) && !IsIconic(window), "it has hidden a window that is not its own");
+}
+
 /* ---- a console that is closed ---- */
 
 static BOOL WINAPI ignore(DWORD event)
@@ -240,6 +257,7 @@ const scenario console_scenarios[] = {
     {"console/bg", background_flag, 0, OWN_CONSOLE, 0},
     {"console/bg-without-a-console", background_flag, DETACHED_PROCESS, 0, 0},
     {"console/bg-hides-its-window", hides_its_window, 0, 0, 0},
+    {"console/bg-leaves-a-shared-window", leaves_a_shared_window, 0, OWN_WINDOW, 0},
     {"console/closed-with-serve", closed_with_serve, 0, 0, 0},
     {"console/closed-with-one-shot", closed_with_one_shot, 0, 0, 0},
     {NULL, NULL, 0, 0, 0},

@@ -54,6 +54,11 @@ static bool start_scenario(slot *s)
   STARTUPINFOW startup = {.cb = sizeof(startup), .dwFlags = STARTF_USESTDHANDLES, .hStdOutput = to, .hStdError = to};
   PROCESS_INFORMATION made;
   DWORD flags = CREATE_SUSPENDED | ((s->what->flags & OWN_CONSOLE) != 0 ? CREATE_NO_WINDOW : 0);
+  if ((s->what->flags & OWN_WINDOW) != 0) {
+    flags |= CREATE_NEW_CONSOLE;
+    startup.dwFlags |= STARTF_USESHOWWINDOW;
+    startup.wShowWindow = SW_SHOWNOACTIVATE;
+  }
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
       .BasicLimitInformation = {.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE}};
   s->job = CreateJobObjectW(NULL, NULL);

@@ -37,6 +37,7 @@
 enum {
   OWN_CONSOLE = 1, /* the scenario runs in a console of its own, without a window */
   ALONE = 2,       /* nothing else runs meanwhile: it measures time, or takes much of the machine */
+  OWN_WINDOW = 4,  /* the scenario runs in a console of its own, with a window */
 };
 
 typedef struct scenario {
