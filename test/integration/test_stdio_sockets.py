@@ -175,6 +175,14 @@ def test_no_connection(kind, why, which):
 # ---- what is said, and what is read besides ----
 
 
+def test_help_for_nobody():
+    with Parent("wait=10000", stdout="socket-unconnected", program=program("--help")) as parent:
+        assert parent.event("exit")["code"] == 1
+        parent.finish()
+        assert error_sentence(parent.stderr).startswith("cannot write to standard output: ")
+        assert "not open" not in parent.stderr
+
+
 @pytest.mark.parametrize("kind", ["socket", "socket-sync"])
 def test_standard_error(kind):
     with PipeServer("recv-end") as server, Parent(

@@ -12,19 +12,28 @@
 
 enum { STANDARD_OUTPUT = 1 };
 
-int uvr_print(const char *text)
+/* Returns NULL, or why the text cannot be written. */
+static const char *print(const char *text)
 {
   const uvr_blocking_file file = uvr_blocking_file_of(STANDARD_OUTPUT, false);
-  if (file.special && uvr_blocking_file_write(&file, text, strlen(text)) == 0) {
-    return 0;
+  if (file.special) {
+    int code = uvr_blocking_file_write(&file, text, strlen(text));
+    return code == 0 ? NULL : uv_strerror(code);
   }
   errno = 0;
-  if (!file.special && fputs(text, stdout) >= 0 && fflush(stdout) == 0) {
-    return 0;
+  if (fputs(text, stdout) >= 0 && fflush(stdout) == 0) {
+    return NULL;
   }
-  (void)fprintf(stderr, "uvrelay: cannot write to standard output: %s\n",
-                errno == 0 ? "it is not open" : strerror(errno));
-  return 1;
+  return errno == 0 ? "it is not open" : strerror(errno);
+}
+
+int uvr_print(const char *text)
+{
+  const char *why_not = print(text);
+  if (why_not != NULL) {
+    (void)fprintf(stderr, "uvrelay: cannot write to standard output: %s\n", why_not);
+  }
+  return why_not == NULL ? 0 : 1;
 }
 
 int uvr_print_version(void)
