@@ -5,7 +5,10 @@
 # read-only when the program starts, and stacks are never executable. musl has no checked functions, so _FORTIFY_SOURCE
 # does nothing in the static program.
 #
-# Windows: addresses are random in all of the address space, and data is never executable. Its linkers turn this on by
+# Windows, by MSVC: as below, and Control Flow Guard, shadow stacks where the processor has them, and the stack protector,
+# which MSVC turns on by itself.
+#
+# Windows, by others: addresses are random in all of the address space, and data is never executable. Its linkers turn this on by
 # themselves today; it is asked for here so that it stays so. What MinGW-w64 cannot do, or not at a fair price:
 # - Control Flow Guard: neither gcc nor the linker of binutils knows it (clang and lld do).
 # - Shadow stacks (CET): the linker cannot mark a program as compatible with them.
@@ -14,6 +17,14 @@
 #   have to link it. And libssp takes its random number from CryptGenRandom whenever a program starts, which doubles the
 #   time of the start.
 if(UVRELAY_SANITIZE)
+  return()
+endif()
+if(MSVC)
+  add_compile_options(/guard:cf)
+  add_link_options(/GUARD:CF)
+  if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "ARM")
+    add_link_options(/CETCOMPAT)
+  endif()
   return()
 endif()
 if(WIN32)
