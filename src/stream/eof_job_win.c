@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-static bool enter(uvr_eof_job *job, int stage)
+static bool enter(uvr_eof_job *job, uvr_eof_stage stage)
 {
   AcquireSRWLockExclusive(&job->lock);
   bool wanted = !job->cancelled && !(stage == UVR_EOF_FLUSHING && job->skip_flush);
@@ -112,7 +112,7 @@ DWORD uvr_eof_job_start(uvr_eof_job *job)
   return 0;
 }
 
-static int stop(uvr_eof_job *job, bool cancel)
+static uvr_eof_stage stop(uvr_eof_job *job, bool cancel)
 {
   AcquireSRWLockExclusive(&job->lock);
   job->skip_flush = true;
@@ -122,7 +122,7 @@ static int stop(uvr_eof_job *job, bool cancel)
   } else if (job->stage == UVR_EOF_WRITING && cancel) {
     (void)CancelIoEx(job->file, &job->overlapped);
   }
-  int stage = job->stage;
+  uvr_eof_stage stage = job->stage;
   ReleaseSRWLockExclusive(&job->lock);
   return stage;
 }

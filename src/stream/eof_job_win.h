@@ -8,6 +8,8 @@
 
 #include "base/event_pool_win.h"
 
+typedef enum uvr_eof_stage { UVR_EOF_IDLE, UVR_EOF_FLUSHING, UVR_EOF_WRITING } uvr_eof_stage;
+
 typedef struct uvr_eof_job uvr_eof_job;
 
 /* `error` is 0 when the zero-byte message was written, else a Windows code; ERROR_OPERATION_ABORTED after cancel. */
@@ -22,7 +24,7 @@ struct uvr_eof_job {
   bool running;
   /* Below: shared with the pool's thread, under the lock. */
   SRWLOCK lock;
-  enum { UVR_EOF_IDLE, UVR_EOF_FLUSHING, UVR_EOF_WRITING } stage;
+  uvr_eof_stage stage;
   bool skip_flush;
   bool cancelled;
   HANDLE thread; /* which flushes */

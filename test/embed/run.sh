@@ -64,7 +64,7 @@ if ! command -v "$cxx" >/dev/null; then
 fi
 system=linux
 case $("$compiler" -dumpmachine) in
-*mingw*) system=windows ;;
+*mingw* | *windows*) system=windows ;;
 esac
 
 # ---- the library ----

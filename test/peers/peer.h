@@ -18,7 +18,9 @@
 #define __mingw_snprintf  snprintf
 #define __mingw_vsnprintf vsnprintf
 #endif
-#ifdef __GNUC__
+#ifdef __clang__
+#define PEER_FORMAT(format_at, first) __attribute__((format(printf, format_at, first)))
+#elif defined(__GNUC__)
 #define PEER_FORMAT(format_at, first) __attribute__((format(gnu_printf, format_at, first)))
 #else
 #define PEER_FORMAT(format_at, first)

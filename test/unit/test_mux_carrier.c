@@ -374,8 +374,9 @@ static void on_pipe_client(uvrelay_npipe_t *listener, int status)
 static void carry_by_pipe(bool message_mode)
 {
   char name[64];
-  bool connected = false;
-  bool asked = false;
+  struct {
+    bool connected, asked;
+  } seen = {false, false};
   uvrelay_npipe_t *listener;
   uvrelay_npipe_t *a;
   uvrelay_npipe_t *b;
@@ -387,11 +388,11 @@ static void carry_by_pipe(bool message_mode)
   assert_int_equal(uvrelay_npipe_new(&listener, &h->r.loop, &options), 0);
   assert_int_equal(uvrelay_npipe_new(&a, &h->r.loop, NULL), 0);
   assert_int_equal(uvrelay_npipe_new(&b, &h->r.loop, NULL), 0);
-  uvrelay_npipe_set_data(listener, &asked);
-  uvrelay_npipe_set_data(a, &connected);
+  uvrelay_npipe_set_data(listener, &seen.asked);
+  uvrelay_npipe_set_data(a, &seen.connected);
   assert_int_equal(uvrelay_npipe_listen(listener, name, 1, on_pipe_client), 0);
   assert_int_equal(uvrelay_npipe_connect(a, name, on_pipe_connected), 0);
-  ROUTE_WAIT(h, connected && asked);
+  ROUTE_WAIT(h, seen.connected && seen.asked);
   assert_int_equal(uvrelay_npipe_accept(listener, b), 0);
   uvrelay_npipe_close(listener, NULL);
   uvrelay_endpoint_t one = uvrelay_npipe(a, on_pipe_closed);
