@@ -2,8 +2,8 @@
 # Usage: test/lint.sh
 #
 # What reads the code and doesn't run it: clang-format on all C files, clang-tidy and gcc's analyzer on src/ as compiled
-# for each system, cppcheck, and the order of the rooms of src/, for which it builds the program for each system. Needs the
-# presets linux and windows to be configured (test/run.sh does that).
+# for each system, cppcheck, what MSVC does not know, and the order of the rooms of src/, for which it builds the program
+# for each system. Needs the presets linux and windows to be configured (test/run.sh does that).
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -50,6 +50,9 @@ cppcheck_all() {
 }
 find src -name '*.c' -not -name '*_win.c' | cppcheck_all --platform=unix64 -D__linux__ -D__GNUC__
 find src -name '*.c' -not -name '*_unix.c' | cppcheck_all --platform=win64 -D_WIN32 -D__GNUC__
+
+say "portable, what MSVC does not know"
+python3 test/portable.py
 
 say "stairs, the order of the rooms of src/"
 for preset in linux windows; do
