@@ -193,6 +193,18 @@ def test_standard_error(kind):
         parent.finish()
 
 
+def test_one_handle_for_all_three():
+    """As a super-server gives it: what is said goes to the client, too, before and after the bytes."""
+    with PipeServer("recv-end", f"send={SIZE},50021,4", "zero", "peek-gone") as server, Parent(
+            f"send={SIZE},7001,3", "end-in", "recv-end", "wait=10000", options=["--both=socket", "--stderr=same"],
+            program=program("-s", "-v", server.name)) as parent:
+        assert server.event("recv-end")["sha256"] == bytestream.sha256(SIZE, 3)
+        assert SIZE + 50 < parent.event("recv-end")["bytes"] < SIZE + 2000
+        assert parent.event("exit")["code"] == 0
+        parent.finish()
+        server.finish()
+
+
 @pytest.mark.parametrize("kind", ["socket", "socket-sync"])
 def test_help_and_usage(kind):
     with Parent("recv-end", "wait=10000", stdout=kind, program=program("--help")) as parent:

@@ -9,7 +9,7 @@
  *
  *   --stdin=KIND --stdout=KIND   (anonymous)
  *   --both=KIND                  one handle for standard input and output; --both-copies=KIND: two duplicates of one
- *   --stderr=KIND                (own: the parent's)
+ *   --stderr=KIND                (own: the parent's); same: the very handle of standard output
  *   --keep=in --keep=out         keep the child's end, too, for "mode" and "set"; the end of the output is then not
  * seen
  *   --limit=SECONDS              (60): then child and parent are ended, with 3
@@ -383,7 +383,7 @@ static int copy_handle(HANDLE handle, int inherit, HANDLE *copy)
 static int make_handles(parent *p, const parent_kinds *kinds)
 {
   p->child_err = GetStdHandle(STD_ERROR_HANDLE);
-  if (strcmp(kinds->err, "own") != 0) {
+  if (strcmp(kinds->err, "own") != 0 && strcmp(kinds->err, "same") != 0) {
     p->child_err = NULL;
     if (!make_handle(kinds->err, 0, &p->child_err, &p->err))
       return 0;
@@ -397,6 +397,8 @@ static int make_handles(parent *p, const parent_kinds *kinds)
       return 0;
   } else if (!make_handle(kinds->in, 1, &p->child_in, &p->in) || !make_handle(kinds->out, 0, &p->child_out, &p->out))
     return 0;
+  if (strcmp(kinds->err, "same") == 0)
+    p->child_err = p->child_out;
   return (!kinds->keep_in || copy_handle(p->child_in, FALSE, &p->kept_in)) &&
          (!kinds->keep_out || copy_handle(p->child_out, FALSE, &p->kept_out));
 }
