@@ -200,6 +200,7 @@ HANDLE expect_in_background(end *e, uint64_t seed, size_t total)
 void expect_end(end *e, DWORD why)
 {
   char byte[16];
+  step("waiting for an end");
   size_t got = end_read(e, byte, sizeof(byte));
   CHECK(got == 0, "%llu bytes more came, where an end was due", (unsigned long long)got);
   CHECK(why == ANY_END || e->why == why, "the end came with %lu, not with %lu", e->why, why);

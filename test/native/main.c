@@ -66,18 +66,24 @@ static bool start_scenario(slot *s)
               SetInformationJobObject(s->job, JobObjectExtendedLimitInformation, &limits, sizeof(limits)) &&
               CreateProcessW(self, wide(text("native_test --run %s \"%s\"", s->what->name, uvrelay_exe)), NULL, NULL,
                              TRUE, flags, NULL, NULL, &startup, &made);
+  DWORD error = GetLastError();
   (void)CloseHandle(to);
+  if (fine && !AssignProcessToJobObject(s->job, made.hProcess)) {
+    error = GetLastError();
+    fine = false;
+    (void)TerminateProcess(made.hProcess, 99);
+  }
   if (!fine) {
+    SetLastError(error);
     return false;
   }
-  fine = AssignProcessToJobObject(s->job, made.hProcess);
   (void)ResumeThread(made.hThread);
   (void)CloseHandle(made.hThread);
   s->process = made.hProcess;
   s->begun_ms = now_ms();
   s->length = 0;
   s->said[0] = '\0';
-  return fine;
+  return true;
 }
 
 /* Takes what the scenario has said. Of much, the last part is kept. */
@@ -198,12 +204,19 @@ static bool is_wanted(const settings *set, const scenario *s)
   return wanted;
 }
 
-static void begin(slot *s, totals *sum)
+static void begin(slot *s, const settings *set, totals *sum)
 {
-  s->tries++;
-  if (!start_scenario(s)) {
-    (void)snprintf(s->said, sizeof(s->said), "cannot start the scenario (error %lu)", GetLastError());
-    tell("FAILED", s->what, s->said);
+  bool started = false;
+  int tries = set->again ? TRIES : 1;
+  while (!started && s->tries < tries) {
+    s->tries++;
+    started = start_scenario(s);
+    if (!started) {
+      (void)snprintf(s->said, sizeof(s->said), "cannot start the scenario (error %lu)", GetLastError());
+      tell(s->tries < tries ? "again" : "FAILED", s->what, s->said);
+    }
+  }
+  if (!started) {
     sum->failed++;
     s->process = NULL;
   }
@@ -223,7 +236,7 @@ static int look(slot *slots, const settings *set, totals *sum)
     bool over = WaitForSingleObject(s->process, 0) == WAIT_OBJECT_0;
     bool late = !over && now_ms() - s->begun_ms > limit;
     if ((over || late) && !judge(s, set, sum, late)) {
-      begin(s, sum);
+      begin(s, set, sum);
     }
     running += s->process != NULL;
   }
@@ -251,7 +264,7 @@ static void run_all(const settings *set, bool alone, totals *sum)
         if (slots[i].process == NULL) {
           memset(&slots[i], 0, sizeof(slots[i]));
           slots[i].what = s;
-          begin(&slots[i], sum);
+          begin(&slots[i], set, sum);
           break;
         }
       }

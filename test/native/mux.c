@@ -101,6 +101,7 @@ static void serve_killed(int variant)
   expect_text(&target, "hello");
   HANDLE process = far_end(r.p, 1, 0);
   CHECK(TerminateProcess(r.p->process, 7), "cannot kill serve (error %lu)", GetLastError());
+  step("waiting for the end of the far end");
   CHECK(WaitForSingleObject(process, SOON) == WAIT_OBJECT_0, "the far end is still there");
   expect_end(&target, ANY_END);
 }
