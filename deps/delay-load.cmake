@@ -9,7 +9,8 @@
 #
 # The tables of these libraries are written to when a function is first called. dlltool puts them into .idata, among those
 # that the system fills in before the program runs and which newer linkers (binutils 2.44) therefore make read-only. So
-# they get other names here, and deps/delay-load.ld puts them into a section of their own.
+# they get other names here, and deps/delay-load.ld puts them into a section of their own, in the order in which they are
+# linked: those of .idata are sorted by the paths of the libraries, which differ from build to build.
 set(delay_load OFF)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_SIZEOF_VOID_P EQUAL 8 AND CMAKE_DLLTOOL AND CMAKE_OBJCOPY)
   execute_process(COMMAND "${CMAKE_DLLTOOL}" --version OUTPUT_VARIABLE dlltool ERROR_QUIET)
@@ -55,10 +56,14 @@ function(uvrelay_delay_load target)
               --output-delaylib "lib${dll}.a"
       WORKING_DIRECTORY "${directory}"
       COMMAND_ERROR_IS_FATAL ANY)
-    # Names and addresses. A newer dlltool that has its own name for both sections keeps it.
+    # The places of names, addresses, names, and the DLL's name. A newer dlltool that has its own names for these sections
+    # keeps them.
+    set(renamed "")
+    foreach(table IN ITEMS 4 5 6 7)
+      list(APPEND renamed --rename-section ".idata$${table}=.delay$${table},contents,alloc,load,data")
+    endforeach()
     execute_process(
-      COMMAND "${CMAKE_OBJCOPY}" --rename-section ".idata$4=.delay$4,contents,alloc,load,data"
-              --rename-section ".idata$5=.delay$5,contents,alloc,load,data" "lib${dll}.a"
+      COMMAND "${CMAKE_OBJCOPY}" ${renamed} "lib${dll}.a"
       WORKING_DIRECTORY "${directory}"
       COMMAND_ERROR_IS_FATAL ANY)
     list(APPEND libraries "${directory}/lib${dll}.a")
