@@ -13,7 +13,8 @@ ROUTE = "tcp://127.0.0.1:0=via:tcp://127.0.0.1:9"
 
 def far_end():
     """One that leaves a process behind, which outlives it."""
-    return subprocess.list2cmdline([windows_path(peer("descendants")), "leave", "100", windows_path(uvrelay_exe()), "mux"])
+    words = [windows_path(peer("descendants")), "leave", "100", windows_path(uvrelay_exe()), "mux"]
+    return subprocess.list2cmdline(words)
 
 
 def left_behind(mark):
@@ -29,8 +30,8 @@ def end(mark):
 def who_holds(action, ready):
     """Runs serve with a far end that leaves a process behind, and kills serve; gives what `descendants` says then."""
     mark = unique_name("mark") + "."
-    command = windows_command(peer("descendants"), action, windows_path(uvrelay_exe()), "serve", "-v", "--eager", "--via",
-                              far_end(), ROUTE)
+    command = windows_command(peer("descendants"), action, windows_path(uvrelay_exe()), "serve", "-v", "--eager",
+                              "--via", far_end(), ROUTE)
     try:
         with Process(command, env={"UVRELAY_TEST_MARK": mark}) as watch:
             wait_for(lambda: "mux is ready" in ready(watch), "the far end")

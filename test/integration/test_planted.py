@@ -15,8 +15,8 @@ from winserving import Serve, port_of
 
 #: Libraries that the program or the system's own libraries load when they are needed, and that are not among those
 #: which every process has from the system's directory (KnownDLLs).
-LIBRARIES = ["iphlpapi", "userenv", "dbghelp", "powrprof", "mswsock", "dnsapi", "bcrypt", "cryptbase", "secur32", "version",
-             "rasadhlp", "wship6", "wshtcpip", "winmm", "ole32", "shell32", "advapi32", "ws2_32", "user32"]
+LIBRARIES = ["iphlpapi", "userenv", "dbghelp", "powrprof", "mswsock", "dnsapi", "bcrypt", "cryptbase", "secur32",
+             "version", "rasadhlp", "wship6", "wshtcpip", "winmm", "ole32", "shell32", "advapi32", "ws2_32", "user32"]
 
 PLANTED = r"""
 #include <windows.h>
@@ -80,7 +80,8 @@ def test_no_planted_library_is_loaded(place):
         with Serve(*routes, options=["--via", via], program=program, cwd=place / "current", env=FOUND_FIRST) as serve:
             with socket.create_connection(("127.0.0.1", port_of(serve.address)), SOON) as client:
                 ask(client)
-    for args in (["tcp://name.invalid:9"], ["-a", "~/nothing"], ["--owner=user", "//./pipe/uvrelay-nothing"], ["-bg", "--help"]):
+    for args in (["tcp://name.invalid:9"], ["-a", "~/nothing"], ["--owner=user", "//./pipe/uvrelay-nothing"],
+                 ["-bg", "--help"]):
         with Relay(*args, program=program, cwd=place / "current", env=FOUND_FIRST) as relay:
             relay.close_stdin()
             relay.wait(60)
@@ -90,7 +91,8 @@ def test_no_planted_library_is_loaded(place):
 def test_only_known_libraries_are_imported():
     """Those that the program imports are loaded before its first line. Windows takes these from its own directory (they
     are among its KnownDLLs, or, as ucrtbase.dll behind api-ms-win-*, resolved by it)."""
-    listing = subprocess.run(["x86_64-w64-mingw32-objdump", "-p", uvrelay_exe()], check=True, capture_output=True, text=True)
+    listing = subprocess.run(["x86_64-w64-mingw32-objdump", "-p", uvrelay_exe()], check=True, capture_output=True,
+                             text=True)
     names = {name.lower() for name in re.findall(r"DLL Name: (\S+)", listing.stdout)}
     known = {"kernel32.dll", "ntdll.dll", "msvcrt.dll", "advapi32.dll", "user32.dll", "ole32.dll", "shell32.dll",
              "ws2_32.dll"}
@@ -102,7 +104,8 @@ def test_a_planted_far_end_is_not_started(tmp_path):
     shutil.copy(uvrelay_exe(), tmp_path / "uvrelay-planted.exe")
     (tmp_path / "uvrelay-planted2.cmd").write_text("@exit 7\r\n")
     route = "tcp://127.0.0.1:0=via:tcp://127.0.0.1:9"
-    for name, path in (("uvrelay-planted.exe", ""), ("uvrelay-planted", ".;C:\\windows\\system32;"), ("uvrelay-planted2", "")):
+    for name, path in (("uvrelay-planted.exe", ""), ("uvrelay-planted", ".;C:\\windows\\system32;"),
+                       ("uvrelay-planted2", "")):
         result = run_relay("serve", "--via", f"{name} mux", route, cwd=tmp_path, env={"WINEPATH": path})
         assert result.code == 1
         assert re.match(rf'uvrelay: cannot find the program "{re.escape(name)}": it is in none of the directories of '

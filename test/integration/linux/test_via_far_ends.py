@@ -210,7 +210,8 @@ def test_its_standard_error_comes_with_a_prefix(route, path, script):
 def test_utf16_on_its_standard_error(route, path, script):
     """wsl.exe writes UTF-16, unless it is told not to, and the program that it starts UTF-8."""
     via = far_end(script, "child = subprocess.Popen(MUX)\n"
-                  "for byte in 'wsl: Gr\u00f6\u00dfe \u6ca1\u4e0a\x1b[0m\\r\\n'.encode('utf-16-le'): os.write(2, bytes([byte]))\n"
+                  "text = 'wsl: Gr\u00f6\u00dfe \u6ca1\u4e0a\x1b[0m\\r\\n'\n"
+                  "for byte in text.encode('utf-16-le'): os.write(2, bytes([byte]))\n"
                   "os.write(2, b'bash: gr\\xc3\\xbcn\\n')\n"
                   "os.write(2, 'held \u4e0a\\n'.encode('utf-16-le')[:-1])\n"
                   "child.wait()\n")
@@ -393,13 +394,15 @@ def test_one_that_does_not_end_is_killed(tmp_path, back):
 
 
 #: Notes when it is stopped, and which signals come.
-NOTES = ("def note(what): open(os.path.dirname(sys.argv[0]) + '/notes', 'a').write('%s %f\\n' % (what, time.time()))\n"
+NOTES = ("def note(what):\n"
+         "  open(os.path.dirname(sys.argv[0]) + '/notes', 'a').write('%s %f\\n' % (what, time.time()))\n"
          "signal.signal(signal.SIGTERM, lambda *_: (note('signal'), os._exit(0)))\n" + RUNS + "note('input')\n")
 
 
 def stopped(place, address, text, seconds, signals=1):
     """Stops serve with this far end, by so many signals. Gives how long it took, its log, and the notes."""
-    with Via("--drain=0", "--eager", f"unix://{place}/front=via:{address}", via=far_end(place / "far", NOTES + text)) as serve:
+    via = far_end(place / "far", NOTES + text)
+    with Via("--drain=0", "--eager", f"unix://{place}/front=via:{address}", via=via) as serve:
         serve.wait_match(r"far end: .* is ready")
         begin = time.monotonic()
         for _ in range(signals - 1):
@@ -415,8 +418,8 @@ def stopped(place, address, text, seconds, signals=1):
 def slow_one(place, address):
     took, log, notes = stopped(place, address, "time.sleep(3)\n", 3)
     assert took >= 3 and list(notes) == ["input"]
-    assert re.search("^uvrelay: warning: the far end .* has not ended yet: it is killed in a few seconds, or by another "
-                     "signal at once$", log, re.M), log
+    assert re.search("^uvrelay: warning: the far end .* has not ended yet: it is killed in a few seconds, "
+                     "or by another signal at once$", log, re.M), log
 
 
 def one_that_ends_by_a_signal(place, address):
