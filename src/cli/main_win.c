@@ -20,6 +20,15 @@ static char *to_utf8(const wchar_t *text)
   return utf8;
 }
 
+/* Does not wait for a thread that reads standard input. ExitProcess would not either, but it calls each library, which
+ * may wait for what a thread held when it was ended. */
+static _Noreturn void end_process(int status)
+{
+  (void)fflush(NULL);
+  (void)TerminateProcess(GetCurrentProcess(), (UINT)status);
+  abort(); /* cannot be reached */
+}
+
 int wmain(int argc, wchar_t **wide_argv)
 {
   /* Before anything loads a library: those beside the program or in the current directory may be somebody else's. It
@@ -36,9 +45,5 @@ int wmain(int argc, wchar_t **wide_argv)
   } else {
     status = uvr_cli_main(argc, argv);
   }
-  (void)fflush(NULL);
-  /* Does not wait for a thread that reads standard input. ExitProcess would not either, but it calls each library,
-   * which may wait for what a thread held when it was ended. */
-  (void)TerminateProcess(GetCurrentProcess(), (UINT)status);
-  return status;
+  end_process(status);
 }
