@@ -77,8 +77,8 @@ static DWORD create(const wchar_t *file, wchar_t *line, HANDLE handles[HANDLES],
 
 static DWORD start(uvr_spawn *self, const uvr_command_line *command)
 {
-  HANDLE handles[HANDLES];
-  PROCESS_INFORMATION process;
+  HANDLE handles[HANDLES] = {NULL};
+  PROCESS_INFORMATION process = {.hProcess = NULL};
   SIZE_T size = 0;
   (void)InitializeProcThreadAttributeList(NULL, 1, 0, &size);
   LPPROC_THREAD_ATTRIBUTE_LIST list = malloc(size);
