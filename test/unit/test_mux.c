@@ -302,7 +302,8 @@ static void test_in_events(void **state)
     route_host *h = mux_host_new(NULL, NULL);
     h->muxes.near_end.on_event = act;
     h->muxes.far_end.on_event = act;
-    mux_add_via(h, 0, h->target_address, &options);
+    /* Where the first client is to get an answer, it waits as long as a busy machine takes. */
+    mux_add_via(h, 0, h->target_address, acting.type == UVRELAY_MUX_EVENT_DOWN ? NULL : &options);
     mux_add_via(h, 1, h->absent_address, &options);
     (void)start(h, 10, true);
     (void)route_client_start(h, h->routes[1].address, 10, true);
