@@ -2,8 +2,8 @@
 # Usage: test/run.sh [quick | PRESET...]
 #
 # Everything there is to test, from a fresh clone: installs what is missing, reads the code, builds and tests each
-# preset; a preset whose tests fail does not keep the next ones from being tested. Most tests wait more than they compute,
-# so the next preset is built while the one before is tested. With presets named, only those are built and tested.
+# preset. What fails does not keep the rest from being built and tested. Most tests wait more than they compute, so the
+# next preset is built while the one before is tested. With presets named, only those are built and tested.
 #
 # quick: the unit tests on Linux, and what reads the code; for working.
 #
@@ -17,28 +17,41 @@ logs=build/logs
 mkdir -p $logs
 rm -f $logs/*
 background=
-tests_failed=0
+failed=0
 
 # What has taken how long, and the count of the tests, from the logs of ctest.
 summary() {
   echo
   echo "What took longest, in seconds:"
-  cat $logs/*.seconds | sort -rn | head -n 12
+  cat $logs/*.seconds 2>/dev/null | sort -rn | head -n 12
   for log in "$logs"/*.test; do
     preset=$(basename "$log" .test)
-    sed -n "s|^ *[0-9]*/[0-9]* Test *#[0-9]*: \([^ ]*\) .* \([0-9.]*\) sec.*|\2 $preset: \1|p" "$log"
+    [ ! -e "$log" ] || sed -n "s|^ *[0-9]*/[0-9]* Test *#[0-9]*: \([^ ]*\) .* \([0-9.]*\) sec.*|\2 $preset: \1|p" "$log"
   done | sort -rn | head -n 12
-  passed=$(cat $logs/*.test | grep -c '^ *[0-9]*/[0-9]* Test.*   Passed ') || true
-  failed=$(cat $logs/*.test | grep '^ *[0-9]*/[0-9]* Test' | grep -vc '   Passed ') || true
   echo
-  echo "$passed passed, $failed failed"
+  for name in "$logs"/*.failed; do
+    [ ! -e "$name" ] || echo "failed: $(basename "$name" .failed)"
+  done
+  cat $logs/*.test 2>/dev/null | sed -n '/^ *[0-9]*\/[0-9]* Test/p' >$logs/all
+  left_out='[*]\(Skipped\|Not Run (Disabled)\) '
+  echo "$(grep -c '   Passed ' $logs/all) passed, $(grep -v "$left_out" $logs/all | grep -vc '   Passed ') failed"
+}
+
+# Ends a process and all that it has started; in the background, Ctrl-C would not.
+# shellcheck disable=SC2046,SC2317 # a list; called by the trap
+end_all() {
+  set -- "$1" $(cat "/proc/$1/task/$1/children" 2>/dev/null)
+  kill "$1" 2>/dev/null || true
+  shift
+  for process; do
+    end_all "$process"
+  done
 }
 
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
   status=$?
-  # shellcheck disable=SC2086 # none, or one
-  [ -z "$background" ] || kill $background 2>/dev/null || true
+  [ -z "$background" ] || end_all "$background"
   [ "$status" -eq 0 ] || echo "test/run.sh: failed" >&2
 }
 trap clean_up EXIT
@@ -69,10 +82,13 @@ build() {
   cmake --preset "$1" && cmake --build --preset "$1"
 }
 
-# Waits until a step in the background is done.
+# Waits until a step in the background is done. Fails if it has failed.
 wait_for() {
   until [ -e "$logs/$1.done" ]; do
-    [ ! -e "$logs/$1.failed" ] || exit 1
+    if [ -e "$logs/$1.failed" ]; then
+      failed=1
+      return 1
+    fi
     sleep 0.2
   done
 }
@@ -90,7 +106,7 @@ tests() {
   code=0
   $fixed ctest --preset "$preset" --output-log "$logs/$preset.test" "$@" || code=$?
   echo "$(($(now) - begun)) test-$preset" >"$logs/test-$preset.seconds"
-  [ $code -eq 0 ] || tests_failed=1
+  [ $code -eq 0 ] || failed=1
 }
 
 # Of the static program, the tests of what its C library does: looking up names, starting programs, being hardened. By
@@ -110,7 +126,7 @@ run_steps() {
     case $name in
     lint) step lint sh test/lint.sh ;;
     build-*) step "$name" build "${name#build-}" ;;
-    esac || return 1
+    esac || true
   done
 }
 
@@ -123,30 +139,27 @@ quick)
   step lint sh test/lint.sh &
   background=$!
   tests linux -R '^unit/'
-  wait_for lint
+  wait_for lint || true
   ;;
 all)
   run_steps $(steps_of all) &
   background=$!
   for preset in linux windows windows-x86 asan tsan fuzz; do
-    wait_for "build-$preset"
-    tests "$preset"
+    ! wait_for "build-$preset" || tests "$preset"
   done
-  wait_for build-static
-  tests static -R "$of_the_c_library"
-  wait_for lint
-  wait_for build-clang # for its warnings
+  ! wait_for build-static || tests static -R "$of_the_c_library"
+  wait_for lint || true
+  wait_for build-clang || true # for its warnings
   ;;
 *)
   run_steps $(steps_of "$@") &
   background=$!
   for preset; do
-    wait_for "build-$preset"
-    tests "$preset"
+    ! wait_for "build-$preset" || tests "$preset"
   done
   ;;
 esac
-wait "$background"
+wait "$background" || failed=1
 background=
 summary
-exit $tests_failed
+exit $failed
