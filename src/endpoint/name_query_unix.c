@@ -1,8 +1,14 @@
 /* Unix's part of name_query.h: libuv's look-ups, which occupy at most half of its pool.
  *
- * Names are the same in upper and lower case, but not every C library knows that of the names in /etc/hosts (musl does
- * not). So a name that is not found as it is written is looked up once more in lower case. */
+ * Names are the same in upper and lower case, but not every C library knows that of the names in /etc/hosts: musl does
+ * not, glibc does. Where it may not, a name that is not found as it is written is looked up once more in lower case. */
 #include "endpoint/name_query.h"
+
+#ifdef __GLIBC__
+enum { CASE_COUNTS = 0 };
+#else
+enum { CASE_COUNTS = 1 };
+#endif
 
 static void on_looked_up(uv_getaddrinfo_t *request, int code, struct addrinfo *addresses);
 
@@ -30,7 +36,8 @@ static void on_looked_up(uv_getaddrinfo_t *request, int code, struct addrinfo *a
 {
   uvr_name_query *query = request->data;
   bool not_found = code == UV_EAI_NONAME || code == UV_EAI_NODATA || code == UV_EAI_AGAIN;
-  if (not_found && !uvr_list_is_empty(&query->waiting) && to_lower_case(query->host) && look_up(query) == 0) {
+  bool again = CASE_COUNTS && not_found && !uvr_list_is_empty(&query->waiting);
+  if (again && to_lower_case(query->host) && look_up(query) == 0) {
     return;
   }
   query->on_answer(query, code, addresses);

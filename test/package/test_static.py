@@ -65,9 +65,10 @@ def test_runs_alone(alone):
     assert run(*other_root(), alone, "/uvrelay", "--version").startswith("uvrelay ")
 
 
-@pytest.mark.parametrize("host, hosts", [("127.0.0.1", None), ("some-name", "127.0.0.1 some-name\n")])
+@pytest.mark.parametrize("host, hosts", [("127.0.0.1", None), ("some-name", "127.0.0.1 some-name\n"),
+                                         ("Some-Name", "127.0.0.1 some-name\n"), ("Name", "127.0.0.1 Name\n")])
 def test_relays_alone(alone, host, hosts):
-    """To an address, and to a name, which needs one file of the system."""
+    """To an address, and to a name, which needs one file of the system, where musl distinguishes upper and lower case."""
     if hosts:
         (alone / "etc").mkdir()
         (alone / "etc/hosts").write_text(hosts)

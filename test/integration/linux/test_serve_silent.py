@@ -1,13 +1,14 @@
 """What does not answer: a name server, or the drive of a socket file. It holds up nobody who does not need it."""
 
 import contextlib
+import pathlib
 import time
 
 import pytest
 
 from hungfile import hung
 from nameserver import NO_SUCH_NAME, NameServer
-from serving import AssuanTarget, EchoServer, Serve, ask, connect, echo as echo_to, ends, wait_for
+from serving import PROGRAM, AssuanTarget, EchoServer, Serve, ask, connect, echo as echo_to, ends, wait_for
 from via import Via
 
 pytestmark = pytest.mark.sanitized
@@ -84,6 +85,17 @@ def test_a_failure_is_remembered_for_a_moment(tmp_path):
             return server.queries(name) > before
 
         wait_for(asked_again, f"{name} is looked up again")
+
+
+def test_a_name_in_upper_case_takes_no_longer(tmp_path):
+    """glibc needs no second look-up in lower case, musl does."""
+    with NameServer(NO_SUCH_NAME) as server, Serve(f"unix://{tmp_path}/s=tcp://No.example.test:80",
+                                                   wrap=server.wrap) as serve:
+        with connect(f"unix://{tmp_path}/s") as client:
+            ends(client)
+        serve.wait_match(r"failed: cannot find the host of")
+        assert server.queries("No.example.test") == 2
+        assert server.queries("no.example.test") == (0 if b"libc.so.6" in pathlib.Path(PROGRAM).read_bytes() else 2)
 
 
 def test_a_silent_name_holds_up_nobody_at_the_far_end(tmp_path, echo):
