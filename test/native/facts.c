@@ -254,6 +254,25 @@ static void state_of_a_pipe(int disconnects)
         "the other end is gone: status 0x%lx, state %lu", status, told[8]);
 }
 
+/* A reader is told that the writer has gone although there is still something to read. */
+static void state_of_a_rest(int variant)
+{
+  ULONG told[10];
+  char bytes[8];
+  DWORD count = 0;
+  (void)variant;
+  pipe_server s = {.access = PIPE_ACCESS_OUTBOUND};
+  pipe_listen(&s, BYTE_PIPE);
+  HANDLE client = pipe_try(s.name, GENERIC_READ, 0);
+  pipe_accept(&s);
+  send_text(&s.e, "rest");
+  end_close(&s.e);
+  LONG status = query(client, 24, told, sizeof(told));
+  CHECK(status >= 0 && told[8] == 4, "the writer is gone: status 0x%lx, state %lu", status, told[8]);
+  CHECK(ReadFile(client, bytes, sizeof(bytes), &count, NULL) && count == 4, "%lu bytes (error %lu)", count,
+        GetLastError());
+}
+
 /* FileModeInformation tells whether a handle is overlapped. */
 static void mode_of_a_handle(int variant)
 {
@@ -306,6 +325,7 @@ const scenario pipe_facts[] = {
     {"facts/cancelled-read-takes-nothing", cancelled_read, 0, 0, 0},
     {"facts/state-of-a-closed-pipe", state_of_a_pipe, 0, 0, 0},
     {"facts/state-of-a-disconnected-pipe", state_of_a_pipe, 1, 0, 0},
+    {"facts/state-of-a-pipe-with-a-rest", state_of_a_rest, 0, 0, 0},
     {"facts/mode-of-a-handle", mode_of_a_handle, 0, 0, 0},
     {"facts/come-and-gone", come_and_gone, 0, 0, 0},
     {NULL, NULL, 0, 0, 0},
