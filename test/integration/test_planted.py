@@ -31,6 +31,10 @@ BOOL WINAPI DllMain(HINSTANCE self, DWORD reason, LPVOID reserved)
   }
   return TRUE;
 }
+__declspec(dllexport) void CALLBACK Nothing(HWND window, HINSTANCE self, LPSTR words, int show)
+{
+  (void)window, (void)self, (void)words, (void)show;
+}
 """
 
 
