@@ -33,9 +33,9 @@ typedef struct program {
   uvr_options options;
   uvr_log_writer log;
   uv_loop_t loop;
-  uv_timer_t timer; /* looks whether the last bytes have arrived */
-  uvr_stream *stdio;
-  uvr_pair *pair; /* NULL: it is closed, and stdio with it */
+  uv_timer_t timer;  /* looks whether the last bytes have arrived */
+  uvr_stream *stdio; /* belongs to the pair, which may have closed it */
+  uvr_pair *pair;    /* NULL: it is closed, and stdio with it */
   uvr_signals signals;
   bool ended;   /* the pair is being closed */
   bool relayed; /* the relay was started */
@@ -141,6 +141,15 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
   }
 }
 
+/* Gives pipes their states back, as the process ends without closing all. */
+static void restore(const program *p)
+{
+  uvr_stream *stdio = p->pair != NULL ? uvr_pair_left(p->pair) : p->stdio;
+  if (stdio != NULL) {
+    uvr_stream_stdio_restore(stdio);
+  }
+}
+
 static int start(program *p, uvr_context *context, const uvr_address *address, uvrelay_error_t *error)
 {
   const uvr_pair_options options = {
@@ -202,9 +211,7 @@ static int run(program *p, const uvr_address *address)
     say_error(p, &error);
     p->status = 1;
   }
-  if (p->stdio != NULL) {
-    uvr_stream_stdio_restore(p->stdio);
-  }
+  restore(p);
   uvr_signals_close(&p->signals);
   return p->status;
 }

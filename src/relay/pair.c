@@ -569,6 +569,11 @@ void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error)
   drop_failed(pair, UVRELAY_RIGHT, error);
 }
 
+uvr_stream *uvr_pair_left(const uvr_pair *pair)
+{
+  return pair->left != NULL ? pair->left : pair->closing_left;
+}
+
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left)
 {
   bool ending = pair->state == PAIR_ENDING; /* the pumps may be cleared then */

@@ -48,6 +48,9 @@ void uvr_pair_connect(uvr_pair *pair, uvr_stream *right);
 /* Ends the pair because the right stream cannot be connected. */
 void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error);
 
+/* The left stream; NULL once it is closed, which it may be long before the pair. Must not be called after on_close. */
+uvr_stream *uvr_pair_left(const uvr_pair *pair);
+
 /* Returns the numbers of bytes written to each side so far. Must not be called after on_close. */
 void uvr_pair_bytes(const uvr_pair *pair, uint64_t *to_right, uint64_t *to_left);
 

@@ -1,5 +1,5 @@
 /* What a pair does while it waits: for its right side to be connected, when its input may have ended already; and for
- * the end of its left side, when that was told of the end of the right one. */
+ * the end of its left side, when that was told of the end of the right one; and for its right side to be closed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,13 +163,29 @@ static void test_not_told(void **state)
   }
 }
 
+/* The right side may take long to close. */
+static void test_left_is_closed_before_the_pair(void **state)
+{
+  (void)state;
+  bench b;
+  const fake_step end[] = {{.outcome = UVR_END_OF_INPUT}, {0}};
+  start(&b, &(fake_script){.reads = end, .close_turns = 2}, &(fake_script){.close_turns = 20},
+        &(uvr_pair_options){.end_after_left = true});
+  assert_ptr_equal(uvr_pair_left(b.pair), b.left->stream);
+  assert_true(rig_run_until(&b.r, &b.ended));
+  assert_ptr_equal(uvr_pair_left(b.pair), b.left->stream);
+  rig_turns(&b.r, 10);
+  assert_false(b.closed);
+  assert_null(uvr_pair_left(b.pair));
+  finish(&b);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_input_that_is_over_ends_the_waiting),
-      cmocka_unit_test(test_otherwise_it_goes_on_waiting),
-      cmocka_unit_test(test_told_once_when_it_goes_on),
-      cmocka_unit_test(test_not_told),
+      cmocka_unit_test(test_input_that_is_over_ends_the_waiting), cmocka_unit_test(test_otherwise_it_goes_on_waiting),
+      cmocka_unit_test(test_told_once_when_it_goes_on),           cmocka_unit_test(test_not_told),
+      cmocka_unit_test(test_left_is_closed_before_the_pair),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
