@@ -11,6 +11,12 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# What builds outside of it use, too, belongs to who runs this, not to root.
+if [ "${UVRELAY_TRIXIE-}" != inside ]; then
+  mkdir -p build
+  # By npm as it is set up on this machine, if it is there.
+  ! command -v npm >/dev/null || sh deps/node-win
+fi
 if [ "$(id -u)" -ne 0 ]; then
   exec sudo sh test/trixie.sh "$@"
 fi
@@ -29,7 +35,6 @@ if [ "${UVRELAY_TRIXIE-}" != inside ]; then
     archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 'Component: main' |
       head -n 1)
     echo "test/trixie.sh: making a Debian 13 in build/trixie"
-    mkdir -p build
     rm -rf "$root.part"
     # shellcheck disable=SC2086 # there may be none
     if ! unshare --mount debootstrap --variant=minbase --include=ca-certificates trixie "$root.part" $archive \
@@ -40,8 +45,6 @@ if [ "${UVRELAY_TRIXIE-}" != inside ]; then
     fi
     mv "$root.part" "$root"
   fi
-  # By npm as it is set up on this machine, if it is there.
-  ! command -v npm >/dev/null || sh deps/node-win
   UVRELAY_TRIXIE=inside exec unshare --mount --pid --fork --kill-child sh test/trixie.sh "$@"
 fi
 
