@@ -4,6 +4,9 @@
 if(NOT DEFINED mingw)
   set(mingw x86_64-w64-mingw32)
 endif()
+if(NOT DEFINED mingw_hint)
+  set(mingw_hint "run `sh deps/setup`")
+endif()
 set(CMAKE_SYSTEM_NAME Windows)
 if(mingw MATCHES "^x86_64-")
   set(CMAKE_SYSTEM_PROCESSOR AMD64)
@@ -13,7 +16,7 @@ endif()
 
 find_program(CMAKE_C_COMPILER NAMES ${mingw}-gcc-win32 ${mingw}-gcc)
 if(NOT CMAKE_C_COMPILER)
-  message(FATAL_ERROR "There is no ${mingw}-gcc on the PATH: run `sh deps/setup`.")
+  message(FATAL_ERROR "There is no ${mingw}-gcc on the PATH: ${mingw_hint}.")
 endif()
 set(CMAKE_RC_COMPILER ${mingw}-windres)
 
