@@ -8,8 +8,8 @@
 # Windows, by MSVC: as below, and Control Flow Guard, shadow stacks where the processor has them, and the stack protector,
 # which MSVC turns on by itself.
 #
-# Windows, by others: addresses are random in all of the address space, and data is never executable. Its linkers turn this on by
-# themselves today; it is asked for here so that it stays so. What MinGW-w64 cannot do, or not at a fair price:
+# Windows, by others: addresses are random in all of the address space, and data is never executable. The linkers turn this
+# on by themselves today; it is asked for here so that it stays so. What MinGW-w64 cannot do, or not at a fair price:
 # - Control Flow Guard: neither gcc nor the linker of binutils knows it (clang and lld do).
 # - Shadow stacks (CET): the linker cannot mark a program as compatible with them.
 # - _FORTIFY_SOURCE: its checked functions are in libssp; see the next point.
