@@ -257,7 +257,7 @@ const char *uvr_program_shell(const char *file)
 {
   uvr_program_head head;
   uvr_program_read(file, &head);
-  return head.kind == UVR_PROGRAM_TEXT && !has_handler("/proc/sys/fs/binfmt_misc", file, &head) ? "/bin/sh" : NULL;
+  return head.kind == UVR_PROGRAM_TEXT && !has_handler(BINFMT, file, &head) ? "/bin/sh" : NULL;
 }
 
 int uvr_program_check_words(const char *file, char *const words[], uvrelay_error_t *error)

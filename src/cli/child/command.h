@@ -4,7 +4,7 @@
  *   uvr_command command;
  *   if (uvr_command_split(&command, line, uvr_backslash_quotes(), &error) == 0   UV_EINVAL: wrong usage
  *       && uvr_command_find(&command, NULL, &error) == 0) {                              not 0: exit 1
- *     ... uv_spawn with command.file and command.argv ...
+ *     ... uvr_child_start with command.file and command.argv ...
  *   }
  *   uvr_command_clear(&command);
  */
@@ -24,8 +24,7 @@ typedef struct uvr_command {
 
 /* Splits `line` at blanks (spaces, tabs, newlines). Text in "..." or '...' is literal, blanks included, and may be a
  * part of a word. If `backslash` is set, a backslash outside of quotes makes the next character literal, and so does
- * one within
- * "..." before a backslash or a double quote. There are no variables, patterns or other features of a shell.
+ * one within "..." before a backslash or a double quote. There are no variables, patterns or other features of a shell.
  *
  * Returns 0; or, with *self all zero, UV_ENOMEM or UV_EINVAL and *error (which may be NULL): there is no word, the
  * first word is empty, a quote is not closed, or nothing follows a backslash. */

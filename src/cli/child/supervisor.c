@@ -17,13 +17,13 @@
  * When the supervisor is closed, the relay closes the mux, and the supervisor only waits for the process. */
 #include "cli/child/supervisor.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "cli/child/check_program.h"
+#include "cli/child/failure.h"
 #include "cli/output/child_lines.h"
 #include "stream/stdio_os.h"
 
@@ -35,8 +35,7 @@ enum {
   DELAY_LAST_MS = 5000,   /* if somebody waits */
   DELAY_EAGER_MS = 60000, /* if nobody does */
   SOUND_MS = 1000,        /* a mux that was up for so long resets the delay */
-  FORGET_MS = 60000,      /* and so does a rest of this length */
-  SHELL_FAILED = 127      /* the status of a shell that cannot run something */
+  FORGET_MS = 60000       /* and so does a rest of this length */
 };
 
 /* How long a process may take to say what it speaks: the first one, and those after one or more that took too long. A
@@ -51,75 +50,15 @@ static void start(uvr_supervisor *self);
 
 /* The reason why the far end is down. */
 
-/* Appends ": " and the last line of standard error, if there was one. */
-static void add_last_line(const uvr_supervisor *self, char *text, size_t size)
-{
-  size_t length = strlen(text);
-  if (self->last_line[0] != '\0') {
-    (void)snprintf(text + length, size - length, ": %s", self->last_line);
-  }
-}
-
-/* Sets *error's text to how the process has exited. */
+/* Sets *error's text to how the process has exited, and the last line of its standard error, if there was one. */
 static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
 {
-  const char *doubt = self->up ? NULL : uvr_program_doubt(self->options.command->file, self->exit.status);
-  const char *when = self->up ? "" : " at once";
-  if (self->exit.signal != 0) {
-    (void)snprintf(error->text, sizeof(error->text), "%s was ended%s by signal %d", self->name, when,
-                   self->exit.signal);
-  } else if (self->exit.status > UINT16_MAX || self->exit.status < 0) { /* a Windows error */
-    (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status 0x%08" PRIx64, self->name, when,
-                   (uint64_t)self->exit.status & UINT32_MAX);
-  } else {
-    (void)snprintf(error->text, sizeof(error->text), "%s exited%s with status %" PRId64, self->name, when,
-                   self->exit.status);
+  self->hopeless = uvr_failure_by_exit(self->options.command, self->name, self->up, &self->exit, error);
+  size_t length = strlen(error->text);
+  self->reason_length = length;
+  if (self->last_line[0] != '\0') {
+    (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s", self->last_line);
   }
-  if (doubt != NULL) {
-    size_t length = strlen(error->text);
-    (void)snprintf(error->text + length, sizeof(error->text) - length, ", as %s", doubt);
-    self->hopeless = true;
-  }
-  self->reason_length = strlen(error->text);
-  add_last_line(self, error->text, sizeof(error->text));
-}
-
-static bool is_there(const char *file)
-{
-  uv_fs_t request;
-  int code = uv_fs_stat(NULL, &request, file, NULL);
-  uv_fs_req_cleanup(&request);
-  return code == 0;
-}
-
-/* Sets *error's text to why the process cannot be started. */
-static void describe_no_start(uvr_supervisor *self, int code)
-{
-  uvrelay_error_t why;
-  const uvr_command *command = self->options.command;
-  if (uvr_program_check(command->argv[0], command->file, &why) != 0) {
-    (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, code, "%s cannot be started: %s", self->name, why.text);
-    self->hopeless = true;
-  } else if (code == UV_ENOENT && is_there(command->file)) {
-    (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, code,
-                        "%s cannot be started: its file is there, but something that it needs is not", self->name);
-    self->hopeless = true;
-  } else {
-    /* With glibc, a shell would have tried to read it. */
-    const char *doubt = uvr_program_doubt(command->file, code == -ENOEXEC ? SHELL_FAILED : 0);
-    (void)uvr_error_set_system(&self->error, UVRELAY_PHASE_CONNECT, code, 0, "%s cannot be started: %s", self->name,
-                               doubt != NULL ? doubt : uv_strerror(code));
-    self->hopeless = doubt != NULL || code == UV_EFTYPE || code == UV_EISDIR || code == UV_EACCES;
-  }
-  self->reason_length = strlen(self->error.text);
-}
-
-/* The same if it must not even be tried. */
-static void describe_obstacle(uvr_supervisor *self, const char *obstacle)
-{
-  (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_EFTYPE, "%s cannot be started: %s", self->name, obstacle);
-  self->reason_length = strlen(self->error.text);
-  self->hopeless = true;
 }
 
 /* Sets *error's text to the mux's error, with the command as its subject. */
@@ -378,12 +317,9 @@ static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
   uv_file output = -1;
   const char *obstacle = uvr_program_obstacle(self->options.command->file);
   int code = obstacle != NULL ? UV_EFTYPE : start_child(self, with, &input, &output);
-  if (obstacle != NULL) {
-    describe_obstacle(self, obstacle);
-  } else if (code != 0) {
-    describe_no_start(self, code);
-  }
   if (code != 0) {
+    self->hopeless = uvr_failure_to_start(self->options.command, self->name, obstacle, code, &self->error);
+    self->reason_length = strlen(self->error.text);
     uvrelay_mux_explain(self->mux, &self->error);
     start_later(self);
     return;
