@@ -113,7 +113,7 @@ static void handles(int listen)
 const scenario many_scenarios[] = {
     {"many/tcp", at_once, KIND_TCP, ALONE, 60},
     {"many/pipe", at_once, KIND_BYTE, ALONE, 60},
-    {"many/names-beside-an-echo", names_beside_an_echo, 0, 0, 90},
+    {"many/names-beside-an-echo", names_beside_an_echo, 0, ALONE, 90},
     {"many/handles-tcp", handles, KIND_TCP, 0, 0},
     {"many/handles-pipe", handles, KIND_BYTE, 0, 0},
     {NULL, NULL, 0, 0, 0},

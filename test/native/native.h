@@ -183,11 +183,12 @@ typedef struct program {
   DWORD id;
   end in, out;
   collector output, errors;
+  struct program *before; /* the one that was started before this one */
 } program;
 
 extern const char *uvrelay_exe; /* its path */
 
-/* Fails if the program that was started last has ended: nobody need wait for it to connect. */
+/* Fails if all programs that were started have ended: nobody need wait for one to connect. */
 void check_it_runs(void);
 /* Starts uvrelay.exe with these arguments, as they stand on a command line. `how` may be NULL. */
 program *start(const launch *how, const char *format, ...);

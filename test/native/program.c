@@ -175,6 +175,7 @@ program *start(const launch *how, const char *format, ...)
   (void)CloseHandle(made.hThread);
   p->process = made.hProcess;
   p->id = made.dwProcessId;
+  p->before = last_started;
   last_started = p;
   if (is_pipe(how->out) && !how->read_by_hand) {
     collector_start(&p->output, p->out);
@@ -286,7 +287,12 @@ uint64_t memory_of(program *p)
 void check_it_runs(void)
 {
   DWORD status = 0;
-  if (last_started != NULL && !runs_for(last_started, 0)) {
+  for (program *p = last_started; p != NULL; p = p->before) {
+    if (runs_for(p, 0)) {
+      return;
+    }
+  }
+  if (last_started != NULL) {
     (void)GetExitCodeProcess(last_started->process, &status);
     if (last_started->errors.data != NULL) {
       collector_wait_end(&last_started->errors);
