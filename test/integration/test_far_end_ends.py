@@ -8,19 +8,10 @@ import pytest
 from nameserver import NameServer
 from programs import Process, peer, unique_pipe, uvrelay_exe, windows_command, windows_path
 from serving import wait_for
-from via import RawMux
+from via import FAR_END_SECONDS, RawMux, assert_ends
 from winpeers import PipeServer
 
 EXE_MUX = windows_command(uvrelay_exe(), "mux")
-#: What the near end gives it.
-LIMIT = 5
-
-
-def assert_ends(mux):
-    begin = time.monotonic()
-    mux.close_stdin()
-    code = mux.popen.wait(20)
-    assert time.monotonic() - begin < LIMIT and code == 0, (code, mux.stderr)
 
 
 @pytest.mark.parametrize("type", ["byte", "message"])
@@ -62,5 +53,5 @@ def test_an_output_that_nobody_reads():
     with Process(command) as near_end:
         assert near_end.wait(30) == 0
         word, milliseconds, status = near_end.stdout.decode().splitlines()[-1].split()
-        assert word == "ended" and int(milliseconds) < 1000 * LIMIT and status == "0"
+        assert word == "ended" and int(milliseconds) < 1000 * FAR_END_SECONDS and status == "0"
 

@@ -32,6 +32,9 @@ HEADER = struct.Struct(">BBHII")
 #: A far end of this very program.
 MUX = [PROGRAM, "mux"]
 
+#: What its near end gives a far end whose input has ended, before it sends a signal.
+FAR_END_SECONDS = 5
+
 
 def far_end(path, text, mode=0o755):
     """Writes a Python program to be a far end; MUX is ours, and GREETING what it says first."""
@@ -73,6 +76,14 @@ def assert_none_is_left(mark, timeout=5):
     while left := marked(mark):
         assert time.monotonic() < end, f"left behind after {timeout} s: {left}"
         time.sleep(0.01)
+
+
+def assert_ends(mux):
+    """In time, when its input ends."""
+    begin = time.monotonic()
+    mux.close_stdin()
+    code = mux.popen.wait(20)
+    assert time.monotonic() - begin < FAR_END_SECONDS and code == 0, (code, mux.stderr)
 
 
 def resident_kib(pid):

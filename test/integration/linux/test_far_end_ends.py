@@ -8,17 +8,7 @@ from hungfile import hung
 from nameserver import NameServer
 from programs import Process
 from serving import listener, wait_for
-from via import GREETING, MUX, PING, SYN, RawMux, frame
-
-#: What the near end gives it.
-LIMIT = 5
-
-
-def assert_ends(mux):
-    begin = time.monotonic()
-    mux.close_stdin()
-    code = mux.popen.wait(20)
-    assert time.monotonic() - begin < LIMIT and code == 0, (code, mux.stderr)
+from via import GREETING, MUX, PING, SYN, RawMux, assert_ends, frame
 
 
 def fill(mux, data):
