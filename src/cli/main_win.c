@@ -6,19 +6,10 @@
 #include <windows.h>
 
 #include "cli/cli.h"
+#include "cli/os/wide_win.h"
 
 /* Keeps MinGW's start-up code from treating a * in an argument as a file pattern. */
 int _dowildcard = 0;
-
-static char *to_utf8(const wchar_t *text)
-{
-  int size = WideCharToMultiByte(CP_UTF8, 0, text, -1, NULL, 0, NULL, NULL);
-  char *utf8 = size > 0 ? malloc((size_t)size) : NULL;
-  if (utf8 != NULL) {
-    (void)WideCharToMultiByte(CP_UTF8, 0, text, -1, utf8, size, NULL, NULL);
-  }
-  return utf8;
-}
 
 /* Does not wait for a thread that reads standard input. ExitProcess would not either, but it calls each library, which
  * may wait for what a thread held when it was ended. */
@@ -36,7 +27,7 @@ int wmain(int argc, wchar_t **wide_argv)
   (void)SetDefaultDllDirectories(LOAD_LIBRARY_SEARCH_SYSTEM32);
   char **argv = calloc((size_t)argc + 1, sizeof(*argv));
   int converted = 0;
-  while (argv != NULL && converted < argc && (argv[converted] = to_utf8(wide_argv[converted])) != NULL) {
+  while (argv != NULL && converted < argc && (argv[converted] = uvr_to_utf8(wide_argv[converted])) != NULL) {
     converted++;
   }
   int status = 1;

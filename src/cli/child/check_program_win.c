@@ -62,7 +62,7 @@ static int check_windows(const char *name, const char *file, const uvr_program_h
 {
   char why[256];
   size_t start = (size_t)uvr_program_number(head, 60, 4, false);
-  bool in_head = start > 0 && start + 24 <= head->length;
+  bool in_head = start > 0 && head->length >= 24 && start <= head->length - 24;
   if (!in_head && head->length < sizeof(head->bytes)) {
     return refuse(name, error, "it is no whole program");
   }

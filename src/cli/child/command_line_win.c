@@ -11,6 +11,7 @@
 #include <windows.h>
 
 #include "base/text.h"
+#include "cli/os/wide_win.h"
 
 /* The directory is to be filled in; /d runs no AutoRun, /v:off leaves exclamation marks alone, /s keeps the quotes. */
 static const wchar_t INTERPRETER[] = L"cmd.exe";
@@ -71,25 +72,16 @@ static wchar_t *add_batch_word(wchar_t *out, const wchar_t *word, bool quoted)
   return out;
 }
 
-static wchar_t *to_wide(const char *text)
-{
-  int size = MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0);
-  wchar_t *wide = size > 0 ? malloc((size_t)size * sizeof(*wide)) : NULL;
-  if (wide != NULL) {
-    (void)MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, size);
-  }
-  return wide;
-}
-
 /* cmd.exe of the system's directory. */
 static wchar_t *find_interpreter(void)
 {
   UINT size = GetSystemDirectoryW(NULL, 0);
   wchar_t *path = size > 0 ? malloc((size + sizeof(INTERPRETER) / sizeof(wchar_t) + 1) * sizeof(*path)) : NULL;
-  if (path != NULL && GetSystemDirectoryW(path, size) < size) {
-    (void)wcscat(wcscat(path, L"\\"), INTERPRETER);
+  if (path == NULL || GetSystemDirectoryW(path, size) >= size) {
+    free(path);
+    return NULL;
   }
-  return path;
+  return wcscat(wcscat(path, L"\\"), INTERPRETER);
 }
 
 static bool add_words(wchar_t *end, const char *file, char *const words[])
@@ -101,7 +93,7 @@ static bool add_words(wchar_t *end, const char *file, char *const words[])
   }
   for (size_t i = 0; words[i] != NULL; i++) {
     const char *text = batch && i == 0 ? file : words[i];
-    wchar_t *word = to_wide(text);
+    wchar_t *word = uvr_to_wide(text);
     if (word == NULL || (batch && !uvr_is_batch_word(text))) {
       free(word);
       return false;
@@ -125,7 +117,7 @@ int uvr_command_line_make(const char *file, char *const words[], uvr_command_lin
   for (size_t i = 0; words[i] != NULL; i++) {
     room += 2 * strlen(words[i]) + 3;
   }
-  *out = (uvr_command_line){.file = uvr_is_batch_file(file) ? find_interpreter() : to_wide(file),
+  *out = (uvr_command_line){.file = uvr_is_batch_file(file) ? find_interpreter() : uvr_to_wide(file),
                             .line = malloc(room * sizeof(wchar_t))};
   int code = out->file == NULL || out->line == NULL ? UV_ENOMEM : 0;
   code = code == 0 && !add_words(out->line, file, words) ? UV_EINVAL : code;

@@ -15,26 +15,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-
-static wchar_t *to_wide(const char *text)
-{
-  int size = MultiByteToWideChar(CP_UTF8, 0, text, -1, NULL, 0);
-  wchar_t *wide = size > 0 ? malloc((size_t)size * sizeof(*wide)) : NULL;
-  if (wide != NULL) {
-    (void)MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, size);
-  }
-  return wide;
-}
-
-static char *to_utf8(const wchar_t *wide)
-{
-  int size = WideCharToMultiByte(CP_UTF8, 0, wide, -1, NULL, 0, NULL, NULL);
-  char *text = size > 0 ? malloc((size_t)size) : NULL;
-  if (text != NULL) {
-    (void)WideCharToMultiByte(CP_UTF8, 0, wide, -1, text, size, NULL, NULL);
-  }
-  return text;
-}
+#include "cli/os/wide_win.h"
 
 /* The absolute path of a file, with `extension` behind it. The file need not exist. To be freed. */
 static wchar_t *full_path(const wchar_t *name, const wchar_t *extension)
@@ -151,7 +132,7 @@ static int refuse_name(const char *name, const wchar_t *search, bool here, uvrel
 {
   char quoted[UVR_QUOTED_SIZE];
   char where[UVR_QUOTED_SIZE];
-  char *text = to_utf8(search);
+  char *text = uvr_to_utf8(search);
   (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_ENOENT, ERROR_FILE_NOT_FOUND,
                              "cannot find the program %s: it is in none of the directories of PATH, %s%s%.100s",
                              uvr_quote(quoted, name), uvr_quote(where, text == NULL ? "" : text),
@@ -181,13 +162,13 @@ static wchar_t *find(const char *name, const wchar_t *wide, const wchar_t *searc
 int uvr_find_program(const char *name, const char *path, char **file, uvrelay_error_t *error)
 {
   uvrelay_error_t why = {.code = UV_ENOMEM};
-  wchar_t *wide = to_wide(name);
-  wchar_t *search = path != NULL ? to_wide(path) : get_variable(L"PATH");
+  wchar_t *wide = uvr_to_wide(name);
+  wchar_t *search = path != NULL ? uvr_to_wide(path) : get_variable(L"PATH");
   *file = NULL;
   wchar_t *found = wide == NULL ? NULL : find(name, wide, search != NULL ? search : L"", &why);
   free(wide);
   free(search);
-  *file = found == NULL ? NULL : to_utf8(found);
+  *file = found == NULL ? NULL : uvr_to_utf8(found);
   if (*file == NULL && (found != NULL || why.code == UV_ENOMEM)) {
     (void)uvr_error_set(&why, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
   }

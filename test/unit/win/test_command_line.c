@@ -12,6 +12,7 @@
 
 /* The program's own files are in no library. */
 #include "cli/child/command_line_win.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/wide_win.c"            /* NOLINT(bugprone-suspicious-include) */
 
 #include <shellapi.h>
 
@@ -25,7 +26,7 @@ static void assert_words(char *const words[])
   assert_non_null(split);
   for (int i = 0; i < count; i++) {
     assert_non_null(words[i]);
-    wchar_t *wide = to_wide(words[i]);
+    wchar_t *wide = uvr_to_wide(words[i]);
     assert_non_null(wide);
     if (wcscmp(split[i], wide) != 0) {
       fail_msg("word %d of %ls is %ls", i, command.line, split[i]);

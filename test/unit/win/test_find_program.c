@@ -14,6 +14,7 @@
 
 /* The program's own files are in no library. */
 #include "cli/child/find_program_win.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/wide_win.c"            /* NOLINT(bugprone-suspicious-include) */
 
 static void expect_found(const char *name, const char *path, const char *end)
 {
