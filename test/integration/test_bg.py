@@ -3,9 +3,11 @@ that it shares, or none, and looks at the window. That a terminal's window (Wind
 PseudoConsoleWindow) is left alone can't be shown here: Wine has no such window."""
 
 import os
+import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -15,20 +17,23 @@ pytestmark = pytest.mark.skipif(not under_wine(), reason="needs windows that nob
 
 
 @pytest.fixture(scope="module")
-def prefix(tmp_path_factory):
+def prefix():
     """A Wine prefix in which programs have windows without a screen: it shares the files of the tests' prefix, and has a
     registry and a server of its own."""
     shared = os.environ["WINEPREFIX"]
-    own = tmp_path_factory.mktemp("bg") / "wine"
-    own.mkdir()
-    for name in (".update-timestamp", "system.reg", "userdef.reg", "user.reg"):
-        shutil.copy(os.path.join(shared, name), own)
-    (own / "drive_c").symlink_to(os.path.join(shared, "drive_c"))
-    shutil.copytree(os.path.join(shared, "dosdevices"), own / "dosdevices", symlinks=True)
-    with open(own / "user.reg", "a", encoding="utf-8") as registry:
-        registry.write('\n[Software\\\\Wine\\\\Drivers]\n"Graphics"="null"\n')
-    yield {**os.environ, "WINEPREFIX": str(own)}
-    subprocess.run(["wineserver", "-k"], env={**os.environ, "WINEPREFIX": str(own)}, check=False)
+    with tempfile.TemporaryDirectory(prefix="uvrelay-test-", ignore_cleanup_errors=True) as path:
+        own = pathlib.Path(path) / "wine"
+        own.mkdir()
+        for name in (".update-timestamp", "system.reg", "userdef.reg", "user.reg"):
+            shutil.copy(os.path.join(shared, name), own)
+        (own / "drive_c").symlink_to(os.path.join(shared, "drive_c"))
+        shutil.copytree(os.path.join(shared, "dosdevices"), own / "dosdevices", symlinks=True)
+        with open(own / "user.reg", "a", encoding="utf-8") as registry:
+            registry.write('\n[Software\\\\Wine\\\\Drivers]\n"Graphics"="null"\n')
+        env = {**os.environ, "WINEPREFIX": str(own)}
+        yield env
+        subprocess.run(["wineserver", "-k"], env=env, check=False)
+        subprocess.run(["wineserver", "-w"], env=env, check=False)  # it writes the registry at its end
 
 
 def console(prefix, kind, *flags):

@@ -1,10 +1,12 @@
 """Programs and libraries that somebody has put where Windows looks first: none of them is started or loaded."""
 
 import os
+import pathlib
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -39,13 +41,14 @@ __declspec(dllexport) void CALLBACK Nothing(HWND window, HINSTANCE self, LPSTR w
 
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory):
+def library():
     """One that leaves a file behind when it is loaded."""
-    place = tmp_path_factory.mktemp("planted")
-    (place / "planted.c").write_text(PLANTED)
-    subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-s", "-o", "planted.dll", "planted.c"], cwd=place, check=True)
-    yield place / "planted.dll"
-    shutil.rmtree(place)
+    with tempfile.TemporaryDirectory(prefix="uvrelay-test-") as path:
+        place = pathlib.Path(path)
+        (place / "planted.c").write_text(PLANTED)
+        subprocess.run(["x86_64-w64-mingw32-gcc", "-shared", "-s", "-o", "planted.dll", "planted.c"], cwd=place,
+                       check=True)
+        yield place / "planted.dll"
 
 
 @pytest.fixture

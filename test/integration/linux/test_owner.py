@@ -88,7 +88,7 @@ class Squatter:
 
 
 @pytest.fixture(params=["unix", "abstract"])
-def squatted(request, tmp_path_factory):
+def squatted(request):
     """The address of a socket of another user's, and that server."""
     directory = pathlib.Path(f"/tmp/{unique_name('owner')}")
     directory.mkdir()

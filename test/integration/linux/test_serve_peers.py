@@ -18,7 +18,7 @@ pytestmark = pytest.mark.sanitized
 
 
 @pytest.fixture(params=["unix", "abstract", "fd"])
-def place(request, tmp_path_factory):
+def place(request):
     """What stands before the options of a route, where its clients connect to, and what `serve` needs besides."""
     directory = f"/tmp/{unique_name('peers')}"
     os.mkdir(directory)
