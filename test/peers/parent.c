@@ -103,10 +103,10 @@ static int start(parent *p, char **words)
   startup.hStdInput = p->child_in;
   startup.hStdOutput = p->child_out;
   startup.hStdError = p->child_err;
-  if (line == NULL || !CreateProcessA(NULL, line, NULL, NULL, TRUE, p->creation, NULL, NULL, &startup, &process))
+  if (line == NULL ||
+      !CreateProcessA(NULL, line, NULL, NULL, TRUE, p->creation | CREATE_SUSPENDED, NULL, NULL, &startup, &process))
     return fail(p, "start", GetLastError());
   free(line);
-  CloseHandle(process.hThread);
   if (p->child_in != NULL)
     CloseHandle(p->child_in);
   if (p->child_out != NULL && p->child_out != p->child_in)
@@ -116,8 +116,10 @@ static int start(parent *p, char **words)
   p->child = process.hProcess;
   p->child_id = process.dwProcessId;
   p->dog.victim = process.hProcess;
-  if (!bind_child(process.hProcess))
+  if (!bind_child(process.hProcess)) /* not once it has ended */
     return fail(p, "bind", GetLastError());
+  ResumeThread(process.hThread);
+  CloseHandle(process.hThread);
   peer_event(&p->log, "started", ",\"pid\":%lu", (unsigned long)process.dwProcessId);
   return 1;
 }
