@@ -76,12 +76,6 @@ bool uvr_file_is_same(HANDLE one, HANDLE other)
   return one == other || (call != NULL && call(one, other));
 }
 
-bool uvr_pipe_is_closing(HANDLE pipe)
-{
-  file_pipe_local_information info;
-  return query(pipe, FILE_PIPE_LOCAL_INFORMATION_CLASS, &info, sizeof(info)) && info.state == PIPE_CLOSING;
-}
-
 bool uvr_pipe_is_over(HANDLE pipe)
 {
   file_pipe_local_information info;

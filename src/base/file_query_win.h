@@ -13,10 +13,8 @@ bool uvr_file_is_overlapped(HANDLE file);
 /* Whether two handles are of one open file: the same handle, or duplicates. */
 bool uvr_file_is_same(HANDLE one, HANDLE other);
 
-/* Whether the other end of a pipe is closed. There may still be something to read. */
-bool uvr_pipe_is_closing(HANDLE pipe);
-
-/* Whether our end of a pipe is of no use any more: the other end is closed, or its server has disconnected us. */
+/* Whether our end of a pipe is of no use any more: the other end is closed, or its server has disconnected us. There
+ * may still be something to read. */
 bool uvr_pipe_is_over(HANDLE pipe);
 
 /* In which directions a pipe carries bytes, as its server has made it, and seen from our end. */

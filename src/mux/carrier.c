@@ -429,7 +429,7 @@ static void on_stall_timer(uv_timer_t *timer)
   uvr_mux_carrier *c = timer->data;
   if (!is_stalled(c)) {
     (void)uv_timer_stop(timer);
-  } else if (uvr_stream_is_writer_gone(c->stream)) {
+  } else if (uvr_stream_input_state(c->stream) != UVR_INPUT_OPEN) {
     char text[64];
     (void)snprintf(text, sizeof(text), "%s ended", other_end(c));
     end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);

@@ -329,7 +329,7 @@ static void check_waiting(void *user)
   uvr_pair *pair = user;
   if (pair->options.left_may_leave && uvr_stream_is_lost(pair->left)) {
     drop_left_gone(pair);
-  } else if (pair->options.end_after_left && uvr_stream_input_is_over(pair->left)) {
+  } else if (pair->options.end_after_left && uvr_stream_input_state(pair->left) == UVR_INPUT_OVER) {
     drop(pair, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
   } else {
     set_alarm(pair, ALARM_STALL, check_waiting, pair->context->patience.watch_ms);

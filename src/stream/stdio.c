@@ -246,12 +246,6 @@ static void stdio_watch(uvr_stream *stream)
   }
 }
 
-static bool stdio_is_writer_gone(uvr_stream *stream)
-{
-  const stream_stdio *s = (const stream_stdio *)stream;
-  return s->input.stream == NULL || uvr_stdio_writer_gone(s->input.fd);
-}
-
 static bool stdio_has_delivered(uvr_stream *stream)
 {
   const stream_stdio *s = (const stream_stdio *)stream;
@@ -300,10 +294,11 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
   }
 }
 
-static bool stdio_input_is_over(uvr_stream *stream)
+/* A closed input has no writer that could leave. */
+static uvr_input_state stdio_input_state(uvr_stream *stream)
 {
   const stream_stdio *s = (const stream_stdio *)stream;
-  return s->input.stream != NULL && uvr_stdio_input_is_over(s->input.fd);
+  return s->input.stream != NULL ? uvr_stdio_input_state(s->input.fd) : UVR_INPUT_OPEN;
 }
 
 static const uvr_stream_ops ops = {.read = stdio_read,
@@ -313,8 +308,7 @@ static const uvr_stream_ops ops = {.read = stdio_read,
                                    .close = stdio_close,
                                    .hurry = stdio_hurry,
                                    .has_delivered = stdio_has_delivered,
-                                   .input_is_over = stdio_input_is_over,
-                                   .is_writer_gone = stdio_is_writer_gone,
+                                   .input_state = stdio_input_state,
                                    .watches_any_time = true};
 
 /* The blocking calls, where the descriptors need them. */

@@ -6,6 +6,8 @@
 
 #include <uv.h>
 
+#include "stream/stream.h"
+
 typedef enum uvr_stdio_kind {
   UVR_STDIO_CLOSED,   /* not open */
   UVR_STDIO_BLOCKING, /* files, consoles, Windows pipes and sockets that are not overlapped, and whatever is unknown */
@@ -47,9 +49,9 @@ void uvr_stdio_end_output(uv_file fd);
 /* Whether a socket holds input that has not been read. */
 bool uvr_stdio_has_input(uv_file fd);
 
-/* Whether the writer of a pipe, or the peer of a socket, has ended the input, and all of it has been read. Nothing may
- * be reading, in no other process that shares the descriptor either: on Windows this would wait for that. */
-bool uvr_stdio_input_is_over(uv_file fd);
+/* Whether the writer of a pipe, or the peer of a socket, has ended the input. Nothing may be reading, in no other
+ * process that shares the descriptor either: on Windows this would wait for that. */
+uvr_input_state uvr_stdio_input_state(uv_file fd);
 
 bool uvr_stdio_is_tcp(uv_file fd);
 
@@ -59,10 +61,6 @@ bool uvr_stdio_may_lose(uv_file fd);
 
 /* Whether the reader at the other end of this pipe or socket is known to have left. Never blocks. */
 bool uvr_stdio_reader_gone(uv_file fd);
-
-/* Whether nobody can write to this pipe or socket any more. Input may be left in it. Must not be asked while another
- * thread reads it. */
-bool uvr_stdio_writer_gone(uv_file fd);
 
 /* Moves a standard descriptor to another number, so that libuv, which never closes 0, 1 and 2, can close it. The old
  * number becomes the null device. Returns the new number; or `fd` itself if that is not open; or, if there is no number

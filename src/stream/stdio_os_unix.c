@@ -103,15 +103,16 @@ bool uvr_stdio_has_input(uv_file fd)
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-bool uvr_stdio_input_is_over(uv_file fd)
+uvr_input_state uvr_stdio_input_state(uv_file fd)
 {
   char byte;
-  struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-  if (poll(&poll_fd, 1, 0) != 1) {
-    return false;
+  struct pollfd poll_fd = {.fd = fd, .events = POLLIN | POLLRDHUP};
+  if (poll(&poll_fd, 1, 0) != 1 || (poll_fd.revents & (POLLERR | POLLHUP | POLLRDHUP)) == 0) {
+    return UVR_INPUT_OPEN;
   }
   bool readable = (poll_fd.revents & POLLIN) != 0;
-  return readable ? recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 : (poll_fd.revents & POLLHUP) != 0;
+  bool over = readable ? recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 : (poll_fd.revents & POLLHUP) != 0;
+  return over ? UVR_INPUT_OVER : UVR_INPUT_LAST;
 }
 
 bool uvr_stdio_is_tcp(uv_file fd)
@@ -134,12 +135,6 @@ bool uvr_stdio_reader_gone(uv_file fd)
 {
   struct pollfd poll_fd = {.fd = fd};
   return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP)) != 0;
-}
-
-bool uvr_stdio_writer_gone(uv_file fd)
-{
-  struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
-  return poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLERR | POLLHUP | POLLRDHUP)) != 0;
 }
 
 void uvr_stdio_close(uv_file fd)

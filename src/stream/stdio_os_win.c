@@ -115,10 +115,13 @@ bool uvr_stdio_has_input(uv_file fd)
   return false;
 }
 
-bool uvr_stdio_input_is_over(uv_file fd)
+uvr_input_state uvr_stdio_input_state(uv_file fd)
 {
-  return GetFileType(handle_of(fd)) == FILE_TYPE_PIPE && !PeekNamedPipe(handle_of(fd), NULL, 0, NULL, NULL, NULL) &&
-         GetLastError() == ERROR_BROKEN_PIPE;
+  HANDLE handle = handle_of(fd);
+  if (!uvr_pipe_is_over(handle)) {
+    return UVR_INPUT_OPEN;
+  }
+  return PeekNamedPipe(handle, NULL, 0, NULL, NULL, NULL) ? UVR_INPUT_LAST : UVR_INPUT_OVER;
 }
 
 bool uvr_stdio_is_tcp(uv_file fd)
@@ -139,12 +142,7 @@ bool uvr_stdio_may_lose(uv_file fd)
 
 bool uvr_stdio_reader_gone(uv_file fd)
 {
-  return uvr_pipe_is_closing(handle_of(fd));
-}
-
-bool uvr_stdio_writer_gone(uv_file fd)
-{
-  return uvr_pipe_is_closing(handle_of(fd));
+  return uvr_pipe_is_over(handle_of(fd));
 }
 
 void uvr_stdio_close(uv_file fd)

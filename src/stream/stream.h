@@ -56,6 +56,13 @@ static inline bool uvr_close_is_cut(uvr_close_how how)
   return how == UVR_CLOSE_CUT || how == UVR_CLOSE_CUT_AFTER_WRITES;
 }
 
+/* Whether the input has ended, as far as that shows without a read. */
+typedef enum uvr_input_state {
+  UVR_INPUT_OPEN, /* or nothing shows */
+  UVR_INPUT_LAST, /* nobody can send anything more, but there may be something left to read */
+  UVR_INPUT_OVER  /* the next read would be the end */
+} uvr_input_state;
+
 /* What all streams of a kind have in common: their operations, and then their traits. */
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
@@ -64,12 +71,11 @@ typedef struct uvr_stream_ops {
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*arm)(uvr_stream *stream);   /* may be NULL */
   void (*close)(uvr_stream *stream, uvr_close_how how);
-  void (*hurry)(uvr_stream *stream);          /* may be NULL */
-  bool (*has_delivered)(uvr_stream *stream);  /* may be NULL */
-  bool (*is_lost)(uvr_stream *stream);        /* may be NULL */
-  bool (*input_is_over)(uvr_stream *stream);  /* may be NULL */
-  bool (*is_writer_gone)(uvr_stream *stream); /* may be NULL */
-  size_t (*unwritten)(uvr_stream *stream);    /* may be NULL */
+  void (*hurry)(uvr_stream *stream);                  /* may be NULL */
+  bool (*has_delivered)(uvr_stream *stream);          /* may be NULL */
+  bool (*is_lost)(uvr_stream *stream);                /* may be NULL */
+  uvr_input_state (*input_state)(uvr_stream *stream); /* may be NULL */
+  size_t (*unwritten)(uvr_stream *stream);            /* may be NULL */
 
   bool watches_any_time; /* watch it from the start: uvr_stream_watch notices what reading does not */
   bool can_mark_end;     /* shutdown may be called although can_half_close is false: not every reader knows the mark */
@@ -197,23 +203,16 @@ static inline void uvr_stream_arm(uvr_stream *stream)
   }
 }
 
-/* Whether the stream can see, before the first read, that the next one would be the end of input. */
-static inline bool uvr_stream_input_is_over(uvr_stream *stream)
+/* Must not be asked while a read is under way. Only standard input tells. */
+static inline uvr_input_state uvr_stream_input_state(uvr_stream *stream)
 {
-  return stream->ops->input_is_over != NULL && stream->ops->input_is_over(stream);
+  return stream->ops->input_state != NULL ? stream->ops->input_state(stream) : UVR_INPUT_OPEN;
 }
 
 /* Whether the stream can see now that the peer has left, without a read or a watch. */
 static inline bool uvr_stream_is_lost(uvr_stream *stream)
 {
   return stream->ops->is_lost != NULL && stream->ops->is_lost(stream);
-}
-
-/* Whether nobody can send anything more, though what was sent may not have been read yet. Not while it is read. Only
- * standard input tells. */
-static inline bool uvr_stream_is_writer_gone(uvr_stream *stream)
-{
-  return stream->ops->is_writer_gone != NULL && stream->ops->is_writer_gone(stream);
 }
 
 /* How many bytes of a write that is under way the system has not accepted yet. 0 where that is unknown. */

@@ -368,11 +368,11 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
   update_idle(f);
 }
 
-static bool stream_input_is_over(uvr_stream *stream)
+static uvr_input_state stream_input_state(uvr_stream *stream)
 {
   fake *f = fake_of(stream);
   RULE(f, f->reads == 0); /* it may be asked before the first read only */
-  return f->script.input_is_over;
+  return f->script.input_state;
 }
 
 /* A script has traits of its own. */
@@ -383,7 +383,7 @@ static void set_ops(fake_stream *s, const fake_script *script)
                                       .shutdown = stream_shutdown,
                                       .watch = stream_watch,
                                       .close = stream_close,
-                                      .input_is_over = stream_input_is_over,
+                                      .input_state = stream_input_state,
                                       .watches_any_time = !script->npipe,
                                       .never_sends = script->never_sends,
                                       .never_takes = script->never_takes,

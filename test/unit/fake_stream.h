@@ -26,14 +26,14 @@ typedef struct fake_script {
   bool ends_when_lost;
   bool keeps_messages;
   bool may_hide_leaving;
-  bool never_sends;       /* as a one-way pipe: it must not be read */
-  bool never_takes;       /* each write fails with UV_EPERM */
-  bool npipe;             /* as a named pipe: it may be watched only after its end of input, and it offers to cancel */
-  bool input_is_over;     /* the first read would be the end of input, and the fake says so when asked */
-  bool holds_loop;        /* what is under way keeps the loop running */
-  const fake_step *reads; /* ends as said above; NULL: none ever finishes */
-  unsigned write_turns;   /* for each write that is UVR_DONE */
-  unsigned writes_done;   /* so many, then `write_end` if it is not UVR_DONE */
+  bool never_sends; /* as a one-way pipe: it must not be read */
+  bool never_takes; /* each write fails with UV_EPERM */
+  bool npipe;       /* as a named pipe: it may be watched only after its end of input, and it offers to cancel */
+  bool holds_loop;  /* what is under way keeps the loop running */
+  uvr_input_state input_state; /* before the first read */
+  const fake_step *reads;      /* ends as said above; NULL: none ever finishes */
+  unsigned write_turns;        /* for each write that is UVR_DONE */
+  unsigned writes_done;        /* so many, then `write_end` if it is not UVR_DONE */
   fake_step write_end;
   fake_step shutdown;
   fake_step lost; /* the watch's; UVR_DONE: never */

@@ -91,7 +91,7 @@ static void test_input_that_is_over_ends_the_waiting(void **state)
 {
   (void)state;
   bench b;
-  start(&b, &(fake_script){.input_is_over = true}, NULL, &(uvr_pair_options){.end_after_left = true});
+  start(&b, &(fake_script){.input_state = UVR_INPUT_OVER}, NULL, &(uvr_pair_options){.end_after_left = true});
   assert_false(b.ended); /* not before the call has returned */
   assert_true(rig_run_until(&b.r, &b.closed));
   assert_int_equal(b.result.reason, UVRELAY_REASON_ENDED);
@@ -106,12 +106,15 @@ static void test_otherwise_it_goes_on_waiting(void **state)
 {
   (void)state;
   const struct {
-    bool is_over;
+    uvr_input_state input;
     uvr_pair_options options;
-  } cases[] = {{true, {0}}, {true, {.end_after_right = true}}, {false, {.end_after_left = true}}};
+  } cases[] = {{UVR_INPUT_OVER, {0}},
+               {UVR_INPUT_OVER, {.end_after_right = true}},
+               {UVR_INPUT_LAST, {.end_after_left = true}},
+               {UVR_INPUT_OPEN, {.end_after_left = true}}};
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
     bench b;
-    start(&b, &(fake_script){.input_is_over = cases[i].is_over}, NULL, &cases[i].options);
+    start(&b, &(fake_script){.input_state = cases[i].input}, NULL, &cases[i].options);
     wait_some_looks(&b);
     assert_false(b.ended);
     uvr_pair_cancel(b.pair);
