@@ -13,6 +13,8 @@ import pytest
 
 from programs import Process, peer, under_wine, uvrelay_exe, windows_command, windows_path
 
+WINE = pathlib.Path(__file__).resolve().parent.parent / "wine"
+
 pytestmark = pytest.mark.skipif(not under_wine(), reason="needs windows that nobody sees")
 
 
@@ -30,10 +32,12 @@ def prefix():
         shutil.copytree(os.path.join(shared, "dosdevices"), own / "dosdevices", symlinks=True)
         with open(own / "user.reg", "a", encoding="utf-8") as registry:
             registry.write('\n[Software\\\\Wine\\\\Drivers]\n"Graphics"="null"\n')
-        env = {**os.environ, "WINEPREFIX": str(own)}
-        yield env
-        subprocess.run(["wineserver", "-k"], env=env, check=False)
-        subprocess.run(["wineserver", "-w"], env=env, check=False)  # it writes the registry at its end
+        (own / ".made").touch()
+        # Else each test would start the server and its services, which hold on to the program's output.
+        subprocess.run(["sh", WINE, "start", own], check=True)
+        yield {**os.environ, "WINEPREFIX": str(own)}
+        subprocess.run(["sh", WINE, "stop", own], check=True)
+        subprocess.run(["wineserver", "-w"], env={**os.environ, "WINEPREFIX": str(own)}, check=False)
 
 
 def console(prefix, kind, *flags):
