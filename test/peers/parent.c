@@ -10,8 +10,8 @@
  *   --stdin=KIND --stdout=KIND   (anonymous)
  *   --both=KIND                  one handle for standard input and output; --both-copies=KIND: two duplicates of one
  *   --stderr=KIND                (own: the parent's); same: the very handle of standard output
- *   --keep=in --keep=out         keep the child's end, too, for "mode" and "set"; the end of the output is then not
- * seen
+ *   --keep=in --keep=out         keep the child's end, too, for "mode" and "set"; the end of the output does not show
+ *                                then
  *   --limit=SECONDS              (60): then child and parent are ended, with 3
  *   --progress=MS                tell bytes sent and received
  *   --console                    the child has a console of its own, without window
@@ -27,7 +27,8 @@
  *   end-in                                       end the output of our socket
  *   reset                                        close our socket by a reset
  *   bridge                                       pass on our own standard input and output to a child on a socket,
- * until it ends its output recv=N                                       read exactly N bytes of its standard output
+ *                                                until it ends its output
+ *   recv=N                                       read exactly N bytes of its standard output
  *   recv-end                                     read until its end
  *   close-out                                    close our end of it
  *   recv-err-end                                 read its standard error until its end
