@@ -28,6 +28,9 @@ int uvr_os_is_hung_up(const uv_stream_t *stream);
 /* The socket's pending error, as a libuv code, or 0. Asking clears it. */
 int uvr_os_pending_error(const uv_stream_t *stream);
 
+/* Whether the peer of a socket has ended its output, and nothing of that is left to read. */
+bool uvr_os_input_is_over(const uv_stream_t *stream);
+
 /* Whether there are bytes to read, whatever libuv says; false where the system need not be asked. */
 bool uvr_os_has_input(const uv_stream_t *stream);
 

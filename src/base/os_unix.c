@@ -75,6 +75,13 @@ int uvr_os_pending_error(const uv_stream_t *stream)
   return known ? uv_translate_sys_error(error) : 0;
 }
 
+bool uvr_os_input_is_over(const uv_stream_t *stream)
+{
+  int fd;
+  char byte;
+  return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 bool uvr_os_has_input(const uv_stream_t *stream)
 {
   int fd;

@@ -54,6 +54,14 @@ int uvr_os_is_hung_up(const uv_stream_t *stream)
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }
 
+bool uvr_os_input_is_over(const uv_stream_t *stream)
+{
+  uv_os_fd_t handle;
+  char byte;
+  return stream->type == UV_TCP && uv_fileno((const uv_handle_t *)stream, &handle) == 0 &&
+         recv((SOCKET)handle, &byte, 1, MSG_PEEK) == 0; /* libuv's sockets do not wait */
+}
+
 bool uvr_os_has_input(const uv_stream_t *stream)
 {
   (void)stream;

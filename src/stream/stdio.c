@@ -294,11 +294,14 @@ static void stdio_close(uvr_stream *stream, uvr_close_how how)
   }
 }
 
-/* A closed input has no writer that could leave. */
+/* A closed input has no writer that could leave; one without a descriptor is a socket that only its stream knows. */
 static uvr_input_state stdio_input_state(uvr_stream *stream)
 {
   const stream_stdio *s = (const stream_stdio *)stream;
-  return s->input.stream != NULL ? uvr_stdio_input_state(s->input.fd) : UVR_INPUT_OPEN;
+  if (s->input.stream == NULL) {
+    return UVR_INPUT_OPEN;
+  }
+  return s->input.fd < 0 ? uvr_stream_input_state(s->input.stream) : uvr_stdio_input_state(s->input.fd);
 }
 
 static const uvr_stream_ops ops = {.read = stdio_read,

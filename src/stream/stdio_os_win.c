@@ -118,10 +118,11 @@ bool uvr_stdio_has_input(uv_file fd)
 uvr_input_state uvr_stdio_input_state(uv_file fd)
 {
   HANDLE handle = handle_of(fd);
-  if (!uvr_pipe_is_over(handle)) {
-    return UVR_INPUT_OPEN;
+  bool gone = uvr_pipe_is_over(handle); /* or the handle may not be asked */
+  if (PeekNamedPipe(handle, NULL, 0, NULL, NULL, NULL)) {
+    return gone ? UVR_INPUT_LAST : UVR_INPUT_OPEN;
   }
-  return PeekNamedPipe(handle, NULL, 0, NULL, NULL, NULL) ? UVR_INPUT_LAST : UVR_INPUT_OVER;
+  return gone || GetLastError() == ERROR_BROKEN_PIPE ? UVR_INPUT_OVER : UVR_INPUT_OPEN;
 }
 
 bool uvr_stdio_is_tcp(uv_file fd)

@@ -203,7 +203,7 @@ static inline void uvr_stream_arm(uvr_stream *stream)
   }
 }
 
-/* Must not be asked while a read is under way. Only standard input tells. */
+/* Must not be asked while a read is under way. Only sockets and standard input tell. */
 static inline uvr_input_state uvr_stream_input_state(uvr_stream *stream)
 {
   return stream->ops->input_state != NULL ? stream->ops->input_state(stream) : UVR_INPUT_OPEN;

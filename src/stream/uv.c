@@ -347,6 +347,11 @@ static bool stream_is_lost(uvr_stream *stream)
   return uvr_os_is_hung_up(((stream_uv *)stream)->handle) == 1;
 }
 
+static uvr_input_state stream_input_state(uvr_stream *stream)
+{
+  return uvr_os_input_is_over(((stream_uv *)stream)->handle) ? UVR_INPUT_OVER : UVR_INPUT_OPEN;
+}
+
 static size_t stream_unwritten(uvr_stream *stream)
 {
   return uv_stream_get_write_queue_size(((stream_uv *)stream)->handle);
@@ -475,6 +480,7 @@ static const uvr_stream_ops ops = {.read = stream_read,
                                    .hurry = stream_hurry,
                                    .has_delivered = stream_has_delivered,
                                    .is_lost = stream_is_lost,
+                                   .input_state = stream_input_state,
                                    .unwritten = stream_unwritten};
 
 static stream_uv *make(uvr_context *context, const char *name)
