@@ -81,7 +81,8 @@ static wchar_t *find_interpreter(void)
     free(path);
     return NULL;
   }
-  return wcscat(wcscat(path, L"\\"), INTERPRETER);
+  (void)wcscat(wcscat(path, L"\\"), INTERPRETER);
+  return path;
 }
 
 static bool add_words(wchar_t *end, const char *file, char *const words[])

@@ -1,7 +1,7 @@
 /* Splits what a child writes to its standard error into lines for the log. Pure.
  *
- * Lines are UTF-8 or UTF-16 (little-endian, with or without a byte order mark), as old wsl.exe write their messages in
- * UTF-16 before the lines of a program for Linux. Which one it is, is judged for each line. */
+ * Lines are UTF-8 or UTF-16 (little-endian, with or without a byte order mark): old versions of wsl.exe write their own
+ * messages in UTF-16, before the lines of a program for Linux. Which one it is, is judged for each line. */
 #ifndef UVR_CLI_OUTPUT_CHILD_LINES_H
 #define UVR_CLI_OUTPUT_CHILD_LINES_H
 
