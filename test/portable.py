@@ -61,9 +61,10 @@ def words_of(path, text):
 
 def reads(source):
     """What clang finds in one source file."""
-    [libuv] = (ROOT / "build/windows/sources").glob("libuv-1.50.0-*/include")
-    [cmocka] = (ROOT / "build/windows/sources").glob("cmocka-*/include")
-    places = [f"-I{ROOT / place}" for place in ("include", "src", "test/unit")] + ["-isystem", libuv, "-isystem", cmocka]
+    places = [f"-I{ROOT / place}" for place in ("include", "src", "test/unit")]
+    for name in ("libuv-1.50.0", "cmocka"):
+        found = (ROOT / "build/windows/sources").glob(f"{name}-*/include")  # two, if it came from two archives
+        places += ["-isystem", max(found)]
     done = subprocess.run(["clang", *FLAGS, *places, source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           check=False)  # fmt: skip
     return "" if done.returncode == 0 else done.stdout
