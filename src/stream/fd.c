@@ -232,7 +232,7 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
 
 static const uvr_stream_ops ops = {.read = stream_read, .write = stream_write, .close = stream_close};
 
-int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_stream **out)
+int uvr_stream_fd_new(uvr_context *context, uv_file fd, bool both_ways, const char *name, uvr_stream **out)
 {
   stream_fd *s = uvr_alloc(&context->memory, sizeof(*s));
   if (s == NULL) {
@@ -255,13 +255,7 @@ int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_st
   s->base.ops = &ops;
   s->base.context = context;
   s->base.name = name;
-  s->file = uvr_blocking_file_of(fd, false);
+  s->file = uvr_blocking_file_of(fd, both_ways);
   *out = &s->base;
   return 0;
-}
-
-void uvr_stream_fd_go_both_ways(uvr_stream *stream)
-{
-  stream_fd *s = (stream_fd *)stream;
-  s->file = uvr_blocking_file_of(s->file.fd, true);
 }

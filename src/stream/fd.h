@@ -19,11 +19,8 @@ bool uvr_stream_fd_leave(uvr_stream *stream);
 
 /* Makes a stream that either reads from `fd` or writes to it. `name` must last as long as the stream. The descriptor
  * belongs to the stream. Closing the stream waits for a read or a write that is under way, as no system can cancel one
- * safely; a program that is exiting need not wait. Returns 0, or UV_ENOMEM, and then `fd` still belongs to the caller.
- */
-int uvr_stream_fd_new(uvr_context *context, uv_file fd, const char *name, uvr_stream **out);
-
-/* Another stream goes the other way over the same open file: see uvr_blocking_file_of(). Only before it is used. */
-void uvr_stream_fd_go_both_ways(uvr_stream *stream);
+ * safely; a program that is exiting need not wait. `both_ways`: another stream goes the other way over the same open
+ * file, see uvr_blocking_file_of(). Returns 0, or UV_ENOMEM, and then `fd` still belongs to the caller. */
+int uvr_stream_fd_new(uvr_context *context, uv_file fd, bool both_ways, const char *name, uvr_stream **out);
 
 #endif

@@ -12,10 +12,10 @@
  *
  * Ways to fail: a pipe that is open for the other direction only, a socket that listens, and on Windows other sockets
  * that are no connection, or for both ways and not overlapped, are refused at once. An input whose writer leaves, in
- * whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the
- * reader of the output has left is noticed even while nothing is written; where the system does not report it, by
- * looking from time to time. A socket whose peer has left may still hold input; that is finite and is read first. With
- * two separate pipes the input may go on for ever, so losing the output ends everything (ends_when_lost).
+ * whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the reader of the output has left
+ * is noticed even while nothing is written; where the system does not report it, by looking from time to time. A socket
+ * whose peer has left may still hold input; that is finite and is read first. With two separate pipes the input may go
+ * on for ever, so losing the output ends everything (ends_when_lost).
  *
  * Closing gently waits until a TCP peer has received all, as a peer that still sends makes the system throw away what
  * is on its way. */
@@ -342,12 +342,18 @@ static int fail_open(uvrelay_error_t *error, int code)
                               uv_strerror(code));
 }
 
+static int open_blocking(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
+{
+  h->kind = UVR_STDIO_BLOCKING;
+  h->state = s->one_file ? 0 : uvr_stdio_make_wait(h->fd);
+  int code = uvr_stream_fd_new(s->base.context, h->fd, s->one_file, name, &h->stream);
+  return code != 0 ? fail_open(error, code) : 0;
+}
+
 static int open_pipe(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
 {
   if (!uvr_stdio_unshare(&h->fd)) {
-    h->kind = UVR_STDIO_BLOCKING;
-    int code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
-    return code != 0 ? fail_open(error, code) : 0;
+    return open_blocking(s, h, name, error);
   }
   int code = uvr_stream_uv_new(s->base.context, UV_NAMED_PIPE, name, &h->stream);
   uv_stream_t *handle = code == 0 ? uvr_stream_uv_handle(h->stream) : NULL;
@@ -380,16 +386,6 @@ static int refuse_one(uvrelay_error_t *error)
       error, UVRELAY_PHASE_CONNECT, UV_ENOTSOCK,
       "standard input and output are one socket that is not overlapped, on which nothing can be written "
       "while a read waits: make it with WSA_FLAG_OVERLAPPED, or use two sockets or two pipes");
-}
-
-static int open_blocking(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)
-{
-  h->state = s->one_file ? 0 : uvr_stdio_make_wait(h->fd);
-  int code = uvr_stream_fd_new(s->base.context, h->fd, name, &h->stream);
-  if (code == 0 && s->one_file) {
-    uvr_stream_fd_go_both_ways(h->stream);
-  }
-  return code != 0 ? fail_open(error, code) : 0;
 }
 
 static int open_half(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)

@@ -167,7 +167,7 @@ static void test_signals(void **state)
   int fds[2];
   rig_init(&r.r);
   assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-  assert_int_equal(uvr_stream_fd_new(&r.r.context, fds[0], "the peer", &r.stream), 0);
+  assert_int_equal(uvr_stream_fd_new(&r.r.context, fds[0], false, "the peer", &r.stream), 0);
   uvr_stream_read(r.stream, on_one_read, &r);
   rig_run_ms(&r.r, 1); /* there is a thread now */
   interrupt(&r);
