@@ -39,7 +39,7 @@ set(delayed_userenv GetUserProfileDirectoryW)
 set(delayed_ws2_32
     FreeAddrInfoW GetAddrInfoW WSADuplicateSocketW WSAGetLastError WSAGetOverlappedResult WSAIoctl WSARecv WSARecvFrom WSASend
     WSASendTo WSASetLastError WSASocketW WSAStartup bind closesocket connect getpeername getsockname getsockopt htonl htons
-    ioctlsocket listen ntohs select send setsockopt shutdown socket)
+    ioctlsocket listen ntohs recv select send setsockopt shutdown socket)
 
 function(uvrelay_delay_load target)
   if(NOT UVRELAY_DELAY_LOAD)
