@@ -17,6 +17,10 @@ if(relative_source)
 endif()
 add_compile_options(
   "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=uvrelay" "-ffile-prefix-map=${PROJECT_BINARY_DIR}=build")
+# Zig's clang adds what a debugger needs without being asked, and that has paths, too.
+if(WIN32 AND CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  add_compile_options($<$<CONFIG:Release>:-g0>)
+endif()
 # Archives have no times and no owners.
 set(CMAKE_C_ARCHIVE_CREATE "<CMAKE_AR> qcD <TARGET> <LINK_FLAGS> <OBJECTS>")
 set(CMAKE_C_ARCHIVE_APPEND "<CMAKE_AR> qD <TARGET> <LINK_FLAGS> <OBJECTS>")

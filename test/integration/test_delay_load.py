@@ -2,6 +2,7 @@
 loaded only when it is first called (deps/delay-load.cmake) must not be written there."""
 
 import pefile
+import pytest
 
 from assuanpeer import LoopbackServer, receive_all
 from programs import Relay, uvrelay_exe
@@ -12,8 +13,10 @@ WRITABLE = 0x80000000
 def test_a_program_with_read_only_imports(tmp_path):
     program = tmp_path / "read-only.exe"
     with pefile.PE(str(uvrelay_exe())) as image:
-        [imports] = [section for section in image.sections if section.Name.rstrip(b"\0") == b".idata"]
-        imports.Characteristics &= ~WRITABLE
+        sections = {section.Name.rstrip(b"\0"): section for section in image.sections}
+        if b".idata" not in sections and not sections[b".rdata"].Characteristics & WRITABLE:
+            pytest.skip("its linker, lld, puts the imports among what is read-only anyway")
+        sections[b".idata"].Characteristics &= ~WRITABLE
         image.write(str(program))
 
     def answer(connection):
