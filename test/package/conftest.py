@@ -15,6 +15,10 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ["UVRELAY_BUILD"])
 WINDOWS = "mingw" in os.environ["CC"]
 
+#: The preset windows-clang. Zig's linker strips libraries, knows few options of GNU's, and does not find libraries by the
+#: names that MinGW's tools give.
+ZIG = "/zig/" in os.environ["CC"]
+
 
 def run(*command, fails=False, **options):
     """Runs it to its end and gives what it printed; fails the test if it fails, or, with `fails`, if it doesn't."""

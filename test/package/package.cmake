@@ -47,10 +47,6 @@ list(FILTER package_tests EXCLUDE REGEX "test_static")
 if(WIN32)
   list(FILTER package_tests EXCLUDE REGEX "test_(docs|links|security|windows_truth|workflow)") # the same for both systems
 endif()
-if(CMAKE_C_COMPILER MATCHES "/zig/")
-  # What is linked is stripped, and libraries are not found by the names that MinGW's tools give: see embed/run.sh.
-  list(FILTER package_tests EXCLUDE REGEX "test_(readme|symbols)")
-endif()
 foreach(file IN LISTS package_tests)
   uvrelay_pytest(${file})
 endforeach()

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from conftest import BUILD, WINDOWS, compile_c, run
+from conftest import BUILD, WINDOWS, ZIG, compile_c, run
 
 PROGRAM = BUILD / ("uvrelay.exe" if WINDOWS else "uvrelay")
 SHARED = [BUILD / "embed/shared" / name for name in (
@@ -130,7 +130,7 @@ GOOD = [] if WINDOWS else ["-O2", "-pie", "-fPIE", "-fstack-protector-strong", "
                            "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack"]  # fmt: skip
 
 
-@pytest.mark.skipif("/zig/" in os.environ["CC"], reason="the linker that Zig calls knows none of these options")
+@pytest.mark.skipif(ZIG, reason="its linker knows none of these options")
 @pytest.mark.parametrize("flag", OFF)
 def test_each_fault_is_noticed(tmp_path, flag):
     text = SMASHABLE.replace("void fill(char *to) { strcpy(to, source); }", "").replace(

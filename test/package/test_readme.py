@@ -7,7 +7,9 @@ import socket
 import subprocess
 import threading
 
-from conftest import BUILD, SOURCE, WINDOWS, run
+import pytest
+
+from conftest import BUILD, SOURCE, WINDOWS, ZIG, run
 
 PATIENCE = 30  # seconds
 
@@ -132,6 +134,7 @@ def test_by_cmake(tmp_path):
     use(tmp_path / ("build/bridge.exe" if WINDOWS else "build/bridge"))
 
 
+@pytest.mark.skipif(ZIG, reason="its linker does not know -l:FILE")
 def test_by_pkg_config(tmp_path):
     run("cmake", "--install", BUILD, "--prefix", tmp_path / "prefix")
     (tmp_path / "bridge.c").write_text(example("bridge"))
