@@ -52,17 +52,17 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 
 # The clone, without what was built elsewhere; times are kept, so that only what has changed is built again.
-mkdir -p "$root/uvrelay/build"
-find "$root/uvrelay" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-tar -c --exclude=./build --exclude=./.git . | tar -x --no-same-owner -C "$root/uvrelay"
+mkdir -p "$root/srv/source/build"
+find "$root/srv/source" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+tar -c --exclude=./build --exclude=./.git . | tar -x --no-same-owner -C "$root/srv/source"
 for downloaded in build/downloads build/node-win; do
-  [ ! -d $downloaded ] || cp -pR $downloaded "$root/uvrelay/build/"
+  [ ! -d $downloaded ] || cp -pR $downloaded "$root/srv/source/build/"
 done
 
 inside() {
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 ${TERM+"TERM=$TERM"} \
     ${http_proxy+"http_proxy=$http_proxy"} ${https_proxy+"https_proxy=$https_proxy"} \
-    chroot "$root" sh -euc 'cd /uvrelay; "$@"' sh "$@"
+    chroot "$root" sh -euc 'cd /srv/source; "$@"' sh "$@"
 }
 
 if [ $# -ne 0 ]; then

@@ -31,8 +31,8 @@ def exported(library):
     """The symbols that a shared library offers to the dynamic linker."""
     if WINDOWS:
         dump = run(os.environ["OBJDUMP"], "-p", library)
-        table = re.search(r"\[Ordinal/Name Pointer\] Table\n(.*?)\n\n", dump, re.DOTALL)
-        return set(re.findall(r"\] (\S+)$", table[1], re.MULTILINE)) if table else set()
+        table = re.search(r"\[Ordinal/Name Pointer\] Table.*?\n(.*?)\n\n", dump, re.DOTALL)
+        return set(re.findall(r"^\s*\[ *\d+\] .*?(\S+)$", table[1], re.MULTILINE)) if table else set()
     lines = run(os.environ["NM"], "--dynamic", "--defined-only", "--format=posix", library).splitlines()
     return {line.split()[0] for line in lines}
 
