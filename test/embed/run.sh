@@ -120,7 +120,7 @@ fi
 place_dlls() {
   [ $system = windows ] || return 0
   find "$prefix/bin" -name '*.dll' -exec cp {} "$1" \; 2>/dev/null || true
-  for dll in libstdc++-6.dll libgcc_s_seh-1.dll; do
+  for dll in libstdc++-6.dll libgcc_s_seh-1.dll libwinpthread-1.dll; do
     file=$("$cxx" -print-file-name=$dll)
     [ ! -f "$file" ] || cp "$file" "$1"
   done
