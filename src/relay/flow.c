@@ -102,10 +102,8 @@ static void on_pump_full(uvr_pump *pump)
 void uvr_flow_start(uvr_flow *flow, uvr_context *context, uvr_stream *source, uvr_stream *sink)
 {
   uvr_pump_start(&flow->pump, context, source, sink, on_pump_end);
-  if (flow->events->on_full != NULL) {
-    flow->pump.on_full = on_pump_full;
-    if (uvr_pump_is_full(&flow->pump)) {
-      flow->events->on_full(flow);
-    }
+  flow->pump.on_full = on_pump_full;
+  if (uvr_pump_is_full(&flow->pump)) {
+    flow->events->on_full(flow);
   }
 }

@@ -23,7 +23,7 @@ typedef struct uvr_flow_events {
   void (*on_sink_gone)(uvr_flow *flow, const uvrelay_error_t *error); /* the flow is LOST */
   void (*on_sink_failed)(uvr_flow *flow, const uvrelay_error_t *error);
   void (*on_ended)(uvr_flow *flow, bool passed); /* the flow is ENDED; `passed`: the sink was told of the end */
-  void (*on_full)(uvr_flow *flow);               /* both buffers of the pump are full; may be NULL */
+  void (*on_full)(uvr_flow *flow);               /* both buffers of the pump are full */
 } uvr_flow_events;
 
 struct uvr_flow {

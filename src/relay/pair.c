@@ -16,10 +16,11 @@
  * them any more. */
 #include "relay/pair.h"
 
-#include "relay/alarms.h"
-#include "relay/flow.h"
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "relay/alarms.h"
+#include "relay/flow.h"
 
 typedef enum pair_state { PAIR_CONNECTING, PAIR_RELAYING, PAIR_ENDING } pair_state;
 
@@ -314,15 +315,6 @@ static void check_stall(void *user)
   set_alarm(pair, ALARM_STALL, check_stall, patience->stall_look_ms);
 }
 
-static void on_to_right_full(uvr_flow *flow)
-{
-  uvr_pair *pair = flow->user;
-  bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
-  if (pair->state == PAIR_RELAYING && !left_lost && !uvr_alarms_is_set(&pair->alarms, ALARM_STALL)) {
-    set_alarm(pair, ALARM_STALL, check_stall, pair->context->patience.stall_look_ms);
-  }
-}
-
 /* While the right side is being connected, nothing is read from the left side either. */
 static void check_waiting(void *user)
 {
@@ -464,20 +456,23 @@ static void on_sink_failed(uvr_flow *flow, const uvrelay_error_t *error)
   drop_failed(flow->user, sink_side(flow), error);
 }
 
-static const uvr_flow_events to_right_events = {.on_source_end = on_source_end,
-                                                .on_source_gone = on_source_gone,
-                                                .on_source_failed = on_source_failed,
-                                                .on_sink_gone = on_sink_gone,
-                                                .on_sink_failed = on_sink_failed,
-                                                .on_ended = on_ended,
-                                                .on_full = on_to_right_full};
+static void on_full(uvr_flow *flow)
+{
+  uvr_pair *pair = flow->user;
+  bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
+  if (comes_from_left(flow) && pair->state == PAIR_RELAYING && !left_lost &&
+      !uvr_alarms_is_set(&pair->alarms, ALARM_STALL)) {
+    set_alarm(pair, ALARM_STALL, check_stall, pair->context->patience.stall_look_ms);
+  }
+}
 
-static const uvr_flow_events to_left_events = {.on_source_end = on_source_end,
-                                               .on_source_gone = on_source_gone,
-                                               .on_source_failed = on_source_failed,
-                                               .on_sink_gone = on_sink_gone,
-                                               .on_sink_failed = on_sink_failed,
-                                               .on_ended = on_ended};
+static const uvr_flow_events flow_events = {.on_source_end = on_source_end,
+                                            .on_source_gone = on_source_gone,
+                                            .on_source_failed = on_source_failed,
+                                            .on_sink_gone = on_sink_gone,
+                                            .on_sink_failed = on_sink_failed,
+                                            .on_ended = on_ended,
+                                            .on_full = on_full};
 
 /* Starting. */
 
@@ -537,11 +532,9 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->context = context;
   pair->options = *options;
   pair->events = *events;
-  pair->to_right = (uvr_flow){.events = &to_right_events,
-                              .user = pair,
-                              .eof = options->eof_to_right,
-                              .end_note = "told that the input has ended"};
-  pair->to_left = (uvr_flow){.events = &to_left_events, .user = pair, .eof = options->eof_to_left};
+  pair->to_right = (uvr_flow){
+      .events = &flow_events, .user = pair, .eof = options->eof_to_right, .end_note = "told that the input has ended"};
+  pair->to_left = (uvr_flow){.events = &flow_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);
   uvr_alarms_init(&pair->alarms, context->loop, pair);
