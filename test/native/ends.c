@@ -197,6 +197,17 @@ HANDLE expect_in_background(end *e, uint64_t seed, size_t total)
   return transfer_in_background(run_expect, (transfer_task){e, seed, total, 0});
 }
 
+void exchange(end *client, end *target, size_t total, size_t chunk)
+{
+  HANDLE to = send_in_background(client, 1, total, chunk);
+  HANDLE from = send_in_background(target, 2, total, chunk);
+  HANDLE reading = expect_in_background(target, 1, total);
+  expect_pattern(client, 2, total);
+  join(to);
+  join(from);
+  join(reading);
+}
+
 void expect_end(end *e, DWORD why)
 {
   char byte[16];

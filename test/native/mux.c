@@ -41,13 +41,7 @@ static void pair(int variant)
   rig r = rig_via(variant);
   end client = rig_client(&r);
   end target = rig_accept(&r);
-  HANDLE to = send_in_background(&client, 1, MUCH, CHUNK);
-  HANDLE from = send_in_background(&target, 2, MUCH, CHUNK);
-  HANDLE reading = expect_in_background(&target, 1, MUCH);
-  expect_pattern(&client, 2, MUCH);
-  join(to);
-  join(from);
-  join(reading);
+  exchange(&client, &target, MUCH, CHUNK);
   end_close(&client);
   expect_end(&target, ANY_END);
   end_close(&target);

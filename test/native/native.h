@@ -118,6 +118,8 @@ HANDLE send_in_background(end *e, uint64_t seed, size_t total, size_t chunk); /*
 HANDLE expect_in_background(end *e, uint64_t seed, size_t total);
 #define ANY_END 0xFFFFFFFFU
 void expect_end(end *e, DWORD why); /* no byte more, and this reason */
+/* Sends and receives so much, both ways at the same time; the client's is of the seed 1, the target's of 2. */
+void exchange(end *client, end *target, size_t total, size_t chunk);
 
 /* ---- pipes ---- */
 
@@ -163,10 +165,13 @@ typedef enum std_kind {
   STD_OVERLAPPED,   /* a named pipe whose end the program has is overlapped, as Cygwin's and libuv's are */
   STD_MESSAGE,      /* the same, of messages, read in byte mode */
   STD_MESSAGE_READ, /* the same, in message mode */
+  STD_NOWAIT,       /* an anonymous pipe whose end the program has does not wait, as Cygwin's programs leave some */
+  STD_SOCKET,       /* a TCP connection */
   STD_FILE,
   STD_NUL,
   STD_NOTHING,
   STD_CONSOLE,
+  STD_SAME, /* of standard output: the very handle of standard input, a socket */
 } std_kind;
 
 typedef struct launch {
@@ -181,6 +186,7 @@ typedef struct launch {
 typedef struct program {
   HANDLE process;
   DWORD id;
+  HANDLE kept; /* standard input of STD_NOWAIT, once more */
   end in, out;
   collector output, errors;
   struct program *before; /* the one that was started before this one */

@@ -36,7 +36,7 @@ static void collect(void *argument)
   char buffer[64 * 512];
   size_t got;
   /* A zero-byte message is not the end of what a program writes: that is the closing of its handle. */
-  while ((got = end_read(&c->from, buffer, sizeof(buffer))) > 0 || c->from.why == 0) {
+  while ((got = end_read(&c->from, buffer, sizeof(buffer))) > 0 || (c->from.pipe != NULL && c->from.why == 0)) {
     keep(c, buffer, got);
   }
   EnterCriticalSection(&c->lock);
@@ -109,15 +109,37 @@ static HANDLE overlapped_pipe(std_kind kind, bool child_reads, end *ours)
   return inheritable(child_reads ? reading : writing);
 }
 
-static HANDLE make_handle(std_kind kind, bool child_reads, const char *file, end *ours)
+static HANDLE socket_handle(end *ours)
 {
+  int port;
+  SOCKET listener = tcp_listen(&port);
+  end connected = tcp_connect(port);
+  *ours = tcp_accept(listener);
+  (void)closesocket(listener);
+  return inheritable((HANDLE)connected.socket);
+}
+
+static HANDLE anonymous_pipe(std_kind kind, bool child_reads, end *ours)
+{
+  DWORD mode = PIPE_READMODE_BYTE | PIPE_NOWAIT;
   HANDLE reading;
   HANDLE writing;
+  CHECK(CreatePipe(&reading, &writing, NULL, 0), "cannot make a pipe (error %lu)", GetLastError());
+  *ours = end_of_pipe(child_reads ? writing : reading, true);
+  HANDLE childs = inheritable(child_reads ? reading : writing);
+  CHECK(kind != STD_NOWAIT || SetNamedPipeHandleState(childs, &mode, NULL, NULL),
+        "cannot have a pipe not wait (error %lu)", GetLastError());
+  return childs;
+}
+
+static HANDLE make_handle(std_kind kind, bool child_reads, const char *file, end *ours)
+{
   switch (kind) {
   case STD_ANONYMOUS:
-    CHECK(CreatePipe(&reading, &writing, NULL, 0), "cannot make a pipe (error %lu)", GetLastError());
-    *ours = end_of_pipe(child_reads ? writing : reading, true);
-    return inheritable(child_reads ? reading : writing);
+  case STD_NOWAIT:
+    return anonymous_pipe(kind, child_reads, ours);
+  case STD_SOCKET:
+    return socket_handle(ours);
   case STD_OVERLAPPED:
   case STD_MESSAGE:
   case STD_MESSAGE_READ:
@@ -133,9 +155,18 @@ static HANDLE make_handle(std_kind kind, bool child_reads, const char *file, end
   }
 }
 
-static bool is_pipe(std_kind kind)
+static bool has_other_end(std_kind kind)
 {
-  return kind <= STD_MESSAGE_READ;
+  return kind <= STD_SOCKET;
+}
+
+static void close_handle(std_kind kind, HANDLE handle)
+{
+  if (kind == STD_SOCKET) {
+    (void)closesocket((SOCKET)handle);
+  } else if (handle != NULL) {
+    (void)CloseHandle(handle);
+  }
 }
 
 /* ---- starting ---- */
@@ -153,7 +184,7 @@ program *start(const launch *how, const char *format, ...)
   end errors = {.pipe = NULL};
   HANDLE handles[3];
   handles[0] = make_handle(how->in, true, how->in_file, &p->in);
-  handles[1] = make_handle(how->out, false, how->out_file, &p->out);
+  handles[1] = how->out == STD_SAME ? handles[0] : make_handle(how->out, false, how->out_file, &p->out);
   handles[2] = make_handle(how->err, false, NULL, &errors);
   STARTUPINFOW startup = {.cb = sizeof(startup),
                           .dwFlags = STARTF_USESTDHANDLES | STARTF_USESHOWWINDOW,
@@ -167,20 +198,22 @@ program *start(const launch *how, const char *format, ...)
   CHECK(CreateProcessW(wide(exe), wide(text("\"%s\" %s", exe, arguments)), NULL, NULL, TRUE, how->creation, NULL, NULL,
                        &startup, &made),
         "cannot start %s (error %lu)", exe, GetLastError());
-  for (int i = 0; i < 3; i++) {
-    if (handles[i] != NULL) {
-      (void)CloseHandle(handles[i]);
-    }
+  if (how->in == STD_NOWAIT) {
+    (void)DuplicateHandle(GetCurrentProcess(), handles[0], GetCurrentProcess(), &p->kept, 0, FALSE,
+                          DUPLICATE_SAME_ACCESS);
   }
+  close_handle(how->in, handles[0]);
+  close_handle(how->out, how->out == STD_SAME ? NULL : handles[1]);
+  close_handle(how->err, handles[2]);
   (void)CloseHandle(made.hThread);
   p->process = made.hProcess;
   p->id = made.dwProcessId;
   p->before = last_started;
   last_started = p;
-  if (is_pipe(how->out) && !how->read_by_hand) {
+  if (has_other_end(how->out) && !how->read_by_hand) {
     collector_start(&p->output, p->out);
   }
-  if (is_pipe(how->err)) {
+  if (has_other_end(how->err)) {
     collector_start(&p->errors, errors);
   }
   return p;

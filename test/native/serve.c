@@ -24,13 +24,7 @@ static void pair(int variant)
     expect_text(&target, "question");
     send_text(&target, "answer");
     expect_text(&client, "answer");
-    HANDLE to = send_in_background(&client, 1, MUCH, CHUNK);
-    HANDLE from = send_in_background(&target, 2, MUCH, CHUNK);
-    HANDLE reading = expect_in_background(&target, 1, MUCH);
-    expect_pattern(&client, 2, MUCH);
-    join(to);
-    join(from);
-    join(reading);
+    exchange(&client, &target, MUCH, CHUNK);
     end_close(&client);
     expect_end(&target, r.target == KIND_BYTE ? ERROR_BROKEN_PIPE : ANY_END);
     end_close(&target);

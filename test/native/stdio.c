@@ -1,5 +1,4 @@
-/* Every kind of standard input and output that a Windows parent gives. (Sockets, and pipes that do not wait, have files
- * of their own; a console is in console.c.) */
+/* Every kind of standard input and output that a Windows parent gives. (A console is in console.c.) */
 #include "native.h"
 
 #include <string.h>
@@ -54,6 +53,71 @@ static void conversation(int kind)
   end_close(&p->in);
   expect_end(&s.e, ERROR_BROKEN_PIPE);
   expect_exit(p, 0);
+}
+
+/* One socket for both directions, as socat gives it: each is half-closed by itself. */
+static void one_socket(int variant)
+{
+  (void)variant;
+  const launch how = {.in = STD_SOCKET, .out = STD_SAME};
+  pipe_server s = {.instances = 1};
+  pipe_listen(&s, MESSAGE_PIPE);
+  program *p = start(&how, "-s %s", s.name);
+  pipe_accept(&s);
+  exchange(&p->in, &s.e, MUCH, IN_CHUNK);
+  end_shut(&p->in);
+  expect_end(&s.e, 0);
+  send_text(&s.e, "late");
+  expect_text(&p->in, "late");
+  end_shut(&s.e);
+  expect_end(&p->in, 0);
+  expect_exit(p, 0);
+  expect_silence(p);
+}
+
+/* An input that is silent has not ended, and an output that is full loses nothing, even if their pipes do not wait. */
+static void nothing_is_lost(int kind)
+{
+  const launch how = {.in = (std_kind)kind, .out = (std_kind)kind, .read_by_hand = true};
+  pipe_server s = {.instances = 1};
+  pipe_listen(&s, MESSAGE_PIPE);
+  program *p = start(&how, "-s %s", s.name);
+  pipe_accept(&s);
+  CHECK(runs_for(p, 300), "it has ended");
+  HANDLE sending = send_in_background(&p->in, 1, MUCH, IN_CHUNK);
+  expect_pattern(&s.e, 1, MUCH);
+  join(sending);
+  end_close(&p->in);
+  expect_end(&s.e, 0);
+  sending = send_in_background(&s.e, 2, MUCH, OUT_CHUNK);
+  CHECK(runs_for(p, 300), "it has ended");
+  expect_pattern(&p->out, 2, MUCH);
+  join(sending);
+  end_shut(&s.e);
+  expect_end(&p->out, ERROR_BROKEN_PIPE);
+  expect_exit(p, 0);
+}
+
+/* A pipe that was left not to wait is left so. */
+static void state_is_given_back(int variant)
+{
+  (void)variant;
+  const launch how = {.in = STD_NOWAIT};
+  DWORD state = 0;
+  pipe_server s = {.instances = 1};
+  pipe_listen(&s, MESSAGE_PIPE);
+  program *p = start(&how, "-ei %s", s.name);
+  pipe_accept(&s);
+  send_text(&p->in, "abc");
+  expect_text(&s.e, "abc");
+  CHECK(GetNamedPipeHandleStateW(p->kept, &state, NULL, NULL, NULL, NULL, 0), "cannot ask for its state (error %lu)",
+        GetLastError());
+  note("while it is relayed, the pipe %s", (state & PIPE_NOWAIT) != 0 ? "does not wait" : "waits");
+  end_close(&p->in);
+  expect_exit(p, 0);
+  CHECK(GetNamedPipeHandleStateW(p->kept, &state, NULL, NULL, NULL, NULL, 0), "cannot ask for its state (error %lu)",
+        GetLastError());
+  CHECK((state & PIPE_NOWAIT) != 0, "the pipe waits now");
 }
 
 /* Files, read and written from where they stand. */
@@ -160,11 +224,21 @@ const scenario stdio_scenarios[] = {
     {"stdio/from-an-overlapped-pipe", from_pipe, STD_OVERLAPPED, 0, 0},
     {"stdio/from-a-message-pipe", from_pipe, STD_MESSAGE, 0, 0},
     {"stdio/from-a-pipe-in-message-mode", from_pipe, STD_MESSAGE_READ, 0, 0},
+    {"stdio/from-a-pipe-that-does-not-wait", from_pipe, STD_NOWAIT, 0, 0},
+    {"stdio/from-a-socket", from_pipe, STD_SOCKET, 0, 0},
     {"stdio/to-an-overlapped-pipe", to_pipe, STD_OVERLAPPED, 0, 0},
     {"stdio/to-a-message-pipe", to_pipe, STD_MESSAGE, 0, 0},
+    {"stdio/to-a-pipe-that-does-not-wait", to_pipe, STD_NOWAIT, 0, 0},
+    {"stdio/to-a-socket", to_pipe, STD_SOCKET, 0, 0},
     {"stdio/conversation-anonymous", conversation, STD_ANONYMOUS, 0, 0},
     {"stdio/conversation-overlapped", conversation, STD_OVERLAPPED, 0, 0},
     {"stdio/conversation-message", conversation, STD_MESSAGE, 0, 0},
+    {"stdio/conversation-that-does-not-wait", conversation, STD_NOWAIT, 0, 0},
+    {"stdio/conversation-sockets", conversation, STD_SOCKET, 0, 0},
+    {"stdio/nothing-is-lost", nothing_is_lost, STD_ANONYMOUS, 0, 0},
+    {"stdio/nothing-is-lost-without-waiting", nothing_is_lost, STD_NOWAIT, 0, 0},
+    {"stdio/one-socket", one_socket, 0, 0, 0},
+    {"stdio/state-is-given-back", state_is_given_back, 0, 0, 0},
     {"stdio/files", files, MUCH, 0, 0},
     {"stdio/empty-files", files, 0, 0, 0},
     {"stdio/nul", nul, 0, 0, 0},

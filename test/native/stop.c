@@ -29,14 +29,23 @@ static void nothing_open(int key)
   expect_exit(p, 0);
 }
 
+/* A connection over a pipe to TCP on which a text has gone to the target. */
+static rig begun(const char *flags, end *client, end *target)
+{
+  rig r = rig_start(KIND_BYTE, KIND_TCP, flags, "");
+  *client = rig_client(&r);
+  *target = rig_accept(&r);
+  send_text(client, "hello");
+  expect_text(target, "hello");
+  return r;
+}
+
 /* Nobody comes in any more, what is open goes on, and it ends with the last connection. */
 static void drains(int key)
 {
-  rig r = rig_start(KIND_BYTE, KIND_TCP, "--drain=30", "");
-  end client = rig_client(&r);
-  end target = rig_accept(&r);
-  send_text(&client, "hello");
-  expect_text(&target, "hello");
+  end client;
+  end target;
+  rig r = begun("--drain=30", &client, &target);
   press(key);
   uint64_t until = now_ms() + SOON;
   HANDLE late;
@@ -57,11 +66,9 @@ static void drains(int key)
 
 static void cuts_after_the_drain(int key)
 {
-  rig r = rig_start(KIND_BYTE, KIND_TCP, "--drain=0.5", "");
-  end client = rig_client(&r);
-  end target = rig_accept(&r);
-  send_text(&client, "hello");
-  expect_text(&target, "hello");
+  end client;
+  end target;
+  rig r = begun("--drain=0.5", &client, &target);
   press(key);
   expect_exit(r.p, 0);
   expect_end(&client, ERROR_BROKEN_PIPE);
@@ -71,11 +78,9 @@ static void cuts_after_the_drain(int key)
 
 static void second_cuts_at_once(int key)
 {
-  rig r = rig_start(KIND_BYTE, KIND_TCP, "--drain=60", "");
-  end client = rig_client(&r);
-  end target = rig_accept(&r);
-  send_text(&client, "hello");
-  expect_text(&target, "hello");
+  end client;
+  end target;
+  rig r = begun("--drain=60", &client, &target);
   press(key);
   CHECK(runs_for(r.p, 500), "it has ended at the first one");
   press(key);
