@@ -32,7 +32,11 @@ summary() {
   for name in "$logs"/*.failed; do
     [ ! -e "$name" ] || echo "failed: $(basename "$name" .failed)"
   done
-  cat $logs/*.test 2>/dev/null | sed -n '/^ *[0-9]*\/[0-9]* Test/p' >$logs/all
+  # Lines such as "12/130 Test #7: ...". A test that fails may have shown those of a ctest of its own, of another number.
+  for log in "$logs"/*.test; do
+    [ ! -e "$log" ] || awk '
+      /^ *[0-9]+\/[0-9]+ Test/ { n = $0; sub(/^ *[0-9]+\//, "", n); if (!all) all = n + 0; if (n + 0 == all) print }' "$log"
+  done >$logs/all
   left_out='[*]\(Skipped\|Not Run (Disabled)\) '
   echo "$(grep -c '   Passed ' $logs/all) passed, $(grep -v "$left_out" $logs/all | grep -vc '   Passed ') failed"
 }
