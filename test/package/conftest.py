@@ -29,6 +29,11 @@ def run(*command, fails=False, **options):
     return result.stdout
 
 
+def receive_all(connection):
+    """What comes over a socket until its end."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
 def compile_c(place, text, *flags):
     """Compiles and links one file as the flags say; gives its path, `place`."""
     source = place.with_suffix(".c")

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, SOURCE, WINDOWS, ZIG, run
+from conftest import BUILD, SOURCE, WINDOWS, ZIG, receive_all, run
 
 PATIENCE = 30  # seconds
 
@@ -24,10 +24,7 @@ def echo(server):
     client, _ = server.accept()
     with client:
         client.settimeout(PATIENCE)
-        received = b""
-        while part := client.recv(65536):
-            received += part
-        client.sendall(received)
+        client.sendall(receive_all(client))
 
 
 def free_port():

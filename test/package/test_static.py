@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from conftest import BUILD, compile_c, run
+from conftest import BUILD, compile_c, receive_all, run
 
 PROGRAM = BUILD / "uvrelay"
 PATIENCE = 30  # seconds
@@ -80,10 +80,7 @@ def test_relays_alone(alone, host, hosts):
             client, _ = server.accept()
             with client:
                 client.settimeout(PATIENCE)
-                received = b""
-                while part := client.recv(65536):
-                    received += part
-                client.sendall(received[::-1])
+                client.sendall(receive_all(client)[::-1])
 
         answering = threading.Thread(target=answer, daemon=True)
         answering.start()
