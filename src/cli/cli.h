@@ -7,9 +7,6 @@
  * wrong usage. The process must then end without waiting for threads, as one may be blocked reading standard input. */
 int uvr_cli_main(int argc, char **argv);
 
-/* Runs `uvrelay serve`; argv[0] is that word. The same, but standard input and output are not relayed. */
-int uvr_cli_serve(int argc, char **argv);
-
 /* Runs `uvrelay mux`; argv[0] is that word. The same; standard input and output are the connection to the near end. */
 int uvr_cli_mux(int argc, char **argv);
 

@@ -1,5 +1,5 @@
-/* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. `uvrelay serve`
- * is in serve.c, `uvrelay mux` in mux.c.
+/* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. The commands
+ * are in commands.c.
  *
  * With -v a thread writes all messages, so that the relay goes on while nobody reads them. Without it there is at most
  * one message, at the end. */
@@ -9,6 +9,7 @@
 
 #include "address/expand.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/input/hint.h"
 #include "cli/input/mux_options.h"
 #include "cli/input/options.h"
@@ -297,11 +298,9 @@ static int obey(program *p, int argc, char **argv)
 
 int uvr_cli_main(int argc, char **argv)
 {
-  if (argc > 1 && strcmp(argv[1], "serve") == 0) {
-    return uvr_cli_serve(argc - 1, argv + 1);
-  }
-  if (argc > 1 && strcmp(argv[1], "mux") == 0) {
-    return uvr_cli_mux(argc - 1, argv + 1);
+  const uvr_command_entry *command = argc > 1 ? uvr_commands_find(argv[1]) : NULL;
+  if (command != NULL) {
+    return command->run(argc - 1, argv + 1);
   }
   program *p = calloc(1, sizeof(*p));
   if (p == NULL) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "address/address.h"
+#include "cli/input/presets.h"
 #include "uvrelay.h"
 
 /* A place in the input, for error messages. */
@@ -24,6 +25,7 @@ typedef struct uvr_config_route {
   uvr_place place;    /* of LISTEN */
   unsigned target_column;
   uvrelay_route_options_t options; /* without the options that the two addresses have */
+  const uvr_preset *preset;        /* that it was made of, or NULL */
   uvr_address listener;            /* set by uvr_config_check */
   bool needs_far_end;              /* set by uvr_config_check: its target can only be reached through a far end */
   const char *why_far;             /* why this system cannot reach the target; NULL: it can, or the address is a via: */

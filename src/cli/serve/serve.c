@@ -1,4 +1,4 @@
-/* The program `uvrelay serve [flags] LISTEN=TARGET...`: a thin client of the library.
+/* The command `uvrelay serve [flags] LISTEN=TARGET...`: a thin client of the library.
  *
  * It parses and checks all routes, listens on each of them, and runs the loop. A signal stops the relay, which drains
  * its connections and is closed when that is done; a second signal closes it at once. It is closed in the same way when
@@ -6,6 +6,8 @@
  * together with the relay. When both are closed, the handles of the signals are closed, too, and the loop ends.
  *
  * The exit status is 2 for an error in the command line or a file, 1 for a failure of the system, 0 after a signal. */
+#include "cli/serve/serve.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +15,9 @@
 
 #include <uv.h>
 
-#include "address/expand.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "cli/child/far_command.h"
 #include "cli/child/supervisor.h"
-#include "cli/cli.h"
-#include "cli/input/config.h"
-#include "cli/input/file.h"
 #include "cli/input/serve_options.h"
 #include "cli/os/notify.h"
 #include "cli/os/process.h"
@@ -28,6 +25,7 @@
 #include "cli/os/slim_start.h"
 #include "cli/output/log.h"
 #include "cli/output/print.h"
+#include "cli/serve/load.h"
 #include "uvrelay.h"
 
 enum { LOG_PATIENCE_MS = 1000, CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 8000 };
@@ -203,56 +201,17 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
 
 /* The start. */
 
-static int add_config_file(server *self, const char *name)
-{
-  char quoted[UVR_QUOTED_SIZE];
-  char *text = NULL;
-  size_t length = 0;
-  uvr_place place = {.file = NULL};
-  uvrelay_error_t error;
-  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true};
-  char path[UVR_EXPANDED_SIZE];
-  size_t wrong = 0;
-  int code = uvr_expand(&expander, name, path, &wrong, &error);
-  if (code != 0) {
-    return refuse(self, 2, NULL, &error);
-  }
-  code = uvr_file_read(path, &text, &length);
-  if (code != 0) {
-    (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot read the file %s: %s",
-                               uvr_quote(quoted, name), uv_strerror(code));
-    return refuse(self, 2, NULL, &error);
-  }
-  code = uvr_config_add_file(&self->config, name, text, length, &place, &error);
-  free(text);
-  return code == 0 ? 0 : refuse(self, 2, &place, &error);
-}
-
-/* Parses and checks all routes with their options. */
+/* Reads all routes with their options. */
 static int read_config(server *self)
 {
-  uvr_place place = {.file = NULL};
+  uvr_place place;
   uvrelay_error_t error;
-  uvr_serve_options_apply(&self->options, &self->config.options);
-  self->config.options.event_cb = on_event;
-  self->config.options.user = self;
-  for (unsigned i = 0; i < self->options.config_count; i++) {
-    if (add_config_file(self, self->options.configs[i]) != 0) {
-      return -1;
-    }
-  }
-  for (int i = 0; i < self->options.route_count; i++) {
-    if (uvr_config_add_route(&self->config, self->options.routes[i], &error) != 0) {
-      return refuse(self, 2, NULL, &error);
-    }
-  }
-  if (uvr_config_check(&self->config, &place, &error) != 0) {
+  if (uvr_serve_load(&self->options, &self->config, &place, &error) != 0) {
     return refuse(self, 2, &place, &error);
   }
-  if (self->config.count == 0) {
-    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL, "no route is given: %s has none",
-                        self->options.config_count == 1 ? "the file" : "no file");
-    return refuse(self, 2, NULL, &error);
+  for (size_t i = 0; i < self->config.count; i++) {
+    self->config.routes[i].options.event_cb = on_event;
+    self->config.routes[i].options.user = self;
   }
   self->served = calloc(self->config.count, sizeof(*self->served));
   self->rows = calloc(self->config.count, sizeof(*self->rows));
@@ -421,7 +380,6 @@ int uvr_cli_serve(int argc, char **argv)
   }
   uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->options, &error);
   uvr_log_init(&self->log, self->options.json, self->options.verbose);
-  self->config.options.size = sizeof(self->config.options);
   if (action == UVR_SERVE_SHOW_HELP) {
     self->status = uvr_print(uvr_serve_usage());
   } else if (action == UVR_SERVE_SHOW_VERSION) {
