@@ -13,7 +13,7 @@
 #include "cli/input/hint.h"
 #include "cli/input/mux_options.h"
 #include "cli/input/options.h"
-#include "cli/input/serve_options.h"
+#include "cli/input/serve_usage.h"
 #include "cli/os/console.h"
 #include "cli/os/process.h"
 #include "cli/os/signals.h"
@@ -241,9 +241,10 @@ static int help(program *p, int argc, char **argv)
     return refuse_usage(
         p, "there is help on serve and on mux only: write uvrelay help, uvrelay help serve or uvrelay help mux");
   }
-  return uvr_print(strcmp(topic, "serve") == 0 ? uvr_serve_usage()
-                   : strcmp(topic, "mux") == 0 ? uvr_mux_usage()
-                                               : uvr_options_usage());
+  if (strcmp(topic, "serve") == 0) {
+    return uvr_print_parts(uvr_serve_usage());
+  }
+  return uvr_print(strcmp(topic, "mux") == 0 ? uvr_mux_usage() : uvr_options_usage());
 }
 
 static int relay(program *p, const uvr_address *address)

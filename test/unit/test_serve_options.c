@@ -13,6 +13,7 @@
 /* The program's own files are in no library. */
 #include "cli/input/flags.c"         /* NOLINT(bugprone-suspicious-include) */
 #include "cli/input/serve_options.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/serve_usage.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/input/window.c"        /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -288,7 +289,12 @@ static void test_names(void **state)
 static void test_usage(void **state)
 {
   (void)state;
-  const char *usage = uvr_serve_usage();
+  char usage[16384] = "";
+  for (const char *const *part = uvr_serve_usage(); *part != NULL; part++) {
+    size_t length = strlen(usage);
+    assert_true(length + strlen(*part) < sizeof(usage));
+    memcpy(usage + length, *part, strlen(*part) + 1);
+  }
   for (size_t i = 0; i < SERVE_FLAG_COUNT; i++) {
     char line[64];
     (void)snprintf(line, sizeof(line), " %s%s", strlen(serve_flags[i].name) > 2 ? "--" : "-", serve_flags[i].name);

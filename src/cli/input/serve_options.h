@@ -61,7 +61,4 @@ uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_optio
 /* Sets the options of all routes that were given as flags. */
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes);
 
-/* The usage: lines of at most 80 columns, the last one with its newline. */
-const char *uvr_serve_usage(void);
-
 #endif

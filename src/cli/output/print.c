@@ -27,13 +27,22 @@ static const char *print(const char *text)
   return errno == 0 ? "it is not open" : strerror(errno);
 }
 
-int uvr_print(const char *text)
+int uvr_print_parts(const char *const parts[])
 {
-  const char *why_not = print(text);
+  const char *why_not = NULL;
+  for (size_t i = 0; why_not == NULL && parts[i] != NULL; i++) {
+    why_not = print(parts[i]);
+  }
   if (why_not != NULL) {
     (void)fprintf(stderr, "uvrelay: cannot write to standard output: %s\n", why_not);
   }
   return why_not == NULL ? 0 : 1;
+}
+
+int uvr_print(const char *text)
+{
+  const char *const parts[] = {text, NULL};
+  return uvr_print_parts(parts);
 }
 
 int uvr_print_version(void)

@@ -19,6 +19,7 @@
 #include "cli/child/far_command.h"
 #include "cli/child/supervisor.h"
 #include "cli/input/serve_options.h"
+#include "cli/input/serve_usage.h"
 #include "cli/os/notify.h"
 #include "cli/os/process.h"
 #include "cli/os/signals.h"
@@ -381,7 +382,7 @@ int uvr_cli_serve(int argc, char **argv)
   uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->options, &error);
   uvr_log_init(&self->log, self->options.json, self->options.verbose);
   if (action == UVR_SERVE_SHOW_HELP) {
-    self->status = uvr_print(uvr_serve_usage());
+    self->status = uvr_print_parts(uvr_serve_usage());
   } else if (action == UVR_SERVE_SHOW_VERSION) {
     self->status = uvr_print_version();
   } else if (action == UVR_SERVE_WRONG_USAGE) {
