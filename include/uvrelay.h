@@ -365,6 +365,20 @@ UVRELAY_API int uvrelay_route_add(uvrelay_t *relay, const char *listen, const ch
  * @param user given to it */
 UVRELAY_API void uvrelay_route_remove(uvrelay_route_t *route, uint64_t timeout_ms, uvrelay_route_cb cb, void *user);
 
+/** Puts a new route in the place of another one, whose listener it takes over, so that no client is refused meanwhile:
+ * those that are accepted from now on are relayed to the new target, with the new options. The other route ends like
+ * one that is removed, and its sessions may go on as there. The new one's counters begin at 0.
+ * @param route the route that ends, if this succeeds; else it goes on as it was
+ * @param listen,target,options as for uvrelay_route_add()
+ * @param timeout_ms,cb,user as for uvrelay_route_remove(), for the route that ends
+ * @param[out] out the new route; NULL is allowed
+ * @return 0; `UV_ENOTSUP`: the listener cannot be taken over, as it is another address, its own options are others
+ *   (`perm`, `mode`, `peer-uid`, `allow_remote`), only one of the two targets is connected to through `via`, or the
+ * route does not listen any more: remove it and add one; else as uvrelay_route_add() */
+UVRELAY_API int uvrelay_route_replace(uvrelay_route_t *route, const char *listen, const char *target,
+                                      const uvrelay_route_options_t *options, uint64_t timeout_ms, uvrelay_route_cb cb,
+                                      void *user, uvrelay_route_t **out);
+
 /** Sets an option by its name, from text. Durations are in seconds, "2.5", or have a unit, "500ms", "90s", "5m", "2h",
  * up to a day; "off" is no limit where there can be none.
  *

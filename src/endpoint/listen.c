@@ -29,6 +29,7 @@ struct uvr_listener {
   void *closed_user;
   uvr_closing closing_parts;
   char client_name[UVR_ADDRESS_CANONICAL_SIZE + 16];
+  char peer_uid[UVRELAY_USERS_SIZE]; /* the option, which may outlive whoever has given it */
 };
 
 /* Accepting clients. */
@@ -122,6 +123,11 @@ void uvr_listener_pause(uvr_listener *listener, bool pause)
   }
 }
 
+void uvr_listener_hand_over(uvr_listener *listener, void *user)
+{
+  listener->events.user = user;
+}
+
 /* Closing. */
 
 static void on_all_closed(void *user)
@@ -169,11 +175,14 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
   listener->context = context;
   listener->events = *events;
   name_clients(listener, address);
+  (void)snprintf(listener->peer_uid, sizeof(listener->peer_uid), "%s", options->peer_uid);
+  uvr_listen_options own = *options;
+  own.peer_uid = listener->peer_uid;
   *place = (uvr_address){.kind = UVR_ADDRESS_NONE};
   const uvr_listen_request request = {.context = context,
                                       .address = address,
                                       .place = place,
-                                      .options = options,
+                                      .options = &own,
                                       .client_name = listener->client_name,
                                       .on_client = on_client,
                                       .user = listener};

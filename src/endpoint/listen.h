@@ -30,6 +30,9 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
 /* Pauses or resumes accepting. While paused, on_client is not called and clients wait in the system's queue. */
 void uvr_listener_pause(uvr_listener *listener, bool pause);
 
+/* Gives the listener to another user: its events go there from now on. */
+void uvr_listener_hand_over(uvr_listener *listener, void *user);
+
 /* Closes the listener. The file of a Unix socket is removed at once. on_closed is called once, later, and last. */
 void uvr_listener_close(uvr_listener *listener, uvr_close_cb on_closed, void *user);
 

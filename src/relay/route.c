@@ -39,6 +39,7 @@ struct uvrelay_route_s {
   uvr_address place; /* what its clients connect to */
   uvr_address target;
   uvr_via *via;               /* what the target is connected through, or NULL */
+  uint16_t asked_port;        /* of the listener's address as it was given: 0, or its port */
   uvrelay_route_t *looked_up; /* the route whose listener the target's name or socket file led to last, or NULL */
   uvrelay_route_options_t options;
   uvr_session_options session_options;
@@ -240,8 +241,8 @@ static void close_listener(uvrelay_route_t *route)
 static void on_listener_failed(void *user, const uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
+  close_listener(route); /* before the event, in which another route must not take it over */
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_FAILED, .error = error});
-  close_listener(route);
 }
 
 /* Ending. */
@@ -490,7 +491,8 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                     &relay->error);
 }
 
-int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
+/* Makes a route that does not listen yet. */
+static int make_route(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
                       uvrelay_route_t **out)
 {
   if (!uvr_relay_is_open(relay)) {
@@ -503,25 +505,107 @@ int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, 
   route->relay = relay;
   uvr_list_init(&route->clients);
   int code = parse_route(route, listen, target, options, &relay->error);
-  if (code == 0) {
-    set_session_options(route);
-    code = start(relay, route);
-  }
   if (code != 0) {
     uvr_free(&relay->context.memory, route);
     return code;
   }
+  route->asked_port = route->listen.port;
+  set_session_options(route);
+  *out = route;
+  return 0;
+}
+
+/* Adds a route that listens to its relay, unless it would lead into a ring. */
+static int finish_adding(uvrelay_route_t *route)
+{
   uvr_via_ref(route->via);
-  (void)uv_timer_init(relay->context.loop, &route->wakeup);
+  (void)uv_timer_init(route->relay->context.loop, &route->wakeup);
   route->wakeup.data = route;
-  uvr_relay_add(relay, &route->part, &part_ops);
-  code = route->via != NULL ? 0 : check_ring(route, &route->target, &relay->error);
+  uvr_relay_add(route->relay, &route->part, &part_ops);
+  return route->via != NULL ? 0 : check_ring(route, &route->target, &route->relay->error);
+}
+
+int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
+                      uvrelay_route_t **out)
+{
+  uvrelay_route_t *route;
+  int code = make_route(relay, listen, target, options, &route);
+  if (code != 0) {
+    return code;
+  }
+  code = start(relay, route);
+  if (code != 0) {
+    uvr_free(&relay->context.memory, route);
+    return code;
+  }
+  code = finish_adding(route);
   if (code != 0) {
     begin_removal(route, 0);
     return code;
   }
   if (out != NULL) {
     *out = route;
+  }
+  return 0;
+}
+
+/* Whether both listen in the same way: then `route`, which does not listen yet, gets the port that was chosen. */
+static bool listens_alike(uvrelay_route_t *route, const uvrelay_route_t *other)
+{
+  const uvrelay_route_options_t *one = &route->options;
+  const uvrelay_route_options_t *two = &other->options;
+  uvr_address asked = other->listen;
+  if (asked.kind == UVR_ADDRESS_TCP) {
+    uvr_address_set_port(&asked, other->asked_port);
+  }
+  bool permissions = uvr_address_has(&asked, UVR_ADDRESS_HAS_PERMISSIONS);
+  if (asked.kind != route->listen.kind || strcmp(asked.canonical, route->listen.canonical) != 0 ||
+      (permissions && one->permissions != two->permissions) ||
+      (uvr_address_has(&asked, UVR_ADDRESS_HAS_MODE) && (one->message_mode != 0) != (two->message_mode != 0)) ||
+      (asked.kind == UVR_ADDRESS_TCP && (one->allow_remote != 0) != (two->allow_remote != 0)) ||
+      strcmp(one->peer_uid, two->peer_uid) != 0) {
+    return false;
+  }
+  route->listen = other->listen;
+  return true;
+}
+
+static void take_listener(uvrelay_route_t *route, uvrelay_route_t *from)
+{
+  route->listener = from->listener;
+  route->place = from->place;
+  from->listener = NULL;
+  uvr_listener_hand_over(route->listener, route);
+  uvr_listener_pause(route->listener, route->counters.open >= route->options.max);
+}
+
+int uvrelay_route_replace(uvrelay_route_t *route, const char *listen, const char *target,
+                          const uvrelay_route_options_t *options, uint64_t timeout_ms, uvrelay_route_cb cb, void *user,
+                          uvrelay_route_t **out)
+{
+  uvrelay_t *relay = route->relay;
+  uvrelay_route_t *next;
+  int code = make_route(relay, listen, target, options, &next);
+  if (code != 0) {
+    return code;
+  }
+  if (!is_listening(route) || route->removing || context_of(route) != context_of(next) || !listens_alike(next, route)) {
+    (void)uvr_error_set(&relay->error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP,
+                        "cannot take over the listener of %s: it is not listened on in the same way",
+                        route->listen.canonical);
+    uvr_free(&relay->context.memory, next);
+    return UV_ENOTSUP;
+  }
+  take_listener(next, route);
+  code = finish_adding(next);
+  if (code != 0) {
+    take_listener(route, next);
+    begin_removal(next, 0);
+    return code;
+  }
+  uvrelay_route_remove(route, timeout_ms, cb, user);
+  if (out != NULL) {
+    *out = next;
   }
   return 0;
 }

@@ -137,6 +137,10 @@ int route_host_open(route_host *h);
 int route_add(route_host *h, unsigned i, const char *listen, const char *target,
               const uvrelay_route_options_t *options);
 
+/* Puts route number `i` in the place of number `replaced`, like route_add. */
+int route_replace(route_host *h, unsigned i, unsigned replaced, const char *listen, const char *target,
+                  const uvrelay_route_options_t *options, uint64_t timeout_ms);
+
 void route_remove(route_host *h, unsigned i, uint64_t timeout_ms);
 void route_host_stop(route_host *h, uint64_t timeout_ms);
 void route_host_act(route_host *h, route_action action);
