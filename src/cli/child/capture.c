@@ -120,8 +120,9 @@ static void close_fd(uv_file fd)
   uv_fs_req_cleanup(&request);
 }
 
-/* Starts the child and begins to read. Afterwards the loop is to be run, whether or not that has failed. */
-static int start(run *self)
+/* Starts the child and begins to read. Afterwards the loop is to be run, whether or not that has failed. *why is set if
+ * WSL could not start it. */
+static int start(run *self, uvrelay_error_t *why)
 {
   uvr_wsl wsl;
   uvr_wsl_start with;
@@ -132,7 +133,11 @@ static int start(run *self)
   self->timer.data = self;
   self->output.data = self;
   uvr_wsl_init(&wsl);
-  (void)uvr_wsl_prepare(&wsl, self->result->file, &with, NULL);
+  int prepared = uvr_wsl_prepare(&wsl, self->result->file, &with, why);
+  if (!with.refused) {
+    why->text[0] = '\0';
+  }
+  code = code == 0 && with.refused ? prepared : code;
   const uvr_child_options options = {.file = self->result->file,
                                      .argv = self->result->words,
                                      .environment = with.environment,
@@ -163,6 +168,7 @@ static int start(run *self)
 int uvr_capture_run(uvr_capture *self, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
+  uvrelay_error_t why = {.text = ""};
   run *r = calloc(1, sizeof(*r));
   uint64_t before = uv_hrtime();
   int code = r == NULL ? UV_ENOMEM : uv_loop_init(&r->loop);
@@ -174,12 +180,16 @@ int uvr_capture_run(uvr_capture *self, uvrelay_error_t *error)
   self->signal = 0;
   if (code == 0) {
     r->result = self;
-    code = keep(self, "", 0) ? start(r) : UV_ENOMEM;
+    code = keep(self, "", 0) ? start(r, &why) : UV_ENOMEM;
     (void)uv_run(&r->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&r->loop);
   }
   free(r);
   self->duration_ms = (uv_hrtime() - before) / 1000000;
+  if (code != 0 && why.text[0] != '\0') {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, code, "cannot start the program %s: %s",
+                         uvr_quote(quoted, self->file), why.text);
+  }
   return code == 0 ? 0
                    : uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot start the program %s: %s",
                                           uvr_quote(quoted, self->file), uv_strerror(code));

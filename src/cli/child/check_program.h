@@ -1,41 +1,14 @@
 /* Whether the system can start a program: what its file is. A file that is executable may still be none that the system
  * starts, and what it says then is misleading ("no such file or directory", "MZ: not found").
  *
- * check_program.c reads the file; what its system starts, and what to write instead, is in check_program_unix.c and
- * check_program_win.c. */
+ * What its system starts, and what to write instead, is in check_program_unix.c and check_program_win.c. */
 #ifndef UVR_CLI_CHILD_CHECK_PROGRAM_H
 #define UVR_CLI_CHILD_CHECK_PROGRAM_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
+#include "cli/child/program_head.h"
 #include "uvrelay/common.h"
-
-typedef enum uvr_program_kind {
-  UVR_PROGRAM_UNKNOWN, /* it cannot be read */
-  UVR_PROGRAM_EMPTY,
-  UVR_PROGRAM_ELF,     /* a program for Linux, or another Unix */
-  UVR_PROGRAM_WINDOWS, /* for Windows or DOS: it begins with MZ */
-  UVR_PROGRAM_SCRIPT,  /* it begins with #! */
-  UVR_PROGRAM_TEXT,
-  UVR_PROGRAM_BINARY /* anything else */
-} uvr_program_kind;
-
-/* The beginning of a file. */
-typedef struct uvr_program_head {
-  uvr_program_kind kind;
-  size_t length;
-  unsigned char bytes[4096];
-} uvr_program_head;
-
-void uvr_program_read(const char *file, uvr_program_head *head);
-
-/* A number of `size` bytes, at most 8, at `offset`; 0 if it is not in the head. */
-unsigned long long uvr_program_number(const uvr_program_head *head, size_t offset, size_t size, bool big_endian);
-
-/* The first line behind `#!`, without blanks around it; NULL: the file is no script, or the line is too long. To be
- * freed. */
-char *uvr_program_interpreter(const uvr_program_head *head);
 
 /* Checks the file of the program that a command names `name`. Returns 0 if it can be started, as far as can be seen; or
  * UV_EFTYPE or UV_ENOENT and *error, which says what to write instead. */

@@ -5,7 +5,6 @@
  * A handler that cannot be seen, as in some containers, is no loss: its interpreter can be named in the command. */
 #include "cli/child/check_program.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,106 +14,17 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/child/binfmt_unix.h"
 #include "cli/child/wsl.h"
 
 #define BINFMT         "/proc/sys/fs/binfmt_misc"
-#define NOT_AT_PRESENT "it is for Windows, and WSL does not start such programs at present"
+#define NOT_AT_PRESENT "it is for Windows, and WSL does not start such programs at present: uvrelay doctor says why"
 
 static int refuse(const char *name, int code, uvrelay_error_t *error, const char *why)
 {
   char quoted[UVR_QUOTED_SIZE];
   return uvr_error_set(error, UVRELAY_PHASE_NONE, code, "cannot execute the program %s: %s", uvr_quote(quoted, name),
                        why);
-}
-
-/* Handlers of binfmt_misc. */
-
-static int hex_digit(char c)
-{
-  static const char digits[] = "0123456789abcdef";
-  const char *found = c == '\0' ? NULL : strchr(digits, c);
-  return found == NULL ? -1 : (int)(found - digits);
-}
-
-/* Whether the head has this magic, in hexadecimal digits, at the offset. The mask, NULL: all bits, is such a text, too.
- */
-static bool has_magic(const uvr_program_head *head, size_t offset, const char *magic, const char *mask)
-{
-  size_t i = 0;
-  for (; hex_digit(magic[2 * i]) >= 0 && hex_digit(magic[2 * i + 1]) >= 0; i++) {
-    int byte = hex_digit(magic[2 * i]) * 16 + hex_digit(magic[2 * i + 1]);
-    int bits = 0xFF;
-    if (mask != NULL && hex_digit(mask[0]) >= 0 && hex_digit(mask[1]) >= 0) {
-      bits = hex_digit(mask[0]) * 16 + hex_digit(mask[1]);
-      mask += 2;
-    }
-    if (offset + i >= head->length || ((head->bytes[offset + i] ^ byte) & bits) != 0) {
-      return false;
-    }
-  }
-  return i > 0;
-}
-
-/* The text behind `key` at the beginning of a line, or NULL. */
-static const char *value_of(const char *text, const char *key)
-{
-  for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
-    line += *line == '\n' ? 1 : 0;
-    if (strncmp(line, key, strlen(key)) == 0) {
-      return line + strlen(key);
-    }
-  }
-  return NULL;
-}
-
-/* Whether the handler that this text describes is for the file. */
-static bool handles(const char *text, const char *file, const uvr_program_head *head)
-{
-  const char *extension = value_of(text, "extension .");
-  const char *magic = value_of(text, "magic ");
-  const char *offset = value_of(text, "offset ");
-  if (strncmp(text, "enabled\n", 8) != 0) {
-    return false;
-  }
-  if (extension != NULL) {
-    const char *dot = strrchr(file, '.');
-    size_t length = strcspn(extension, "\n");
-    return dot != NULL && length > 0 && strlen(dot + 1) == length && memcmp(dot + 1, extension, length) == 0;
-  }
-  return magic != NULL &&
-         has_magic(head, offset == NULL ? 0 : strtoul(offset, NULL, 10), magic, value_of(text, "mask "));
-}
-
-static bool read_text(const char *directory, const char *name, char *text, size_t size)
-{
-  char path[512];
-  int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
-  FILE *file = length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
-  text[file == NULL ? 0 : fread(text, 1, size - 1, file)] = '\0';
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return file != NULL;
-}
-
-/* Whether a handler in this directory is for the file. */
-static bool has_handler(const char *directory, const char *file, const uvr_program_head *head)
-{
-  char text[2048] = "";
-  bool found = false;
-  const struct dirent *entry;
-  DIR *entries =
-      read_text(directory, "status", text, sizeof(text)) && strcmp(text, "enabled\n") == 0 ? opendir(directory) : NULL;
-  while (entries != NULL && !found && (entry = readdir(entries)) != NULL) {
-    if (entry->d_name[0] != '.' && strcmp(entry->d_name, "register") != 0 && strcmp(entry->d_name, "status") != 0) {
-      char described[2048] = "";
-      found = read_text(directory, entry->d_name, described, sizeof(described)) && handles(described, file, head);
-    }
-  }
-  if (entries != NULL) {
-    (void)closedir(entries);
-  }
-  return found;
 }
 
 /* ELF. */
@@ -250,14 +160,14 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
                         "it is for Windows, and this system has no handler for such programs: take the one "
                         "for Linux, or start it by Wine, \"wine PATH mux\"");
   }
-  return code != 0 && has_handler(BINFMT, file, &head) ? 0 : code;
+  return code != 0 && uvr_binfmt_handles(BINFMT, file, &head) ? 0 : code;
 }
 
 const char *uvr_program_shell(const char *file)
 {
   uvr_program_head head;
   uvr_program_read(file, &head);
-  return head.kind == UVR_PROGRAM_TEXT && !has_handler(BINFMT, file, &head) ? "/bin/sh" : NULL;
+  return head.kind == UVR_PROGRAM_TEXT && !uvr_binfmt_handles(BINFMT, file, &head) ? "/bin/sh" : NULL;
 }
 
 int uvr_program_check_words(const char *file, char *const words[], uvrelay_error_t *error)
@@ -274,7 +184,7 @@ const char *uvr_program_obstacle(const char *file)
   uvr_program_head head;
   uvr_program_read(file, &head);
   bool seen = access(BINFMT "/status", F_OK) == 0;
-  return head.kind == UVR_PROGRAM_WINDOWS && seen && !has_handler(BINFMT, file, &head) ? NOT_AT_PRESENT : NULL;
+  return head.kind == UVR_PROGRAM_WINDOWS && seen && !uvr_binfmt_handles(BINFMT, file, &head) ? NOT_AT_PRESENT : NULL;
 }
 
 const char *uvr_program_doubt(const char *file, long long status)
@@ -287,7 +197,7 @@ const char *uvr_program_doubt(const char *file, long long status)
   if (head.kind == UVR_PROGRAM_TEXT) {
     return "it has no first line with #!, so /bin/sh has read it";
   }
-  if (head.kind == UVR_PROGRAM_WINDOWS && !has_handler(BINFMT, file, &head)) {
+  if (head.kind == UVR_PROGRAM_WINDOWS && !uvr_binfmt_handles(BINFMT, file, &head)) {
     return NOT_AT_PRESENT;
   }
   return NULL;

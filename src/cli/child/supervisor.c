@@ -57,7 +57,9 @@ static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
   size_t length = strlen(error->text);
   self->reason_length = length;
   if (self->last_line[0] != '\0') {
-    (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s", self->last_line);
+    const char *meaning = uvr_wsl_explain(self->last_line);
+    (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s%s%s", self->last_line,
+                   meaning != NULL ? "; " : "", meaning != NULL ? meaning : "");
   }
 }
 
@@ -338,6 +340,17 @@ static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
   set_timer(self, greeting_limit(self));
 }
 
+/* It is of no use to start the process. */
+static void refuse_start(uvr_supervisor *self, const uvr_wsl_search *search)
+{
+  self->hopeless = search->start.lasting;
+  (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, search->code, "%s cannot be started: %s", self->name,
+                      search->warning.text);
+  self->reason_length = strlen(self->error.text);
+  uvrelay_mux_explain(self->mux, &self->error);
+  start_later(self);
+}
+
 static void on_searched(void *user)
 {
   uvr_supervisor *self = user;
@@ -345,10 +358,12 @@ static void on_searched(void *user)
   self->searching = false;
   if (self->state == UVR_SUPERVISOR_CLOSING) {
     finish_close(self);
+  } else if (search->start.refused) {
+    refuse_start(self, search);
   } else {
     if (search->code != 0 && strcmp(search->warning.text, self->warned) != 0) {
       (void)snprintf(self->warned, sizeof(self->warned), "%s", search->warning.text);
-      uvr_report_error(self->options.report, NULL, &search->warning);
+      uvr_report_warning(self->options.report, search->warning.text);
     }
     start_now(self, &search->start);
   }

@@ -10,7 +10,8 @@
  *     free(file);
  *   at each start of the child, as the sockets may change, on a thread (wsl_search.h):
  *     uvr_wsl_start start;
- *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: only a warning
+ *     int code = uvr_wsl_prepare(&wsl, command.file, &start, &error);  not 0: with start.refused it cannot be started;
+ *                                                                      else only a warning
  *     options.cwd = start.directory;                                   NULL: unchanged
  *     options.env = start.environment;                                 NULL: unchanged
  *     if start.has_socket: let the child inherit start.socket as UVR_WSL_SOCKET
@@ -39,6 +40,8 @@ typedef struct uvr_wsl {
   const char *path;        /* PATH; NULL: not set */
   const char *interop;     /* WSL_INTEROP; NULL: not set */
   const char *distro_name; /* WSL_DISTRO_NAME; NULL: not set */
+  const char *etc;         /* the directory of wsl.conf and os-release */
+  const char *systemd;     /* a directory that is there if systemd runs the system */
   long process;            /* the number of this process */
 } uvr_wsl;
 
@@ -63,6 +66,9 @@ typedef struct uvr_wsl_start {
   char **environment; /* all of it, ending with a NULL; NULL: that of this process. Invalid once that is changed. */
   bool has_socket;    /* it must inherit `socket` as UVR_WSL_SOCKET, to which its WSL_INTEROP leads */
   int socket;
+  bool refused;       /* it is of no use to start the program: it would fail, with a misleading message or none */
+  bool lasting;       /* refused, until the system is mended */
+  bool on_linux_disk; /* it is a program for Windows, and lies on no drive of Windows, so that starting it is slow */
 } uvr_wsl_start;
 
 /* Whether uvr_wsl_prepare has anything to do for this file, as far as its name tells. */
@@ -73,12 +79,17 @@ bool uvr_wsl_may_concern(const char *file);
  * seconds, and WSL_INTEROP leads to a socket at which root or this user listens, by a descriptor, so that it cannot be
  * exchanged; if there is none, it leads nowhere. May block while a drive of Windows does not answer.
  *
- * Returns 0; or a warning in *error (which may be NULL), as *start is valid and must be cleared in any case:
+ * Returns 0; or an error in *error (which may be NULL); *start is valid and must be cleared in any case. If the file is
+ * a program for Windows (it begins with MZ), the first two refuse the start; else they are only warnings.
  * - UV_ENOENT: nobody listens at any such socket
- * - UV_ENOTSUP: the kernel cannot start Windows programs, as its handler for them is not registered (systemd may remove
- *   it); it would give the file to a shell, which fails with a misleading message
- * - UV_ENOMEM */
+ * - UV_ENOTSUP: the kernel cannot start Windows programs, as its handler for them is missing or disabled (systemd may
+ *   remove it); a shell would read the file
+ * - UV_ENOMEM: a warning */
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error);
+
+/* What a line means that WSL itself has written, as the start of a Windows program has failed, and what to do; NULL: it
+ * is none of those that are known. */
+const char *uvr_wsl_explain(const char *line);
 
 void uvr_wsl_start_clear(uvr_wsl_start *start);
 

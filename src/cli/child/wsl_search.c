@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/text.h"
 
 static uvr_wsl_search *search_of(uvr_long_call *call)
 {
@@ -12,7 +13,14 @@ static uvr_wsl_search *search_of(uvr_long_call *call)
 static void run(uvr_long_call *call)
 {
   uvr_wsl_search *self = search_of(call);
+  char quoted[UVR_QUOTED_SIZE];
   self->code = uvr_wsl_prepare(self->wsl, self->file, &self->start, &self->warning);
+  if (self->code == 0 && self->start.on_linux_disk) {
+    self->code = uvr_error_set(&self->warning, UVRELAY_PHASE_NONE, UV_EXDEV,
+                               "%s is on the Linux disk, from where Windows starts it slowly: uvrelay setup copies it "
+                               "to a drive of Windows",
+                               uvr_quote(quoted, self->file));
+  }
 }
 
 static void on_run(uvr_long_call *call, bool did_run)

@@ -14,7 +14,7 @@ typedef struct uvr_wsl_search {
   const char *file;
   uvr_wsl_start start; /* the result; belongs to the owner */
   int code;
-  uvrelay_error_t warning; /* if the code is not 0 */
+  uvrelay_error_t warning; /* if the code is not 0; UV_EXDEV: the program is where it starts slowly */
   void (*on_done)(void *user);
   void *user;
 } uvr_wsl_search;

@@ -20,7 +20,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/child/find_program.h"
+#include "cli/child/program_head.h"
 #include "cli/child/wsl_drives_unix.h"
+#include "cli/child/wsl_handler_unix.h"
 #include "cli/child/wsl_interop_unix.h"
 
 /* Where nobody listens, and nobody but root could. */
@@ -36,6 +38,8 @@ void uvr_wsl_init(uvr_wsl *self)
       .path = getenv("PATH"),
       .interop = getenv("WSL_INTEROP"),
       .distro_name = getenv("WSL_DISTRO_NAME"),
+      .etc = "/etc",
+      .systemd = "/run/systemd/system",
       .process = getpid(),
   };
 }
@@ -50,14 +54,6 @@ static char *inside(const char *directory, const char *name)
 static bool is_set(const char *text)
 {
   return text != NULL && *text != '\0';
-}
-
-static bool is_there(const char *directory, const char *name)
-{
-  char *path = inside(directory, name);
-  bool there = path != NULL && access(path, F_OK) == 0;
-  free(path);
-  return there;
 }
 
 /* Opens a file in `proc`, or returns NULL. */
@@ -104,8 +100,9 @@ static bool can_be_in(const char *directory)
   return directory != NULL && stat(directory, &status) == 0 && S_ISDIR(status.st_mode) && access(directory, X_OK) == 0;
 }
 
-/* A directory on a Windows drive to start the program in, or NULL. To be freed. */
-static char *choose_directory(const uvr_wsl *self, const char *file)
+/* A directory on a Windows drive to start the program in, or NULL. To be freed. *off_drives: there are such drives, and
+ * the program is on none of them. */
+static char *choose_directory(const uvr_wsl *self, const char *file, bool *off_drives)
 {
   char *own = directory_of(file);
   uvr_wsl_drives drives = uvr_wsl_find_drives(self->proc, self->virtiofs, own == NULL ? "" : own);
@@ -115,6 +112,7 @@ static char *choose_directory(const uvr_wsl *self, const char *file)
                        : can_be_in(self->mount)                       ? self->mount
                                                                       : NULL;
   char *directory = choice == NULL ? NULL : strdup(choice);
+  *off_drives = own != NULL && drives.first != NULL && !drives.within;
   uvr_wsl_drives_clear(&drives);
   free(own);
   return directory;
@@ -219,7 +217,7 @@ static int fail_interop(const uvr_wsl *self, unsigned foreign, uvrelay_error_t *
   }
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
                        "nobody listens at WSL_INTEROP (%s) or at another socket in %s that is root's or yours%s: "
-                       "Windows programs can probably not be started",
+                       "Windows programs cannot be started before WSL is started anew (wsl.exe --shutdown in Windows)",
                        is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run, others);
 }
 
@@ -248,36 +246,60 @@ bool uvr_wsl_may_concern(const char *file)
   return length > 4 && strcasecmp(file + length - 4, ".exe") == 0;
 }
 
-/* Whether the kernel would hand this file to a shell, because no handler for Windows programs is registered. False if
- * the table of handlers is not mounted. */
-static bool lacks_handler(const uvr_wsl *self, const char *path)
+/* What the kernel lacks for Windows programs. Returns 0 or UV_ENOTSUP and *error. */
+static int check_handler(const uvr_wsl *self, uvrelay_error_t *error)
 {
-  char magic[2] = "";
-  FILE *file = fopen(path, "re");
-  bool binary = file != NULL && fread(magic, 1, sizeof(magic), file) == sizeof(magic) && memcmp(magic, "MZ", 2) == 0;
-  if (file != NULL) {
-    (void)fclose(file);
+  uvr_wsl_handler handler;
+  char text[384];
+  char remedy[128];
+  uvr_wsl_handler_look(self->proc, &handler);
+  if (!uvr_wsl_handler_is_lost(&handler)) {
+    return 0;
   }
-  return binary && is_there(self->proc, "sys/fs/binfmt_misc/register") &&
-         !is_there(self->proc, "sys/fs/binfmt_misc/WSLInterop") &&
-         !is_there(self->proc, "sys/fs/binfmt_misc/WSLInterop-late");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "%s: to mend it, type %s",
+                       uvr_wsl_handler_text(&handler, text, sizeof(text)),
+                       uvr_wsl_handler_remedy(&handler, remedy, sizeof(remedy)));
 }
 
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error)
 {
+  uvr_program_head head;
   *start = (uvr_wsl_start){.directory = NULL};
   if (!uvr_wsl_may_concern(file) || !uvr_wsl_is(self)) {
     return 0;
   }
-  start->directory = choose_directory(self, file);
+  uvr_program_read(file, &head);
+  bool is_windows = head.kind == UVR_PROGRAM_WINDOWS;
+  start->directory = choose_directory(self, file, &start->on_linux_disk);
+  start->on_linux_disk = start->on_linux_disk && is_windows;
   int code = choose_interop(self, start, error);
-  if (lacks_handler(self, file)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
-                         "Windows programs can probably not be started: %s/sys/fs/binfmt_misc/WSLInterop is missing; "
-                         "see [interop] in /etc/wsl.conf, and with systemd its service systemd-binfmt",
-                         self->proc);
+  start->refused = code == UV_ENOENT && is_windows;
+  if (is_windows && check_handler(self, error) != 0) {
+    code = UV_ENOTSUP;
+    start->refused = start->lasting = true;
   }
   return code;
+}
+
+const char *uvr_wsl_explain(const char *line)
+{
+  static const struct {
+    const char *part;
+    const char *meaning;
+  } known[] = {
+      {"accept4 failed 110",
+       "Windows did not answer WSL in time: type wsl.exe --shutdown in Windows, then open WSL again"},
+      {"UtilConnectUnix", "WSL found nobody at its interop socket: open a new WSL terminal"},
+      {"UtilConnectToInteropServer", "WSL found nobody at its interop socket: open a new WSL terminal"},
+      {"UtilBindVsockAnyPort",
+       "WSL has no connections to Windows left: type wsl.exe --shutdown in Windows, then open WSL again"},
+  };
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    if (strstr(line, known[i].part) != NULL) {
+      return known[i].meaning;
+    }
+  }
+  return NULL;
 }
 
 void uvr_wsl_start_clear(uvr_wsl_start *start)

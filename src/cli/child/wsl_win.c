@@ -38,6 +38,12 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
   return 0;
 }
 
+const char *uvr_wsl_explain(const char *line)
+{
+  (void)line;
+  return NULL;
+}
+
 void uvr_wsl_start_clear(uvr_wsl_start *start)
 {
   (void)start;

@@ -128,21 +128,75 @@ def assert_relayed(wsl):
         ask(client)
 
 
-def test_without_a_handler_nothing_is_started(wsl):
-    """/bin/sh would read the program as a script."""
+def put_windows_program(wsl, name="path/uvrelay.exe"):
+    """A program for Windows, which is a script to a shell that reads it in spite of that."""
+    wsl.put(name)
+    (wsl.directory / name).write_bytes(b"MZ\necho a script >&2\n" + bytes(100))
+
+
+REGISTER = "sudo sh -c 'echo :WSLInterop:M::MZ::/init:PF > /proc/sys/fs/binfmt_misc/register'"
+DISABLED = "disabled\ninterpreter /init\nflags: PF\noffset 0\nmagic 4d5a\n"
+
+
+@pytest.mark.parametrize("status, own, why, remedy", [
+    ("enabled", None, "there is no /proc/sys/fs/binfmt_misc/WSLInterop, which systemd-binfmt removes", REGISTER),
+    ("enabled", DISABLED, "as /proc/sys/fs/binfmt_misc/WSLInterop is disabled",
+     "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/WSLInterop'"),
+    ("disabled", DISABLED, "as all handlers in /proc/sys/fs/binfmt_misc are disabled",
+     "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/status'"),
+], ids=["missing", "disabled", "all-disabled"])
+def test_without_a_handler_nothing_is_started(wsl, status, own, why, remedy):
+    """/bin/sh would read the program as a script. What to type is said, and all of it once."""
     if not os.path.isdir("/proc/sys/fs/binfmt_misc"):
         pytest.skip("this kernel has no binfmt_misc")
     (wsl.directory / "binfmt").mkdir()
-    (wsl.directory / "binfmt/status").write_text("enabled\n")
-    wsl.put("path/uvrelay.exe")
-    (wsl.directory / "path/uvrelay.exe").write_bytes(b"MZ\necho a script >&2\n" + bytes(100))
+    (wsl.directory / "binfmt/status").write_text(f"{status}\n")
+    if own:
+        (wsl.directory / "binfmt/WSLInterop").write_text(own)
+    put_windows_program(wsl)
     wsl.interop(1)
     with ServeInWsl(wsl, f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
         with connect(wsl.listen) as client:
             assert client.recv(1) == b""
-        serve.wait_match("far end: uvrelay.exe mux cannot be started: it is for Windows, and WSL does not start such "
-                         "programs at present")
-        assert "script" not in serve.stop()
+        [line] = [serve.wait_match("^uvrelay: .*Windows programs.*")[0]]
+        assert line.startswith("uvrelay: far end: uvrelay.exe mux cannot be started: ")
+        assert why in line and f"to mend it, type {remedy}" in line
+        log = serve.stop()
+        assert "a script" not in log
+        assert log.count(remedy) == 2, "once for the far end, once for the client"
+
+
+@pytest.mark.parametrize("stale", [False, True], ids=["none", "stale"])
+def test_without_an_interop_socket_nothing_is_started(wsl, stale):
+    """It is tried again as soon as somebody listens."""
+    put_windows_program(wsl)
+    if stale:
+        wsl.interop(1)
+        wsl.silence(1)
+    with ServeInWsl(wsl, f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
+        with connect(wsl.listen) as client:
+            assert client.recv(1) == b""
+        serve.wait_match(r"^uvrelay: far end: uvrelay.exe mux cannot be started: nobody listens at WSL_INTEROP \(not set"
+                         r"\) or at another socket in /run/WSL that is root's or yours: Windows programs cannot be "
+                         r"started before WSL is started anew \(wsl.exe --shutdown in Windows\)")
+        assert "a script" not in serve.stop()
+
+
+def test_the_linux_disk_is_slow(wsl):
+    put_windows_program(wsl)
+    wsl.interop(1)
+    with ServeInWsl(wsl, "--eager", f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
+        serve.wait_match(r'^uvrelay: warning: ".*path/uvrelay.exe" is on the Linux disk, from where Windows starts it '
+                         r"slowly: uvrelay setup copies it")
+        assert len(serve.matches("Linux disk")) == 1
+
+
+def test_what_wsl_says_is_explained(wsl, route):
+    wsl.put("path/uvrelay.exe", then="echo '<3>WSL (217 - ) ERROR: UtilAcceptVsock:273: accept4 failed 110' >&2; exit 1")
+    wsl.interop(1)
+    with ServeInWsl(wsl, "--eager", route) as serve:
+        serve.wait_match(r"^uvrelay: far end: uvrelay.exe mux exited at once with status 1: .*accept4 failed 110; Windows "
+                         r"did not answer WSL in time: type wsl.exe --shutdown in Windows, then open WSL again")
 
 
 def test_the_far_end_inherits_one_descriptor_more(wsl, route):
@@ -218,7 +272,7 @@ def test_nobody_listens(wsl, route):
     with ServeInWsl(wsl, "--eager", route) as serve:
         assert wsl.started()[2] == "/dev/null", "where /init, which would look by itself, finds nobody"
         assert_relayed(wsl)
-        assert len(serve.matches(r"^uvrelay: nobody listens at WSL_INTEROP \(not set\) or at another socket in ")) == 1
+        assert len(serve.matches(r"^uvrelay: warning: nobody listens at WSL_INTEROP \(not set\) or at another socket in ")) == 1
 
 
 #: What WSL's /init does first: it connects to WSL_INTEROP and sends what is to be started, with all of the environment.
@@ -272,8 +326,8 @@ def test_sockets_of_other_users_are_not_used(wsl, route, given):
         os.lchown(wsl.directory / f"run/WSL/{number}_interop", 65534, 65534)
     with ServeInWsl(wsl, "--eager", route, env={"WSL_INTEROP": name} if given else {}) as serve:
         assert wsl.started()[2] == "/dev/null"
-        serve.wait_match(r"^uvrelay: nobody listens at WSL_INTEROP .* that is root's or yours "
-                         r"\(2 of other users are not used\): Windows programs can probably not be started")
+        serve.wait_match(r"^uvrelay: warning: nobody listens at WSL_INTEROP .* that is root's or yours "
+                         r"\(2 of other users are not used\): Windows programs cannot be started before WSL")
     assert received(wsl.sockets[1]) == [] and received(wsl.sockets[5]) == []
 
 

@@ -12,8 +12,9 @@
 #include "scratch.h"
 
 /* The program's own files are in no library. */
-#include "cli/child/check_program.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/binfmt_unix.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/check_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/program_head.c"       /* NOLINT(bugprone-suspicious-include) */
 
 void uvr_wsl_init(uvr_wsl *self)
 {
@@ -39,7 +40,7 @@ static bool is_handled(const char *status, const char *handler, const char *file
   }
   scratch_write(&place, "register", MAGIC, strlen(MAGIC)); /* is none */
   scratch_write(&place, "handler", handler, strlen(handler));
-  bool handled = has_handler(place.directory, file, &head);
+  bool handled = uvr_binfmt_handles(place.directory, file, &head);
   scratch_clear(&place);
   return handled;
 }

@@ -16,9 +16,12 @@
 #include "fake_wsl.h"
 
 /* The program's own files are in no library. */
+#include "cli/child/binfmt_unix.c"       /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/find_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/program_head.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/trusted_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_handler_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
@@ -246,17 +249,21 @@ static void test_directory(void **state)
 
 /* The kernel's table of handlers. */
 
+static uvr_wsl_start start;
+static uvrelay_error_t why;
+
 static int prepare(const char *file)
 {
-  uvr_wsl_start start;
-  uvrelay_error_t error;
-  int code = uvr_wsl_prepare(&fake.wsl, file, &start, &error);
-  if (code == UV_ENOTSUP) {
-    assert_non_null(strstr(error.text, "/sys/fs/binfmt_misc/WSLInterop is missing"));
-  }
-  uvr_wsl_start_clear(&start);
+  why.text[0] = '\0';
+  int code = uvr_wsl_prepare(&fake.wsl, file, &start, &why);
+  uvr_wsl_start with = start;
+  uvr_wsl_start_clear(&with);
   return code;
 }
+
+#define BINFMT "proc/sys/fs/binfmt_misc"
+#define OWN    "enabled\ninterpreter /init\nflags: PF\noffset 0\nmagic 4d5a\n"
+#define OTHER  "enabled\ninterpreter /usr/bin/wine\nflags: \noffset 0\nmagic 4d5a\n"
 
 static void test_handlers(void **state)
 {
@@ -266,16 +273,130 @@ static void test_handlers(void **state)
   put("script.exe", "#!/bin/sh\n", 0700);
   put("short.exe", "M", 0700);
   assert_int_equal(prepare(at("x.exe")), 0); /* the table cannot be seen */
-  put("proc/sys/fs/binfmt_misc/register", "", 0200);
+  put(BINFMT "/status", "enabled\n", 0600);
+  put(BINFMT "/register", "", 0200);
   assert_int_equal(prepare(at("x.exe")), UV_ENOTSUP);
+  assert_true(start.refused && start.lasting);
   assert_int_equal(prepare(at("script.exe")), 0);
   assert_int_equal(prepare(at("short.exe")), 0);
   assert_int_equal(prepare(at("absent.exe")), 0);
-  put("proc/sys/fs/binfmt_misc/WSLInterop-late", "enabled\n", 0600);
+  assert_false(start.refused);
+  put(BINFMT "/WSLInterop-late", OWN, 0600);
   assert_int_equal(prepare(at("x.exe")), 0);
-  assert_int_equal(unlink(at("proc/sys/fs/binfmt_misc/WSLInterop-late")), 0);
-  put("proc/sys/fs/binfmt_misc/WSLInterop", "enabled\n", 0600);
+  assert_int_equal(unlink(at(BINFMT "/WSLInterop-late")), 0);
+  put(BINFMT "/WSLInterop", OWN, 0600);
   assert_int_equal(prepare(at("x.exe")), 0);
+  assert_false(start.refused);
+}
+
+static const struct {
+  const char *status, *own, *late, *other; /* the table's files; NULL: absent */
+  uvr_wsl_handler_state state;
+  bool rival, lost;
+  const char *text, *remedy; /* parts; NULL: there is none */
+} handlers[] = {
+    {NULL, NULL, NULL, NULL, UVR_WSL_HANDLER_HIDDEN, false, false, "is not mounted",
+     "sudo mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc"},
+    {"enabled\n", OWN, NULL, NULL, UVR_WSL_HANDLER_READY, false, false, NULL, NULL},
+    {"enabled\n", NULL, OWN, NULL, UVR_WSL_HANDLER_READY, false, false, NULL, NULL},
+    {"enabled\n", OWN, OWN, NULL, UVR_WSL_HANDLER_READY, false, false, NULL, NULL},
+    {"enabled\n", NULL, NULL, NULL, UVR_WSL_HANDLER_MISSING, false, true,
+     "there is no /proc/sys/fs/binfmt_misc/WSLInterop",
+     "sudo sh -c 'echo :WSLInterop:M::MZ::/init:PF > /proc/sys/fs/binfmt_misc/register'"},
+    {"enabled\n", "disabled\ninterpreter /init\n", NULL, NULL, UVR_WSL_HANDLER_OFF, false, true,
+     "WSLInterop is disabled", "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/WSLInterop'"},
+    {"enabled\n", NULL, "disabled\ninterpreter /init\n", NULL, UVR_WSL_HANDLER_OFF, false, true,
+     "WSLInterop-late is disabled", "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/WSLInterop-late'"},
+    {"disabled\n", OWN, NULL, NULL, UVR_WSL_HANDLER_TABLE_OFF, false, true, "all handlers in",
+     "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/status'"},
+    {"enabled\n", OTHER, NULL, NULL, UVR_WSL_HANDLER_FOREIGN, false, false,
+     "WSLInterop starts /usr/bin/wine instead of /init",
+     "echo -1 > /proc/sys/fs/binfmt_misc/WSLInterop; echo :WSLInterop:M::MZ::/init:PF"},
+    {"enabled\n", OWN, NULL, OTHER, UVR_WSL_HANDLER_READY, true, false, "cli gives them to /usr/bin/wine",
+     "sudo sh -c 'echo 0 > /proc/sys/fs/binfmt_misc/cli'"},
+    {"enabled\n", NULL, NULL, OTHER, UVR_WSL_HANDLER_MISSING, true, false, "cli gives them to /usr/bin/wine",
+     "echo :WSLInterop:M::MZ::/init:PF"},
+    {"enabled\n", OWN, NULL, "disabled\ninterpreter /usr/bin/wine\nmagic 4d5a\n", UVR_WSL_HANDLER_READY, false, false,
+     NULL, NULL},
+};
+
+static void put_handler(const char *name, const char *text)
+{
+  char path[128];
+  (void)snprintf(path, sizeof(path), BINFMT "/%s", name);
+  (void)unlink(at(path));
+  if (text != NULL) {
+    put(path, text, 0600);
+  }
+}
+
+static void test_handler_states(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < COUNT(handlers); i++) {
+    uvr_wsl_handler found;
+    char text[384];
+    char remedy[256];
+    put_handler("status", handlers[i].status);
+    put_handler("WSLInterop", handlers[i].own);
+    put_handler("WSLInterop-late", handlers[i].late);
+    put_handler("cli", handlers[i].other);
+    uvr_wsl_handler_look(fake.wsl.proc, &found);
+    assert_int_equal(found.state, handlers[i].state);
+    assert_int_equal(found.has_rival, handlers[i].rival);
+    assert_int_equal(uvr_wsl_handler_is_lost(&found), handlers[i].lost);
+    (void)uvr_wsl_handler_text(&found, text, sizeof(text));
+    (void)uvr_wsl_handler_remedy(&found, remedy, sizeof(remedy));
+    assert_true(handlers[i].text == NULL ? *text == '\0' : strstr(text, handlers[i].text) != NULL);
+    assert_true(handlers[i].remedy == NULL ? *remedy == '\0' : strstr(remedy, handlers[i].remedy) != NULL);
+  }
+}
+
+/* A program for Windows is not started without a socket; anything else may need none. */
+static void test_refused_without_a_socket(void **state)
+{
+  (void)state;
+  put("x.exe", "MZ\x90", 0700);
+  put("script.exe", "#!/bin/sh\n", 0700);
+  assert_int_equal(prepare(at("x.exe")), UV_ENOENT);
+  assert_true(start.refused && !start.lasting);
+  assert_non_null(strstr(why.text, "nobody listens at WSL_INTEROP (not set)"));
+  assert_int_equal(prepare(at("script.exe")), UV_ENOENT);
+  assert_false(start.refused);
+  (void)put_socket("run/1_interop", true);
+  assert_int_equal(prepare(at("x.exe")), 0);
+  assert_false(start.refused);
+}
+
+static void test_linux_disk(void **state)
+{
+  (void)state;
+  char table[2 * SCRATCH_PATH_MAX];
+  (void)put_socket("run/1_interop", true);
+  put("linux/x.exe", "MZ\x90", 0700);
+  put("c/x.exe", "MZ\x90", 0700);
+  put("linux/script.exe", "#!/bin/sh\n", 0700);
+  assert_int_equal(prepare(at("linux/x.exe")), 0);
+  assert_false(start.on_linux_disk); /* there is no drive */
+  (void)snprintf(table, sizeof(table), "C:\\134 %s 9p rw 0 0\n", at("c"));
+  put("proc/mounts", table, 0600);
+  assert_int_equal(prepare(at("linux/x.exe")), 0);
+  assert_true(start.on_linux_disk);
+  assert_int_equal(prepare(at("linux/script.exe")), 0);
+  assert_false(start.on_linux_disk);
+  assert_int_equal(prepare(at("c/x.exe")), 0);
+  assert_false(start.on_linux_disk);
+}
+
+static void test_explain(void **state)
+{
+  (void)state;
+  assert_non_null(
+      strstr(uvr_wsl_explain("<3>WSL (217 - ) ERROR: UtilAcceptVsock:273: accept4 failed 110"), "wsl.exe --shutdown"));
+  assert_non_null(uvr_wsl_explain("<3>init: (4258) ERROR: UtilConnectToInteropServer:307: connect failed 2"));
+  assert_non_null(uvr_wsl_explain("<3>WSL (6658) ERROR: UtilConnectUnix:510: connect failed 111"));
+  assert_null(uvr_wsl_explain("uvrelay: all is well"));
+  assert_null(uvr_wsl_explain(""));
 }
 
 int main(void)
@@ -288,6 +409,10 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_mounts, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_directory, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_handlers, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_handler_states, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_refused_without_a_socket, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_linux_disk, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test(test_explain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

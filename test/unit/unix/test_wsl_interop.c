@@ -23,9 +23,12 @@
 #include "fake_wsl.h"
 
 /* The program's own files are in no library. */
+#include "cli/child/binfmt_unix.c"       /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/find_program_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/program_head.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/trusted_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_handler_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
@@ -232,7 +235,7 @@ static void test_interop_of_others(void **state)
   uvrelay_error_t error;
   assert_int_equal(uvr_wsl_prepare(&fake.wsl, "x.exe", &start, &error), UV_ENOENT);
   assert_non_null(
-      strstr(error.text, " that is root's or yours (4 of other users are not used): Windows programs can "));
+      strstr(error.text, " that is root's or yours (4 of other users are not used): Windows programs cannot "));
   uvr_wsl_start_clear(&start);
 }
 

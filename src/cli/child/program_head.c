@@ -1,5 +1,5 @@
-/* What a program's file is: see check_program.h. */
-#include "cli/child/check_program.h"
+/* What a program's file is: see program_head.h. */
+#include "cli/child/program_head.h"
 
 #include <stdlib.h>
 #include <string.h>
