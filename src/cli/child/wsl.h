@@ -30,6 +30,9 @@
  * C:\Program Files\uvrelay\uvrelay.exe on Windows. */
 #define UVR_WSL_PLACE "Program Files/uvrelay/uvrelay.exe"
 
+/* Where `uvrelay setup` makes a link to the uvrelay.exe that it has chosen, below the user's home directory. */
+#define UVR_WSL_LINK ".uvrelay/uvrelay.exe"
+
 /* Where everything is searched for. Nothing of it is owned. */
 typedef struct uvr_wsl {
   const char *run;         /* the directory of the interop sockets */
@@ -38,6 +41,7 @@ typedef struct uvr_wsl {
   const char *mount;       /* where drive C is, unless the mount table shows it */
   const char *directory;   /* the program's own; NULL: the directory of the file that self/exe in `proc` links to */
   const char *path;        /* PATH; NULL: not set */
+  const char *home;        /* HOME; NULL: not set */
   const char *interop;     /* WSL_INTEROP; NULL: not set */
   const char *distro_name; /* WSL_DISTRO_NAME; NULL: not set */
   const char *etc;         /* the directory of wsl.conf and os-release */
@@ -52,9 +56,9 @@ void uvr_wsl_init(uvr_wsl *self);
 /* Whether the system is WSL. */
 bool uvr_wsl_is(const uvr_wsl *self);
 
-/* Finds uvrelay.exe: beside the program, on PATH, in UVR_WSL_PLACE. Returns 0 and *file, absolute and to be freed; or
- * UV_ENOENT (the text names all three places), UV_EACCES (there is one that is not executable), UV_ENOMEM and *error.
- */
+/* Finds uvrelay.exe: where UVR_WSL_LINK leads, if that link and its directory belong to this user or root; beside the
+ * program; on PATH; in UVR_WSL_PLACE. Returns 0 and *file, absolute and to be freed; or UV_ENOENT (the text names the
+ * places), UV_EACCES (there is one that is not executable), UV_ENOMEM and *error. */
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
 
 /* The descriptor that a program which is started gets WSL's socket as: the first one behind the standard ones. */

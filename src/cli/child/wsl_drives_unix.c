@@ -9,6 +9,7 @@
 #include <ctype.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,39 +77,59 @@ static bool is_within(const char *path, const char *directory)
   return strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
-static void parse_mount(const char *virtiofs, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
+/* A line of the table. */
+typedef struct mount {
+  char windows[PATH_MAX]; /* the Windows path that is mounted; empty: none is */
+  const char *target;     /* where; in the line */
+} mount;
+
+static bool parse_line(const char *virtiofs, char *line, mount *out)
 {
-  char path[PATH_MAX] = "";
   char *rest = NULL;
   char *source = strtok_r(line, " \n", &rest);
   char *target = strtok_r(NULL, " \n", &rest);
   char *type = strtok_r(NULL, " \n", &rest);
   char *options = strtok_r(NULL, " \n", &rest);
   if (options == NULL) {
-    return;
+    return false;
   }
   unescape(source);
   unescape(target);
   unescape(options);
-  mounted_path(virtiofs, source, type, options, path, sizeof(path));
-  if (is_within(asked, target) && strlen(target) >= *longest) { /* a later mount hides an earlier one */
-    *longest = strlen(target);
-    drives->within = *path != '\0';
+  mounted_path(virtiofs, source, type, options, out->windows, sizeof(out->windows));
+  out->target = target;
+  return true;
+}
+
+static void parse_mount(const char *virtiofs, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
+{
+  mount found;
+  if (!parse_line(virtiofs, line, &found)) {
+    return;
   }
-  if (*path != '\0' && drives->first == NULL) {
-    drives->first = strdup(target);
+  if (is_within(asked, found.target) && strlen(found.target) >= *longest) { /* a later mount hides an earlier one */
+    *longest = strlen(found.target);
+    drives->within = *found.windows != '\0';
   }
-  if (is_drive_c(path) && drives->c == NULL) {
-    drives->c = strdup(target);
+  if (*found.windows != '\0' && drives->first == NULL) {
+    drives->first = strdup(found.target);
   }
+  if (is_drive_c(found.windows) && drives->c == NULL) {
+    drives->c = strdup(found.target);
+  }
+}
+
+static FILE *open_table(const char *proc)
+{
+  char name[PATH_MAX];
+  (void)snprintf(name, sizeof(name), "%s/mounts", proc);
+  return fopen(name, "re");
 }
 
 uvr_wsl_drives uvr_wsl_find_drives(const char *proc, const char *virtiofs, const char *asked)
 {
   uvr_wsl_drives drives = {.c = NULL};
-  char name[PATH_MAX];
-  (void)snprintf(name, sizeof(name), "%s/mounts", proc);
-  FILE *file = fopen(name, "re");
+  FILE *file = open_table(proc);
   char *line = NULL;
   size_t size = 0;
   size_t longest = 0;
@@ -126,4 +147,62 @@ void uvr_wsl_drives_clear(uvr_wsl_drives *drives)
 {
   free(drives->c);
   free(drives->first);
+}
+
+static bool is_same(char one, char other)
+{
+  one = one == '\\' ? '/' : (char)tolower((unsigned char)one);
+  other = other == '\\' ? '/' : (char)tolower((unsigned char)other);
+  return one == other;
+}
+
+/* What of a Windows path lies below another one, beginning with its separator or empty; NULL: it does not. */
+static const char *below(const char *windows, const char *mounted)
+{
+  while (*mounted != '\0' && is_same(*windows, *mounted)) {
+    windows++;
+    mounted++;
+  }
+  if (strchr("\\/", *mounted) != NULL && (*mounted == '\0' || mounted[1] == '\0') && *windows == '\0') {
+    return windows; /* the very directory, with or without a separator at its end */
+  }
+  if (*mounted != '\0') {
+    return NULL;
+  }
+  bool separated = strchr("\\/", windows[-1]) != NULL;
+  return separated ? windows - 1 : strchr("\\/", *windows) != NULL ? windows : NULL;
+}
+
+char *uvr_wsl_find_path(const char *proc, const char *virtiofs, const char *windows)
+{
+  FILE *file = open_table(proc);
+  char *line = NULL;
+  size_t size = 0;
+  size_t shortest = SIZE_MAX;
+  char *path = NULL;
+  mount found;
+  while (file != NULL && is_drive(windows) && getline(&line, &size, file) > 0) {
+    const char *rest =
+        parse_line(virtiofs, line, &found) && *found.windows != '\0' ? below(windows, found.windows) : NULL;
+    if (rest == NULL || strlen(rest) >= shortest) {
+      continue;
+    }
+    shortest = strlen(rest);
+    size_t length = strlen(found.target);
+    length -= length > 0 && found.target[length - 1] == '/' ? 1 : 0;
+    free(path);
+    path = NULL;
+    if (asprintf(&path, "%.*s%s", (int)length, found.target, rest) < 0) {
+      path = NULL;
+      break;
+    }
+  }
+  for (char *c = path; c != NULL && *c != '\0'; c++) {
+    *c = *c == '\\' ? '/' : *c;
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return path;
 }

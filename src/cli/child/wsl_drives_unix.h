@@ -16,4 +16,8 @@ uvr_wsl_drives uvr_wsl_find_drives(const char *proc, const char *virtiofs, const
 
 void uvr_wsl_drives_clear(uvr_wsl_drives *drives);
 
+/* The path by which Linux reaches a Windows path with a drive, such as C:\Users; NULL: no mounted drive has it, or
+ * there is no memory. To be freed. Whether there is such a file is not looked at. */
+char *uvr_wsl_find_path(const char *proc, const char *virtiofs, const char *windows);
+
 #endif

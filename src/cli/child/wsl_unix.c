@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "cli/child/find_program.h"
 #include "cli/child/program_head.h"
+#include "cli/child/trusted_file_unix.h"
 #include "cli/child/wsl_drives_unix.h"
 #include "cli/child/wsl_handler_unix.h"
 #include "cli/child/wsl_interop_unix.h"
@@ -36,6 +37,7 @@ void uvr_wsl_init(uvr_wsl *self)
       .proc = "/proc",
       .mount = "/mnt/c",
       .path = getenv("PATH"),
+      .home = getenv("HOME"),
       .interop = getenv("WSL_INTEROP"),
       .distro_name = getenv("WSL_DISTRO_NAME"),
       .etc = "/etc",
@@ -154,6 +156,24 @@ static bool find_in(const char *name, const char *path, char **file, int *code, 
   return found == 0;
 }
 
+static bool is_trusted_place(const char *path)
+{
+  struct stat status;
+  return path != NULL && lstat(path, &status) == 0 && uvr_is_trusted(status.st_uid);
+}
+
+/* The file that setup's link leads to, or NULL. To be freed. It is found by its own name, as WSL takes the directory of
+ * a program from the name by which it is started. */
+static char *linked_by_setup(const uvr_wsl *self)
+{
+  char *link = is_set(self->home) ? inside(self->home, UVR_WSL_LINK) : NULL;
+  char *directory = link == NULL ? NULL : strndup(link, (size_t)(strrchr(link, '/') - link));
+  char *file = is_trusted_place(directory) && is_trusted_place(link) ? realpath(link, NULL) : NULL;
+  free(link);
+  free(directory);
+  return file;
+}
+
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error)
 {
   static const char name[] = "uvrelay.exe";
@@ -164,8 +184,9 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   char *directory = own_directory(self);
   char *beside = directory == NULL ? NULL : inside(directory, name);
   char *place = inside(drives.c != NULL ? drives.c : self->mount, UVR_WSL_PLACE);
+  char *linked = linked_by_setup(self);
   *file = NULL;
-  if (!find_in(beside, NULL, file, &code, error) &&
+  if (!(linked != NULL && find_in(linked, NULL, file, &code, error)) && !find_in(beside, NULL, file, &code, error) &&
       !(is_set(self->path) && find_in(name, self->path, file, &code, error)) &&
       !find_in(place, NULL, file, &code, error) && code == UV_ENOENT) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
@@ -175,6 +196,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   }
   uvr_wsl_drives_clear(&drives);
   free(directory);
+  free(linked);
   free(beside);
   free(place);
   return code;

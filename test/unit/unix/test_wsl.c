@@ -116,6 +116,33 @@ static void test_far_end(void **state)
   expect_far_end(at("own/uvrelay.exe"));
 }
 
+/* The file that setup's link leads to goes before all others, by its own name. */
+static void test_linked_far_end(void **state)
+{
+  (void)state;
+  char home[SCRATCH_PATH_MAX];
+  fake.wsl.home = scratch_path(&fake.place, "home", home);
+  put("bin/uvrelay.exe", "", 0700);
+  expect_far_end(at("bin/uvrelay.exe")); /* there is no link */
+  make_parents("home/" UVR_WSL_LINK);
+  assert_int_equal(symlink(at("mnt/c/Users/x/uvrelay.exe"), at("home/" UVR_WSL_LINK)), 0);
+  expect_far_end(at("bin/uvrelay.exe")); /* it leads nowhere */
+  put("mnt/c/Users/x/uvrelay.exe", "", 0600);
+  expect_far_end(at("bin/uvrelay.exe")); /* that is not executable */
+  assert_int_equal(chmod(at("mnt/c/Users/x/uvrelay.exe"), 0700), 0);
+  expect_far_end(at("mnt/c/Users/x/uvrelay.exe"));
+  fake.wsl.home = "";
+  expect_far_end(at("bin/uvrelay.exe"));
+  fake.wsl.home = home;
+  if (geteuid() == 0) {
+    assert_int_equal(lchown(at("home/" UVR_WSL_LINK), 1, 1), 0); /* another user's link */
+    expect_far_end(at("bin/uvrelay.exe"));
+    assert_int_equal(lchown(at("home/" UVR_WSL_LINK), 0, 0), 0);
+    assert_int_equal(chown(at("home/.uvrelay"), 1, 1), 0); /* another user's directory */
+    expect_far_end(at("bin/uvrelay.exe"));
+  }
+}
+
 static void test_no_far_end(void **state)
 {
   (void)state;
@@ -211,6 +238,41 @@ static void expect_directory(const char *file, const char *expected)
   assert_string_equal(start.directory == NULL ? "" : start.directory, expected == NULL ? "" : expected);
   uvr_wsl_start_clear(&start);
   assert_null(start.directory);
+}
+
+static void expect_path(const char *windows, const char *expected)
+{
+  char *path = uvr_wsl_find_path(fake.proc, fake.virtiofs, windows);
+  if (expected == NULL) {
+    assert_null(path);
+  } else {
+    assert_string_equal(path, expected);
+  }
+  free(path);
+}
+
+static void test_paths(void **state)
+{
+  (void)state;
+  expect_path("C:\\Users", NULL);
+  put("proc/mounts",
+      "/dev/sdb / ext4 rw 0 0\n"
+      "C:\\134 /mnt/c 9p rw,aname=drvfs;path=C:\\;uid=1000,trans=fd 0 0\n"
+      "D: /data drvfs rw 0 0\n"
+      "drvfs /users/ 9p rw,aname=drvfs;path=E:\\Us\\;uid=0 0 0\n",
+      0600);
+  expect_path("C:\\Users\\Some Body\\AppData\\Local", "/mnt/c/Users/Some Body/AppData/Local");
+  expect_path("c:/Users", "/mnt/c/Users");
+  expect_path("C:\\", "/mnt/c");
+  expect_path("D:\\x", "/data/x");
+  expect_path("D:x", NULL);
+  expect_path("e:\\us\\Me", "/users/Me");
+  expect_path("E:\\Us", "/users");
+  expect_path("E:\\Usual", NULL);
+  expect_path("E:\\", NULL);
+  expect_path("F:\\x", NULL);
+  expect_path("\\\\host\\share", NULL);
+  expect_path("", NULL);
 }
 
 static void test_directory(void **state)
@@ -405,6 +467,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_is, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_init, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_linked_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_paths, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_no_far_end, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_mounts, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_directory, fake_wsl_set_up, fake_wsl_tear_down),
