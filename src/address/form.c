@@ -11,18 +11,33 @@
 
 #define HOST_MAX 253 /* of DNS */
 
-int uvr_address_refuse(const char *text, uvrelay_error_t *error, const char *format, ...)
+static int refuse(const char *noun, const char *text, uvrelay_error_t *error, const char *format, va_list args)
 {
   if (error == NULL) {
     return UV_EINVAL;
   }
   char why[UVRELAY_ERROR_TEXT_SIZE];
   char quoted[UVR_QUOTED_SIZE];
+  (void)vsnprintf(why, sizeof(why), format, args);
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the %s %s %s", noun, uvr_quote(quoted, text), why);
+}
+
+int uvr_address_refuse(const char *text, uvrelay_error_t *error, const char *format, ...)
+{
   va_list args;
   va_start(args, format);
-  (void)vsnprintf(why, sizeof(why), format, args);
+  int code = refuse("address", text, error, format, args);
   va_end(args);
-  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the address %s %s", uvr_quote(quoted, text), why);
+  return code;
+}
+
+int uvr_text_refuse(const char *noun, const char *text, uvrelay_error_t *error, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  int code = refuse(noun, text, error, format, args);
+  va_end(args);
+  return code;
 }
 
 bool uvr_is_slash(char c)

@@ -163,6 +163,11 @@ static option_id find(const char *name)
   return id;
 }
 
+const char *uvr_route_option_name(size_t i)
+{
+  return i < OPTION_COUNT ? table[i].name : NULL;
+}
+
 static int refuse_name(const char *name, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];

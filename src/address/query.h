@@ -4,6 +4,7 @@
 #define UVR_ADDRESS_QUERY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "address/address.h"
 #include "uvrelay.h"
@@ -15,6 +16,9 @@ bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level);
 
 /* The name of a valid level. */
 const char *uvr_impersonation_name(uvrelay_impersonation_t level);
+
+/* The name of the i-th option, or NULL behind the last one. */
+const char *uvr_route_option_name(size_t i);
 
 /* Parses one side's address and the options behind it, ADDRESS?NAME=VALUE&NAME=VALUE. An option of the whole route may
  * be given once, on either side: *given keeps count of them; set it to 0 before the first side and hand it over for the

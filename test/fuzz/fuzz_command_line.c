@@ -161,7 +161,6 @@ static void serve(line *l)
   }
   check_in_argv(l, options.via);
   check_values(l, &options);
-  CHECK(options.route_count + (int)options.config_count > 0, "there is nothing to serve");
   CHECK(options.config_count <= UVR_SERVE_CONFIGS_MAX, "there are %u files", options.config_count);
   uvr_config config = {.options = {.size = sizeof(config.options)}};
   int code = 0;

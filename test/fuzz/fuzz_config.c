@@ -10,7 +10,7 @@
 #include <uv.h>
 
 #include "base/text.h"
-#include "cli/input/config.h"
+#include "cli/input/config_file.h"
 #include "cli/output/report.h"
 
 enum { FILES = 4 };

@@ -12,7 +12,12 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/input/config.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/config.c"        /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/config_file.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/flags.c"         /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/route_line.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/serve_options.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/window.c"        /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define A            "unix:///a"
@@ -165,7 +170,20 @@ static const struct wrong {
     {" colour = red", 1, 2, "no option \"colour\""},
     {"max=0", 1, 1, "max"},
     {"max=", 1, 1, "max"},
-    {"drain=5", 1, 1, "no option \"drain\""},
+    {"drain=5\n  drain = x", 2, 3, "bad value \"x\" for drain: write a number of seconds from 0"},
+    {"status=0", 1, 1, "bad value \"0\" for status"},
+    {"eager=yes", 1, 1, "bad value \"yes\" for eager: write true or false, or on or off"},
+    {"eager=", 1, 1, "bad value \"\" for eager"},
+    {"log-file=", 1, 1, "names no file"},
+    {"window-total=5", 1, 1, "window-total"},
+    {"config=x", 1, 1, "there is no option \"config\": a file can have timeout, linger"},
+    {"help=1", 1, 1, "no option \"help\""},
+    {"v=1", 1, 1, "no option \"v\""},
+    {"V=1", 1, 1, "no option \"V\""},
+    {"via=a \xC3\xA4$UVR_NONE", 1, 8,
+     "the command \"a \xC3\xA4$UVR_NONE\" has the variable \"UVR_NONE\", which is not set"},
+    {"log-file=/x/${UVR_NONE}", 1, 13, "the path \"/x/${UVR_NONE}\" has the variable"},
+    {"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1", 1, 1, "no option \"aaaaaaa"},
 };
 
 static void test_wrong(void **state)
@@ -463,6 +481,58 @@ static void test_expansion(void **state)
   }
 }
 
+/* A file sets what serve's flags set, whatever its values look like. Text is expanded and outlives the file. */
+static void test_settings(void **state)
+{
+  (void)state;
+  uvr_serve_options settings = {.drain_ms = 5000, .control = true};
+  uvr_config config = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  config.settings = &settings;
+  config.backslash = false;
+  set_variables();
+  int code = add_text(&config,
+                      "eager = true\n"
+                      "  via =  C:\\Tools\\$UVR_ONE\\uvrelay.exe mux # not this\n"
+                      "log-file=C:\\x=//y.log\n"
+                      "max=7\n"
+                      "drain=0.5\ncontrol=off\nallow-remote=1\nverbose=on\nverbose=off\n" A "=" T "\n",
+                      &place, &error);
+  if (code != 0) {
+    fail_msg("%s", error.text);
+  }
+  assert_true(settings.eager && !settings.control && settings.allow_remote && !settings.verbose);
+  assert_int_equal(settings.drain_ms, 500);
+  assert_string_equal(settings.via, "C:\\Tools\\1\\uvrelay.exe mux");
+  assert_string_equal(settings.log_file, "C:\\x=//y.log");
+  assert_string_equal(config.via_place.file, "file");
+  assert_int_equal(config.via_place.line, 2);
+  assert_int_equal(config.via_place.column, 10);
+  assert_int_equal(config.count, 1);
+  assert_int_equal(config.routes[0].options.max, 7);
+  /* A later file goes before an earlier one, but not before the command line. */
+  settings.given = setting_bit(SERVE_EAGER);
+  assert_int_equal(add_text(&config, "eager=false\nvia=//x/y z\nlog-file=~/l\n", &place, &error), 0);
+  assert_true(settings.eager);
+  assert_string_equal(settings.via, "//x/y z");
+  assert_string_equal(settings.log_file, "/home/me/l");
+  uvr_config_clear(&config);
+  assert_null(config.texts);
+}
+
+/* A file's settings are checked even where nobody wants them. */
+static void test_settings_of_nobody(void **state)
+{
+  (void)state;
+  uvr_config config = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  assert_int_equal(add_text(&config, "eager=true\nvia=a\n", &place, &error), 0);
+  assert_int_equal(add_text(&config, "eager=perhaps\n", &place, &error), UV_EINVAL);
+  uvr_config_clear(&config);
+}
+
 /* The shell has expanded the variables of an argument; what is left is meant as it stands. */
 static void test_expanded_argument(void **state)
 {
@@ -485,12 +555,20 @@ static void test_expanded_argument(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_splits),          cmocka_unit_test(test_files),
-      cmocka_unit_test(test_wrong),           cmocka_unit_test(test_nul),
-      cmocka_unit_test(test_options),         cmocka_unit_test(test_far),
-      cmocka_unit_test(test_checks),          cmocka_unit_test(test_places_of_checks),
-      cmocka_unit_test(test_twice_in_a_file), cmocka_unit_test(test_random),
-      cmocka_unit_test(test_expansion),       cmocka_unit_test(test_expanded_argument),
+      cmocka_unit_test(test_splits),
+      cmocka_unit_test(test_files),
+      cmocka_unit_test(test_wrong),
+      cmocka_unit_test(test_nul),
+      cmocka_unit_test(test_options),
+      cmocka_unit_test(test_far),
+      cmocka_unit_test(test_checks),
+      cmocka_unit_test(test_places_of_checks),
+      cmocka_unit_test(test_twice_in_a_file),
+      cmocka_unit_test(test_random),
+      cmocka_unit_test(test_expansion),
+      cmocka_unit_test(test_settings),
+      cmocka_unit_test(test_settings_of_nobody),
+      cmocka_unit_test(test_expanded_argument),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

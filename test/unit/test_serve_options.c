@@ -45,8 +45,12 @@ static uvr_serve_action parse(const char *const args[], uvr_serve_options *out, 
 
 static const struct right {
   const char *args[MAX_ARGS + 1];
-  uvr_serve_options options;
+  uvr_serve_options options; /* `control` stands for --control=off */
 } right[] = {
+    {{NULL}, {.drain_ms = 5000}},
+    {{"-v"}, {.verbose = true, .drain_ms = 5000}},
+    {{"--control=off", "--log-file=x", R}, {.drain_ms = 5000, .control = true, .log_file = "x", .route_count = 1}},
+    {{"--control=0", "--control", R}, {.drain_ms = 5000, .route_count = 1}},
     {{R}, {.drain_ms = 5000, .route_count = 1}},
     {{R, R, "x", ""}, {.drain_ms = 5000, .route_count = 4}},
     {{"-v", R}, {.verbose = true, .drain_ms = 5000, .route_count = 1}},
@@ -84,6 +88,9 @@ static void assert_same(const uvr_serve_options *a, const uvr_serve_options *b)
   assert_int_equal(a->window_total, b->window_total);
   assert_int_equal(a->via == NULL, b->via == NULL);
   assert_true(a->via == NULL || strcmp(a->via, b->via) == 0);
+  assert_int_equal(a->log_file == NULL, b->log_file == NULL);
+  assert_true(a->log_file == NULL || strcmp(a->log_file, b->log_file) == 0);
+  assert_int_equal(a->control, !b->control);
   assert_int_equal(a->drain_ms, b->drain_ms);
   assert_int_equal(a->status_ms, b->status_ms);
   assert_int_equal(a->route_count, b->route_count);
@@ -116,8 +123,6 @@ static const struct wrong {
   const char *args[MAX_ARGS + 1];
   const char *words[3]; /* must stand in the sentence */
 } wrong[] = {
-    {{NULL}, {"no route is given", "LISTEN=TARGET", "--config=FILE"}},
-    {{"-v"}, {"no route is given"}},
     {{"--", "-v"}, {"\"-v\" stands where a route is wanted"}},
     {{R, "--", "-v"}, {"\"-v\" stands where a route is wanted", "before the --"}},
     {{R, "--jsn"}, {"did you mean --json?"}},
@@ -145,6 +150,8 @@ static const struct wrong {
     {{"--idle=x", R}, {"idle", "\"x\""}},
     {{"--via"}, {"--via lacks its value: write --via=COMMAND"}},
     {{"--eager=x", R}, {"bad value in \"--eager=x\""}},
+    {{"--log-file=", R}, {"--log-file names no file"}},
+    {{"--control=maybe", R}, {"bad value in \"--control=maybe\"", "true or false"}},
     {{"--window-total=1", R}, {"bad value \"1\" for --window-total", "from 128K to 1024G"}},
     {{"--colour=red", R}, {"unknown flag \"--colour=red\"", "--timeout, --linger", "--via, --eager, --window-total"}},
     {{"-ei", R}, {"unknown flag \"-ei\"", "the flags of serve are"}},
@@ -233,7 +240,8 @@ static void test_help(void **state)
     assert_int_equal(parse(args, &out, NULL), UVR_SERVE_SHOW_HELP);
   }
   uvr_serve_action none = uvr_serve_options_parse(0, (char *[]){NULL}, &out, NULL);
-  assert_int_equal(none, UVR_SERVE_WRONG_USAGE);
+  assert_int_equal(none, UVR_SERVE_RUN);
+  assert_int_equal(out.route_count + (int)out.config_count, 0);
 }
 
 static void test_apply(void **state)
@@ -283,6 +291,54 @@ static void test_names(void **state)
     assert_null(strstr(error.text, "there is no option"));
     assert_non_null(strstr(ALL_FLAGS, serve_flags[id].name));
   }
+}
+
+/* Lines of files set what the command line does not have. */
+static void test_settings(void **state)
+{
+  (void)state;
+  uvr_serve_options out;
+  uvrelay_error_t error = {0};
+  const char *const args[] = {"--drain=7", "--eager=false", "-v=false", R, NULL};
+  static const struct {
+    const char *name, *value;
+  } lines[] = {{"drain", "9"},     {"eager", "true"},     {"verbose", "on"},      {"json", "T"},
+               {"control", "off"}, {"allow-remote", "1"}, {"status", "2m"},       {"via", "a b"},
+               {"log-file", "f"},  {"json", "off"},       {"window-total", "1M"}, {"allow-remote-files", "on"}};
+  assert_int_equal(parse(args, &out, &error), UVR_SERVE_RUN);
+  for (size_t i = 0; i < COUNT(lines); i++) {
+    assert_int_not_equal(uvr_serve_setting_find(lines[i].name), UVR_SETTING_NONE);
+    assert_int_equal(uvr_serve_setting_set(&out, lines[i].name, lines[i].value, &error), 0);
+  }
+  assert_int_equal(out.drain_ms, 7000);
+  assert_int_equal(out.status_ms, 120000);
+  assert_int_equal(out.window_total, 1048576);
+  assert_true(!out.eager && !out.verbose && !out.json && !out.control && out.allow_remote && out.allow_remote_files);
+  assert_string_equal(out.via, "a b");
+  assert_string_equal(out.log_file, "f");
+  /* A bad value is refused even if it would not count. */
+  assert_int_equal(uvr_serve_setting_set(&out, "drain", "x", &error), UV_EINVAL);
+  assert_int_equal(uvr_serve_setting_set(&out, "eager", "", &error), UV_EINVAL);
+  assert_int_equal(uvr_serve_setting_set(&out, "verbose", "yes", &error), UV_EINVAL);
+}
+
+/* Each flag is a setting or not, and each setting a flag with a name of more than one letter. */
+static void test_which_are_settings(void **state)
+{
+  (void)state;
+  static const char *const none[] = {"config", "help", "h", "version", "V", "v", "timeout", "owner", "", "check"};
+  size_t count = 0;
+  for (size_t i = 0; i < COUNT(none); i++) {
+    assert_int_equal(uvr_serve_setting_find(none[i]), UVR_SETTING_NONE);
+  }
+  for (; uvr_serve_setting_name(count) != NULL; count++) {
+    assert_int_not_equal(uvr_serve_setting_find(uvr_serve_setting_name(count)), UVR_SETTING_NONE);
+    bool known = strstr(ALL_FLAGS, uvr_serve_setting_name(count)) != NULL;
+    assert_true(known || strcmp(uvr_serve_setting_name(count), "verbose") == 0);
+  }
+  assert_int_equal(count, SERVE_CONFIG - SERVE_ALLOW_REMOTE);
+  assert_int_equal(uvr_serve_setting_find("via"), UVR_SETTING_COMMAND);
+  assert_int_equal(uvr_serve_setting_find("log-file"), UVR_SETTING_PATH);
 }
 
 /* The usage fits a terminal and leaves no flag out. */
@@ -347,7 +403,6 @@ static void test_random(void **state)
       assert_int_equal(error.code, 0);
     }
     if (action == UVR_SERVE_RUN) {
-      assert_true(out.route_count + (int)out.config_count > 0);
       assert_true(out.drain_ms <= 86400000 && out.status_ms <= 86400000);
     }
     counts[action]++;
@@ -358,9 +413,17 @@ static void test_random(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_right),        cmocka_unit_test(test_wrong), cmocka_unit_test(test_json_is_kept),
-      cmocka_unit_test(test_many_configs), cmocka_unit_test(test_order), cmocka_unit_test(test_help),
-      cmocka_unit_test(test_apply),        cmocka_unit_test(test_names), cmocka_unit_test(test_usage),
+      cmocka_unit_test(test_right),
+      cmocka_unit_test(test_wrong),
+      cmocka_unit_test(test_json_is_kept),
+      cmocka_unit_test(test_many_configs),
+      cmocka_unit_test(test_order),
+      cmocka_unit_test(test_help),
+      cmocka_unit_test(test_apply),
+      cmocka_unit_test(test_names),
+      cmocka_unit_test(test_usage),
+      cmocka_unit_test(test_settings),
+      cmocka_unit_test(test_which_are_settings),
       cmocka_unit_test(test_random),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

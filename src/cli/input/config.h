@@ -1,6 +1,5 @@
-/* The configuration of serve: its routes, LISTEN=TARGET, from the command line and from the lines of configuration
- * files, which may also set options for all routes of the file. A ~/ is expanded in the addresses of both, and $NAME in
- * those of files: see address/expand.h. It opens nothing. */
+/* The configuration of serve: its routes, LISTEN=TARGET, from the command line and from configuration files, see
+ * config_file.h. It opens nothing. */
 #ifndef UVR_CLI_INPUT_CONFIG_H
 #define UVR_CLI_INPUT_CONFIG_H
 
@@ -9,6 +8,8 @@
 
 #include "address/address.h"
 #include "cli/input/presets.h"
+#include "cli/input/route_line.h"
+#include "cli/input/serve_options.h"
 #include "uvrelay.h"
 
 /* A place in the input, for error messages. */
@@ -31,21 +32,26 @@ typedef struct uvr_config_route {
   const char *why_far;             /* why this system cannot reach the target; NULL: it can, or the address is a via: */
 } uvr_config_route;
 
+typedef struct uvr_config_text uvr_config_text;
+
 /* Initialise it with zeros and the options. */
 typedef struct uvr_config {
   uvr_config_route *routes;
   size_t count;
   size_t capacity;
   uvrelay_route_options_t options; /* of all routes; the options of a file override them */
+  uvr_serve_options *settings;     /* gets the settings of files, or NULL; their text belongs to the config */
+  bool backslash;                  /* for the commands of files: see uvr_expand_command() */
+  uvr_place via_place;             /* of the command that settings->via is; its file is NULL if it is in none */
+  uvr_config_text *texts;
 } uvr_config;
 
 /* Adds a route from the command line. Returns 0; or UV_EINVAL, UV_ENOMEM and *error. */
 int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t *error);
 
-/* Adds the routes of a file, all with the file's options. `text` is its contents, `length` bytes with a NUL behind
- * them; it is modified. Returns 0; or UV_EINVAL or UV_ENOMEM, *error, and the *place of the error. */
-int uvr_config_add_file(uvr_config *self, const char *file, char *text, size_t length, uvr_place *place,
-                        uvrelay_error_t *error);
+/* Appends a route of text that is expanded already. Returns 0; or UV_ENOMEM and *error. */
+int uvr_config_append(uvr_config *self, const uvr_route_text *text, uvr_place place, unsigned target_column,
+                      uvrelay_error_t *error);
 
 /* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener that is
  * given twice. Returns 0; or UV_EINVAL, *error and *place. */
@@ -53,6 +59,9 @@ int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
 
 /* The first route that needs a far end, or NULL. */
 const uvr_config_route *uvr_config_first_far(const uvr_config *self);
+
+/* Copies a text, which then lasts until uvr_config_clear(). Returns NULL if there is no memory. */
+const char *uvr_config_keep(uvr_config *self, const char *text);
 
 void uvr_config_clear(uvr_config *self);
 

@@ -110,13 +110,13 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
   return REFUSE_FLAG(self, "unknown flag %s: %s", quoted, self->all);
 }
 
-/* The truth values of Go's strconv.ParseBool. */
-static bool parse_bool(const char *text, bool *value)
+bool uvr_flag_truth(const char *text, bool *value)
 {
-  static const char *const words[] = {"1", "t", "T", "true", "TRUE", "True", "0", "f", "F", "false", "FALSE", "False"};
+  static const char *const words[] = {"1", "t", "T", "true",  "TRUE",  "True",  "on",
+                                      "0", "f", "F", "false", "FALSE", "False", "off"};
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     if (strcmp(text, words[i]) == 0) {
-      *value = i < 6;
+      *value = i < 7;
       return true;
     }
   }
@@ -135,7 +135,7 @@ static uvr_flags_step parse_value(uvr_flags *self, const uvr_flag *flag, const c
     }
     out->value = self->argv[self->next++];
   }
-  if (flag->kind == UVR_FLAG_SWITCH && value != NULL && !parse_bool(value, &out->on)) {
+  if (flag->kind == UVR_FLAG_SWITCH && value != NULL && !uvr_flag_truth(value, &out->on)) {
     char quoted[UVR_QUOTED_SIZE];
     return REFUSE_FLAG(self, "bad value in %s: write true or false, or the flag alone",
                        uvr_quote(quoted, self->argv[self->next - 1]));

@@ -8,7 +8,7 @@
 #include "base/error.h"
 
 typedef enum uvr_flag_kind {
-  UVR_FLAG_SWITCH, /* -x, -x=true or -x=false */
+  UVR_FLAG_SWITCH, /* -x, -x=true or -x=false, see uvr_flag_truth() */
   UVR_FLAG_VALUE,  /* -x=VALUE or -x VALUE */
   UVR_FLAG_ALONE   /* -x; a value is ignored */
 } uvr_flag_kind;
@@ -47,6 +47,9 @@ typedef enum uvr_flags_step {
 
 /* Parses the next flag, if there is one. */
 uvr_flags_step uvr_flags_next(uvr_flags *self, uvr_parsed_flag *out);
+
+/* Parses the value of a switch: the truth values of Go's strconv.ParseBool, and on and off. */
+bool uvr_flag_truth(const char *text, bool *value);
 
 /* Whether an argument looks like a flag, which is an error behind the flags. */
 bool uvr_looks_like_flag(const char *argument);

@@ -2,6 +2,7 @@
  * counts. The first error ends the parsing. The library checks the options of routes. */
 #include "cli/input/serve_options.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <uv.h>
@@ -13,20 +14,22 @@
 
 #define DAY_S            86400
 #define DEFAULT_DRAIN_MS 5000
-#define ROUTE_EXAMPLE    "LISTEN=TARGET, such as tcp://127.0.0.1:8080=tcp://127.0.0.1:80"
 
 /* The flags that are no options of routes; their numbers follow uvr_serve_name. */
 typedef enum serve_flag_id {
-  SERVE_CONFIG = UVR_SERVE_NAMES,
-  SERVE_ALLOW_REMOTE,
+  SERVE_ALLOW_REMOTE = UVR_SERVE_NAMES, /* the first setting */
   SERVE_REMOTE_FILES,
   SERVE_DRAIN,
   SERVE_STATUS,
   SERVE_VIA,
   SERVE_EAGER,
   SERVE_WINDOW_TOTAL,
+  SERVE_CONTROL,
+  SERVE_LOG_FILE,
   SERVE_JSON,
   SERVE_VERBOSE,
+  SERVE_CONFIG, /* the first one that is no setting */
+  SERVE_CHECK,
   SERVE_VERSION,
   SERVE_HELP
 } serve_flag_id;
@@ -51,6 +54,8 @@ static const uvr_flag serve_flags[] = {
     {"via", SERVE_VIA, UVR_FLAG_VALUE, "--via=COMMAND, such as --via=\"uvrelay.exe mux\""},
     {"eager", SERVE_EAGER, UVR_FLAG_SWITCH, NULL},
     {"window-total", SERVE_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
+    {"control", SERVE_CONTROL, UVR_FLAG_SWITCH, NULL},
+    {"log-file", SERVE_LOG_FILE, UVR_FLAG_VALUE, "--log-file=FILE"},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
@@ -64,17 +69,18 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, --json, -v, --version and --help"
+  "--status, --control, --log-file, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
+/* `name` is how the setting is called: --drain or drain. */
 static bool parse_time(const char *name, const char *text, bool zero, uint64_t *milliseconds, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   uint64_t value = 0;
   if (!uvr_time_parse(text, &value) || (value == 0 && !zero) || value > (uint64_t)DAY_S * 1000) {
     return REFUSE_SERVE(error,
-                        "bad value %s for --%s: write a number of seconds %s up to %d, or a time with its unit, such "
+                        "bad value %s for %s: write a number of seconds %s up to %d, or a time with its unit, such "
                         "as " UVR_TIME_EXAMPLES,
                         uvr_quote(quoted, text), name, zero ? "from 0" : "over 0 and", DAY_S);
   }
@@ -102,11 +108,27 @@ static bool set_route_option(uvr_serve_options *out, int id, const char *value, 
   return uvrelay_route_option(&ignored, UVRELAY_SIDE_NONE, serve_flags[id].name, value, error) == 0;
 }
 
-static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvrelay_error_t *error)
+static bool set_log_file(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
 {
+  out->log_file = file;
+  return *file != '\0' || REFUSE_SERVE(error, "--log-file names no file: write --log-file=FILE");
+}
+
+/* Stores a flag, or with a `prefix` that is empty a setting of a file. */
+static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, const char *prefix, uvrelay_error_t *error)
+{
+  char name[16];
   switch (flag->id) {
   case SERVE_CONFIG:
     return add_config(out, flag->value, error);
+  case SERVE_CHECK:
+    out->check = flag->on;
+    return true;
+  case SERVE_CONTROL:
+    out->control = flag->on;
+    return true;
+  case SERVE_LOG_FILE:
+    return set_log_file(out, flag->value, error);
   case SERVE_REMOTE_FILES:
     out->allow_remote_files = flag->on;
     return true;
@@ -114,9 +136,11 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvre
     out->allow_remote = flag->on;
     return true;
   case SERVE_DRAIN:
-    return parse_time("drain", flag->value, true, &out->drain_ms, error);
+    (void)snprintf(name, sizeof(name), "%sdrain", prefix);
+    return parse_time(name, flag->value, true, &out->drain_ms, error);
   case SERVE_STATUS:
-    return parse_time("status", flag->value, false, &out->status_ms, error);
+    (void)snprintf(name, sizeof(name), "%sstatus", prefix);
+    return parse_time(name, flag->value, false, &out->status_ms, error);
   case SERVE_VIA:
     out->via = flag->value;
     return true;
@@ -134,6 +158,16 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, uvre
   default:
     return set_route_option(out, flag->id, flag->value, error);
   }
+}
+
+static bool is_setting(int id)
+{
+  return id >= SERVE_ALLOW_REMOTE && id < SERVE_CONFIG;
+}
+
+static uint32_t setting_bit(int id)
+{
+  return is_setting(id) ? UINT32_C(1) << (unsigned)(id - SERVE_ALLOW_REMOTE) : 0;
 }
 
 /* Parses all flags. Those behind a route count as well, until a "--". Sets *count to how many routes there are, which
@@ -156,8 +190,10 @@ static uvr_serve_action parse_arguments(uvr_flags *self, uvr_serve_options *out,
       argv[++*count] = argv[self->next++];
     } else if (flag.id == SERVE_HELP || flag.id == SERVE_VERSION) {
       return flag.id == SERVE_HELP ? UVR_SERVE_SHOW_HELP : UVR_SERVE_SHOW_VERSION;
-    } else if (!set_option(out, &flag, self->error)) {
+    } else if (!set_option(out, &flag, "--", self->error)) {
       return UVR_SERVE_WRONG_USAGE;
+    } else {
+      out->given |= setting_bit(flag.id);
     }
   }
 }
@@ -172,7 +208,7 @@ uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_optio
                     .next = 1,
                     .error = error};
   int count = 0;
-  *out = (uvr_serve_options){.drain_ms = DEFAULT_DRAIN_MS};
+  *out = (uvr_serve_options){.drain_ms = DEFAULT_DRAIN_MS, .control = true};
   uvr_serve_action action = parse_arguments(&self, out, argv, &count);
   if (action != UVR_SERVE_RUN) {
     return action;
@@ -180,15 +216,57 @@ uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_optio
   if (count == 1 && argc == 2 && strcmp(argv[1], "help") == 0) {
     return UVR_SERVE_SHOW_HELP;
   }
-  if (count == 0 && out->config_count == 0) {
-    (void)REFUSE_SERVE(error, "no route is given: write " ROUTE_EXAMPLE ", or --config=FILE");
-    return UVR_SERVE_WRONG_USAGE;
-  }
   if (count > 0) {
     out->routes = memmove(argv + argc - count, argv + 1, (size_t)count * sizeof(*argv));
     out->route_count = count;
   }
   return UVR_SERVE_RUN;
+}
+
+/* The setting of this name, or NULL. -v has another name as a setting. */
+static const uvr_flag *find_setting(const char *name)
+{
+  for (size_t i = 0; i < SERVE_FLAG_COUNT; i++) {
+    if (is_setting(serve_flags[i].id) && strlen(name) > 1 && strcmp(serve_flags[i].name, name) == 0) {
+      return &serve_flags[i];
+    }
+  }
+  return NULL;
+}
+
+uvr_serve_setting uvr_serve_setting_find(const char *name)
+{
+  const uvr_flag *flag = find_setting(name);
+  if (flag == NULL) {
+    return UVR_SETTING_NONE;
+  }
+  return flag->id == SERVE_VIA        ? UVR_SETTING_COMMAND
+         : flag->id == SERVE_LOG_FILE ? UVR_SETTING_PATH
+                                      : UVR_SETTING_PLAIN;
+}
+
+const char *uvr_serve_setting_name(size_t i)
+{
+  for (size_t k = 0; k < SERVE_FLAG_COUNT; k++) {
+    if (is_setting(serve_flags[k].id) && strlen(serve_flags[k].name) > 1 && i-- == 0) {
+      return serve_flags[k].name;
+    }
+  }
+  return NULL;
+}
+
+int uvr_serve_setting_set(uvr_serve_options *self, const char *name, const char *value, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  const uvr_flag *flag = find_setting(name);
+  uvr_parsed_flag parsed = {.id = flag->id, .value = value};
+  uvr_serve_options ignored = *self;
+  if (flag->kind == UVR_FLAG_SWITCH && !uvr_flag_truth(value, &parsed.on)) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "bad value %s for %s: write true or false, or on or off",
+                         uvr_quote(quoted, value), name);
+  }
+  bool given = (self->given & setting_bit(flag->id)) != 0;
+  return set_option(given ? &ignored : self, &parsed, "", error) ? 0 : UV_EINVAL;
 }
 
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes)

@@ -1,9 +1,11 @@
-/* The command line of `uvrelay serve [flags] LISTEN=TARGET...`, in the syntax of Go's flag package. Pure: prints
- * nothing, exits never, allocates nothing. */
+/* The command line of `uvrelay serve [flags] LISTEN=TARGET...`, in the syntax of Go's flag package, and those of its
+ * flags that can be lines NAME=VALUE of configuration files, too: the settings. Pure: prints nothing, exits never,
+ * allocates nothing. */
 #ifndef UVR_CLI_INPUT_SERVE_OPTIONS_H
 #define UVR_CLI_INPUT_SERVE_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "uvrelay.h"
@@ -27,7 +29,7 @@ typedef enum uvr_serve_name {
   UVR_SERVE_NAMES
 } uvr_serve_name;
 
-/* All text is in argv. */
+/* All text is in argv, or where the caller of uvr_serve_setting_set() keeps it. */
 typedef struct uvr_serve_options {
   bool verbose;                               /* -v */
   bool json;                                  /* --json */
@@ -38,11 +40,15 @@ typedef struct uvr_serve_options {
   const char *via;                            /* --via, a command line that is not parsed here; NULL: not given */
   bool eager;                                 /* --eager */
   uint64_t window_total;                      /* --window-total, in bytes; 0: the library's default */
+  bool control;                               /* --control: status, env and reload can ask it */
+  const char *log_file;                       /* --log-file; NULL: the log goes to standard error */
+  bool check;                                 /* --check: say what would be served, and end */
+  uint32_t given;                             /* private: which settings the command line has, a bit each */
   const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each a good value or NULL */
   const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in the order given */
   unsigned config_count;
   char *const *routes; /* the arguments that are no flags, not parsed here */
-  int route_count;     /* may be 0 if there is a config */
+  int route_count;
 } uvr_serve_options;
 
 typedef enum uvr_serve_action {
@@ -57,6 +63,24 @@ typedef enum uvr_serve_action {
  * what is wrong, with code UV_EINVAL; otherwise it is not touched. --help, --version and the word help alone take
  * effect at once. */
 uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_options *out, uvrelay_error_t *error);
+
+/* What a setting's value is. */
+typedef enum uvr_serve_setting {
+  UVR_SETTING_NONE, /* there is no setting of this name */
+  UVR_SETTING_PLAIN,
+  UVR_SETTING_PATH,   /* a file's path */
+  UVR_SETTING_COMMAND /* a command line */
+} uvr_serve_setting;
+
+/* Which kind of a setting this name is, such as `via` for --via=COMMAND. The options of routes are none. */
+uvr_serve_setting uvr_serve_setting_find(const char *name);
+
+/* The name of the i-th setting, or NULL behind the last one. */
+const char *uvr_serve_setting_name(size_t i);
+
+/* Sets a setting that uvr_serve_setting_find() knows to the value of a file's line, unless the command line has it. The
+ * text must live as long as *self does. Returns 0; or UV_EINVAL and *error. */
+int uvr_serve_setting_set(uvr_serve_options *self, const char *name, const char *value, uvrelay_error_t *error);
 
 /* Sets the options of all routes that were given as flags. */
 void uvr_serve_options_apply(const uvr_serve_options *options, uvrelay_route_options_t *routes);

@@ -8,21 +8,23 @@
 #include "address/expand.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/child/find_program.h"
+#include "cli/input/config_file.h"
 #include "cli/input/file.h"
+#include "cli/os/paths.h"
 
-static int add_file(uvr_config *config, const char *name, uvr_place *place, uvrelay_error_t *error)
+static int no_memory(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the configuration");
+}
+
+/* Adds the file at a path, which messages call `name`. */
+static int add_file(uvr_config *config, const char *path, const char *name, uvr_place *place, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   char *text = NULL;
   size_t length = 0;
-  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true};
-  char path[UVR_EXPANDED_SIZE];
-  size_t wrong = 0;
-  int code = uvr_expand(&expander, name, path, &wrong, error);
-  if (code != 0) {
-    return code;
-  }
-  code = uvr_file_read(path, &text, &length);
+  int code = uvr_file_read(path, &text, &length);
   if (code != 0) {
     return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot read the file %s: %s",
                                 uvr_quote(quoted, name), uv_strerror(code));
@@ -32,26 +34,111 @@ static int add_file(uvr_config *config, const char *name, uvr_place *place, uvre
   return code;
 }
 
-int uvr_serve_load(uvr_serve_options *options, uvr_config *config, uvr_place *place, uvrelay_error_t *error)
+/* Expands a path of the command line, in which a shell leaves the ~/ behind a "=". */
+static int expand_path(const char *text, char path[UVR_EXPANDED_SIZE], uvrelay_error_t *error)
+{
+  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true, .noun = "path"};
+  size_t wrong = 0;
+  return uvr_expand(&expander, text, path, &wrong, error);
+}
+
+static int add_named_file(uvr_config *config, const char *name, uvr_place *place, uvrelay_error_t *error)
+{
+  char path[UVR_EXPANDED_SIZE];
+  int code = expand_path(name, path, error);
+  return code == 0 ? add_file(config, path, name, place, error) : code;
+}
+
+/* Adds the file in the usual place. */
+static int add_usual_file(uvr_config *config, uvr_place *place, uvrelay_error_t *error)
+{
+  char path[UVR_PATH_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  int code = uvr_paths_config(path, error);
+  if (code != 0) {
+    return code;
+  }
+  const char *name = uvr_config_keep(config, path);
+  if (name == NULL) {
+    return no_memory(error);
+  }
+  code = add_file(config, path, name, place, error);
+  if (code == UV_ENOENT) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                         "no route is given, and there is no file %s: run uvrelay setup, which writes it, or write "
+                         "--config=FILE or a route, " UVR_ROUTE_EXAMPLE,
+                         uvr_quote(quoted, name));
+  }
+  return code;
+}
+
+/* The path of --log-file on the command line. */
+static int expand_log_file(const uvr_serve_options *given, uvr_serve_options *options, uvr_config *config,
+                           uvrelay_error_t *error)
+{
+  char path[UVR_EXPANDED_SIZE];
+  if (given->log_file == NULL) {
+    return 0;
+  }
+  int code = expand_path(given->log_file, path, error);
+  if (code != 0) {
+    return code;
+  }
+  options->log_file = uvr_config_keep(config, path);
+  return options->log_file == NULL ? no_memory(error) : 0;
+}
+
+static int read_all(const uvr_serve_options *given, uvr_config *config, uvr_place *place, uvrelay_error_t *error)
 {
   int code = 0;
-  *place = (uvr_place){.file = NULL};
-  config->options.size = sizeof(config->options);
-  uvr_serve_options_apply(options, &config->options);
-  for (unsigned i = 0; code == 0 && i < options->config_count; i++) {
-    code = add_file(config, options->configs[i], place, error);
+  for (unsigned i = 0; code == 0 && i < given->config_count; i++) {
+    code = add_named_file(config, given->configs[i], place, error);
+  }
+  if (code == 0 && given->config_count == 0 && given->route_count == 0) {
+    code = add_usual_file(config, place, error);
   }
   if (code == 0) {
     *place = (uvr_place){.file = NULL};
   }
-  for (int i = 0; code == 0 && i < options->route_count; i++) {
-    code = uvr_config_add_route(config, options->routes[i], error);
+  for (int i = 0; code == 0 && i < given->route_count; i++) {
+    code = uvr_config_add_route(config, given->routes[i], error);
+  }
+  return code;
+}
+
+/* Nothing is to be served. */
+static int refuse_none(const uvr_serve_options *given, uvrelay_error_t *error)
+{
+  char path[UVR_PATH_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  if (given->config_count > 1) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "no route is given: none of the %u files has one",
+                         given->config_count);
+  }
+  const char *name = given->config_count == 1 ? given->configs[0] : uvr_paths_config(path, error) == 0 ? path : "";
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "no route is given: the file %s has none",
+                       uvr_quote(quoted, name));
+}
+
+int uvr_serve_load(const uvr_serve_options *given, uvr_serve_options *options, uvr_config *config, uvr_place *place,
+                   uvrelay_error_t *error)
+{
+  *options = *given;
+  *place = (uvr_place){.file = NULL};
+  config->options.size = sizeof(config->options);
+  config->settings = options;
+  config->backslash = uvr_backslash_quotes();
+  uvr_serve_options_apply(given, &config->options);
+  int code = expand_log_file(given, options, config, error);
+  code = code == 0 ? read_all(given, config, place, error) : code;
+  config->settings = NULL;
+  for (size_t i = 0; i < config->count; i++) {
+    config->routes[i].options.allow_remote = options->allow_remote; /* which any file may have set */
   }
   code = code == 0 ? uvr_config_check(config, place, error) : code;
   if (code == 0 && config->count == 0) {
     *place = (uvr_place){.file = NULL};
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "no route is given: %s has none",
-                         options->config_count == 1 ? "the file" : "no file");
+    code = refuse_none(given, error);
   }
   return code;
 }

@@ -36,7 +36,8 @@ typedef struct served {
 } served;
 
 typedef struct server {
-  uvr_serve_options options;
+  uvr_serve_options given;   /* the command line */
+  uvr_serve_options options; /* what holds: the command line and the files */
   uvr_log log;
   uvr_config config;
   served *served;         /* one for each route of the config */
@@ -207,7 +208,9 @@ static int read_config(server *self)
 {
   uvr_place place;
   uvrelay_error_t error;
-  if (uvr_serve_load(&self->options, &self->config, &place, &error) != 0) {
+  int code = uvr_serve_load(&self->given, &self->options, &self->config, &place, &error);
+  uvr_log_init(&self->log, self->options.json, self->options.verbose);
+  if (code != 0) {
     return refuse(self, 2, &place, &error);
   }
   for (size_t i = 0; i < self->config.count; i++) {
@@ -228,8 +231,8 @@ static int find_far_command(server *self)
     return 0;
   }
   int status = uvr_far_command_find(self->options.via, first, &self->command, &self->command_line, &error);
-  return status == 0 ? 0
-                     : refuse(self, status, self->options.via == NULL && first != NULL ? &first->place : NULL, &error);
+  const uvr_place *place = self->options.via != NULL ? &self->config.via_place : first != NULL ? &first->place : NULL;
+  return status == 0 ? 0 : refuse(self, status, place, &error);
 }
 
 /* Listens on all routes. */
@@ -379,8 +382,8 @@ int uvr_cli_serve(int argc, char **argv)
     (void)fputs("uvrelay: there is no memory\n", stderr);
     return 1;
   }
-  uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->options, &error);
-  uvr_log_init(&self->log, self->options.json, self->options.verbose);
+  uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->given, &error);
+  uvr_log_init(&self->log, self->given.json, self->given.verbose);
   if (action == UVR_SERVE_SHOW_HELP) {
     self->status = uvr_print_parts(uvr_serve_usage());
   } else if (action == UVR_SERVE_SHOW_VERSION) {

@@ -1,0 +1,34 @@
+/* The text of a route, LISTEN=TARGET: where it is split, and what ~/ and variables in it stand for. */
+#ifndef UVR_CLI_INPUT_ROUTE_LINE_H
+#define UVR_CLI_INPUT_ROUTE_LINE_H
+
+#include <stdbool.h>
+
+#include "address/expand.h"
+#include "base/error.h"
+
+/* How to write a route, for messages. */
+#define UVR_ROUTE_EXAMPLE "LISTEN=TARGET, such as tcp://127.0.0.1:8080=tcp://127.0.0.1:80"
+
+/* A route's text, split. */
+typedef struct uvr_route_line {
+  const char *listen; /* LISTEN with its options */
+  const char *target; /* TARGET with its options */
+  bool more;          /* TARGET is followed by a blank and another route */
+} uvr_route_line;
+
+/* A route's text, expanded. */
+typedef struct uvr_route_text {
+  char listen[UVR_EXPANDED_SIZE];
+  char target[UVR_EXPANDED_SIZE];
+} uvr_route_text;
+
+/* Splits a text, in place. Returns false if it is no route; it is unchanged then. */
+bool uvr_route_line_split(char *text, uvr_route_line *out);
+
+/* Expands both addresses of a route: a ~/ and, with `variables`, $NAME. Returns 0; or UV_EINVAL, *error, and *wrong,
+ * the place in the line that is wrong. */
+int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_text *out, const char **wrong,
+                          uvrelay_error_t *error);
+
+#endif

@@ -1,0 +1,16 @@
+/* Where the program's own files are. */
+#ifndef UVR_CLI_OS_PATHS_H
+#define UVR_CLI_OS_PATHS_H
+
+#include <stddef.h>
+
+#include "uvrelay/common.h"
+
+/* The size of such a path, in bytes with its NUL. */
+#define UVR_PATH_SIZE 4096
+
+/* The file that serve reads when it is given neither a route nor a file: ${XDG_CONFIG_HOME:-~/.config}/uvrelay/
+ * routes.conf, on Windows %APPDATA%\uvrelay\routes.conf. Returns 0; or UV_ENOENT or UV_ENOBUFS and *error. */
+int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error);
+
+#endif
