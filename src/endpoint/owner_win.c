@@ -8,21 +8,10 @@
 #include <string.h>
 
 #include "address/users.h"
-#include "base/token_win.h"
 #include "endpoint/owner.h"
+#include "endpoint/sid_win.h"
 
 enum { DESCRIPTION_SIZE = UVR_SID_SIZE + 40 };
-
-static void read_sid(const SID *from, uvr_sid *to)
-{
-  *to = (uvr_sid){.count = from->SubAuthorityCount < UVR_SID_PARTS ? from->SubAuthorityCount : UVR_SID_PARTS};
-  for (size_t i = 0; i < sizeof(from->IdentifierAuthority.Value); i++) {
-    to->authority = to->authority << 8 | from->IdentifierAuthority.Value[i];
-  }
-  for (unsigned i = 0; i < to->count; i++) {
-    to->parts[i] = from->SubAuthority[i];
-  }
-}
 
 static bool names(const char *list, const uvr_sid *owner, const uvr_sid *self)
 {
@@ -68,31 +57,18 @@ static int fail(DWORD system, const char *name, uvrelay_error_t *error)
 
 static int check(HANDLE handle, const char *name, const char *list, uvrelay_error_t *error)
 {
-  union {
-    SECURITY_DESCRIPTOR descriptor;
-    char room[sizeof(SECURITY_DESCRIPTOR) + SECURITY_MAX_SID_SIZE];
-  } told;
-  DWORD size;
-  BOOL by_default;
-  PSID owner_sid = NULL;
-  uvr_sid_room self_sid;
   uvr_sid owner;
   uvr_sid self;
   char owner_text[DESCRIPTION_SIZE];
   char self_text[DESCRIPTION_SIZE];
-  if (!GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION, &told, sizeof(told), &size) ||
-      !GetSecurityDescriptorOwner(&told.descriptor, &owner_sid, &by_default)) {
-    return fail(GetLastError(), name, error);
-  }
-  if (owner_sid == NULL) { /* Wine's pipes have no owner unless their server says one */
+  DWORD system = uvr_sid_of_owner(handle, &owner);
+  if (system == ERROR_INVALID_OWNER) { /* Wine's pipes have no owner unless their server says one */
     return uvr_owner_unknown(name, "it has no owner", error);
   }
-  DWORD system = uvr_token_user(&self_sid);
+  system = system == 0 ? uvr_sid_of_user(&self) : system;
   if (system != 0) {
     return fail(system, name, error);
   }
-  read_sid(owner_sid, &owner);
-  read_sid(&self_sid.sid, &self);
   return names(list, &owner, &self)
              ? 0
              : uvr_owner_refuse(name, describe(&owner, owner_text), list, describe(&self, self_text), error);
