@@ -1,9 +1,9 @@
 """The Linux half of a stand-in for WSL's interop: what WSL's /init does as the process in whose place a Windows program
 seems to run, when the program was started without a terminal.
 
-    wsl_init.py WSL_HOST... -- PROGRAM [ARGUMENT...]
+    wsl_init.py [--name=NAME] WSL_HOST... -- PROGRAM [ARGUMENT...]
 
-WSL_HOST... starts test/peers/wsl_host.c, the Windows half, which starts PROGRAM. Between the two are four connections:
+NAME is what messages call the program. WSL_HOST... starts test/peers/wsl_host.c, the Windows half, which starts PROGRAM. Between the two are four connections:
 standard input, output and error, and control. What WSL does, and this does as well:
 
 - One thread moves all bytes, 4 KiB at a time, by blocking calls: while one stream can't be written to, none moves.
@@ -13,9 +13,11 @@ standard input, output and error, and control. What WSL does, and this does as w
 - If this process ends before, the program is terminated with exit code 1. It ends by SIGINT, by any signal that nobody
   ignores, and by SIGPIPE when the reader of its output is gone.
 - The Windows half is in no process group and no session of this process.
+- A program that cannot be started has the error number that WSL gives it, and nobody who connects is "accept4 failed".
 """
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -26,6 +28,7 @@ import sys
 
 CHUNK = 4096
 ACCEPT_SECONDS = 10
+FILE_NOT_FOUND, ELEVATION_REQUIRED = 2, 740
 
 
 def write_all(fd, data):
@@ -59,8 +62,8 @@ def receive_number(control):
 
 
 class Interop:
-    def __init__(self, command, program):
-        self.program, self.started, self.code = program, False, 1
+    def __init__(self, command, program, name):
+        self.name, self.started, self.code = name, False, 1
         wake, waker = self._wake = socket.socketpair()
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.fileno())
@@ -107,7 +110,8 @@ class Interop:
         if number is not None and not self.started:
             self.started = True
             if number != 0:
-                complain(f"{self.program[0]} cannot be started ({number})")
+                code = {FILE_NOT_FOUND: errno.ENOENT, ELEVATION_REQUIRED: errno.EACCES}.get(number, errno.EINVAL)
+                say(f"{self.name}: {os.strerror(code)}")
             return number == 0
         if number is not None:
             self.code = number & 0xFF
@@ -124,15 +128,26 @@ class Interop:
             self.streams[0].shutdown(socket.SHUT_WR)
 
 
-def complain(text):
+def say(text):
     with contextlib.suppress(OSError):
-        os.write(2, f"wsl_init: {text}\n".encode())
+        os.write(2, f"{text}\n".encode())
+
+
+def complain(text):
+    say(f"wsl_init: {text}")
 
 
 def main():
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
     split = sys.argv.index("--")
-    os._exit(Interop(sys.argv[1:split], sys.argv[split + 1:]).run())
+    command, program = sys.argv[1:split], sys.argv[split + 1:]
+    name = command.pop(0).removeprefix("--name=") if command[0].startswith("--name=") else program[0]
+    try:
+        interop = Interop(command, program, name)
+    except TimeoutError:
+        say(f"<3>WSL ({os.getpid()} - ) ERROR: UtilAcceptVsock:271: accept4 failed {errno.ETIMEDOUT}")
+        os._exit(1)
+    os._exit(interop.run())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,134 @@
+"""The stand-in WSL machine of the tests: that it is what wsl_machine.py says, so that others can rely on it."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from place import wait_for
+from programs import SOON
+from users import as_root
+from wsl_machine import BINFMT, RELEASE
+
+
+def test_looks_like_wsl(machine):
+    assert machine.run(["cat", "/proc/sys/kernel/osrelease"]).out == RELEASE + "\n"
+    assert " /mnt/c 9p " in machine.run(["cat", "/proc/mounts"]).out
+    assert machine.run('echo "$WSL_DISTRO_NAME"; test -S "$WSL_INTEROP" && id -un').out == "Debian\nuser\n"
+    assert machine.run(["cat", "/proc/sys/fs/binfmt_misc/WSLInterop"]).out.splitlines()[:3] == [
+        "enabled", "interpreter /init", "flags: PF"]
+    assert machine.run("echo $PATH").out.endswith(":/mnt/c/windows/system32:/mnt/c/windows\n")
+    assert machine.run("id -u; touch /etc/x 2>/dev/null || echo no", root=True).out.startswith("0\n")
+    assert machine.run("ls -A ~/.ssh ~/.config /tmp 2>/dev/null; command -v uvrelay").out in ("", "/tmp:\n")
+
+
+def test_windows_programs(machine):
+    assert machine.run("cmd.exe /c echo hello").out == "hello\n"
+    assert machine.run("cmd.exe /c exit 7").code == 7
+    assert machine.run("cd /mnt/c/users && cmd.exe /c cd").out == "C:\\users\n"
+    assert machine.run("cmd.exe /c more", input="some text\n").out == "some text\n"
+    assert machine.run("A=1 B=2 WSLENV=A/u cmd.exe /c 'echo %A% %B%'").out == "1 %B%\n"
+    assert machine.run("cmd.exe /c 'echo %LOCALAPPDATA%'").out.strip() == machine.windows_path(machine.local_app_data)
+    machine.install()
+    assert machine.run("uvrelay.exe --version").out == machine.run("uvrelay --version").out != ""
+    assert machine.interop.started[-1] == ["/home/user/.local/bin/uvrelay.exe", "--version"]
+
+
+def test_the_end_of_each_side(machine):
+    """The program ends with its Linux side, and the Linux side by a signal when its reader is gone."""
+    machine.install()
+    with machine.popen(["/home/user/.local/bin/uvrelay.exe", "serve", "-v", "tcp://127.0.0.1:0=tcp://127.0.0.1:1"],
+                       stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as serve:
+        assert b"listening" in serve.stderr.readline()
+        assert machine.run(["pkill", "-KILL", "-f", "uvrelay.exe serve"]).code == 0
+        assert serve.stderr.read() == b"" and serve.wait(SOON) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+    assert machine.run("cmd.exe /c 'for /l %i in (1,1,100000) do @echo line' | head -1").out == "line\n"
+
+
+def test_switches(machine):
+    for how, told in (("absent", "UtilConnectUnix:535: connect failed 2"),
+                      ("stale", "UtilConnectUnix:535: connect failed 111")):
+        machine.break_interop(how)
+        result = machine.run("cmd.exe /c echo hello")
+        assert result.code == 1 and told in result.err
+    machine.mend_interop()
+    assert machine.run("cmd.exe /c echo hello").out == "hello\n"
+
+    machine.install()
+    for line in ("0", "-1"):
+        machine.binfmt(line)
+        result = machine.run(["/bin/sh", "-c", "uvrelay.exe --version"])
+        assert result.code in (126, 127, 2) and result.out == ""
+    machine.binfmt(BINFMT)
+    assert machine.run("uvrelay.exe --version").code == 0
+
+    machine.write("~/bad.exe", b"MZ and no more", 0o755)
+    result = machine.run("~/bad.exe")
+    assert result.code == 1 and result.err == "/home/user/bad.exe: Invalid argument\n"
+
+    machine.unmount_drive()
+    assert machine.run("ls -A /mnt/c").out == "" and "9p" not in machine.run("cat /proc/mounts").out
+
+
+def test_interop_that_hangs(machine):
+    machine.break_interop("hangs", seconds=1)
+    result = machine.run("cmd.exe /c echo hello")
+    assert result.code == 1 and "UtilAcceptVsock:271: accept4 failed 110" in result.err
+
+
+@as_root
+def test_interop_of_another_user(machine):
+    machine.break_interop("foreign")
+    assert machine.run("stat -c %U /run/WSL/8_interop").out == "other\n"
+
+
+def test_restart(machine):
+    with machine.popen(["sleep", "1000"]) as sleep:
+        wait_for(lambda: "sleep 1000" in machine.processes(), "sleep runs")
+        machine.run("touch /tmp/x ~/y; setsid sleep 1001 </dev/null >/dev/null 2>&1 &")
+        machine.restart()
+        assert sleep.wait(SOON) != 0
+    assert machine.processes() == []
+    assert not machine.host("/tmp/x").exists() and machine.host("~/y").exists()
+    assert machine.run("cmd.exe /c echo hello").out == "hello\n"
+
+
+def test_configuration(make_machine):
+    machine = make_machine("[interop]\nenabled = false\nappendWindowsPath = false\n")
+    assert "/mnt/c" not in machine.run("echo $PATH").out
+    assert machine.run("ls /proc/sys/fs/binfmt_misc").out == "register\nstatus\n"
+
+
+def test_nothing_is_left(make_machine):
+    machine = make_machine()
+    machine.install()
+    machine.popen("uvrelay.exe serve tcp://127.0.0.1:0=tcp://127.0.0.1:1", stderr=subprocess.DEVNULL)
+    wait_for(lambda: machine.interop.started, "it was started")
+    mark = str(machine.windows.prefix).encode()
+    machine.__exit__()
+    left = []
+    end = time.monotonic() + SOON
+    while (left := [pid for pid in os.listdir("/proc") if pid.isdigit() and mark in environment_of(pid)]):
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+    assert not machine.path.exists() and not machine.windows.prefix.exists()
+
+
+def environment_of(pid):
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
+
+
+def test_without_a_shell_a_login_knows_nothing_of_wsl(machine):
+    assert "WSL_" not in machine.run(["env"], login=False).out
+
+
+@pytest.mark.parametrize("path", ["/etc/hostname", "/usr/bin/env", "/mnt/c/users"])
+def test_paths(machine, path):
+    assert machine.host(path).exists()
+    assert machine.run(["ls", "-d", path]).out == path + "\n"

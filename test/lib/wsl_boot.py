@@ -1,0 +1,178 @@
+"""Starts the stand-in WSL machine of wsl_machine.py: makes its namespaces, its tree of mounts and its process 1.
+
+    wsl_boot.py SPECIFICATION
+
+The specification is an object in JSON: `root`, the directory that becomes /; `mounts`, what is bound where, as [from,
+to, "ro" or "rw"]; `proc`, files that replace those of /proc, by their names; `binfmt`, the line that is registered in
+binfmt_misc, if any; `cgroup`, the host's directory of the machine's control group, if any; `hostname`.
+
+It prints the number of process 1, or an error to standard error, and ends when process 1 does, which is when its
+standard input ends. Everything needs a kernel with user namespaces, whose binfmt_misc can be mounted in one (6.7 or
+later). Run by root, the machine has all users; by another user, only root, who is that user.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import pathlib
+import sys
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+NEW_NS, NEW_UTS, NEW_USER, NEW_PID, NEW_CGROUP = 0x20000, 0x4000000, 0x10000000, 0x20000000, 0x2000000
+RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
+DETACH = 2
+OPEN_TREE, MOVE_MOUNT = 428, 429  # the same on every machine
+CLONE, EMPTY_FROM, EMPTY_TO = 1, 0x4, 0x40
+AT_FDCWD = -100
+
+
+def check(result, what):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def text(value):
+    return None if value is None else os.fsencode(str(value))
+
+
+def mount(source, target, kind=None, flags=0, data=None):
+    check(LIBC.mount(text(source), text(target), text(kind), ctypes.c_ulong(flags), text(data)), f"mount {target}")
+
+
+def bind(source, target, mode="rw"):
+    mount(source, target, None, BIND | REC)
+    if mode == "ro":
+        kept = os.statvfs(target).f_flag & (NOSUID | NODEV | NOEXEC)  # they cannot be taken back here
+        mount(None, target, None, REMOUNT | BIND | RDONLY | kept)
+
+
+def bind_exactly(source, target):
+    """The same for a file whose name may be a link, as /proc/mounts is, which stays where it is and is covered."""
+    tree = check(LIBC.syscall(OPEN_TREE, AT_FDCWD, text(source), CLONE | os.O_CLOEXEC), f"open_tree {source}")
+    place = os.open(target, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        check(LIBC.syscall(MOVE_MOUNT, tree, b"", place, b"", EMPTY_FROM | EMPTY_TO), f"move_mount {target}")
+    finally:
+        os.close(tree)
+        os.close(place)
+
+
+def user_map(uid):
+    """Root has the users that it has here; anybody else is root there."""
+    if uid != 0:
+        return f"0 {uid} 1"
+    lines = pathlib.Path("/proc/self/uid_map").read_text().splitlines()
+    return "\n".join(f"{inside} {inside} {count}" for inside, _, count in map(str.split, lines))
+
+
+def group_map(gid, uid):
+    if uid != 0:
+        return f"0 {gid} 1"
+    lines = pathlib.Path("/proc/self/gid_map").read_text().splitlines()
+    return "\n".join(f"{inside} {inside} {count}" for inside, _, count in map(str.split, lines))
+
+
+def enter_namespaces():
+    """Only a process outside may write the maps."""
+    uid, gid, process = os.geteuid(), os.getegid(), pathlib.Path(f"/proc/{os.getpid()}")
+    maps = user_map(uid), group_map(gid, uid)
+    ready, go = os.pipe()
+    helper = os.fork()
+    if helper == 0:
+        os.close(go)
+        try:
+            os.read(ready, 1)
+            if uid != 0:
+                (process / "setgroups").write_text("deny")
+            (process / "uid_map").write_text(maps[0])
+            (process / "gid_map").write_text(maps[1])
+        except OSError as error:
+            print(f"wsl_boot: {error}", file=sys.stderr)
+            os._exit(1)
+        os._exit(0)
+    check(LIBC.unshare(NEW_USER | NEW_NS | NEW_PID | NEW_UTS | NEW_CGROUP), "unshare")
+    os.write(go, b"x")
+    if os.waitpid(helper, 0)[1] != 0:
+        sys.exit(1)
+    os.setuid(0)
+    os.setgid(0)
+
+
+def make_devices(root):
+    dev = root / "dev"
+    mount("none", dev, "tmpfs", NOSUID, "mode=755")
+    for name in ("null", "zero", "full", "random", "urandom", "tty"):
+        (dev / name).touch()
+        bind(f"/dev/{name}", dev / name)
+    for name in ("pts", "shm"):
+        (dev / name).mkdir()
+    mount("devpts", dev / "pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")
+    mount("none", dev / "shm", "tmpfs", NOSUID | NODEV, "mode=1777")
+    for name, target in (("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"),
+                         ("stderr", "fd/2")):
+        (dev / name).symlink_to(target)
+
+
+def make_tree(spec):
+    root = pathlib.Path(spec["root"])
+    mount("none", "/", None, REC | PRIVATE)
+    bind(root, root)
+    for source, target, mode in spec["mounts"]:
+        bind(source, root / target.lstrip("/"), mode)
+    make_devices(root)
+    proc = root / "proc"
+    mount("proc", proc, "proc", NOSUID | NODEV | NOEXEC)
+    mount("binfmt_misc", proc / "sys/fs/binfmt_misc", "binfmt_misc")
+    for name, source in spec["proc"].items():
+        bind_exactly(source, proc / name)
+    mount("none", root / "sys", "tmpfs", 0, "mode=755")
+    (root / "sys/fs/cgroup").mkdir(parents=True)
+    if spec.get("cgroup"):
+        mount("cgroup2", root / "sys/fs/cgroup", "cgroup2", NOSUID | NODEV | NOEXEC)
+
+
+def change_root(root):
+    os.chdir(root)
+    check(LIBC.pivot_root(b".", b"."), "pivot_root")
+    check(LIBC.umount2(b".", DETACH), "umount2")
+    os.chdir("/")
+
+
+def be_process_1(spec):
+    make_tree(spec)
+    with contextlib.suppress(OSError):
+        check(LIBC.sethostname(text(spec["hostname"]), len(spec["hostname"])), "sethostname")
+    change_root(spec["root"])
+    if spec.get("binfmt"):
+        pathlib.Path("/proc/sys/fs/binfmt_misc/register").write_text(spec["binfmt"])
+    os.execve("/init", ["/init"], {})
+
+
+def main():
+    spec = json.loads(sys.argv[1])
+    if spec.get("cgroup"):
+        (pathlib.Path(spec["cgroup"]) / "cgroup.procs").write_text(str(os.getpid()))
+    enter_namespaces()
+    ready, done = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(ready)
+        os.dup2(2, 1)  # the caller waits for the end of our output
+        try:
+            be_process_1(spec)
+        except OSError as error:
+            print(f"wsl_boot: {error}", file=sys.stderr)
+            os.write(done, b"x")
+        os._exit(1)
+    os.close(done)
+    if os.read(ready, 1) == b"":  # it was executed, which has closed the other end
+        print(child, flush=True)
+    os.close(0)
+    os.waitpid(child, 0)
+
+
+if __name__ == "__main__":
+    main()

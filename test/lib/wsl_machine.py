@@ -1,0 +1,483 @@
+"""A small Linux machine that looks like WSL 2 to the programs in it, for tests, and for people:
+
+    python3 test/lib/wsl_machine.py [--systemd] [--empty] [COMMAND...]      a shell in one; --help tells more
+
+    with Machine() as machine:
+        machine.install()                                # ~/.local/bin/uvrelay, and uvrelay.exe beside it
+        result = machine.run("uvrelay setup --yes ssh-agent")
+        assert result.code == 0 and result.out == "..." and result.err == ""
+
+It has namespaces of its own (users, mounts, processes, control groups, name), so nothing in it touches the system that
+it runs on, and nothing that runs in it outlives it. In it are
+
+- /usr of the host, read-only, without /usr/local; an /etc with little in it; /home/USER, /tmp, /run, empty;
+- /init as WSL's, registered in a binfmt_misc of the machine's own as WSLInterop: test/peers/unix/wsl_machine_init.c;
+- /run/WSL/1_interop and 8_interop, the socket that WSL_INTEROP names: wsl_interop.py listens there, and starts the
+  Windows programs under Wine, outside;
+- /mnt/c, the drive C of a Wine prefix of the machine's own, which /proc/mounts says to be a drive of Windows; while the
+  machine is there, all Windows programs that the test starts run in that prefix (winpeers.PipeServer, say);
+- /proc/sys/kernel/osrelease and /proc/version as of a kernel of WSL;
+- with `[boot] systemd=true` in wsl.conf, a real `systemd --user`, but none as process 1.
+
+What it is not: uname -r tells the host's kernel; /mnt/c has the owners, permissions and case of a Linux disk; processes
+see the mounts as they are in /proc/PID/mounts and mountinfo; the network is the host's; there is no terminal for Windows
+programs; /p and the other flags of WSLENV mean nothing.
+
+Files of the machine are read and written from outside by machine.host("/path"). why_not() says why there can be none on
+this system; the fixture make_machine of test/e2e/conftest.py skips a test then.
+"""
+
+import configparser
+import contextlib
+import functools
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from programs import SOON, setting, under_wine, windows_command  # noqa: E402
+from wsl_interop import Interop, Windows  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+USER, UID, OTHER_UID = "user", 1000, 1001
+RELEASE = "5.15.167.4-microsoft-standard-WSL2"
+BINFMT = ":WSLInterop:M::MZ::/init:PF"
+#: What of the host's /etc is in that of the machine: what its programs need.
+ETC = ("alternatives", "bash.bashrc", "debian_version", "environment", "gnupg", "host.conf", "hosts", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "login.defs", "nsswitch.conf", "os-release", "passwd",
+       "profile", "services",
+       "shells", "skel", "ssh/ssh_config", "terminfo", "dbus-1", "systemd")
+PASSWD = ("root:x:0:0:root:/root:/bin/bash", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
+          "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin", f"{USER}:x:{UID}:{UID}::/home/{USER}:/bin/bash",
+          f"other:x:{OTHER_UID}:{OTHER_UID}::/tmp:/bin/sh")
+GROUP = ("root:x:0:", "daemon:x:1:", "tty:x:5:", "nogroup:x:65534:", f"{USER}:x:{UID}:", f"other:x:{OTHER_UID}:")
+SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
+WINDOWS_PATH = "/mnt/c/windows/system32:/mnt/c/windows"
+
+WSLPATH = r"""#!/bin/sh
+# wslpath, as far as tests need it: -u (the default), -w, -m.
+form=-u
+case $1 in -?) form=$1; shift ;; esac
+case $form in
+-u) echo "$1" | sed 's,\\,/,g; s,^\([A-Za-z]\):,/mnt/\L\1,' ;;
+*)
+  path=$(realpath -m -- "$1")
+  case $path in
+  /mnt/[a-z] | /mnt/[a-z]/*) path=$(echo "$path" | sed 's,^/mnt/\(.\)/*,\U\1:/,') ;;
+  *) path=//wsl.localhost/Debian$path ;;
+  esac
+  [ "$form" = -m ] && echo "$path" || echo "$path" | sed 's,/,\\,g'
+  ;;
+esac
+"""
+
+
+class Result:
+    """How a command has ended, and what it has written."""
+
+    def __init__(self, done):
+        self.command, self.code, self.out, self.err = done.args, done.returncode, done.stdout, done.stderr
+
+    def __repr__(self):
+        return f"exit status {self.code}; output: {self.out!r}; errors: {self.err!r}"
+
+
+@functools.cache
+def _init_program():
+    """/init, translated: a static program, as nothing that it could need is certain to be there."""
+    directory = tempfile.mkdtemp(prefix="uvr-init-", dir="/tmp")
+    program = pathlib.Path(directory) / "init"
+    source = HERE.parent / "peers" / "unix" / "wsl_machine_init.c"
+    compiler = "musl-gcc" if shutil.which("musl-gcc") else "gcc"
+    try:
+        subprocess.run([compiler, "-static", "-O1", "-o", program, source], check=True, capture_output=True, timeout=60)
+        return program.read_bytes()
+    finally:
+        shutil.rmtree(directory)
+
+
+class Machine:
+    """`conf` is the text of /etc/wsl.conf, read when the machine starts and at each login: [boot] systemd, [interop]
+    enabled and appendWindowsPath. With `base`, the root of another system is taken in place of the host's /usr."""
+
+    def __init__(self, conf="", base=None):
+        self._stack = contextlib.ExitStack()
+        self._base = pathlib.Path(base or "/")
+        self._boot, self._process, self._held = None, None, []
+        self._broken_interop = None
+        try:
+            self.windows = self._stack.enter_context(Windows())
+            self.path = pathlib.Path(self._stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="uvr-wsl-", dir="/tmp")))
+            self.path.chmod(0o711)
+            self.root = self.path / "root"
+            self._make_root(conf)
+            self.interop = Interop(self.host, self.windows_path)
+            self._stack.callback(self.interop.close)
+            self._stack.callback(self._remove_cgroup)
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self._stack:
+            self.stop()
+
+    # ---- its files ----
+
+    @property
+    def home(self):
+        """The user's home, from outside."""
+        return self.root / "home" / USER
+
+    @property
+    def local_app_data(self):
+        """%LOCALAPPDATA%, as a path of the machine."""
+        return f"/mnt/c/users/{self.windows.user}/AppData/Local"
+
+    def host(self, path):
+        """The path on the host of a path of the machine; ~/ is the user's home."""
+        path = os.path.normpath(str(path).replace("~", f"/home/{USER}", 1) if str(path).startswith("~") else str(path))
+        for inside, outside in (("/mnt/c", self.windows.c), ("/mnt/windows", self.windows.windows)):
+            if path == inside or path.startswith(inside + "/"):
+                return outside / path[len(inside):].lstrip("/")
+        if path.split("/")[1] in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            return self._base / path.lstrip("/")
+        return self.root / path.lstrip("/")
+
+    def windows_path(self, path):
+        """What Windows calls it; what is not on drive C, by the host's path, as \\\\wsl.localhost would be."""
+        path = os.path.normpath(str(path))
+        path = "/mnt/c/windows" + path[len("/mnt/windows"):] if path.startswith("/mnt/windows") else path
+        if path == "/mnt/c" or path.startswith("/mnt/c/"):
+            return "C:" + (path[len("/mnt/c"):] or "/").replace("/", "\\")
+        return "Z:" + str(self.host(path)).replace("/", "\\")
+
+    def write(self, path, text, mode=0o644):
+        """Writes a file of the user's, with its directories."""
+        file = self.host(path)
+        missing = [parent for parent in file.parents if not parent.exists()]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        file.chmod(mode)
+        self._give(file, *missing)
+        return file
+
+    def _give(self, *paths):
+        if os.geteuid() == 0:
+            for path in paths:
+                os.chown(path, UID, UID, follow_symlinks=False)
+
+    def install(self, directory="~/.local/bin", linux=None, windows=None):
+        """Puts the two programs there, as somebody does who has unpacked them."""
+        program, exe = linux or setting("UVRELAY"), windows or setting("UVRELAY_EXE")
+        self.write(f"{directory}/uvrelay", pathlib.Path(program).read_bytes(), 0o755)
+        self.write(f"{directory}/uvrelay.exe", pathlib.Path(exe).read_bytes(), 0o755)
+
+    def _make_root(self, conf):
+        for name in ("dev", "etc", "home", "mnt/c", "mnt/windows", "proc", "root", "run", "sys", "tmp", "var/tmp", "usr",
+                     "var/lib", "opt"):
+            (self.root / name).mkdir(parents=True)
+        self.root.chmod(0o755)
+        (self.root / "tmp").chmod(0o1777)
+        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            if (self._base / name).is_symlink():
+                (self.root / name).symlink_to(os.readlink(self._base / name))
+            elif (self._base / name).is_dir():
+                (self.root / name).mkdir()
+        self._make_etc(conf)
+        self._make_home()
+        # As WSL shows a drive of Windows: all of it is the user's.
+        self._give(self.windows.c, *self.windows.c.rglob("*"))
+        (self.root / "init").write_bytes(_init_program())
+        (self.root / "init").chmod(0o755)
+        local = self.path / "local" / "bin"
+        local.mkdir(parents=True)
+        (local / "wslpath").write_text(WSLPATH)
+        (local / "wslpath").chmod(0o755)
+        (self.path / "osrelease").write_text(RELEASE + "\n")
+        (self.path / "version").write_text(f"Linux version {RELEASE} (root@f9c826d3017f) #1 SMP x86_64 GNU/Linux\n")
+
+    def _make_etc(self, conf):
+        etc = self.root / "etc"
+        for name in ETC:
+            source = self._base / "etc" / name
+            (etc / name).parent.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError, shutil.Error):  # what this user cannot read, or is not there
+                if source.is_dir():
+                    shutil.copytree(source, etc / name, symlinks=True, ignore_dangling_symlinks=True)
+                else:
+                    shutil.copy(source, etc / name)
+        for name, lines in (("passwd", PASSWD), ("group", GROUP)):
+            (etc / name).write_text("".join(line + "\n" for line in lines))
+        # The Debian and the Ubuntu for WSL leave PATH as WSL has set it.
+        profile = (etc / "profile").read_text() if (etc / "profile").exists() else ""
+        (etc / "profile").write_text(f'UVR_PATH=$PATH\n{profile}\n[ -z "$WSL_INTEROP" ] || PATH=$UVR_PATH\n'
+                                     "export PATH\nunset UVR_PATH\n")
+        (etc / "hostname").write_text("DESKTOP-TEST\n")
+        (etc / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+        (etc / "wsl.conf").write_text(conf)
+
+    def _make_home(self):
+        self.home.mkdir(mode=0o700)
+        with contextlib.suppress(FileNotFoundError):
+            for file in (self.root / "etc" / "skel").iterdir():
+                shutil.copy(file, self.home)
+        self._give(self.home, *self.home.iterdir())
+
+    # ---- starting and stopping ----
+
+    def _conf(self, section, name, default):
+        parser = configparser.ConfigParser(strict=False)
+        with contextlib.suppress(configparser.Error):
+            parser.read_string(self.host("/etc/wsl.conf").read_text())
+            return parser.getboolean(section, name, fallback=default)
+        return default
+
+    def _specification(self):
+        mounts = [["/usr", "/usr", "ro"], [str(self.path / "local"), "/usr/local", "ro"],
+                  [str(self.windows.c), "/mnt/c", "rw"], [str(self.windows.windows), "/mnt/windows", "ro"]]
+        mounts[0][0] = str(self._base / "usr")
+        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+            if (self.root / name).is_dir() and not (self.root / name).is_symlink():
+                mounts.append([str(self._base / name), f"/{name}", "ro"])
+        proc = {"sys/kernel/osrelease": self.path / "osrelease", "version": self.path / "version",
+                "mounts": self.path / "mounts"}
+        return {"root": str(self.root), "mounts": mounts, "hostname": "DESKTOP-TEST",
+                "proc": {name: str(path) for name, path in proc.items()},
+                "binfmt": BINFMT if self._conf("interop", "enabled", True) else "",
+                "cgroup": str(self._cgroup()) if self.has_systemd else ""}
+
+    @property
+    def has_systemd(self):
+        return self._conf("boot", "systemd", False)
+
+    def start(self):
+        """As Windows starts the distribution at the first `wsl.exe`."""
+        import json
+
+        self._tell_mounts()
+        (self.root / "run" / "WSL").mkdir(exist_ok=True)
+        (self.root / "run" / "WSL").chmod(0o777)
+        self._boot = subprocess.Popen([sys.executable, "-IS", HERE / "wsl_boot.py", json.dumps(self._specification())],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        number = self._boot.stdout.readline()
+        if not number:
+            self._boot.wait(SOON)
+            raise OSError(f"no machine starts: {self._boot.stderr.read()}")
+        self._process = int(number)
+        self.mend_interop()
+        if self.has_systemd:
+            self._start_systemd()
+
+    def stop(self):
+        """As `wsl.exe --shutdown`: all processes of the machine end, whatever they do."""
+        if self._boot is None:
+            return
+        self.interop.stop_listening()
+        self._boot.stdin.close()
+        try:
+            self._boot.wait(SOON)
+        finally:
+            self._boot.kill()
+            self._boot.wait()
+            for file in (self._boot.stdout, self._boot.stderr):
+                file.close()
+            self._boot = self._process = None
+            self._held = []
+
+    def restart(self):
+        """As after `wsl.exe --shutdown`, or after the computer has been started again: /run and /tmp are empty. What
+        was started on Windows goes on, and what the machine had started there ends."""
+        self.stop()
+        for name in ("run", "tmp"):
+            for path in (self.root / name).iterdir():
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        self.start()
+
+    def _tell_mounts(self, drive=True):
+        """What /proc/mounts says. It is written in place, as it is bound there."""
+        table = ["none / ext4 rw,relatime 0 0", "none /mnt/wsl tmpfs rw,relatime 0 0", "proc /proc proc rw 0 0"]
+        if drive:
+            table.append(r"C:\134 /mnt/c 9p rw,noatime,aname=drvfs;path=C:\;uid=1000;gid=1000;symlinkroot=/mnt/,"
+                         "cache=5,access=client,msize=65536,trans=fd,rfd=5,wfd=5 0 0")
+        (self.path / "mounts").write_text("\n".join(table) + "\n")
+
+    # ---- systemd ----
+
+    def _cgroup(self):
+        """The host's directory of the machine's control group, made; None where that is not permitted."""
+        for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+            directory = pathlib.Path(top) / self.path.name
+            if (pathlib.Path(top) / "cgroup.procs").exists():
+                with contextlib.suppress(FileExistsError):
+                    directory.mkdir()
+                return directory
+        return None
+
+    def _remove_cgroup(self):
+        directory = self._cgroup_path()
+        if directory is not None:
+            for path, _, _ in os.walk(directory, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(path)
+
+    def _cgroup_path(self):
+        for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+            if (pathlib.Path(top) / self.path.name).is_dir():
+                return pathlib.Path(top) / self.path.name
+        return None
+
+    def _start_systemd(self):
+        """A user's manager, as the system's would start it at the first login."""
+        (self.root / "run/systemd/system").mkdir(parents=True)
+        runtime = self.root / f"run/user/{UID}"
+        runtime.mkdir(parents=True, mode=0o700)
+        self._give(runtime)
+        self._own_cgroup()
+        log = open(self.path / "systemd.log", "ab")  # pylint: disable=consider-using-with
+        with log:
+            self._manager = subprocess.Popen(
+                self.command(["/lib/systemd/systemd", "--user", "--log-target=console"], login=False),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._held.append(self._manager)
+        end = time.monotonic() + SOON
+        while not (runtime / "systemd/private").exists():
+            told = (self.path / "systemd.log").read_text(errors="replace")
+            assert self._manager.poll() is None and time.monotonic() < end, f"no systemd --user: {told}"
+            time.sleep(0.02)
+
+    def _own_cgroup(self):
+        """The user's manager has a part of the tree of its own, as user@1000.service has."""
+        part = self._cgroup_path() / "user"
+        part.mkdir(exist_ok=True)
+        for path in (part, *part.glob("cgroup.*")):
+            with contextlib.suppress(OSError):
+                self._give(path)
+
+    # ---- running something ----
+
+    def environment(self, login=True):
+        """That of a session, or of a service that systemd or cron starts, which knows nothing of WSL."""
+        path = SYSTEM_PATH
+        if login and self._conf("interop", "appendWindowsPath", True):
+            path += ":" + WINDOWS_PATH
+        environment = {"HOME": f"/home/{USER}", "USER": USER, "LOGNAME": USER, "SHELL": "/bin/bash", "PATH": path,
+                       "LANG": "C.UTF-8"}
+        if login:
+            environment |= {"WSL_DISTRO_NAME": "Debian", "WSL_INTEROP": "/run/WSL/8_interop", "WSLENV": "",
+                            "NAME": "DESKTOP-TEST", "HOSTTYPE": "x86_64", "TERM": os.environ.get("TERM", "dumb")}
+        if self.has_systemd:
+            environment |= {"XDG_RUNTIME_DIR": f"/run/user/{UID}",
+                            "DBUS_SESSION_BUS_ADDRESS": f"unix:path=/run/user/{UID}/bus"}
+        return environment
+
+    def command(self, words, root=False, login=True, env=None, cwd=None):
+        """The command of the host that runs these words in the machine."""
+        environment = {**self.environment(login), **({"HOME": "/root", "USER": "root"} if root else {}), **(env or {})}
+        enter = ["nsenter", f"--target={self._process}", "--user", "--mount", "--pid", "--uts", "--cgroup", "--root",
+                 "--wd"]
+        become = []
+        if os.geteuid() == 0:
+            enter += ["--setuid=0", "--setgid=0"] if root else [f"--setuid={UID}", f"--setgid={UID}"]
+        else:
+            enter += ["--preserve-credentials"]
+            if not root:
+                become = ["unshare", "--user", f"--map-user={UID}", f"--map-group={UID}", "--"]
+        where = str(cwd or environment["HOME"])
+        assigned = [f"{name}={value}" for name, value in environment.items() if value is not None]
+        return [*enter, "--", *become, "/usr/bin/env", "-i", f"--chdir={where}", *assigned, *map(str, words)]
+
+    def run(self, command, root=False, login=True, env=None, cwd=None, input="", timeout=60):
+        """Runs a command to its end. A text is for a shell: with `login`, one that has read ~/.profile, as that of a
+        terminal has; without, one that has not, as in a service. A list is started as it is."""
+        if isinstance(command, str):
+            command = ["/bin/bash", *(["-l"] if login else []), "-c", command]
+        return Result(subprocess.run(self.command(command, root, login, env, cwd), input=input, timeout=timeout, text=True,
+                                     capture_output=True, check=False, errors="replace"))
+
+    def popen(self, command, root=False, login=True, env=None, cwd=None, **options):
+        """Starts a command that stays, by subprocess.Popen."""
+        if isinstance(command, str):
+            command = ["/bin/bash", *(["-l"] if login else []), "-c", command]
+        return subprocess.Popen(self.command(command, root, login, env, cwd), **options)
+
+    def run_windows(self, *words, timeout=60):
+        """Runs a program on the Windows side, as somebody there does."""
+        return Result(subprocess.run(windows_command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                     timeout=timeout, check=False, errors="replace"))
+
+    def processes(self):
+        """The command lines of what runs in the machine."""
+        lines = self.run(["ps", "-e", "-o", "args="], root=True, login=False).out.splitlines()
+        return [line for line in lines if not line.startswith(("ps -e", "/init"))]
+
+    # ---- breaking it ----
+
+    def mend_interop(self):
+        self.break_interop("alive")
+
+    def break_interop(self, how, seconds=10):
+        """From now on, at each of the interop sockets, somebody listens (alive); nobody does (stale); somebody takes
+        connections and says nothing (hangs); somebody does who is another user (foreign, as root only); or there is no
+        such socket (absent). WSL waits ten seconds for an answer; here it may be less."""
+        (self.root / ".accept-ms").write_text(str(seconds * 1000))
+        self.interop.stop_listening()
+        for name in ("1_interop", "8_interop"):
+            path = self.root / "run/WSL" / name
+            if how == "absent":
+                path.unlink(missing_ok=True)
+            elif how == "foreign":
+                self.interop.listen_as(OTHER_UID, path)
+            elif how in ("alive", "hangs"):
+                self.interop.listen(path, hangs=how == "hangs")
+            elif how == "stale":
+                self.interop.leave(path)
+            else:
+                raise ValueError(how)
+
+    def binfmt(self, line):
+        """Writes to binfmt_misc's entry WSLInterop: "-1" removes it, "0" disables it, "1" enables it again; any other
+        line is for its `register`, such as BINFMT, which brings it back."""
+        name = "WSLInterop" if line in ("-1", "0", "1") else "register"
+        done = self.run(["/bin/sh", "-c", f"echo '{line}' >/proc/sys/fs/binfmt_misc/{name}"], root=True)
+        assert done.code == 0, done
+
+    def unmount_drive(self):
+        """Until the machine is started again."""
+        done = self.run(["umount", "-l", "/mnt/c"], root=True)
+        assert done.code == 0, done
+        self._tell_mounts(drive=False)
+
+
+@functools.cache
+def why_not():
+    """Why there can be no machine here; None: there can be one."""
+    if not under_wine():
+        return "the stand-in WSL machine is for systems that run Windows programs by Wine"
+    for program in ("nsenter", "unshare"):
+        if not shutil.which(program):
+            return f"there is no {program}"
+    trial = "mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && mount -t proc proc /proc"
+    done = subprocess.run(["unshare", "-Umrpf", "sh", "-c", trial], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=SOON, check=False)
+    return None if done.returncode == 0 else f"no binfmt_misc of one's own here: {done.stderr.strip()}"
+
+
+def why_no_systemd():
+    """The same for a machine with systemd."""
+    if not pathlib.Path("/lib/systemd/systemd").exists():
+        return "there is no systemd"
+    for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+        if (pathlib.Path(top) / "cgroup.procs").exists() and os.access(top, os.W_OK):
+            return why_not()
+    return "no control group can be made here"
