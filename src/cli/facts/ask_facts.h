@@ -17,6 +17,9 @@ typedef struct uvr_facts {
  * does not end in time, it is too old to know the command, it prints something else. */
 int uvr_facts_ask(const char *file, uvr_facts *out, uvrelay_error_t *error);
 
+/* The same with another limit than the 45 s that it has. */
+int uvr_facts_ask_within(const char *file, uint64_t limit_ms, uvr_facts *out, uvrelay_error_t *error);
+
 /* The value of the first line of this name, or NULL; with `after`, a value of this name, the one of the next line. */
 const char *uvr_facts_get(const uvr_facts *self, const char *name, const char *after);
 

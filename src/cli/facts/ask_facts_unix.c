@@ -126,10 +126,15 @@ static bool split(char *text, size_t length, uvr_facts *out)
 
 int uvr_facts_ask(const char *file, uvr_facts *out, uvrelay_error_t *error)
 {
+  return uvr_facts_ask_within(file, PATIENCE_MS, out, error);
+}
+
+int uvr_facts_ask_within(const char *file, uint64_t limit_ms, uvr_facts *out, uvrelay_error_t *error)
+{
   char *words[] = {(char[]){"uvrelay.exe"}, (char[]){"facts"}, NULL};
   char quoted[UVR_QUOTED_SIZE];
   char time[UVR_TIME_SIZE];
-  uvr_capture run = {.file = file, .words = words, .timeout_ms = PATIENCE_MS};
+  uvr_capture run = {.file = file, .words = words, .timeout_ms = limit_ms};
   *out = (uvr_facts){.text = NULL};
   (void)uvr_quote(quoted, file);
   const char *obstacle = uvr_program_obstacle(file);
@@ -142,7 +147,7 @@ int uvr_facts_ask(const char *file, uvr_facts *out, uvrelay_error_t *error)
   } else if (run.timed_out) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ETIMEDOUT,
                          "%s did not end within %s: restart WSL by `wsl.exe --shutdown`, typed on Windows", quoted,
-                         uvr_time_text(time, PATIENCE_MS));
+                         uvr_time_text(time, limit_ms));
   } else if (run.signal != 0 || run.status != 0) {
     code = fail_by_exit(&run, quoted, error);
   } else if (!split(run.output, run.length, out)) {

@@ -1,0 +1,258 @@
+/* The configuration, and what it says of routes: see config.h. */
+#include "cli/doctor/config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "address/expand.h"
+#include "address/query.h"
+#include "base/text.h"
+#include "cli/child/far_command.h"
+#include "cli/doctor/place.h"
+#include "cli/serve/load.h"
+#include "endpoint/reach.h"
+
+enum { TARGETS_MS = 4000 };
+
+/* Reading it. */
+
+/* Says what was read. */
+static void describe(const uvr_doctor *doctor, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  const uvr_serve_options *given = &doctor->given;
+  size_t count = doctor->config.count;
+  const char *what = doctor->usual[0] != '\0'                              ? uvr_quote(quoted, doctor->usual)
+                     : given->config_count == 0                            ? "the command line"
+                     : given->config_count == 1 && given->route_count == 0 ? uvr_quote(quoted, given->configs[0])
+                                                                           : "files and the command line";
+  uvr_check_set(check, UVR_CHECK_OK, "%s: %" PRIu64 " route%s", what, (uint64_t)count, count == 1 ? "" : "s");
+  if (doctor->far_count > 0) {
+    char part[64] = "";
+    size_t length = strlen(check->text);
+    if (doctor->far_count < count) {
+      (void)snprintf(part, sizeof(part), "%" PRIu64 " of which ", (uint64_t)doctor->far_count);
+    }
+    (void)snprintf(check->text + length, sizeof(check->text) - length, ", %sby way of %s", part, doctor->command_line);
+  }
+}
+
+static void refuse(uvr_check *check, const uvr_place *place, const uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  if (place != NULL && place->file != NULL) {
+    uvr_check_set(check, UVR_CHECK_BAD, "%s:%u:%u: %s", place->file, place->line, place->column, error->text);
+    uvr_check_add_remedy(check, "# mend line %u of %s; this tells whether it is right then:", place->line,
+                         uvr_quote(quoted, place->file));
+    uvr_check_add_remedy(check, "uvrelay serve --check");
+  } else {
+    uvr_check_set(check, UVR_CHECK_BAD, "%s", error->text);
+  }
+}
+
+static void check_files(const uvr_doctor *doctor, uvr_check *check)
+{
+  const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true};
+  for (unsigned i = 0; i < doctor->given.config_count; i++) {
+    char path[UVR_EXPANDED_SIZE];
+    size_t wrong = 0;
+    if (uvr_expand(&expander, doctor->given.configs[i], path, &wrong, NULL) == 0) {
+      uvr_doctor_check_file(path, check);
+    }
+  }
+  if (doctor->usual[0] != '\0') {
+    uvr_doctor_check_file(doctor->usual, check);
+  }
+}
+
+/* Parses what a route's connections need, which was checked before. */
+static void fill_route(uvr_doctor *doctor, size_t i)
+{
+  uvr_doctor_route *route = &doctor->routes[i];
+  unsigned given = 0;
+  uvr_address listener;
+  uvrelay_error_t error;
+  route->config = &doctor->config.routes[i];
+  route->target.options = route->config->options;
+  route->name = route->config->listener.canonical;
+  (void)uvr_route_address(route->config->listen, UVRELAY_LEFT, &route->target.options, &given, &listener, &error);
+  (void)uvr_route_address(route->config->target, UVRELAY_RIGHT, &route->target.options, &given, &route->target.address,
+                          &error);
+  if (route->config->needs_far_end) {
+    doctor->far_count++;
+    if (!route->target.address.via) {
+      uvr_address_set_via(&route->target.address);
+    }
+  }
+}
+
+static bool make_routes(uvr_doctor *doctor, uvr_check *check)
+{
+  doctor->routes = calloc(doctor->config.count + 1, sizeof(*doctor->routes));
+  if (doctor->routes == NULL) {
+    uvr_check_set(check, UVR_CHECK_BAD, "there is no memory");
+    return false;
+  }
+  for (size_t i = 0; i < doctor->config.count; i++) {
+    fill_route(doctor, i);
+  }
+  return true;
+}
+
+/* Whether the file in its usual place is to be read, but is not there. */
+static bool lacks_usual_file(uvr_doctor *doctor)
+{
+  uv_fs_t request;
+  if (doctor->given.config_count > 0 || doctor->given.route_count > 0 || uvr_paths_config(doctor->usual, NULL) != 0) {
+    return false;
+  }
+  int code = uv_fs_stat(NULL, &request, doctor->usual, NULL);
+  uv_fs_req_cleanup(&request);
+  return code == UV_ENOENT;
+}
+
+/* Finds the command of the far end, if one is needed. Returns false if that has failed, and the result is set. */
+static bool find_far_end(uvr_doctor *doctor, uvr_check *check)
+{
+  uvrelay_error_t error;
+  const char *via = doctor->options.via;
+  const uvr_config_route *first = uvr_config_first_far(&doctor->config);
+  if (first == NULL && via == NULL) {
+    return true;
+  }
+  int status = uvr_far_command_find(via, first, &doctor->command, &doctor->command_line, &error);
+  if (status == 0 || (doctor->is_wsl && via == NULL)) { /* in WSL a check of its own says why */
+    return true;
+  }
+  refuse(check, via == NULL && first != NULL ? &first->place : NULL, &error);
+  return false;
+}
+
+void uvr_doctor_check_config(uvr_doctor *doctor, uvr_check *check)
+{
+  uvr_place place = {.file = NULL};
+  uvrelay_error_t error;
+  char quoted[UVR_QUOTED_SIZE];
+  doctor->command_line = "";
+  doctor->options = doctor->given;
+  if (lacks_usual_file(doctor)) {
+    uvr_check_set(check, UVR_CHECK_WARNING, "no route is given, and there is no file %s",
+                  uvr_quote(quoted, doctor->usual));
+    uvr_check_add_remedy(check, "uvrelay setup");
+    return;
+  }
+  if (uvr_serve_load(&doctor->given, &doctor->options, &doctor->config, &place, &error) != 0) {
+    refuse(check, &place, &error);
+    doctor->config.count = 0; /* those that are there were not all checked */
+    return;
+  }
+  if (make_routes(doctor, check) && find_far_end(doctor, check)) {
+    describe(doctor, check);
+    check_files(doctor, check);
+  }
+}
+
+/* Targets. */
+
+void uvr_doctor_try_targets(uvr_doctor *doctor, uvr_check *check)
+{
+  uvr_probe probe = {.targets_ms = TARGETS_MS, .remote_files = doctor->options.allow_remote_files};
+  (void)check;
+  probe.targets = calloc(doctor->config.count + 1, sizeof(*probe.targets));
+  for (size_t i = 0; probe.targets != NULL && i < doctor->config.count; i++) {
+    if (!doctor->routes[i].config->needs_far_end) {
+      probe.targets[probe.count++] = &doctor->routes[i].target;
+    }
+  }
+  if (probe.count > 0) {
+    uvr_probe_run(&probe);
+  }
+  free(probe.targets);
+}
+
+/* Whose place a target is, by a part of its address, and what starts it. */
+static const struct {
+  const char *part;
+  const char *remedy;
+} servers[] = {
+    {"openssh-ssh-agent",
+     "# in Windows, in a PowerShell as administrator:\nSet-Service ssh-agent -StartupType Automatic; Start-Service "
+     "ssh-agent"},
+    {"docker_engine", "# start Docker Desktop in Windows"},
+    {"S.gpg-agent", "# in Windows:\ngpg-connect-agent.exe /bye"},
+    {"pageant", "# start Pageant in Windows"},
+};
+
+static const char *server_remedy(const char *address)
+{
+  for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+    if (strstr(address, servers[i].part) != NULL) {
+      return servers[i].remedy;
+    }
+  }
+  return "# start the program that listens there";
+}
+
+static void add_target_remedy(const uvrelay_error_t *error, const char *address, uvr_check *check)
+{
+  if (uvr_error_is_absence(error)) {
+    uvr_check_add_remedy(check, "%s", server_remedy(address));
+  } else if (error->code == UV_EPERM) {
+    uvr_check_add_remedy(check, "# if that owner is to be trusted, add it to owner= of the route");
+  } else if (error->code == UV_EACCES) {
+    uvr_check_add_remedy(check, "# start its server as the same user, not as an administrator or for somebody else");
+  } else if (error->code == UV_EBUSY || error->code == UV_ETIMEDOUT) {
+    uvr_check_add_remedy(check, "# end clients that keep it busy, or start its server again");
+  }
+}
+
+void uvr_doctor_check_target(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  const uvr_probe_target *target = &route->target;
+  const char *address = target->address.canonical;
+  (void)doctor;
+  if (!target->tried) {
+    uvr_check_set(check, UVR_CHECK_BAD, "there was no answer in time whether %s can be connected to",
+                  uvr_quote(quoted, address));
+  } else if (target->error.code == 0) {
+    uvr_check_set(check, UVR_CHECK_OK, "%s is open, connected to in %.1f ms", uvr_quote(quoted, address),
+                  (double)target->took_us / 1000);
+  } else {
+    bool waits = uvr_error_is_absence(&target->error) && target->options.wait_for_absent != 0;
+    uvr_check_set(check, waits ? UVR_CHECK_WARNING : UVR_CHECK_BAD, "%s", target->error.text);
+    add_target_remedy(&target->error, address, check);
+  }
+}
+
+/* The environment. */
+
+void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  char wanted[UVR_ADDRESS_PATH_SIZE + 32];
+  const uvr_preset *preset = route->config->preset;
+  (void)doctor;
+  if (preset == NULL || preset->variable == NULL || route->config->listener.path[0] == '\0') {
+    return;
+  }
+  const char *value = getenv(preset->variable);
+  (void)snprintf(wanted, sizeof(wanted), "%s%s", preset->prefix == NULL ? "" : preset->prefix,
+                 route->config->listener.path);
+  if (value != NULL && strcmp(value, wanted) == 0) {
+    uvr_check_set(check, UVR_CHECK_OK, "%s leads to it", preset->variable);
+    return;
+  }
+  if (value == NULL || *value == '\0') {
+    uvr_check_set(check, UVR_CHECK_WARNING, "%s is not set here, so that programs do not find it", preset->variable);
+  } else {
+    uvr_check_set(check, UVR_CHECK_WARNING, "%s leads programs to %s instead", preset->variable,
+                  uvr_quote(quoted, value));
+  }
+  uvr_check_add_remedy(check, "eval \"$(uvrelay env)\"");
+  uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");
+}

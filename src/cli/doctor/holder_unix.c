@@ -1,0 +1,175 @@
+/* Who listens: see holder_unix.h. The kernel's tables of sockets, net/unix and net/tcp, tell the number of the socket
+ * that listens at an address; the process that has it among its descriptors is the one. A user can look at the
+ * descriptors of own processes only. */
+#include "cli/doctor/holder_unix.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LISTENS = 0x10000 /* in net/unix */, TCP_LISTENS = 10 /* in net/tcp */, COMMAND_SIZE = 4096 };
+
+static FILE *open_table(const char *proc, const char *name)
+{
+  char path[PATH_MAX];
+  int length = snprintf(path, sizeof(path), "%s/%s", proc, name);
+  return length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
+}
+
+/* The number of the socket that listens at this name, of which the table writes NULs as @; 0: none. */
+static uint64_t find_unix(const char *proc, const char *name)
+{
+  FILE *file = open_table(proc, "net/unix");
+  char *line = NULL;
+  size_t size = 0;
+  uint64_t found = 0;
+  while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
+    unsigned long flags = 0;
+    uint64_t number = 0;
+    int used = 0;
+    if (sscanf(line, "%*s %*s %*s %lx %*s %*s %" SCNu64 " %n", &flags, &number, &used) >= 2 && used > 0 &&
+        (flags & LISTENS) != 0) {
+      line[strcspn(line, "\n")] = '\0';
+      found = strcmp(line + used, name) == 0 ? number : 0;
+    }
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return found;
+}
+
+/* The same for a port, on whatever addresses. */
+static uint64_t find_tcp(const char *proc, const char *table, unsigned port)
+{
+  FILE *file = open_table(proc, table);
+  char *line = NULL;
+  size_t size = 0;
+  uint64_t found = 0;
+  while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
+    unsigned its_port = 0;
+    unsigned state = 0;
+    uint64_t number = 0;
+    if (sscanf(line, " %*[^:]: %*[^:]:%x %*s %x %*s %*s %*s %*s %*s %" SCNu64, &its_port, &state, &number) == 3 &&
+        state == TCP_LISTENS && its_port == port) {
+      found = number;
+    }
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return found;
+}
+
+/* Whether a process has this socket. */
+static bool has_socket(const char *proc, const char *process, const char *wanted)
+{
+  char path[PATH_MAX];
+  char link[64];
+  bool found = false;
+  const struct dirent *entry;
+  int length = snprintf(path, sizeof(path), "%s/%s/fd", proc, process);
+  DIR *directory = length > 0 && (size_t)length < sizeof(path) ? opendir(path) : NULL;
+  while (directory != NULL && !found && (entry = readdir(directory)) != NULL) {
+    ssize_t size = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link) - 1);
+    link[size < 0 ? 0 : size] = '\0';
+    found = strcmp(link, wanted) == 0;
+  }
+  if (directory != NULL) {
+    (void)closedir(directory);
+  }
+  return found;
+}
+
+/* The number of the process that has the socket, or 0. Of several that of systemd counts last: it hands its sockets on.
+ */
+static int find_process(const char *proc, uint64_t number)
+{
+  char wanted[64];
+  int found = 0;
+  const struct dirent *entry;
+  DIR *directory = opendir(proc);
+  (void)snprintf(wanted, sizeof(wanted), "socket:[%" PRIu64 "]", number);
+  while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    if (isdigit((unsigned char)entry->d_name[0]) && has_socket(proc, entry->d_name, wanted)) {
+      int process = (int)strtol(entry->d_name, NULL, 10);
+      found = process > found ? process : found;
+    }
+  }
+  if (directory != NULL) {
+    (void)closedir(directory);
+  }
+  return found;
+}
+
+/* Reads a process's name, and its command line, in which NULs separate the words. Returns the length of that. */
+static size_t describe(const char *proc, int process, uvr_holder *out, char command[COMMAND_SIZE])
+{
+  char name[64];
+  size_t length = 0;
+  (void)snprintf(name, sizeof(name), "%d/comm", process);
+  FILE *file = open_table(proc, name);
+  if (file == NULL || fgets(out->program, sizeof(out->program), file) == NULL) {
+    out->program[0] = '\0';
+  }
+  out->program[strcspn(out->program, "\n")] = '\0';
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  (void)snprintf(name, sizeof(name), "%d/cmdline", process);
+  file = open_table(proc, name);
+  if (file != NULL) {
+    length = fread(command, 1, COMMAND_SIZE - 1, file);
+    (void)fclose(file);
+  }
+  command[length] = '\0';
+  return length;
+}
+
+static uvr_holder_kind kind_of(const char *proc, const uvr_holder *holder, const char *command, size_t length)
+{
+  char path[PATH_MAX];
+  struct stat status;
+  size_t first = strlen(command);
+  const char *second = first < length ? command + first + 1 : "";
+  if (strcmp(holder->program, "systemd") == 0) {
+    return UVR_HOLDER_SYSTEMD;
+  }
+  (void)snprintf(path, sizeof(path), "%s/%d", proc, holder->process);
+  bool own = stat(path, &status) == 0 && status.st_uid == geteuid();
+  return own && strncmp(holder->program, "uvrelay", 7) == 0 && strcmp(second, "serve") == 0 ? UVR_HOLDER_SERVE
+                                                                                            : UVR_HOLDER_OTHER;
+}
+
+void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *out)
+{
+  char name[UVR_ADDRESS_PATH_SIZE + 1];
+  char command[COMMAND_SIZE];
+  uint64_t number = 0;
+  *out = (uvr_holder){.kind = UVR_HOLDER_NOBODY};
+  if (listener->kind == UVR_ADDRESS_TCP) {
+    number = find_tcp(proc, "net/tcp", listener->port);
+    number = number != 0 ? number : find_tcp(proc, "net/tcp6", listener->port);
+  } else {
+    (void)snprintf(name, sizeof(name), "%s%s", listener->kind == UVR_ADDRESS_ABSTRACT ? "@" : "", listener->path);
+    number = find_unix(proc, name);
+  }
+  if (number == 0) {
+    return;
+  }
+  out->kind = UVR_HOLDER_HIDDEN;
+  out->process = find_process(proc, number);
+  if (out->process != 0) {
+    size_t length = describe(proc, out->process, out, command);
+    out->kind = kind_of(proc, out, command, length);
+  }
+}

@@ -1,0 +1,207 @@
+/* A route's listener: see listener_unix.h. */
+#include "cli/doctor/listener_unix.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/accounts_unix.h"
+#include "base/text.h"
+#include "cli/child/trusted_file_unix.h"
+#include "cli/doctor/holder_unix.h"
+
+/* The units of systemd that make a socket, by the end of its path. */
+static const struct {
+  const char *end;
+  const char *unit;
+} units[] = {
+    {"/S.gpg-agent", "gpg-agent.socket"},
+    {"/S.gpg-agent.ssh", "gpg-agent-ssh.socket"},
+    {"/S.gpg-agent.extra", "gpg-agent-extra.socket"},
+    {"/S.gpg-agent.browser", "gpg-agent-browser.socket"},
+    {"/S.dirmngr", "dirmngr.socket"},
+    {"/S.keyboxd", "keyboxd.socket"},
+    {"/docker.sock", "docker.socket"},
+    {"/openssh_agent", "ssh-agent.socket"},
+};
+
+static const char *unit_of(const char *path)
+{
+  size_t length = strlen(path);
+  for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+    size_t size = strlen(units[i].end);
+    if (length >= size && strcmp(path + length - size, units[i].end) == 0) {
+      return units[i].unit;
+    }
+  }
+  return NULL;
+}
+
+/* How to start serve with the routes that are looked at. */
+static void add_start_remedy(const uvr_doctor *doctor, uvr_check *check)
+{
+  struct stat status;
+  char word[UVR_SHELL_WORD_SIZE];
+  bool has_systemd = stat(doctor->wsl.systemd, &status) == 0;
+  if (has_systemd && doctor->given.config_count == 0) {
+    uvr_check_add_remedy(check, "systemctl --user restart uvrelay");
+  } else if (doctor->given.config_count == 1) {
+    uvr_check_add_remedy(check, "uvrelay serve --background --config=%s",
+                         uvr_shell_word(word, doctor->given.configs[0]));
+  } else {
+    uvr_check_add_remedy(check, "uvrelay serve --background");
+  }
+}
+
+static void say_free(const uvr_doctor *doctor, const char *what, uvr_check *check)
+{
+  if (doctor->given.route_count > 0) { /* of the command line: they may well not be served yet */
+    uvr_check_set(check, UVR_CHECK_OK, "%s: it is free", what);
+    return;
+  }
+  uvr_check_set(check, UVR_CHECK_BAD, "%s: uvrelay serve does not run with this route", what);
+  add_start_remedy(doctor, check);
+}
+
+static void say_held_by_systemd(const char *path, const uvr_holder *holder, uvr_check *check)
+{
+  const char *unit = unit_of(path);
+  if (unit == NULL) {
+    uvr_check_set(check, UVR_CHECK_BAD, "a socket unit of systemd (process %d) has it", holder->process);
+    uvr_check_add_remedy(check, "# find out which unit it is, and mask that:");
+    uvr_check_add_remedy(check, "systemctl --user list-sockets");
+    return;
+  }
+  uvr_check_set(check, UVR_CHECK_BAD, "systemd's %s (process %d) has it, for a program of this system", unit,
+                holder->process);
+  uvr_check_add_remedy(check, "systemctl --user mask --now %s", unit);
+}
+
+static void say_held(const char *path, const uvr_holder *holder, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  switch (holder->kind) {
+  case UVR_HOLDER_SERVE:
+    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve listens, process %d", holder->process);
+    break;
+  case UVR_HOLDER_SYSTEMD:
+    say_held_by_systemd(path, holder, check);
+    break;
+  case UVR_HOLDER_HIDDEN:
+    uvr_check_set(check, UVR_CHECK_BAD, "a process of another user listens there");
+    uvr_check_add_remedy(check, "# choose another place for the route, or end that process");
+    break;
+  case UVR_HOLDER_OTHER:
+  case UVR_HOLDER_NOBODY:
+    uvr_check_set(check, UVR_CHECK_BAD, "another program listens there: %s, process %d",
+                  uvr_quote(quoted, holder->program), holder->process);
+    uvr_check_add_remedy(check, "kill %d", holder->process);
+    break;
+  }
+}
+
+/* Directories. */
+
+/* Writes the directory of a path. Returns `directory`. */
+static char *directory_of(const char *path, char directory[UVR_ADDRESS_PATH_SIZE])
+{
+  (void)snprintf(directory, UVR_ADDRESS_PATH_SIZE, "%s", path);
+  char *slash = strrchr(directory, '/');
+  if (slash != NULL) {
+    slash[slash == directory ? 1 : 0] = '\0';
+  }
+  return directory;
+}
+
+static void say_foreign_directory(const char *directory, uid_t owner, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  char name[64];
+  if (!uvr_account_name(owner, name, sizeof(name))) {
+    (void)snprintf(name, sizeof(name), "number %u", (unsigned)owner);
+  }
+  uvr_check_set(check, UVR_CHECK_BAD, "its directory %s belongs to the user %s, who can put another socket there",
+                uvr_quote(quoted, directory), name);
+  uvr_check_add_remedy(check, "# choose a directory of your own for the route");
+}
+
+/* Whether there is a directory to listen in, which nobody else can change. If not, the result is set. */
+static bool check_directory(const char *path, uvr_check *check)
+{
+  char directory[UVR_ADDRESS_PATH_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  char word[UVR_SHELL_WORD_SIZE];
+  struct stat status;
+  (void)directory_of(path, directory);
+  if (stat(directory, &status) != 0) {
+    if (errno != ENOENT) {
+      uvr_check_set(check, UVR_CHECK_BAD, "its directory %s cannot be looked at: %s", uvr_quote(quoted, directory),
+                    strerror(errno));
+      return false;
+    }
+    return true; /* serve makes it */
+  }
+  (void)uvr_shell_word(word, directory);
+  if (!S_ISDIR(status.st_mode)) {
+    uvr_check_set(check, UVR_CHECK_BAD, "its directory %s is a file", uvr_quote(quoted, directory));
+    uvr_check_add_remedy(check, "mv %s %s.old", word, word);
+  } else if (!uvr_is_trusted(status.st_uid)) {
+    say_foreign_directory(directory, status.st_uid, check);
+  } else if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
+    uvr_check_set(check, UVR_CHECK_BAD,
+                  "its directory %s can be written by other users, who can put another socket there",
+                  uvr_quote(quoted, directory));
+    uvr_check_add_remedy(check, "chmod go-w %s", word);
+  } else if (access(directory, W_OK | X_OK) != 0) {
+    uvr_check_set(check, UVR_CHECK_BAD, "its directory %s cannot be written to: %s", uvr_quote(quoted, directory),
+                  strerror(errno));
+    uvr_check_add_remedy(check, "chmod u+wx %s", word);
+  } else {
+    return true;
+  }
+  return false;
+}
+
+/* The path of a Unix socket that nobody listens at. */
+static void check_path(const uvr_doctor *doctor, const char *path, uvr_check *check)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  char word[UVR_SHELL_WORD_SIZE];
+  char text[UVR_QUOTED_SIZE + 64];
+  struct stat status;
+  (void)uvr_quote(quoted, path);
+  if (lstat(path, &status) != 0) {
+    (void)snprintf(text, sizeof(text), "nothing is at %s", quoted);
+    say_free(doctor, text, check);
+  } else if (S_ISSOCK(status.st_mode)) {
+    (void)snprintf(text, sizeof(text), "%s is left over: nobody listens there", quoted);
+    say_free(doctor, text, check);
+  } else {
+    (void)uvr_shell_word(word, path);
+    uvr_check_set(check, UVR_CHECK_BAD, "%s is in the way: it is no socket", quoted);
+    uvr_check_add_remedy(check, "mv %s %s.old", word, word);
+  }
+}
+
+void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check)
+{
+  uvr_holder holder;
+  const uvr_address *listener = &route->config->listener;
+  if (listener->kind == UVR_ADDRESS_FD) {
+    uvr_check_set(check, UVR_CHECK_OK, "systemd hands it over when it starts uvrelay");
+    return;
+  }
+  if (listener->kind == UVR_ADDRESS_UNIX && !check_directory(listener->path, check)) {
+    return;
+  }
+  uvr_holder_find(doctor->wsl.proc, listener, &holder);
+  if (holder.kind != UVR_HOLDER_NOBODY) {
+    say_held(listener->path, &holder, check);
+  } else if (listener->kind == UVR_ADDRESS_UNIX) {
+    check_path(doctor, listener->path, check);
+  } else {
+    say_free(doctor, "nobody listens there", check);
+  }
+}

@@ -1,0 +1,28 @@
+/* Files on Unix: see place.h. */
+#include "cli/doctor/place.h"
+
+#include <sys/stat.h>
+
+#include "base/accounts_unix.h"
+#include "base/text.h"
+#include "cli/child/trusted_file_unix.h"
+
+void uvr_doctor_check_file(const char *path, uvr_check *check)
+{
+  struct stat status;
+  char quoted[UVR_QUOTED_SIZE];
+  char word[UVR_SHELL_WORD_SIZE];
+  if (stat(path, &status) != 0 || !S_ISREG(status.st_mode)) {
+    return;
+  }
+  if (!uvr_is_trusted(status.st_uid)) {
+    uvr_check_worsen(check, UVR_CHECK_WARNING, "%s belongs to another user, number %u, who decides what is served",
+                     uvr_quote(quoted, path), (unsigned)status.st_uid);
+    uvr_check_add_remedy(check, "sudo chown \"$(id -u)\" %s", uvr_shell_word(word, path));
+  }
+  if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+    uvr_check_worsen(check, UVR_CHECK_WARNING, "%s can be written by other users, who decide what is served then",
+                     uvr_quote(quoted, path));
+    uvr_check_add_remedy(check, "chmod go-w %s", uvr_shell_word(word, path));
+  }
+}
