@@ -1,9 +1,9 @@
 /* The table of commands: see commands.h. */
 #include "cli/commands.h"
 
-#include <stddef.h>
 #include <string.h>
 
+#include "base/near_word.h"
 #include "cli/cli.h"
 #include "cli/control/commands.h"
 #include "cli/doctor/doctor.h"
@@ -26,4 +26,18 @@ const uvr_command_entry *uvr_commands_find(const char *name)
     }
   }
   return NULL;
+}
+
+const char *uvr_commands_near(const char *word, size_t length)
+{
+  const char *found = NULL;
+  unsigned least = UVR_NEAR_NOT;
+  for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+    unsigned changes = uvr_near_word(word, length, entries[i].name);
+    if (changes < least) {
+      least = changes;
+      found = entries[i].name;
+    }
+  }
+  return found;
 }

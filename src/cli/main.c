@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "address/expand.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/commands.h"
 #include "cli/input/hint.h"
-#include "cli/input/mux_options.h"
 #include "cli/input/options.h"
-#include "cli/input/serve_usage.h"
+#include "cli/mistyped.h"
 #include "cli/os/console.h"
 #include "cli/os/process.h"
 #include "cli/os/signals.h"
@@ -228,23 +228,38 @@ static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_er
 
 static int refuse_usage(program *p, const char *text)
 {
+  static const char tip[] = "Try: uvrelay --help\n";
   say(p, text, NULL);
-  uvr_log_writer_add(&p->log, uvr_options_usage(), strlen(uvr_options_usage()));
+  uvr_log_writer_add(&p->log, tip, sizeof(tip) - 1);
   return 2;
 }
 
-/* uvrelay help, and uvrelay help with the word that follows. */
+/* uvrelay help, and uvrelay help with the command that follows. */
 static int help(program *p, int argc, char **argv)
 {
+  uvrelay_error_t error;
+  char flag[] = "--help";
   const char *topic = argc > 2 ? argv[2] : "";
-  if (argc > 3 || (*topic != '\0' && strcmp(topic, "serve") != 0 && strcmp(topic, "mux") != 0)) {
-    return refuse_usage(
-        p, "there is help on serve and on mux only: write uvrelay help, uvrelay help serve or uvrelay help mux");
+  const uvr_command_entry *command = uvr_commands_find(topic);
+  if (argc == 3 && command != NULL) {
+    char *words[] = {argv[2], flag, NULL};
+    return command->run(2, words);
   }
-  if (strcmp(topic, "serve") == 0) {
-    return uvr_print_parts(uvr_serve_usage());
+  if (argc <= 2) {
+    return uvr_print(uvr_options_usage());
   }
-  return uvr_print(strcmp(topic, "mux") == 0 ? uvr_mux_usage() : uvr_options_usage());
+  if (argc > 3) {
+    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                        "there is help on one command at a time: write uvrelay help COMMAND");
+  } else {
+    char quoted[UVR_QUOTED_SIZE];
+    const char *meant = uvr_commands_near(topic, strlen(topic));
+    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                        meant != NULL ? "there is no command %s to help with: write uvrelay help %s"
+                                      : "there is no command %s to help with: write uvrelay help%s",
+                        uvr_quote(quoted, topic), meant != NULL ? meant : "");
+  }
+  return refuse_usage(p, error.text);
 }
 
 static int relay(program *p, const uvr_address *address)
@@ -272,6 +287,9 @@ static int obey(program *p, int argc, char **argv)
   if (argc == 2 && strcmp(argv[1], "version") == 0) {
     return uvr_print_version();
   }
+  if (uvr_mistyped_command(argc, argv, &error)) {
+    return refuse_usage(p, error.text);
+  }
   switch (uvr_options_parse(argc, argv, &p->options, &error)) {
   case UVR_OPTIONS_SHOW_HELP:
     return uvr_print(uvr_options_usage());
@@ -283,6 +301,11 @@ static int obey(program *p, int argc, char **argv)
     break;
   }
   if (parse_target(&p->options, &address, &error) != 0) {
+    uvrelay_error_t meant;
+    char *const words[] = {argv[0], (char *)p->options.target};
+    if (!p->options.assuan && uvr_mistyped_command(2, words, &meant)) {
+      return refuse_usage(p, meant.text);
+    }
     say(p, error.text, NULL);
     return 2;
   }

@@ -292,8 +292,11 @@ def run_relay(*args, stdin=b"", timeout=SOON, **options):
 
 
 def error_sentence(stderr):
-    """The one line of an error, whose form is always the same: asserts it and gives what follows the name."""
+    """The one line of an error, whose form is always the same: asserts it and gives what follows the name. For wrong usage
+    a line that tells how to get help may follow."""
     lines = stderr.splitlines()
+    if len(lines) == 2 and lines[1].startswith("Try: uvrelay "):
+        lines.pop()
     assert len(lines) == 1 and lines[0].startswith("uvrelay: "), f"not one line of an error: {stderr!r}"
     return lines[0].removeprefix("uvrelay: ")
 

@@ -180,9 +180,11 @@ class Closed(collections.namedtuple("Closed", "number duration reason to_target 
 
 
 def refused(*args, code, **options):
-    """Runs uvrelay serve, which must refuse: gives its one sentence."""
+    """Runs uvrelay serve, which must refuse: gives its one sentence. For wrong usage it tells how to get help, too."""
     with Serve(*args, wait=False, **options) as serve:
         lines = serve.ended(code).splitlines()
+    if code == 2 and lines[-1:] == ["Try: uvrelay serve --help"]:
+        lines.pop()
     assert len(lines) == 1 and lines[0].startswith("uvrelay: "), f"not one line of an error: {lines}"
     return lines[0].removeprefix("uvrelay: ")
 

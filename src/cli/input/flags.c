@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "base/near_word.h"
 #include "base/text.h"
 
 #define REFUSE_FLAG(self, ...)                                                                                         \
@@ -28,57 +29,16 @@ static const uvr_flag *find_flag(const uvr_flags *self, word name)
   return NULL;
 }
 
-static char lower(char c)
-{
-  return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-/* How many letters must be changed, inserted or removed to turn `name` into `other`, ignoring case; or a large number
- * if `name` is much longer than any flag. */
-static size_t distance(word name, const char *other)
-{
-  enum { MAX = 20 };
-  size_t row[MAX + 1];
-  if (name.length > MAX) {
-    return MAX;
-  }
-  for (size_t i = 0; i <= name.length; i++) {
-    row[i] = i;
-  }
-  for (; *other != '\0'; other++) {
-    size_t diagonal = row[0];
-    row[0]++;
-    for (size_t i = 1; i <= name.length; i++) {
-      size_t above = row[i];
-      size_t best = diagonal + (lower(name.text[i - 1]) == *other ? 0 : 1);
-      best = above + 1 < best ? above + 1 : best;
-      best = row[i - 1] + 1 < best ? row[i - 1] + 1 : best;
-      row[i] = best;
-      diagonal = above;
-    }
-  }
-  return row[name.length];
-}
-
-/* The flag that was probably meant, or NULL: one with the same beginning, or one that differs in two letters at most. A
- * short flag must be the same except for case. */
+/* The flag that was probably meant, or NULL. */
 static const char *near_flag(const uvr_flags *self, word name)
 {
   const char *found = NULL;
-  size_t least = 3;
+  unsigned least = UVR_NEAR_NOT;
   for (size_t i = 0; i < self->count; i++) {
-    const char *known = self->table[i].name;
-    size_t alike = 0;
-    while (alike < name.length && name.text[alike] == known[alike]) {
-      alike++;
-    }
-    size_t changes = distance(name, known);
-    if (changes == 0 || alike >= 4 || (alike == 3 && alike == name.length)) {
-      return known;
-    }
-    if (strlen(known) >= 4 && changes < least) {
+    unsigned changes = uvr_near_word(name.text, name.length, self->table[i].name);
+    if (changes < least) {
       least = changes;
-      found = known;
+      found = self->table[i].name;
     }
   }
   return found;

@@ -31,7 +31,7 @@ typedef enum uvr_options_action {
   UVR_OPTIONS_RUN,
   UVR_OPTIONS_SHOW_HELP,    /* the usage to standard output, exit 0 */
   UVR_OPTIONS_SHOW_VERSION, /* the version to standard output, exit 0 */
-  UVR_OPTIONS_WRONG_USAGE   /* the error and the usage to standard error, exit 2 */
+  UVR_OPTIONS_WRONG_USAGE   /* the error and how to get help to standard error, exit 2 */
 } uvr_options_action;
 
 /* Parses the command line; argv[0], the program's name, is skipped. Parsing stops at the first argument that is no

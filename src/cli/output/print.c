@@ -45,6 +45,11 @@ int uvr_print(const char *text)
   return uvr_print_parts(parts);
 }
 
+void uvr_print_try(const char *command)
+{
+  (void)fprintf(stderr, "Try: uvrelay %s --help\n", command);
+}
+
 int uvr_print_version(void)
 {
   char text[128];

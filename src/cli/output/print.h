@@ -1,4 +1,4 @@
-/* What the program is asked to print: its usage and its version, to standard output. */
+/* What the program is asked to print: its usage and its version, to standard output; and how to ask for it. */
 #ifndef UVR_CLI_OUTPUT_PRINT_H
 #define UVR_CLI_OUTPUT_PRINT_H
 
@@ -7,6 +7,9 @@ int uvr_print(const char *text);
 
 /* Prints texts behind each other, up to a NULL, in the same way. */
 int uvr_print_parts(const char *const parts[]);
+
+/* Prints to standard error how to get help on a command, behind the sentence that says why its command line is wrong. */
+void uvr_print_try(const char *command);
 
 /* Prints the version, and that of libuv, in the same way. */
 int uvr_print_version(void);

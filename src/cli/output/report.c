@@ -515,6 +515,15 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
   uvr_text_line_clear(&where);
 }
 
+void uvr_report_try(const uvr_report *self, const char *command)
+{
+  uvr_text_line line = {.text = NULL};
+  if (!self->json) {
+    uvr_text_line_add(&line, "Try: uvrelay %s --help\n", command);
+    say(self, &line);
+  }
+}
+
 void uvr_report_warning(const uvr_report *self, const char *text)
 {
   uvr_text_line line = {.text = NULL};

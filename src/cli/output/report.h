@@ -68,6 +68,9 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
 /* An error that concerns no route. `place`, where the error is in the input, may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);
 
+/* How to get help on a command, behind the error that says why its command line is wrong. Nothing in JSON. */
+void uvr_report_try(const uvr_report *self, const char *command);
+
 /* Something that a relay cannot do for its peers; `text` is a sentence. */
 void uvr_report_warning(const uvr_report *self, const char *text);
 

@@ -390,6 +390,7 @@ int uvr_cli_serve(int argc, char **argv)
     self->status = uvr_print_version();
   } else if (action == UVR_SERVE_WRONG_USAGE) {
     (void)refuse(self, 2, NULL, &error);
+    uvr_report_try(&self->log.report, "serve");
   } else {
     serve(self);
   }
