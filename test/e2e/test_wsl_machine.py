@@ -10,7 +10,8 @@ import pytest
 from place import wait_for
 from programs import SOON
 from users import as_root
-from wsl_machine import BINFMT, RELEASE
+from wsl_machine import BINFMT
+from wsl_root import RELEASE
 
 
 def test_looks_like_wsl(machine):
@@ -93,6 +94,33 @@ def test_restart(machine):
     assert machine.processes() == []
     assert not machine.host("/tmp/x").exists() and machine.host("~/y").exists()
     assert machine.run("cmd.exe /c echo hello").out == "hello\n"
+
+
+UNIT = """[Service]
+Type=notify
+NotifyAccess=all
+ExecStart=/bin/sh -c 'systemd-notify --ready; exec sleep 1000'
+[Install]
+WantedBy=default.target
+"""
+
+
+def test_systemd(make_machine):
+    """It is the real manager of a user: it starts a unit, and again after the machine was restarted."""
+    machine = make_machine("[boot]\nsystemd = true\n")
+    assert machine.run("systemctl --user is-active x.service").out == "inactive\n"
+    machine.write("~/.config/systemd/user/x.service", UNIT)
+    result = machine.run("systemctl --user daemon-reload && systemctl --user enable --now x.service")
+    assert result.code == 0, result
+    machine.restart()
+    assert machine.run("systemctl --user is-active x.service").out == "active\n"
+    assert machine.run("systemctl --user disable --now x.service").code == 0
+    assert "sleep 1000" not in machine.processes()
+
+
+def test_without_systemd(machine):
+    assert machine.run("systemctl --user is-active x.service").code != 0
+    assert not machine.host("/run/systemd").exists() and not machine.host("/run/user").exists()
 
 
 def test_configuration(make_machine):

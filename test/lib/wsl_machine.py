@@ -32,7 +32,6 @@ import contextlib
 import functools
 import os
 import pathlib
-import pwd
 import shutil
 import subprocess
 import sys
@@ -41,40 +40,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from programs import SOON, setting, under_wine, windows_command  # noqa: E402
+import wsl_root  # noqa: E402
+from agent_forward import AgentForward  # noqa: E402
+from programs import SOON, Process, setting, under_wine, windows_command  # noqa: E402
 from wsl_interop import Interop, Windows  # noqa: E402
+from wsl_root import LIBRARIES, OTHER_UID, UID, USER  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
-USER, UID, OTHER_UID = "user", 1000, 1001
-RELEASE = "5.15.167.4-microsoft-standard-WSL2"
 BINFMT = ":WSLInterop:M::MZ::/init:PF"
-#: What of the host's /etc is in that of the machine: what its programs need.
-ETC = ("alternatives", "bash.bashrc", "debian_version", "environment", "gnupg", "host.conf", "hosts", "inputrc", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "login.defs", "nsswitch.conf", "os-release", "passwd",
-       "profile", "services",
-       "shells", "skel", "ssh/ssh_config", "terminfo", "dbus-1", "systemd")
-PASSWD = ("root:x:0:0:root:/root:/bin/bash", "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin",
-          "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin", f"{USER}:x:{UID}:{UID}::/home/{USER}:/bin/bash",
-          f"other:x:{OTHER_UID}:{OTHER_UID}::/tmp:/bin/sh")
-GROUP = ("root:x:0:", "daemon:x:1:", "tty:x:5:", "nogroup:x:65534:", f"{USER}:x:{UID}:", f"other:x:{OTHER_UID}:")
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 WINDOWS_PATH = "/mnt/c/windows/system32:/mnt/c/windows"
-
-WSLPATH = r"""#!/bin/sh
-# wslpath, as far as tests need it: -u (the default), -w, -m.
-form=-u
-case $1 in -?) form=$1; shift ;; esac
-case $form in
--u) echo "$1" | sed 's,\\,/,g; s,^\([A-Za-z]\):,/mnt/\L\1,' ;;
-*)
-  path=$(realpath -m -- "$1")
-  case $path in
-  /mnt/[a-z] | /mnt/[a-z]/*) path=$(echo "$path" | sed 's,^/mnt/\(.\)/*,\U\1:/,') ;;
-  *) path=//wsl.localhost/Debian$path ;;
-  esac
-  [ "$form" = -m ] && echo "$path" || echo "$path" | sed 's,/,\\,g'
-  ;;
-esac
-"""
 
 
 class Result:
@@ -87,20 +62,6 @@ class Result:
         return f"exit status {self.code}; output: {self.out!r}; errors: {self.err!r}"
 
 
-@functools.cache
-def _init_program():
-    """/init, translated: a static program, as nothing that it could need is certain to be there."""
-    directory = tempfile.mkdtemp(prefix="uvr-init-", dir="/tmp")
-    program = pathlib.Path(directory) / "init"
-    source = HERE.parent / "peers" / "unix" / "wsl_machine_init.c"
-    compiler = "musl-gcc" if shutil.which("musl-gcc") else "gcc"
-    try:
-        subprocess.run([compiler, "-static", "-O1", "-o", program, source], check=True, capture_output=True, timeout=60)
-        return program.read_bytes()
-    finally:
-        shutil.rmtree(directory)
-
-
 class Machine:
     """`conf` is the text of /etc/wsl.conf, read when the machine starts and at each login: [boot] systemd, [interop]
     enabled and appendWindowsPath. With `base`, the root of another system is taken in place of the host's /usr."""
@@ -108,15 +69,16 @@ class Machine:
     def __init__(self, conf="", base=None):
         self._stack = contextlib.ExitStack()
         self._base = pathlib.Path(base or "/")
-        self._boot, self._process, self._held = None, None, []
-        self._broken_interop = None
+        self._boot = self._process = self._manager = None
         try:
             self.windows = self._stack.enter_context(Windows())
             self.path = pathlib.Path(self._stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="uvr-wsl-", dir="/tmp")))
             self.path.chmod(0o711)
             self.root = self.path / "root"
-            self._make_root(conf)
+            wsl_root.make(self.path, self._base, conf)
+            # As WSL shows a drive of Windows: all of it is the user's.
+            wsl_root.give(self.windows.c, *self.windows.c.rglob("*"))
             self.interop = Interop(self.host, self.windows_path)
             self._stack.callback(self.interop.close)
             self._stack.callback(self._remove_cgroup)
@@ -150,7 +112,7 @@ class Machine:
         for inside, outside in (("/mnt/c", self.windows.c), ("/mnt/windows", self.windows.windows)):
             if path == inside or path.startswith(inside + "/"):
                 return outside / path[len(inside):].lstrip("/")
-        if path.split("/")[1] in ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        if path.split("/")[1] in ("usr", *LIBRARIES):
             return self._base / path.lstrip("/")
         return self.root / path.lstrip("/")
 
@@ -169,70 +131,14 @@ class Machine:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         file.chmod(mode)
-        self._give(file, *missing)
+        wsl_root.give(file, *missing)
         return file
-
-    def _give(self, *paths):
-        if os.geteuid() == 0:
-            for path in paths:
-                os.chown(path, UID, UID, follow_symlinks=False)
 
     def install(self, directory="~/.local/bin", linux=None, windows=None):
         """Puts the two programs there, as somebody does who has unpacked them."""
         program, exe = linux or setting("UVRELAY"), windows or setting("UVRELAY_EXE")
         self.write(f"{directory}/uvrelay", pathlib.Path(program).read_bytes(), 0o755)
         self.write(f"{directory}/uvrelay.exe", pathlib.Path(exe).read_bytes(), 0o755)
-
-    def _make_root(self, conf):
-        for name in ("dev", "etc", "home", "mnt/c", "mnt/windows", "proc", "root", "run", "sys", "tmp", "var/tmp", "usr",
-                     "var/lib", "opt"):
-            (self.root / name).mkdir(parents=True)
-        self.root.chmod(0o755)
-        (self.root / "tmp").chmod(0o1777)
-        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
-            if (self._base / name).is_symlink():
-                (self.root / name).symlink_to(os.readlink(self._base / name))
-            elif (self._base / name).is_dir():
-                (self.root / name).mkdir()
-        self._make_etc(conf)
-        self._make_home()
-        # As WSL shows a drive of Windows: all of it is the user's.
-        self._give(self.windows.c, *self.windows.c.rglob("*"))
-        (self.root / "init").write_bytes(_init_program())
-        (self.root / "init").chmod(0o755)
-        local = self.path / "local" / "bin"
-        local.mkdir(parents=True)
-        (local / "wslpath").write_text(WSLPATH)
-        (local / "wslpath").chmod(0o755)
-        (self.path / "osrelease").write_text(RELEASE + "\n")
-        (self.path / "version").write_text(f"Linux version {RELEASE} (root@f9c826d3017f) #1 SMP x86_64 GNU/Linux\n")
-
-    def _make_etc(self, conf):
-        etc = self.root / "etc"
-        for name in ETC:
-            source = self._base / "etc" / name
-            (etc / name).parent.mkdir(exist_ok=True)
-            with contextlib.suppress(OSError, shutil.Error):  # what this user cannot read, or is not there
-                if source.is_dir():
-                    shutil.copytree(source, etc / name, symlinks=True, ignore_dangling_symlinks=True)
-                else:
-                    shutil.copy(source, etc / name)
-        for name, lines in (("passwd", PASSWD), ("group", GROUP)):
-            (etc / name).write_text("".join(line + "\n" for line in lines))
-        # The Debian and the Ubuntu for WSL leave PATH as WSL has set it.
-        profile = (etc / "profile").read_text() if (etc / "profile").exists() else ""
-        (etc / "profile").write_text(f'UVR_PATH=$PATH\n{profile}\n[ -z "$WSL_INTEROP" ] || PATH=$UVR_PATH\n'
-                                     "export PATH\nunset UVR_PATH\n")
-        (etc / "hostname").write_text("DESKTOP-TEST\n")
-        (etc / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-        (etc / "wsl.conf").write_text(conf)
-
-    def _make_home(self):
-        self.home.mkdir(mode=0o700)
-        with contextlib.suppress(FileNotFoundError):
-            for file in (self.root / "etc" / "skel").iterdir():
-                shutil.copy(file, self.home)
-        self._give(self.home, *self.home.iterdir())
 
     # ---- starting and stopping ----
 
@@ -247,7 +153,7 @@ class Machine:
         mounts = [["/usr", "/usr", "ro"], [str(self.path / "local"), "/usr/local", "ro"],
                   [str(self.windows.c), "/mnt/c", "rw"], [str(self.windows.windows), "/mnt/windows", "ro"]]
         mounts[0][0] = str(self._base / "usr")
-        for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
+        for name in LIBRARIES:
             if (self.root / name).is_dir() and not (self.root / name).is_symlink():
                 mounts.append([str(self._base / name), f"/{name}", "ro"])
         proc = {"sys/kernel/osrelease": self.path / "osrelease", "version": self.path / "version",
@@ -293,7 +199,9 @@ class Machine:
             for file in (self._boot.stdout, self._boot.stderr):
                 file.close()
             self._boot = self._process = None
-            self._held = []
+            if self._manager is not None:
+                self._manager.wait(SOON)
+                self._manager = None
 
     def restart(self):
         """As after `wsl.exe --shutdown`, or after the computer has been started again: /run and /tmp are empty. What
@@ -342,27 +250,26 @@ class Machine:
         (self.root / "run/systemd/system").mkdir(parents=True)
         runtime = self.root / f"run/user/{UID}"
         runtime.mkdir(parents=True, mode=0o700)
-        self._give(runtime)
+        wsl_root.give(runtime)
         self._own_cgroup()
-        log = open(self.path / "systemd.log", "ab")  # pylint: disable=consider-using-with
-        with log:
+        with open(self.path / "systemd.log", "ab") as log:
             self._manager = subprocess.Popen(
-                self.command(["/lib/systemd/systemd", "--user", "--log-target=console"], login=False),
+                self.command(["/lib/systemd/systemd", "--user", "--log-target=console"], login=False, group="user"),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._held.append(self._manager)
         end = time.monotonic() + SOON
-        while not (runtime / "systemd/private").exists():
+        while self.run(["systemctl", "--user", "is-system-running", "--wait"]).out not in ("running\n", "degraded\n"):
             told = (self.path / "systemd.log").read_text(errors="replace")
             assert self._manager.poll() is None and time.monotonic() < end, f"no systemd --user: {told}"
             time.sleep(0.02)
 
     def _own_cgroup(self):
         """The user's manager has a part of the tree of its own, as user@1000.service has."""
-        part = self._cgroup_path() / "user"
-        part.mkdir(exist_ok=True)
-        for path in (part, *part.glob("cgroup.*")):
+        for name in ("user", "session"):
+            part = self._cgroup_path() / name
+            part.mkdir(exist_ok=True)
+        for path in (self._cgroup_path() / "user", *(self._cgroup_path() / "user").glob("cgroup.*")):
             with contextlib.suppress(OSError):
-                self._give(path)
+                wsl_root.give(path)
 
     # ---- running something ----
 
@@ -381,7 +288,7 @@ class Machine:
                             "DBUS_SESSION_BUS_ADDRESS": f"unix:path=/run/user/{UID}/bus"}
         return environment
 
-    def command(self, words, root=False, login=True, env=None, cwd=None):
+    def command(self, words, root=False, login=True, env=None, cwd=None, group="session"):
         """The command of the host that runs these words in the machine."""
         environment = {**self.environment(login), **({"HOME": "/root", "USER": "root"} if root else {}), **(env or {})}
         enter = ["nsenter", f"--target={self._process}", "--user", "--mount", "--pid", "--uts", "--cgroup", "--root",
@@ -395,6 +302,8 @@ class Machine:
                 become = ["unshare", "--user", f"--map-user={UID}", f"--map-group={UID}", "--"]
         where = str(cwd or environment["HOME"])
         assigned = [f"{name}={value}" for name, value in environment.items() if value is not None]
+        if self.has_systemd:
+            enter = ["/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self._cgroup_path() / group / "cgroup.procs"), *enter]
         return [*enter, "--", *become, "/usr/bin/env", "-i", f"--chdir={where}", *assigned, *map(str, words)]
 
     def run(self, command, root=False, login=True, env=None, cwd=None, input="", timeout=60):
@@ -415,6 +324,21 @@ class Machine:
         """Runs a program on the Windows side, as somebody there does."""
         return Result(subprocess.run(windows_command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                      timeout=timeout, check=False, errors="replace"))
+
+    @contextlib.contextmanager
+    def pipe(self, name, target):
+        """A pipe of the Windows user's own that leads to an address of this side, such as tcp://127.0.0.1:PORT: what
+        stands for a Windows program that listens there. uvrelay.exe serves it."""
+        serve = [setting("UVRELAY_EXE"), "serve", "-v", f"{name}={target}"]
+        with Process(windows_command(*serve), stdin=subprocess.DEVNULL) as process:
+            process.wait_stderr(": listening")
+            yield process
+
+    @contextlib.contextmanager
+    def agent(self, socket, name="//./pipe/openssh-ssh-agent"):
+        """An agent's Unix socket of this side at the pipe where Windows has its ssh-agent."""
+        with AgentForward(socket) as forward, self.pipe(name, f"tcp://127.0.0.1:{forward.port}"):
+            yield forward
 
     def processes(self):
         """The command lines of what runs in the machine."""
@@ -481,3 +405,50 @@ def why_no_systemd():
         if (pathlib.Path(top) / "cgroup.procs").exists() and os.access(top, os.W_OK):
             return why_not()
     return "no control group can be made here"
+
+
+def _defaults():
+    """What CMake sets for tests, for those who start this by hand: the builds of the presets linux and windows."""
+    build = HERE.parent.parent / "build"
+    for name, value in (("UVRELAY", build / "linux/uvrelay"), ("UVRELAY_EXE", build / "windows/uvrelay.exe"),
+                        ("UVRELAY_PEERS", build / "windows/peers"), ("UVRELAY_RUN_EXE", "wine"),
+                        ("WINEPREFIX", build / "wine"), ("WINEDEBUG", "-all"), ("LC_ALL", "C.UTF-8"),
+                        ("WINEDLLOVERRIDES", "winemenubuilder.exe,mscoree,mshtml=")):
+        os.environ.setdefault(name, str(value))
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        os.environ.pop(name, None)
+    for name in ("UVRELAY", "UVRELAY_EXE"):
+        if not os.path.exists(setting(name)):
+            sys.exit(f"wsl_machine: there is no {setting(name)}: build the presets linux and windows, or set {name}")
+    prefix = setting("WINEPREFIX")
+    subprocess.run(["sh", HERE.parent / "wine", "start", prefix], check=True)
+
+
+def main():
+    import argparse
+
+    parser = argparse.ArgumentParser(description="Starts a machine that looks like WSL 2, and a shell in it.")
+    parser.add_argument("--systemd", action="store_true", help="with a systemd of the user's")
+    parser.add_argument("--empty", action="store_true", help="without uvrelay and uvrelay.exe in ~/.local/bin")
+    parser.add_argument("--root", action="store_true", help="the shell is root's")
+    parser.add_argument("--base", help="the root of another system, whose /usr is taken in place of this one's")
+    parser.add_argument("--agent", metavar="SOCKET", help="an ssh-agent's socket of this side, such as $SSH_AUTH_SOCK, "
+                        "that answers at the pipe of the ssh-agent of Windows")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run in place of a shell")
+    options = parser.parse_args()
+    _defaults()
+    if why_not():
+        sys.exit(f"wsl_machine: {why_not()}")
+    conf = "[boot]\nsystemd=true\n" if options.systemd else ""
+    with Machine(conf, base=options.base) as machine, contextlib.ExitStack() as stack:
+        if not options.empty:
+            machine.install()
+        if options.agent:
+            stack.enter_context(machine.agent(options.agent))
+        print(f"wsl_machine: / is {machine.root}, /mnt/c is {machine.windows.c}", file=sys.stderr)
+        command = ["/bin/bash", "-l", *(["-c", " ".join(options.command)] if options.command else [])]
+        return subprocess.run(machine.command(command, root=options.root), check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
