@@ -9,11 +9,11 @@
 #include <uv.h>
 
 #include "address/form.h"
+#include "address/meant.h"
 #include "base/text.h"
 
 #define LENGTH(array)     (sizeof(array) / sizeof((array)[0]))
 #define SCHEME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-"
-#define SUGGESTION_SIZE   112 /* a longer one would not fit into the error's text */
 #define LIST_SIZE         256
 #define TEXT_MAX          (UVR_ADDRESS_PATH_SIZE - 1)
 
@@ -103,113 +103,61 @@ static int parse_form(const char *text, unsigned flags, uvr_address *out, uvrela
 }
 
 /* `start` and `rest` joined, if that is an address and not too long to show; if not, `otherwise`. */
-static const char *suggest(char suggestion[SUGGESTION_SIZE], const char *start, const char *rest, const char *otherwise)
+static const char *suggest(char suggestion[UVR_MEANT_SIZE], const char *start, const char *rest, const char *otherwise)
 {
   uvr_address ignored;
   memset(&ignored, 0, sizeof(ignored));
-  int length = snprintf(suggestion, SUGGESTION_SIZE, "%s%s", start, rest);
-  bool good = length > 0 && length < SUGGESTION_SIZE && parse_form(suggestion, 0, &ignored, NULL) == 0;
+  int length = snprintf(suggestion, UVR_MEANT_SIZE, "%s%s", start, rest);
+  bool good = length > 0 && length < UVR_MEANT_SIZE && parse_form(suggestion, 0, &ignored, NULL) == 0;
   return good ? suggestion : otherwise;
 }
 
-/* The NAME of a //./pipe/NAME that was damaged on its way here, or NULL: a shell removes backslashes; MSYS replaces //
- * by / and puts its own directory before a /. */
-static const char *damaged_pipe_name(const char *text)
+static bool is_accepted(const char *text, unsigned flags)
 {
-  if (uvr_is_drive(text)) {
-    for (; *text != '\0'; text++) {
-      if (uvr_is_slash(text[0]) && uvr_begins(text + 1, "pipe") && uvr_is_slash(text[5])) {
-        return text + 6;
-      }
-    }
-    return NULL;
-  }
-  text += uvr_is_slash(*text) ? 1 : 0;
-  if (*text != '.') {
-    return NULL;
-  }
-  size_t before = strspn(text + 1, UVR_SLASHES);
-  text += 1 + before;
-  if (!uvr_begins(text, "pipe")) {
-    return NULL;
-  }
-  text += strlen("pipe");
-  size_t after = strspn(text, UVR_SLASHES);
-  /* A shell removes all backslashes or none; ./pipeline is something else. */
-  return (before == 0) == (after == 0) ? text + after : NULL;
+  uvr_address ignored;
+  memset(&ignored, 0, sizeof(ignored));
+  return parse_form(text, flags, &ignored, NULL) == 0;
 }
 
-/* How others write such addresses, in lower case, and how they are written here. */
-static const struct {
-  const char *scheme;
-  const char *start;
-  const char *example;
-} foreign[] = {
-    {"unix-connect:", "unix:", "unix:///PATH"},
-    {"unix-listen:", "unix:", "unix:///PATH"},
-    {"unix-client:", "unix:", "unix:///PATH"},
-    {"local:", "unix:", "unix:///PATH"},
-    {"tcp-connect:", "tcp://", "tcp://HOST:PORT"},
-    {"tcp-listen:", "tcp://127.0.0.1:", "tcp://HOST:PORT"},
-    {"tcp4:", "tcp://", "tcp://HOST:PORT"},
-    {"tcp6:", "tcp://", "tcp://[IPV6]:PORT"},
-    {"tcp4-connect:", "tcp://", "tcp://HOST:PORT"},
-    {"tcp4-listen:", "tcp://127.0.0.1:", "tcp://HOST:PORT"},
-    {"tcp6-connect:", "tcp://", "tcp://[IPV6]:PORT"},
-    {"tcp6-listen:", "tcp://[::1]:", "tcp://[IPV6]:PORT"},
-    {"unix-abstract:", "abstract:", "abstract:NAME"},
-    {"abstract-connect:", "abstract:", "abstract:NAME"},
-    {"abstract-listen:", "abstract:", "abstract:NAME"},
-    {"abstract-client:", "abstract:", "abstract:NAME"},
-    {"pipe:", "npipe:", "npipe:NAME"},
-    {"@", "abstract:", "abstract:NAME"},
-};
-
-/* Refuses a text that is written as another program wants it; UVR_NOT_THIS_FORM if it is none. What follows a comma are
- * options of that program's. */
-static int refuse_foreign(const char *text, uvrelay_error_t *error)
+/* Refuses a path, which may be of two kinds of sockets. */
+static int refuse_path(const char *text, uvrelay_error_t *error)
 {
-  for (size_t i = 0; i < LENGTH(foreign); i++) {
-    if (uvr_begins(text, foreign[i].scheme)) {
-      char suggestion[SUGGESTION_SIZE];
-      char plain[SUGGESTION_SIZE];
-      const char *rest = text + strlen(foreign[i].scheme);
-      int length = (int)strcspn(rest, ",");
-      bool fits = snprintf(plain, sizeof(plain), "%.*s", length, rest) < (int)sizeof(plain);
-      return uvr_address_refuse(text, error, "is written as for another program: write %s",
-                                suggest(suggestion, foreign[i].start, fits ? plain : "", foreign[i].example));
+  char one[UVR_MEANT_SIZE];
+  char two[UVR_MEANT_SIZE];
+  if (uvr_is_drive(text)) {
+    char plain[UVR_MEANT_SIZE];
+    (void)snprintf(plain, sizeof(plain), "%s", text);
+    for (char *c = plain; *c != '\0'; c++) {
+      *c = *c == '\\' ? '/' : *c; /* which every shell leaves alone */
     }
+    return uvr_address_refuse(text, error,
+                              "is the path of a file: if that is a libassuan socket file, add -a or write %s",
+                              suggest(one, "assuan:///", strlen(text) < sizeof(plain) ? plain : "", "assuan:///PATH"));
   }
-  return UVR_NOT_THIS_FORM;
+  return uvr_address_refuse(
+      text, error, "is a path without a scheme: write %s for a Unix socket, or %s for a libassuan socket file",
+      suggest(one, "unix://", text, "unix:///PATH"), suggest(two, "assuan://", text, "assuan:///PATH"));
 }
 
 /* Refuses a text of no known form, and guesses at what was meant. */
-static int refuse_form(const char *text, uvrelay_error_t *error)
+static int refuse_form(const char *text, unsigned flags, uvrelay_error_t *error)
 {
-  char one[SUGGESTION_SIZE];
-  char two[SUGGESTION_SIZE];
+  char one[UVR_MEANT_SIZE];
+  char two[UVR_MEANT_SIZE];
   char list[LIST_SIZE];
-  const char *name = damaged_pipe_name(text);
+  const char *name = uvr_meant_pipe(text);
   if (name != NULL) {
     return uvr_address_refuse(
         text, error, "seems to be a pipe's name that a shell altered: write %s, which shells leave alone, or %s",
         suggest(one, "npipe:", name, "npipe:NAME"), suggest(two, "//./pipe/", name, "//./pipe/NAME"));
   }
-  if (uvr_is_drive(text)) {
-    return uvr_address_refuse(text, error,
-                              "is the path of a file: if that is a libassuan socket file, add -a or write %s",
-                              suggest(one, "assuan:///", text, "assuan:///PATH"));
+  const char *meant = uvr_meant(text, flags, is_accepted, one);
+  if (uvr_is_drive(text) || (*text == '/' && meant == NULL)) {
+    return refuse_path(text, error);
   }
-  if (*text == '/') {
-    return uvr_address_refuse(
-        text, error, "is a path without a scheme: write %s for a Unix socket, or %s for a libassuan socket file",
-        suggest(one, "unix://", text, "unix:///PATH"), suggest(two, "assuan://", text, "assuan:///PATH"));
-  }
-  if (suggest(one, "tcp://", text, NULL) != NULL) {
-    return uvr_address_refuse(text, error, "has no scheme: write %s", one);
-  }
-  if (refuse_foreign(text, error) != UVR_NOT_THIS_FORM) {
-    return UV_EINVAL;
+  if (uvr_meant_foreign(text) != NULL) {
+    return uvr_address_refuse(text, error, "is written as for another program: write %s",
+                              meant != NULL ? meant : uvr_meant_foreign(text));
   }
   if (uvr_begins(text, "via:")) {
     return uvr_address_refuse(text, error,
@@ -218,11 +166,48 @@ static int refuse_form(const char *text, uvrelay_error_t *error)
   if (uvr_begins(text, uvr_fd_form.scheme)) {
     return uvr_address_refuse(text, error, "is a socket that can only be listened on, by serve: name another target");
   }
+  if (strcmp(text, "-") == 0 || uvr_is_same_word(text, "stdio")) {
+    return uvr_address_refuse(text, error,
+                              "has no scheme: standard input and output are one side of the relay anyway; "
+                              "name the other one, such as //./pipe/NAME");
+  }
+  if (meant == NULL && (*text == '.' || strstr(text, ".sock") != NULL) && strchr(text, ':') == NULL) {
+    return uvr_address_refuse(text, error, "has no scheme: write the whole path of a Unix socket, unix:///PATH");
+  }
   size_t scheme = strspn(text, SCHEME_CHARACTERS);
   if (uvr_is_letter(*text) && text[scheme] == ':') {
-    return uvr_address_refuse(text, error, "has an unknown scheme: the schemes are %s", list_forms(list, true));
+    bool host = meant != NULL && uvr_begins(meant, "tcp://") && strcmp(meant + strlen("tcp://"), text) == 0;
+    return meant == NULL
+               ? uvr_address_refuse(text, error, "has an unknown scheme: the schemes are %s", list_forms(list, true))
+               : uvr_address_refuse(text, error, host ? "has no scheme: write %s" : "has an unknown scheme: write %s",
+                                    meant);
   }
-  return uvr_address_refuse(text, error, "has no scheme: write %s", list_forms(list, false));
+  return uvr_address_refuse(text, error, "has no scheme: write %s", meant != NULL ? meant : list_forms(list, false));
+}
+
+/* Whether what follows a question mark looks like options of a route, behind an address. */
+static bool has_options(const char *text, unsigned flags, char address[UVR_MEANT_SIZE])
+{
+  size_t length = strcspn(text, "?");
+  (void)snprintf(address, UVR_MEANT_SIZE, "%.*s", (int)length, text);
+  return length < UVR_MEANT_SIZE && text[length] == '?' && strchr(text + length, '=') != NULL &&
+         is_accepted(address, flags);
+}
+
+/* A form has refused a text: adds what was probably meant, if that shows. */
+static void add_meant(const char *text, unsigned flags, uvrelay_error_t *error)
+{
+  char meant[UVR_MEANT_SIZE];
+  if (has_options(text, flags, meant)) {
+    (void)uvr_address_refuse(
+        text, error, "has options behind a ?, as only a route of serve may: write %s, and flags before it", meant);
+    return;
+  }
+  size_t length = error == NULL ? 0 : strlen(error->text);
+  if (length > 0 && length + UVR_MEANT_SIZE < sizeof(error->text) &&
+      uvr_meant(text, flags, is_accepted, meant) != NULL) {
+    (void)snprintf(error->text + length, sizeof(error->text) - length, ", such as %s", meant);
+  }
 }
 
 /* Whether `text` is plainly an address, and no path. */
@@ -301,12 +286,15 @@ int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrela
     return code;
   }
   int result = check_text(text, error);
-  if (result == 0) {
+  bool readable = result == 0;
+  if (readable) {
     result = (flags & UVR_ADDRESS_ASSUAN_PATH) != 0 ? parse_assuan_path(text, out, error)
                                                     : parse_form(text, flags, out, error);
   }
   if (result == UVR_NOT_THIS_FORM) {
-    result = refuse_form(text, error);
+    result = refuse_form(text, flags, error);
+  } else if (result != 0 && readable && (flags & UVR_ADDRESS_ASSUAN_PATH) == 0) {
+    add_meant(text, flags, error);
   }
   if (result == 0 && strlen(out->canonical) > TEXT_MAX) { /* a path without its scheme may be shorter than that */
     result = uvr_address_refuse(text, error, "is too long: with its scheme, assuan:///, at most %d bytes are taken",
