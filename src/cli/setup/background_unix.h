@@ -1,0 +1,21 @@
+/* A serve that runs without systemd, in the background. */
+#ifndef UVR_CLI_SETUP_BACKGROUND_UNIX_H
+#define UVR_CLI_SETUP_BACKGROUND_UNIX_H
+
+#include <stdbool.h>
+
+#include "cli/setup/job_unix.h"
+
+/* Whether one of this user's runs. */
+bool uvr_background_runs(const uvr_job *job);
+
+/* Starts one with the job's configuration; does nothing if one runs. */
+int uvr_background_start(const uvr_job *job, uvrelay_error_t *error);
+
+/* Stops those that run, and waits for their ends. */
+int uvr_background_stop(const uvr_job *job, uvrelay_error_t *error);
+
+/* Has it read its configuration again. */
+int uvr_background_reload(const uvr_job *job, uvrelay_error_t *error);
+
+#endif

@@ -1,0 +1,39 @@
+/* Files that setup writes: whole or not at all. */
+#ifndef UVR_CLI_SETUP_FILES_UNIX_H
+#define UVR_CLI_SETUP_FILES_UNIX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "cli/setup/record_unix.h"
+#include "uvrelay/common.h"
+
+/* Reads a file into *out, to be freed, with a NUL behind it; *out is NULL if there is none. Returns 0; or a negative
+ * code and *error. A file with a NUL in it is refused. */
+int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error);
+
+/* Writes a file under a new name, and then renames it, so that there is never half of it. If the path is a link, the
+ * file that it leads to is replaced. A file that was there keeps its permissions; a new one gets `mode`. Missing
+ * directories are made with 0700, and recorded. `move_away`: a file that cannot be replaced, as Windows runs it, is
+ * renamed, and removed later by uvr_setup_remove_old(). Returns 0; or a negative code and *error, with nothing changed.
+ */
+int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t mode, bool move_away, uvr_record *record,
+                    uvrelay_error_t *error);
+
+/* Makes a directory, and those above it, in the same way. */
+int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error_t *error);
+
+/* Makes a symbolic link, or has an existing one lead elsewhere. */
+int uvr_setup_link(const char *target, const char *path, uvr_record *record, uvrelay_error_t *error);
+
+/* Removes a file, if it is there; `patient`: for up to some seconds, while Windows still runs it. */
+int uvr_setup_unlink(const char *path, bool patient, uvrelay_error_t *error);
+
+/* Removes those files that were moved away and that nothing runs any more. */
+void uvr_setup_remove_old(const char *path);
+
+/* Whether there is something at a path, a link that leads nowhere included. */
+bool uvr_setup_is_there(const char *path);
+
+#endif

@@ -1,0 +1,136 @@
+/* A run of setup: see job_unix.h. */
+#include "cli/setup/job_unix.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/child/find_program.h"
+#include "cli/setup/files_unix.h"
+#include "cli/setup/text_unix.h"
+#include "cli/setup/tool_unix.h"
+
+#define DELETED " (deleted)"
+
+static int no_memory(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+}
+
+static int find_home(uvr_job *self, uvrelay_error_t *error)
+{
+  char home[PATH_MAX];
+  char quoted[UVR_QUOTED_SIZE];
+  size_t size = sizeof(home);
+  struct stat status;
+  if (uv_os_homedir(home, &size) != 0 || *home != '/') {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
+                         "it is not known where your home directory is: set HOME to its path");
+  }
+  if (stat(home, &status) != 0) {
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, -errno, 0, "cannot use the home directory %s: %s",
+                                uvr_quote(quoted, home), uv_strerror(-errno));
+  }
+  if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EACCES,
+                         "the home directory %s is %s: run `uvrelay setup` as the user whose programs are to use the "
+                         "routes, without sudo",
+                         uvr_quote(quoted, home), S_ISDIR(status.st_mode) ? "another user's" : "no directory");
+  }
+  self->home = strdup(home);
+  return self->home == NULL ? no_memory(error) : 0;
+}
+
+/* By the name that PATH finds, if that is this program: its file may have another name after an update. */
+static char *find_program(void)
+{
+  char own[PATH_MAX];
+  char real[PATH_MAX];
+  char *found = NULL;
+  ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
+  own[length < 0 ? 0 : length] = '\0';
+  size_t end = strlen(own) - (strlen(own) < sizeof(DELETED) ? 0 : sizeof(DELETED) - 1);
+  if (strcmp(own + end, DELETED) == 0) {
+    own[end] = '\0';
+  }
+  if (uvr_find_program("uvrelay", NULL, &found, NULL) == 0 && realpath(found, real) != NULL && strcmp(real, own) == 0) {
+    return found;
+  }
+  free(found);
+  return *own == '\0' ? NULL : strdup(own);
+}
+
+int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_t *error)
+{
+  *self = (uvr_job){.options = options, .preset_count = options->preset_count};
+  memcpy(self->presets, options->presets, sizeof(self->presets));
+  uvr_wsl_init(&self->wsl);
+  int code = find_home(self, error);
+  if (code != 0) {
+    return code;
+  }
+  const char *config_home = getenv("XDG_CONFIG_HOME");
+  bool set = config_home != NULL && *config_home == '/';
+  self->config_home = set ? strdup(config_home) : uvr_setup_format("%s/.config", self->home);
+  self->config = self->config_home == NULL ? NULL : uvr_setup_format("%s/uvrelay/routes.conf", self->config_home);
+  self->directory = uvr_setup_format("%s/.uvrelay", self->home);
+  self->link = uvr_setup_format("%s/%s", self->home, UVR_WSL_LINK);
+  self->program = find_program();
+  char *record = self->directory == NULL ? NULL : uvr_setup_format("%s/setup", self->directory);
+  if (self->config == NULL || self->link == NULL || self->program == NULL || record == NULL) {
+    free(record);
+    return no_memory(error);
+  }
+  code = uvr_record_open(&self->record, record, error);
+  free(record);
+  self->manager = code == 0 && uvr_tool_has_manager();
+  return code;
+}
+
+void uvr_job_clear(uvr_job *self)
+{
+  free(self->home);
+  free(self->config_home);
+  free(self->config);
+  free(self->directory);
+  free(self->link);
+  free(self->program);
+  uvr_record_close(&self->record);
+  free(self->windows.source);
+  free(self->windows.version);
+  free(self->windows.copy);
+  free(self->windows.copy_shown);
+  uvr_facts_clear(&self->windows.facts);
+}
+
+bool uvr_job_concerns(const uvr_job *self, const char *name, size_t length)
+{
+  for (size_t i = 0; i < self->preset_count; i++) {
+    if (strlen(self->presets[i]->name) == length && memcmp(self->presets[i]->name, name, length) == 0) {
+      return true;
+    }
+  }
+  return self->preset_count == 0;
+}
+
+int uvr_job_make_directory(uvr_job *self, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  struct stat status;
+  if (lstat(self->directory, &status) == 0 &&
+      (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0)) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EACCES,
+                         "%s is not a directory that only you can write to: look at it by `ls -ld`, and move it away "
+                         "or mend it by `chmod 700`",
+                         uvr_quote(quoted, self->directory));
+  }
+  return uvr_setup_make_directory(self->directory, &self->record, error);
+}

@@ -1,0 +1,181 @@
+/* The command setup in WSL: see setup.h. What it does is in plan_unix.h; this file begins it, and says what to do then.
+ *
+ * Ways to fail: this is not WSL; the user says no; a step fails. In the end the doctor says whether all works. */
+#include "cli/setup/setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "cli/doctor/doctor.h"
+#include "cli/output/print.h"
+#include "cli/output/text_line.h"
+#include "cli/setup/job_unix.h"
+#include "cli/setup/offers_unix.h"
+#include "cli/setup/plan_unix.h"
+#include "cli/setup/setup_options_unix.h"
+#include "cli/setup/shell_unix.h"
+#include "cli/setup/talk_unix.h"
+#include "cli/setup/text_unix.h"
+#include "cli/setup/tool_unix.h"
+
+static void say(const char *before, const char *text)
+{
+  uvr_text_line line = {.text = NULL};
+  uvr_text_line_add(&line, "uvrelay: %s", before);
+  uvr_text_line_text(&line, text);
+  uvr_text_line_add(&line, "\n");
+  if (!line.failed) {
+    (void)fwrite(line.text, 1, line.length, stderr);
+  }
+  uvr_text_line_clear(&line);
+}
+
+static int check_wsl(const uvr_job *job, uvrelay_error_t *error)
+{
+  if (uvr_wsl_is(&job->wsl) || job->options->remove) {
+    return 0;
+  }
+  return uvr_error_set(
+      error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
+      "this is not WSL, whose programs `uvrelay setup` connects with those of Windows: on Windows type "
+      "`uvrelay.exe setup`; on another Linux write routes into %s, and start `uvrelay serve`",
+      job->config);
+}
+
+static void warn_of_root(void)
+{
+  const char *user = getenv("SUDO_USER");
+  if (geteuid() == 0 && user != NULL && *user != '\0' && strcmp(user, "root") != 0) {
+    say("warning: ", "this sets up the routes of root: run `uvrelay setup` without sudo to set up your own");
+  } else if (geteuid() == 0) {
+    say("warning: ", "this sets up the routes of root, which other users of this system cannot use");
+  }
+}
+
+/* How this program is called by its user. To be freed. */
+static char *command_of(const uvr_job *job, uvr_shell shell)
+{
+  if (uvr_tool_is_there("uvrelay")) {
+    return strdup("uvrelay");
+  }
+  return shell == UVR_SHELL_FISH ? uvr_setup_fish_word(job->program) : uvr_setup_shell_word(job->program);
+}
+
+static int tell_of_gpg(const uvr_job *job, uvrelay_error_t *error)
+{
+  for (size_t i = 0; i < job->preset_count; i++) {
+    if (strcmp(job->presets[i]->name, "gpg-agent") == 0) {
+      return uvr_talk(error, "So that gpg never starts an agent of Linux in its place, put this line into "
+                             "~/.gnupg/gpg.conf:\n  no-autostart\n");
+    }
+  }
+  return 0;
+}
+
+/* What is to be put into the shell. */
+static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
+{
+  uvr_shell shell = uvr_shell_of_user();
+  char *command = command_of(job, shell);
+  char *exports = strdup("");
+  for (size_t i = 0; i < job->preset_count && exports != NULL; i++) {
+    const uvr_preset *preset = job->presets[i];
+    if (preset->variable != NULL) {
+      char *more = uvr_setup_format("%s%s%s", exports, *exports == '\0' ? "" : ", ", preset->variable);
+      free(exports);
+      exports = more;
+    }
+  }
+  int code = command == NULL || exports == NULL
+                 ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+                 : 0;
+  if (code == 0 && *exports != '\0') {
+    code = uvr_talk(error, "Type this, and put it into %s, too, which sets %s:\n", uvr_shell_rc(shell), exports);
+  }
+  if (code == 0 && *exports != '\0') {
+    code = shell == UVR_SHELL_FISH ? uvr_talk(error, "  %s env --shell=fish | source\n", command)
+                                   : uvr_talk(error, "  eval \"$(%s env)\"\n", command);
+  }
+  free(command);
+  free(exports);
+  return code == 0 ? tell_of_gpg(job, error) : code;
+}
+
+static int finish(const uvr_job *job, bool changed, uvrelay_error_t *error)
+{
+  const char *text = job->options->remove ? (changed ? "Done.\n" : "There is nothing of setup's to take back.\n")
+                                          : (changed ? "Done.\n" : "All of it is set up: nothing was changed.\n");
+  int code = uvr_talk(error, "%s", text);
+  if (code == 0 && !job->options->remove) {
+    code = tell_of_shell(job, error);
+  }
+  return code;
+}
+
+/* Returns 0; or a negative code and *error. *checks: the doctor is to be asked. */
+static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
+{
+  bool changed = false;
+  int code = check_wsl(job, error);
+  if (code == 0 && job->preset_count == 0 && !job->options->remove) {
+    code = uvr_offers_make(job, error);
+    if (code != 0 || job->preset_count == 0) {
+      return code;
+    }
+  }
+  code = code == 0 ? uvr_plan_run(job, &changed, error) : code;
+  if (code != 0) {
+    return code;
+  }
+  if (job->options->dry_run) {
+    return changed ? 0 : uvr_talk(error, "Nothing is to be done.\n");
+  }
+  code = job->options->remove ? uvr_record_finish(&job->record, error) : 0;
+  *checks = code == 0 && !job->options->remove;
+  return code == 0 ? finish(job, changed, error) : code;
+}
+
+/* The doctor's words are those of the command `uvrelay doctor`. */
+static int check(void)
+{
+  char word[] = "doctor";
+  char *words[] = {word, NULL};
+  uvrelay_error_t error;
+  return uvr_talk(&error, "\n") == 0 ? uvr_cli_doctor(1, words) : 1;
+}
+
+int uvr_cli_setup(int argc, char **argv)
+{
+  uvr_setup_options options;
+  uvrelay_error_t error;
+  uvr_job job;
+  bool checks = false;
+  switch (uvr_setup_options_parse(argc, argv, &options, &error)) {
+  case UVR_SETUP_SHOW_HELP:
+    return uvr_print(uvr_setup_usage());
+  case UVR_SETUP_SHOW_VERSION:
+    return uvr_print_version();
+  case UVR_SETUP_WRONG_USAGE:
+    say("", error.text);
+    (void)fprintf(stderr, "Try: uvrelay setup --help\n");
+    return 2;
+  case UVR_SETUP_RUN:
+    break;
+  }
+  int code = uvr_job_init(&job, &options, &error);
+  if (code == 0) {
+    warn_of_root();
+    code = run(&job, &checks, &error);
+  }
+  uvr_job_clear(&job);
+  if (code != 0) {
+    say("", error.text);
+    return 1;
+  }
+  return checks ? check() : 0;
+}

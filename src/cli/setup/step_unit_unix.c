@@ -1,0 +1,254 @@
+/* The step for systemd: a unit of the user's, which serves the routes now and after each login.
+ *
+ * A unit that setup has written has a hash in its first line, by which it is seen whether somebody has changed it
+ * since; such a one, and one that setup has not written, stays as it is.
+ *
+ * Ways to fail: it cannot be written; systemctl fails, whose words are told, with where to look. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+#include "base/error.h"
+#include "cli/setup/files_unix.h"
+#include "cli/setup/plan_unix.h"
+#include "cli/setup/text_unix.h"
+#include "cli/setup/tool_unix.h"
+
+#define UNIT "uvrelay.service"
+#define HEAD "# Written by `uvrelay setup`. To change it, type: systemctl --user edit uvrelay ["
+
+typedef enum unit_state {
+  UNIT_ABSENT,
+  UNIT_RIGHT,
+  UNIT_OLD, /* setup has written it, but would write another one now */
+  UNIT_FOREIGN
+} unit_state;
+
+static int no_memory(uvrelay_error_t *error)
+{
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+}
+
+static char *path_of(const uvr_job *job, const char *name)
+{
+  return uvr_setup_format("%s/systemd/user/%s", job->config_home, name);
+}
+
+static char *make_unit(const uvr_job *job)
+{
+  char *program = uvr_setup_unit_word(job->program);
+  char *flag = uvr_setup_format("--config=%s", job->config);
+  char *config = flag == NULL ? NULL : uvr_setup_unit_word(flag);
+  char *body = program == NULL || config == NULL
+                   ? NULL
+                   : uvr_setup_format("[Unit]\n"
+                                      "Description=Relays between WSL and Windows (uvrelay)\n"
+                                      "\n"
+                                      "[Service]\n"
+                                      "Type=notify\n"
+                                      "KillMode=mixed\n"
+                                      "ExecStart=%s serve %s\n"
+                                      "ExecReload=kill -HUP $MAINPID\n"
+                                      "Restart=on-failure\n"
+                                      "RestartPreventExitStatus=2\n"
+                                      "TimeoutStopSec=15\n"
+                                      "NoNewPrivileges=yes\n"
+                                      "\n"
+                                      "[Install]\n"
+                                      "WantedBy=default.target\n",
+                                      program, config);
+  char *unit =
+      body == NULL ? NULL : uvr_setup_format(HEAD "%016" PRIx64 "]\n%s", uvr_setup_hash(body, strlen(body)), body);
+  free(program);
+  free(flag);
+  free(config);
+  free(body);
+  return unit;
+}
+
+/* Whether setup has written it, and nobody has changed it. */
+static bool is_own(const char *text)
+{
+  char hash[32];
+  size_t first = strcspn(text, "\n");
+  if (strncmp(text, HEAD, sizeof(HEAD) - 1) != 0 || text[first] == '\0') {
+    return false;
+  }
+  const char *body = text + first + 1;
+  (void)snprintf(hash, sizeof(hash), "%016" PRIx64 "]\n", uvr_setup_hash(body, strlen(body)));
+  return strncmp(text + sizeof(HEAD) - 1, hash, strlen(hash)) == 0;
+}
+
+static int read_unit(const uvr_job *job, unit_state *state, uvrelay_error_t *error)
+{
+  char *path = path_of(job, UNIT);
+  char *wanted = make_unit(job);
+  char *text = NULL;
+  int code = path == NULL || wanted == NULL ? no_memory(error) : uvr_setup_read(path, &text, error);
+  if (code == 0) {
+    *state = text == NULL                ? UNIT_ABSENT
+             : strcmp(text, wanted) == 0 ? UNIT_RIGHT
+             : is_own(text)              ? UNIT_OLD
+                                         : UNIT_FOREIGN;
+  }
+  free(path);
+  free(wanted);
+  free(text);
+  return code;
+}
+
+/* Setting up. */
+
+/* What is to be done with the service. */
+typedef enum service_need { SERVICE_NOTHING, SERVICE_ENABLE, SERVICE_RELOAD, SERVICE_RESTART } service_need;
+
+static service_need need_of(const uvr_job *job, unit_state state)
+{
+  bool active = uvr_tool_unit_is("is-active", UNIT, "active");
+  if (!active || state == UNIT_ABSENT || !uvr_tool_unit_is("is-enabled", UNIT, "enabled")) {
+    return active && (job->program_changes || state == UNIT_OLD) ? SERVICE_RESTART : SERVICE_ENABLE;
+  }
+  return state == UNIT_OLD || job->program_changes ? SERVICE_RESTART
+         : job->config_changes                     ? SERVICE_RELOAD
+                                                   : SERVICE_NOTHING;
+}
+
+static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
+{
+  static const char *const with_unit[] = {"leave it as it is", "enable and start it", "have it read the routes again",
+                                          "enable and restart it"};
+  static const char *const alone[] = {"", "Enable and start " UNIT, "Have " UNIT " read the routes again",
+                                      "Enable and restart " UNIT};
+  unit_state state = UNIT_ABSENT;
+  if (!job->manager) {
+    return 0;
+  }
+  int code = read_unit(job, &state, error);
+  if (code != 0) {
+    return code;
+  }
+  bool writes = state == UNIT_ABSENT || state == UNIT_OLD;
+  service_need need = need_of(job, state);
+  char *path = path_of(job, UNIT);
+  if (path == NULL) {
+    return no_memory(error);
+  }
+  if (writes) {
+    code = uvr_step_say(&step->text, uvr_setup_format("Write the unit %s, and %s", path, with_unit[need]), error);
+    code = code == 0 ? uvr_step_say(&step->detail, make_unit(job), error) : code;
+  } else if (need != SERVICE_NOTHING) {
+    code = uvr_step_say(&step->text, strdup(alone[need]), error);
+  }
+  if (code == 0 && state == UNIT_FOREIGN) {
+    code = uvr_step_say(&step->note,
+                        uvr_setup_format("%s stays as it is, as it was not written by setup, or was "
+                                         "changed since",
+                                         path),
+                        error);
+  }
+  free(path);
+  return code;
+}
+
+static int write_unit(uvr_job *job, uvrelay_error_t *error)
+{
+  char *path = path_of(job, UNIT);
+  char *wants = path_of(job, "default.target.wants"); /* systemctl would make it, unrecorded */
+  char *text = make_unit(job);
+  int code = path == NULL || text == NULL || wants == NULL
+                 ? no_memory(error)
+                 : uvr_setup_write(path, text, strlen(text), 0644, false, &job->record, error);
+  code = code == 0 ? uvr_setup_make_directory(wants, &job->record, error) : code;
+  code = code == 0 ? uvr_tool_systemctl((const char *const[]){"daemon-reload", NULL}, error) : code;
+  free(path);
+  free(wants);
+  free(text);
+  return code;
+}
+
+static int act_on_service(service_need need, uvrelay_error_t *error)
+{
+  uvrelay_error_t why;
+  const char *verb = need == SERVICE_ENABLE ? "start" : need == SERVICE_RELOAD ? "reload" : "restart";
+  int code = 0;
+  if (need == SERVICE_ENABLE || need == SERVICE_RESTART) {
+    code = uvr_tool_systemctl((const char *const[]){"enable", UNIT, NULL}, error);
+  }
+  if (code != 0 || need == SERVICE_NOTHING) {
+    return code;
+  }
+  code = uvr_tool_systemctl((const char *const[]){verb, UNIT, NULL}, &why);
+  return code == 0 ? 0
+                   : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
+                                   "%.400s: `journalctl --user -u uvrelay -n 20` shows why", why.text);
+}
+
+static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
+{
+  (void)step;
+  unit_state state = UNIT_ABSENT;
+  int code = uvr_job_make_directory(job, error);
+  code = code == 0 ? read_unit(job, &state, error) : code;
+  if (code != 0) {
+    return code;
+  }
+  service_need need = need_of(job, state);
+  code = state == UNIT_ABSENT || state == UNIT_OLD ? write_unit(job, error) : 0;
+  return code == 0 ? act_on_service(need, error) : code;
+}
+
+/* Taking back. */
+
+static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
+{
+  unit_state state = UNIT_ABSENT;
+  int code = read_unit(job, &state, error);
+  char *path = path_of(job, UNIT);
+  if (code != 0 || path == NULL) {
+    free(path);
+    return code != 0 ? code : no_memory(error);
+  }
+  if (job->nothing_left && (state == UNIT_RIGHT || state == UNIT_OLD)) {
+    code = uvr_step_say(&step->text, uvr_setup_format("Stop uvrelay.service, and remove %s", path), error);
+  } else if (job->nothing_left && state == UNIT_FOREIGN) {
+    code = uvr_step_say(&step->note,
+                        uvr_setup_format("%s stays, as it was not written by setup, or was changed since: "
+                                         "`systemctl --user disable --now uvrelay` stops it",
+                                         path),
+                        error);
+  } else if (job->config_changes && job->manager && uvr_tool_unit_is("is-active", UNIT, "active")) {
+    code = uvr_step_say(&step->text, strdup("Have uvrelay.service read the routes again"), error);
+  }
+  free(path);
+  return code;
+}
+
+static int remove_unit(const uvr_job *job, uvrelay_error_t *error)
+{
+  char *path = path_of(job, UNIT);
+  char *link = path_of(job, "default.target.wants/" UNIT);
+  int code = path == NULL || link == NULL ? no_memory(error) : 0;
+  if (code == 0 && job->manager) {
+    code = uvr_tool_systemctl((const char *const[]){"disable", "--now", UNIT, NULL}, error);
+  } else if (code == 0) {
+    code = uvr_setup_unlink(link, false, error);
+  }
+  code = code == 0 ? uvr_setup_unlink(path, false, error) : code;
+  if (code == 0 && job->manager) {
+    code = uvr_tool_systemctl((const char *const[]){"daemon-reload", NULL}, error);
+  }
+  free(path);
+  free(link);
+  return code;
+}
+
+static int act_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
+{
+  (void)step;
+  return job->nothing_left ? remove_unit(job, error) : act_on_service(SERVICE_RELOAD, error);
+}
+
+const uvr_step_kind uvr_step_unit = {.set_up = {look, act}, .take_back = {look_back, act_back}};
