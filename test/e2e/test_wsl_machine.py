@@ -79,6 +79,13 @@ def test_interop_that_hangs(machine):
     assert result.code == 1 and "UtilAcceptVsock:271: accept4 failed 110" in result.err
 
 
+@pytest.mark.skipif(not os.access("/dev/fuse", os.W_OK), reason="there is no FUSE")
+def test_drive_that_hangs(machine):
+    with machine.hang_drive():
+        assert machine.run(["timeout", "1", "ls", "/mnt/c"]).code == 124
+    assert "users" in machine.run(["ls", "/mnt/c"]).out
+
+
 @as_root
 def test_interop_of_another_user(machine):
     machine.break_interop("foreign")

@@ -104,9 +104,10 @@ def enter_namespaces():
 def make_devices(root):
     dev = root / "dev"
     mount("none", dev, "tmpfs", NOSUID, "mode=755")
-    for name in ("null", "zero", "full", "random", "urandom", "tty"):
-        (dev / name).touch()
-        bind(f"/dev/{name}", dev / name)
+    for name in ("null", "zero", "full", "random", "urandom", "tty", "fuse"):
+        if os.path.exists(f"/dev/{name}"):
+            (dev / name).touch()
+            bind(f"/dev/{name}", dev / name)
     for name in ("pts", "shm"):
         (dev / name).mkdir()
     mount("devpts", dev / "pts", "devpts", NOSUID | NOEXEC, "newinstance,ptmxmode=0666,mode=620")

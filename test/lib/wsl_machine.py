@@ -382,6 +382,20 @@ class Machine:
         assert done.code == 0, done
         self._tell_mounts(drive=False)
 
+    @contextlib.contextmanager
+    def hang_drive(self):
+        """Whoever looks at /mnt/c waits, as at a drive of Windows that does not answer."""
+        code = (HERE / "hungdrive.py").read_text()
+        with self.popen(["/usr/bin/python3", "-IS", "-c", code, "/mnt/c"], root=True, cwd="/", text=True,
+                        stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+            assert server.stdout.readline() == "it hangs\n"
+            try:
+                yield
+            finally:
+                server.stdin.close()
+                server.wait(SOON)
+                self.run(["umount", "-l", "/mnt/c"], root=True)
+
 
 @functools.cache
 def why_not():
