@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/input/config.h"
+#include "cli/input/config_file.h"
 #include "cli/setup/block_unix.h"
 #include "cli/setup/files_unix.h"
 #include "cli/setup/plan_unix.h"
