@@ -10,6 +10,7 @@ import pytest
 from place import wait_for
 from programs import SOON
 from users import as_root
+from test_ssh_agent import agent  # noqa: F401 (a fixture)
 from wsl_machine import BINFMT
 from wsl_root import RELEASE
 
@@ -90,6 +91,24 @@ def test_drive_that_hangs(machine):
 def test_interop_of_another_user(machine):
     machine.break_interop("foreign")
     assert machine.run("stat -c %U /run/WSL/8_interop").out == "other\n"
+
+
+def test_pipes(machine, agent):  # noqa: F811
+    """Those of Windows are the machine's own, with well-known names."""
+    machine.install()
+    ask = "timeout 5 uvrelay.exe -ei --owner=user //./pipe/openssh-ssh-agent </dev/null"
+    for how, told in (("busy", "ERROR_PIPE_BUSY"), ("foreign", "belongs to S-1-5-21-1-2-3-1001")):
+        with machine.broken_pipe(how):
+            assert told in machine.run(ask).err
+    assert "ERROR_FILE_NOT_FOUND" in machine.run(ask).err
+    with machine.agent(agent) as forward:
+        assert machine.run(ask).code == 0
+        with machine.popen("exec uvrelay serve unix://$HOME/s=//./pipe/openssh-ssh-agent") as serve:
+            wait_for(machine.host("~/s").exists, "serve listens")
+            result = machine.run("SSH_AUTH_SOCK=~/s ssh-add -l")
+            assert (result.code, result.out) == (1, "The agent has no identities.\n")
+            serve.terminate()
+        assert forward.let_in_count >= 1
 
 
 def test_restart(machine):

@@ -43,6 +43,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import wsl_root  # noqa: E402
 from agent_forward import AgentForward  # noqa: E402
 from programs import SOON, Process, setting, under_wine, windows_command  # noqa: E402
+from winpeers import PipeServer  # noqa: E402
+from winserving import PipeClient  # noqa: E402
 from wsl_interop import Interop, Windows  # noqa: E402
 from wsl_root import LIBRARIES, OTHER_UID, UID, USER  # noqa: E402
 
@@ -339,6 +341,21 @@ class Machine:
         """An agent's Unix socket of this side at the pipe where Windows has its ssh-agent."""
         with AgentForward(socket) as forward, self.pipe(name, f"tcp://127.0.0.1:{forward.port}"):
             yield forward
+
+    @contextlib.contextmanager
+    def broken_pipe(self, how, name="//./pipe/openssh-ssh-agent"):
+        """A pipe of the Windows side that is of no use: its only place is taken (busy), or somebody else owns it
+        (foreign). That a pipe denies its clients cannot be shown under Wine, which gives them all rights."""
+        with contextlib.ExitStack() as stack:
+            if how == "busy":
+                stack.enter_context(PipeServer("recv-end", name=name, type="byte", limit=600))
+                stack.enter_context(PipeClient(name, "recv-end", limit=600)).event("connected")
+            elif how == "foreign":
+                stack.enter_context(PipeServer("recv-end", name=name, type="byte", limit=600, repeat=1000,
+                                               sd="O:S-1-5-21-1-2-3-1001D:(A;;GA;;;WD)"))
+            else:
+                raise ValueError(how)
+            yield
 
     def processes(self):
         """The command lines of what runs in the machine."""
