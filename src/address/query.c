@@ -7,6 +7,7 @@
 
 #include "address/users.h"
 #include "base/error.h"
+#include "base/near_word.h"
 #include "base/text.h"
 
 #define DAY_MS   ((uint64_t)86400 * 1000)
@@ -171,8 +172,18 @@ const char *uvr_route_option_name(size_t i)
 static int refuse_name(const char *name, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
-  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                       "there is no option %s: the options of a route are " NAMES, uvr_quote(quoted, name));
+  const char *meant = NULL;
+  unsigned least = UVR_NEAR_NOT;
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    unsigned changes = uvr_near_word(name, strlen(name), table[i].name);
+    meant = changes < least ? table[i].name : meant;
+    least = changes < least ? changes : least;
+  }
+  return meant != NULL
+             ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "there is no option %s: did you mean %s?",
+                             uvr_quote(quoted, name), meant)
+             : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                             "there is no option %s: the options of a route are " NAMES, uvr_quote(quoted, name));
 }
 
 static int refuse_size(uvrelay_error_t *error)

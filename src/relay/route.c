@@ -12,6 +12,7 @@
  *
  * Removal: the listener is closed first. The open sessions end by themselves or are cancelled at the deadline. Then the
  * timer is closed and the route is freed. No callback is made from within a call: all of this begins on the wakeup. */
+#include <stdio.h>
 #include <string.h>
 
 #include "address/query.h"
@@ -475,6 +476,18 @@ static void set_session_options(uvrelay_route_t *route)
   route->session_options.dial.connect.check_user = route;
 }
 
+/* This system cannot listen there. Perhaps the two sides were mixed up. */
+static void explain_listener(const uvrelay_route_t *route, uvrelay_error_t *error)
+{
+  size_t length = strlen(error->text);
+  if (uvr_why_no_listener(&route->listen) != NULL && !route->target.via &&
+      uvr_why_no_listener(&route->target) == NULL) {
+    (void)snprintf(error->text + length, sizeof(error->text) - length,
+                   ". LISTEN stands first: did you mean %.100s=%.100s?", route->target.canonical,
+                   route->listen.canonical);
+  }
+}
+
 static int start(uvrelay_t *relay, uvrelay_route_t *route)
 {
   const uvr_listen_options options = {.permissions = route->options.permissions,
@@ -487,8 +500,12 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                                     .on_relief = on_relief,
                                     .on_fail = on_listener_failed,
                                     .user = route};
-  return uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &route->place,
-                    &relay->error);
+  int code =
+      uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &route->place, &relay->error);
+  if (code == UV_ENOTSUP) {
+    explain_listener(route, &relay->error);
+  }
+  return code;
 }
 
 /* Makes a route that does not listen yet. */

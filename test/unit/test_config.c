@@ -97,7 +97,7 @@ static void test_splits(void **state)
       assert_null(config.routes[0].place.file);
     } else {
       assert_int_equal(config.count, 0);
-      assert_non_null(strstr(error.text, strstr(error.text, "more than one") != NULL ? "each" : "LISTEN=TARGET"));
+      assert_non_null(strstr(error.text, strstr(error.text, "more than one") != NULL ? "each" : "is no route: write "));
     }
     uvr_config_clear(&config);
   }
@@ -168,6 +168,13 @@ static const struct wrong {
      1, 1, "UTF-16"},
     {"\xFE\xFF", 1, 1, "UTF-16"},
     {" colour = red", 1, 2, "no option \"colour\""},
+    {"idel=60", 1, 1, "there is no option \"idel\": did you mean idle?"},
+    {"Drain = 5", 1, 1, "there is no option \"Drain\": did you mean drain?"},
+    {"unix:///a -> tcp://b:1", 1, 1, "is no route: write unix:///a=tcp://b:1"},
+    {"unix:///a tcp://b:1", 1, 1, "is no route: write unix:///a=tcp://b:1"},
+    {"UNIX-LISTEN:/s,fork EXEC:\"npiperelay.exe -ei //./pipe/x\",nofork", 1, 1, "write unix:/s=//./pipe/x"},
+    {"LocalForward 8080 h:80", 1, 1, "write tcp://127.0.0.1:8080=via:tcp://h:80"},
+    {"8080=80", 1, 1, "is no route: write tcp://127.0.0.1:8080=tcp://127.0.0.1:80"},
     {"max=0", 1, 1, "max"},
     {"max=", 1, 1, "max"},
     {"drain=5\n  drain = x", 2, 3, "bad value \"x\" for drain: write a number of seconds from 0"},

@@ -13,6 +13,7 @@
 #include "address/expand.h"
 #include "address/query.h"
 #include "base/error.h"
+#include "base/near_word.h"
 #include "base/text.h"
 #include "cli/input/flags.h"
 #include "cli/input/route_line.h"
@@ -112,6 +113,17 @@ static const char *known_name(size_t i)
 static int refuse_name(const char *name, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
+  const char *meant = NULL;
+  unsigned least = UVR_NEAR_NOT;
+  for (size_t i = 0; known_name(i) != NULL; i++) {
+    unsigned changes = uvr_near_word(name, strlen(name), known_name(i));
+    meant = changes < least ? known_name(i) : meant;
+    least = changes < least ? changes : least;
+  }
+  if (meant != NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "there is no option %s: did you mean %s?",
+                         uvr_quote(quoted, name), meant);
+  }
   char names[UVRELAY_ERROR_TEXT_SIZE] = "";
   size_t used = 0;
   for (size_t i = 0; known_name(i) != NULL && used < sizeof(names); i++) {
@@ -207,6 +219,11 @@ static int parse_line(file_parser *self, char *end, uvrelay_error_t *error)
   uvr_route_line route;
   uvr_quote(quoted, text); /* before it is split */
   if (!uvr_route_line_split(text, &route)) {
+    char meant[UVR_ROUTE_MEANT_SIZE];
+    const char *other = uvr_route_line_meant(text, false, meant);
+    if (other == meant) {
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write %s", quoted, other);
+    }
     return value != NULL ? refuse_name(name, error)
                          : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
                                          "%s is neither a route nor an option: write " UVR_ROUTE_EXAMPLE

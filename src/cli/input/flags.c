@@ -2,10 +2,12 @@
  * flags, a value may begin with a hyphen. The error of an unknown flag suggests what was probably meant. */
 #include "cli/input/flags.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <uv.h>
 
+#include "address/meant_route.h"
 #include "base/near_word.h"
 #include "base/text.h"
 
@@ -55,11 +57,72 @@ static bool is_joined(const uvr_flags *self, word name)
   return name.length > 1;
 }
 
+/* Flags of socat, ssh, nc and npiperelay's relatives, and what they are here. */
+static const struct {
+  const char *name;
+  const char *here;
+} foreign_flags[] = {
+    {"d", "-v says what happens"},
+    {"dd", "-v says what happens"},
+    {"lf", "write uvrelay serve --log-file=FILE"},
+    {"t", "what socat -t does, uvrelay serve --linger=SECONDS does"},
+    {"T", "what socat -T does, uvrelay serve --idle=SECONDS does"},
+    {"u", "it always relays both ways; give it no input by </dev/null"},
+    {"U", "name the Unix socket as unix:///PATH"},
+    {"w", "write --timeout=SECONDS"},
+    {"L", "as ssh -L 8080:HOST:80 does, uvrelay serve tcp://127.0.0.1:8080=tcp://HOST:80 listens"},
+    {"R", "it does not listen on the other side; run uvrelay serve there"},
+    {"D", "it is no SOCKS proxy; name each target in a route of uvrelay serve"},
+    {"f", "write uvrelay serve --background"},
+    {"N", "leave it out"},
+    {"q", "leave it out; without -v it is quiet"},
+    {"l", "to listen, write uvrelay serve LISTEN=TARGET"},
+    {"listen", "to listen, write uvrelay serve LISTEN=TARGET"},
+    {"c", "write uvrelay serve --config=FILE"},
+};
+
+static const char *what_is_here(word name)
+{
+  for (size_t i = 0; i < sizeof(foreign_flags) / sizeof(foreign_flags[0]); i++) {
+    if (strlen(foreign_flags[i].name) == name.length && memcmp(foreign_flags[i].name, name.text, name.length) == 0) {
+      return foreign_flags[i].here;
+    }
+  }
+  return NULL;
+}
+
+/* ssh's -L 8080:HOST:80, written as a route; NULL if it is none. */
+static const char *forwarded_route(const uvr_flags *self, word name, char meant[UVR_MEANT_ROUTE_SIZE])
+{
+  char text[256];
+  if (name.text[0] != 'L') {
+    return NULL;
+  }
+  (void)snprintf(text, sizeof(text), "-L%s %s", name.text + 1, name.length == 1 ? "" : "-");
+  if (name.length == 1 && self->next < self->argc) {
+    (void)snprintf(text, sizeof(text), "-L %s", self->argv[self->next]);
+  }
+  return uvr_meant_route(text, meant);
+}
+
 static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word name)
 {
   char quoted[UVR_QUOTED_SIZE];
   uvr_quote(quoted, argument);
   const char *meant = near_flag(self, name);
+  char route[UVR_MEANT_ROUTE_SIZE];
+  if (strspn(argument, "-") < strlen(argument) && argument[strspn(argument, "-")] == '>') {
+    char text[512];
+    bool between = self->next > 2 && self->next < self->argc;
+    (void)snprintf(text, sizeof(text), "%s %s", between ? self->argv[self->next - 2] : "",
+                   between ? self->argv[self->next] : "");
+    return REFUSE_FLAG(self, "%s stands where a flag or a route is wanted: write LISTEN=TARGET in one word%s%s", quoted,
+                       uvr_meant_route(text, route) != NULL ? ", " : "",
+                       uvr_meant_route(text, route) != NULL ? route : "");
+  }
+  if (forwarded_route(self, name, route) != NULL) {
+    return REFUSE_FLAG(self, "unknown flag %s: write uvrelay serve --via=\"ssh HOST uvrelay mux\" %s", quoted, route);
+  }
   if (is_joined(self, name)) {
     return REFUSE_FLAG(self, "unknown flag %s: flags can't be joined, write -%c -%c", quoted, name.text[0],
                        name.text[1]);
@@ -67,7 +130,7 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
   if (meant != NULL) {
     return REFUSE_FLAG(self, "unknown flag %s: did you mean %s%s?", quoted, strlen(meant) > 2 ? "--" : "-", meant);
   }
-  return REFUSE_FLAG(self, "unknown flag %s: %s", quoted, self->all);
+  return REFUSE_FLAG(self, "unknown flag %s: %s", quoted, what_is_here(name) != NULL ? what_is_here(name) : self->all);
 }
 
 bool uvr_flag_truth(const char *text, bool *value)

@@ -2,6 +2,7 @@
  * target, as the options of LISTEN contain "=" as well. */
 #include "cli/input/route_line.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <uv.h>
@@ -60,4 +61,15 @@ int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_
     *wrong = self->target + at;
   }
   return code;
+}
+
+const char *uvr_route_line_meant(const char *text, bool shell, char meant[UVR_ROUTE_MEANT_SIZE])
+{
+  char plain[UVR_MEANT_ROUTE_SIZE];
+  if (uvr_meant_route(text, plain) == NULL) {
+    return UVR_ROUTE_EXAMPLE;
+  }
+  bool quotes = shell && strpbrk(plain, "?&~ ") != NULL;
+  (void)snprintf(meant, UVR_ROUTE_MEANT_SIZE, quotes ? "\"%s\"" : "%s", plain);
+  return meant;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "address/expand.h"
+#include "address/meant_route.h"
 #include "base/error.h"
 
 /* How to write a route, for messages. */
@@ -30,5 +31,10 @@ bool uvr_route_line_split(char *text, uvr_route_line *out);
  * the place in the line that is wrong. */
 int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_text *out, const char **wrong,
                           uvrelay_error_t *error);
+
+/* What to write instead of a text that is no route: the route that was probably meant, if that shows, or the example.
+ * `shell`: on a command line, so with the quotes that it needs. Returns `meant` or a constant. */
+#define UVR_ROUTE_MEANT_SIZE (UVR_MEANT_ROUTE_SIZE + 2)
+const char *uvr_route_line_meant(const char *text, bool shell, char meant[UVR_ROUTE_MEANT_SIZE]);
 
 #endif

@@ -1,6 +1,7 @@
 /* Reading the configuration: see load.h. */
 #include "cli/serve/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <uv.h>
@@ -11,6 +12,7 @@
 #include "cli/child/find_program.h"
 #include "cli/input/config_file.h"
 #include "cli/input/file.h"
+#include "cli/input/route_line.h"
 #include "cli/os/paths.h"
 
 static int no_memory(uvrelay_error_t *error)
@@ -88,6 +90,24 @@ static int expand_log_file(const uvr_serve_options *given, uvr_serve_options *op
   return options->log_file == NULL ? no_memory(error) : 0;
 }
 
+/* A route of the command line is wrong. Perhaps it was cut in two: LISTEN and TARGET as two arguments, with or without
+ * something between them. */
+static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_t *error)
+{
+  char all[UVR_ADDRESS_PATH_SIZE] = "";
+  char meant[UVR_ROUTE_MEANT_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  size_t length = 0;
+  for (int i = at; i < given->route_count && i < at + 3 && length < sizeof(all); i++) {
+    length += (size_t)snprintf(all + length, sizeof(all) - length, "%s%s", i == at ? "" : " ", given->routes[i]);
+    if (i > at && length < sizeof(all) && uvr_route_line_meant(all, true, meant) == meant) {
+      (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write LISTEN=TARGET in one word, %s",
+                          uvr_quote(quoted, given->routes[at]), meant);
+      return;
+    }
+  }
+}
+
 static int read_all(const uvr_serve_options *given, uvr_config *config, uvr_place *place, uvrelay_error_t *error)
 {
   int code = 0;
@@ -102,6 +122,9 @@ static int read_all(const uvr_serve_options *given, uvr_config *config, uvr_plac
   }
   for (int i = 0; code == 0 && i < given->route_count; i++) {
     code = uvr_config_add_route(config, given->routes[i], error);
+    if (code == UV_EINVAL) {
+      explain_route(given, i, error);
+    }
   }
   return code;
 }

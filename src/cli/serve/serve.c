@@ -211,7 +211,11 @@ static int read_config(server *self)
   int code = uvr_serve_load(&self->given, &self->options, &self->config, &place, &error);
   uvr_log_init(&self->log, self->options.json, self->options.verbose);
   if (code != 0) {
-    return refuse(self, 2, &place, &error);
+    (void)refuse(self, 2, &place, &error);
+    if (place.file == NULL && error.phase != UVRELAY_PHASE_ADDRESS) { /* an address says itself what to write */
+      uvr_report_try(&self->log.report, "serve");
+    }
+    return -1;
   }
   for (size_t i = 0; i < self->config.count; i++) {
     self->config.routes[i].options.event_cb = on_event;

@@ -84,3 +84,57 @@ def test_wrong_usage_is_one_sentence(args, again):
 def test_wrong_usage_of_mux_is_one_line():
     """Its standard error is in the log of serve, which shows the last line as the reason."""
     assert refuse("mux", "--nonsense")[1] == []
+
+
+# Routes.
+
+@pytest.mark.parametrize("args, meant", [
+    (["unix:///a", "tcp://b:1"], "unix:///a=tcp://b:1"),
+    (["unix:///a->tcp://b:1"], "unix:///a=tcp://b:1"),
+    (["unix:///a", "=", "tcp://b:1"], "unix:///a=tcp://b:1"),
+    (["unix:///a?max=1", "tcp://b:1"], '"unix:///a?max=1=tcp://b:1"'),
+    (["/run/a", "/run/b"], "unix:///run/a=unix:///run/b"),
+    (["8080", "80"], "tcp://127.0.0.1:8080=tcp://127.0.0.1:80"),
+    (["UNIX-LISTEN:/tmp/s,fork", 'EXEC:"npiperelay.exe -ei -s //./pipe/docker_engine",nofork'],
+     "unix:/tmp/s=//./pipe/docker_engine"),
+    (["unix:///a=tcp://b:1", "unix:///c", "tcp://d:1"], "unix:///c=tcp://d:1"),
+])
+def test_a_route_that_is_none(args, meant):
+    sentence, _ = refuse("serve", *args)
+    assert " is no route: write " in sentence and sentence.endswith((" " + meant)), sentence
+
+
+def test_a_route_with_its_sides_mixed_up():
+    sentence, _ = refuse("serve", "//./pipe/x=unix:///nonexistent/s", status=1)
+    assert sentence.startswith("cannot listen on //./pipe/x: named pipes exist on Windows only")
+    assert sentence.endswith("LISTEN stands first: did you mean unix:///nonexistent/s=//./pipe/x?")
+
+
+@pytest.mark.parametrize("route, meant", [
+    ("unix:///a=tcp://b:1?idel=5", "there is no option \"idel\": did you mean idle?"),
+    ("unix:///a=localhost:80", "write tcp://localhost:80"),
+    ("unix:///a=pipe:x", "write //./pipe/x"),
+    ("unix:///a=http://h/x", "write tcp://h:80"),
+    ("UNIX-LISTEN:/a,fork=tcp://b:1", "write unix:/a"),
+    ("8080=tcp://b:1", "write tcp://127.0.0.1:8080"),
+])
+def test_an_address_of_a_route(route, meant):
+    assert refuse("serve", route)[0].endswith(meant)
+
+
+@pytest.mark.parametrize("args, meant", [
+    (["-L", "8080:h:80", "host"], 'write uvrelay serve --via="ssh HOST uvrelay mux" tcp://127.0.0.1:8080=via:tcp://h:80'),
+    (["serve", "unix:///a", "->", "tcp://b:1"], "write LISTEN=TARGET in one word, unix:///a=tcp://b:1"),
+    (["serve", "->"], "write LISTEN=TARGET in one word"),
+    (["-d", "TCP:h:80"], "-v says what happens"),
+    (["-T5"], "-help lists all"),
+])
+def test_flags_of_other_programs(args, meant):
+    assert refuse(*args)[0].endswith(meant)
+
+
+def test_a_line_of_a_file(tmp_path):
+    file = tmp_path / "routes.conf"
+    file.write_text("# mine\n  socat UNIX-LISTEN:/tmp/s,fork TCP:h:80\n")
+    assert refuse("serve", f"--config={file}") == (
+        f'{file}:2:3: "socat UNIX-LISTEN:/tmp/s,fork TCP:h:80" is no route: write unix:/tmp/s=TCP:h:80', [])
