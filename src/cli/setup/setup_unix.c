@@ -162,7 +162,7 @@ int uvr_cli_setup(int argc, char **argv)
     return uvr_print_version();
   case UVR_SETUP_WRONG_USAGE:
     say("", error.text);
-    (void)fprintf(stderr, "Try: uvrelay setup --help\n");
+    uvr_print_try("setup");
     return 2;
   case UVR_SETUP_RUN:
     break;

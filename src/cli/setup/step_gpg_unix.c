@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "cli/setup/files_unix.h"
 #include "cli/setup/plan_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
@@ -106,8 +107,12 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 static int mask(uvr_job *job, const bool wanted[UNITS], uvrelay_error_t *error)
 {
   const char *words[UNITS + 3];
+  char *place = uvr_setup_format("%s/systemd/user", job->config_home); /* systemctl would make it, unrecorded */
+  int code = place == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+                           : uvr_setup_make_directory(place, &job->record, error);
   make_words("mask", "--now", wanted, words);
-  int code = uvr_tool_systemctl(words, error);
+  code = code == 0 ? uvr_tool_systemctl(words, error) : code;
+  free(place);
   for (size_t i = 0; i < UNITS && code == 0; i++) {
     code = wanted[i] ? uvr_record_add(&job->record, UVR_RECORD_MASK, units[i], error) : 0;
   }

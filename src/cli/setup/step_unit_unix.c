@@ -171,19 +171,12 @@ static int write_unit(uvr_job *job, uvrelay_error_t *error)
 
 static int act_on_service(service_need need, uvrelay_error_t *error)
 {
-  uvrelay_error_t why;
   const char *verb = need == SERVICE_ENABLE ? "start" : need == SERVICE_RELOAD ? "reload" : "restart";
   int code = 0;
   if (need == SERVICE_ENABLE || need == SERVICE_RESTART) {
     code = uvr_tool_systemctl((const char *const[]){"enable", UNIT, NULL}, error);
   }
-  if (code != 0 || need == SERVICE_NOTHING) {
-    return code;
-  }
-  code = uvr_tool_systemctl((const char *const[]){verb, UNIT, NULL}, &why);
-  return code == 0 ? 0
-                   : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                                   "%.400s: `journalctl --user -u uvrelay -n 20` shows why", why.text);
+  return code != 0 || need == SERVICE_NOTHING ? code : uvr_tool_service(verb, error);
 }
 
 static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)

@@ -18,12 +18,6 @@
 /* A start by systemd may take its 90 s. */
 enum { PATIENCE_MS = 120000, WORDS_MAX = 16 };
 
-static const char *last_line(const char *errors)
-{
-  const char *newline = strrchr(errors, '\n');
-  return newline == NULL ? errors : newline + 1;
-}
-
 /* The command as it would be typed. */
 static void join(const char *name, const char *const words[], char *text, size_t size)
 {
@@ -37,7 +31,7 @@ static int judge(const uvr_capture *run, const char *name, const char *const wor
 {
   char command[256];
   char time[UVR_TIME_SIZE];
-  const char *line = last_line(run->errors);
+  const int line = (int)strcspn(run->errors, "\n");
   join(name, words, command, sizeof(command));
   if (run->timed_out) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ETIMEDOUT, "`%s` did not end within %s", command,
@@ -47,8 +41,8 @@ static int judge(const uvr_capture *run, const char *name, const char *const wor
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` was ended by signal %d", command, run->signal);
   }
   if (run->status != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` has failed with status %" PRId64 "%s%.500s", command,
-                         run->status, *line == '\0' ? "" : ": ", line);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` has failed with status %" PRId64 "%s%.*s", command,
+                         run->status, line == 0 ? "" : ": ", line, run->errors);
   }
   return 0;
 }
@@ -73,7 +67,8 @@ int uvr_tool_run(const char *name, const char *const words[], char **output, uvr
     code = judge(&run, name, words, error);
   }
   if (output != NULL && run.output != NULL) {
-    run.output[strcspn(run.output, "\n")] = '\0';
+    run.length -= run.length > 0 && run.output[run.length - 1] == '\n' ? 1 : 0;
+    run.output[run.length] = '\0';
     *output = strdup(run.output);
   }
   uvr_capture_clear(&run);
@@ -124,6 +119,40 @@ bool uvr_tool_has_manager(void)
   }
   free(output);
   return has;
+}
+
+/* The last line of uvrelay's own in the journal, without its name; NULL: there is none. */
+static const char *last_words(char *journal)
+{
+  static const char name[] = "uvrelay: ";
+  const char *found = NULL;
+  for (char *line = journal; line != NULL;) {
+    char *newline = strchr(line, '\n');
+    if (newline != NULL) {
+      *newline++ = '\0';
+    }
+    found = strncmp(line, name, sizeof(name) - 1) == 0 ? line + sizeof(name) - 1 : found;
+    line = newline;
+  }
+  return found;
+}
+
+int uvr_tool_service(const char *verb, uvrelay_error_t *error)
+{
+  static const char *const ask[] = {"--user", "-u", "uvrelay.service", "-n", "10", "-o",
+                                    "cat",    "-q", "--no-pager",      NULL};
+  uvrelay_error_t why;
+  char *journal = NULL;
+  int code = uvr_tool_systemctl((const char *const[]){verb, "uvrelay.service", NULL}, &why);
+  if (code == 0) {
+    return 0;
+  }
+  (void)uvr_tool_run("journalctl", ask, &journal, NULL);
+  const char *words = last_words(journal);
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code, "%.400s: `journalctl --user -u uvrelay -n 20` shows more",
+                      words != NULL ? words : why.text);
+  free(journal);
+  return code;
 }
 
 bool uvr_tool_is_there(const char *name)
