@@ -326,6 +326,8 @@ static void start_now(uvr_supervisor *self, const uvr_wsl_start *with)
     start_later(self);
     return;
   }
+  self->starts++;
+  self->started_at = uv_now(self->timer.loop);
   uvr_report_far_end_started(self->options.report, self->name, uvr_child_number(self->child));
   const uvrelay_endpoint_t carrier = uvrelay_stdio(output, input);
   self->state = UVR_SUPERVISOR_RUNNING;
@@ -500,6 +502,36 @@ void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), v
   if (!self->searching) { /* if it is: in on_searched */
     finish_close(self);
   }
+}
+
+static const char *state_name(const uvr_supervisor *self)
+{
+  switch (self->state) {
+  case UVR_SUPERVISOR_IDLE:
+    return "idle";
+  case UVR_SUPERVISOR_PREPARING:
+    return "starting";
+  case UVR_SUPERVISOR_RUNNING:
+    return self->up ? "running" : "starting";
+  case UVR_SUPERVISOR_WAITING:
+  case UVR_SUPERVISOR_RESTING:
+    return "down";
+  default:
+    return "ending";
+  }
+}
+
+void uvr_supervisor_look(const uvr_supervisor *self, uvr_supervisor_view *out)
+{
+  uint64_t now = uv_now(self->timer.loop);
+  bool failed = self->error.text[0] != '\0';
+  *out = (uvr_supervisor_view){.state = state_name(self),
+                               .command = self->name,
+                               .process = self->child == NULL ? 0 : uvr_child_number(self->child),
+                               .age_ms = self->child == NULL ? 0 : now - self->started_at,
+                               .starts = self->starts,
+                               .error = failed ? self->error.text : NULL,
+                               .error_age_ms = failed && self->failed_at > 0 ? now - self->failed_at : 0};
 }
 
 void uvr_supervisor_kill(uvr_supervisor *self)

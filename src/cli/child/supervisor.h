@@ -52,11 +52,13 @@ typedef struct uvr_supervisor {
   uvr_wsl_search search;
   bool searching;
   uv_timer_t timer;
-  uvr_child *child; /* NULL: there is no process */
-  uvr_child *hung;  /* an earlier one that has stopped running, and is being ended; or NULL */
-  bool up;          /* the mux has come up since the last start */
-  bool overdue;     /* the process has not said in time what it speaks */
-  size_t late;      /* how many processes in a row have not */
+  uvr_child *child;    /* NULL: there is no process */
+  uvr_child *hung;     /* an earlier one that has stopped running, and is being ended; or NULL */
+  uint64_t starts;     /* how many processes were started */
+  uint64_t started_at; /* loop time when the last one was */
+  bool up;             /* the mux has come up since the last start */
+  bool overdue;        /* the process has not said in time what it speaks */
+  size_t late;         /* how many processes in a row have not */
   uint64_t up_since;
   uint64_t received;   /* what count_received returned at the last start */
   uvr_child_exit exit; /* of the last process */
@@ -89,6 +91,19 @@ void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), v
 
 /* Whether there is a process, or one that is being ended. */
 bool uvr_supervisor_has_process(const uvr_supervisor *self);
+
+/* How the far end is doing, for people. */
+typedef struct uvr_supervisor_view {
+  const char *state;   /* "idle", "starting", "running", "ending" or "down" */
+  const char *command; /* its command line, without control characters */
+  int process;         /* its number; 0: there is none */
+  uint64_t age_ms;     /* of the process */
+  uint64_t starts;     /* how often it was started */
+  const char *error;   /* the last one; NULL: none so far */
+  uint64_t error_age_ms;
+} uvr_supervisor_view;
+
+void uvr_supervisor_look(const uvr_supervisor *self, uvr_supervisor_view *out);
 
 /* Kills the process at once. Only after uvr_supervisor_close(). */
 void uvr_supervisor_kill(uvr_supervisor *self);
