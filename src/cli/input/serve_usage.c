@@ -74,8 +74,9 @@ static const char *const parts[] = {
     "  --version, -V         show the version and exit\n"
     "  --help                show this help and exit\n"
     "\n",
-    "SIGINT, SIGTERM, SIGHUP, Ctrl-C and Ctrl-Break stop it, a second one at once.\n"
-    "SIGUSR1 prints the table of routes to standard error.\n"
+    "SIGINT, SIGTERM, Ctrl-C and Ctrl-Break stop it, a second one at once. SIGHUP and\n"
+    "uvrelay reload make it read its files again; SIGHUP stops it if it has none, or\n"
+    "if its terminal has gone. SIGUSR1 prints the table of routes to standard error.\n"
     "\n"
     "Exit status: 0 when stopped, 1 after a failure, 2 for wrong usage.\n"
     "\n"

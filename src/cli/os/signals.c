@@ -5,11 +5,18 @@
 #include <stdbool.h>
 
 #include "cli/os/process.h"
+#include "cli/os/terminal.h"
 
 #ifdef SIGUSR1
 enum { STATUS_SIGNAL = SIGUSR1 };
 #else
 enum { STATUS_SIGNAL = 0 };
+#endif
+
+#ifdef SIGHUP
+enum { HANGUP_SIGNAL = SIGHUP };
+#else
+enum { HANGUP_SIGNAL = 0 };
 #endif
 
 static const int end_signals[] = {
@@ -23,10 +30,22 @@ static const int end_signals[] = {
 #endif
 };
 
+/* Whether a SIGHUP comes from somebody who wants a reload, and not from a terminal that has gone. */
+static bool asks_for_reload(const uvr_signals *self)
+{
+  return self->on_reload != NULL && uvr_terminal_hangup_may_ask() && (!self->terminal || uvr_terminal_is_there());
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
   uvr_signals *self = handle->data;
-  (number == STATUS_SIGNAL ? self->on_status : self->on_end)(self->user);
+  if (number == STATUS_SIGNAL) {
+    self->on_status(self->user);
+  } else if (number == HANGUP_SIGNAL && asks_for_reload(self)) {
+    self->on_reload(self->user);
+  } else {
+    self->on_end(self->user);
+  }
 }
 
 static int start_one(uvr_signals *self, uv_loop_t *loop, int number)
@@ -44,6 +63,7 @@ static int start_one(uvr_signals *self, uv_loop_t *loop, int number)
 int uvr_signals_start(uvr_signals *self, uv_loop_t *loop)
 {
   int code = 0;
+  self->terminal = self->on_reload != NULL && uvr_terminal_is_there();
   for (size_t i = 0; code == 0 && i < sizeof(end_signals) / sizeof(end_signals[0]); i++) {
     code = start_one(self, loop, end_signals[i]);
   }

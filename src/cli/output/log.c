@@ -64,6 +64,12 @@ void uvr_log_init(uvr_log *self, bool json, bool verbose)
       .writer = {.fd = STANDARD_ERROR}};
 }
 
+void uvr_log_set_verbose(uvr_log *self, bool verbose)
+{
+  self->report.verbose = verbose;
+  self->limit.allowance = verbose ? generous : ordinary;
+}
+
 void uvr_log_start(uvr_log *self)
 {
   uvr_log_writer_start(&self->writer, STANDARD_ERROR);

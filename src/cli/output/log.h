@@ -31,6 +31,9 @@ typedef struct uvr_log {
 
 void uvr_log_init(uvr_log *self, bool json, bool verbose);
 
+/* Changes what is said from now on. */
+void uvr_log_set_verbose(uvr_log *self, bool verbose);
+
 /* Starts the thread that writes. */
 void uvr_log_start(uvr_log *self);
 

@@ -1,0 +1,45 @@
+/* What the command lines share: see command_line.h. */
+#include "cli/control/command_line.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+#include "base/text.h"
+#include "cli/control/ask_all.h"
+#include "cli/output/text_line.h"
+
+void uvr_control_say(const char *text)
+{
+  uvr_text_line line = {.text = NULL};
+  uvr_text_line_text(&line, text);
+  if (!line.failed) {
+    (void)fprintf(stderr, "uvrelay: %.*s\n", (int)line.length, line.text);
+  }
+  uvr_text_line_clear(&line);
+}
+
+int uvr_control_refuse(const char *command, const char *text)
+{
+  uvr_control_say(text);
+  (void)fprintf(stderr, "Try: uvrelay %s --help\n", command);
+  return 2;
+}
+
+void uvr_control_say_nobody(int process)
+{
+  if (process == 0) {
+    (void)fputs("uvrelay: " UVR_CONTROL_NOBODY "\n", stderr);
+  } else {
+    (void)fprintf(stderr,
+                  "uvrelay: no uvrelay serve of this user runs as process %d: uvrelay status lists those that do\n",
+                  process);
+  }
+}
+
+int uvr_control_process(const char *text, int *process)
+{
+  unsigned number = 0;
+  int valid = uvr_number_parse(text, 10, INT_MAX, &number) && number > 0;
+  *process = (int)number;
+  return valid;
+}

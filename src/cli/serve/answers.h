@@ -1,0 +1,10 @@
+/* What a running serve answers when it is asked: status, env, reload, identity. */
+#ifndef UVR_CLI_SERVE_ANSWERS_H
+#define UVR_CLI_SERVE_ANSWERS_H
+
+#include "cli/serve/server.h"
+
+/* Answers a request. `server` is the uvr_server. */
+void uvr_answers_request(void *server, uvr_control_client *client, const char *request);
+
+#endif

@@ -1,0 +1,464 @@
+/* A reload: see reload.h.
+ *
+ * Normal case: the configuration is read and checked; each of its routes is matched with one that is served; the new
+ * ones are added, those that have changed take over listeners, and then the rest is removed. All of that is done before
+ * anything else happens, unless a listener has to be made anew because its own options have changed (its permissions,
+ * for example): the old one is removed then, and the new one is tried until the system has let the old one go.
+ *
+ * Ways to fail: the configuration has an error; the command of a far end that is needed now is not found; somebody else
+ * listens on what is new. Then what was added is removed, and listeners go back to what was there before. */
+#include "cli/serve/reload.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address/query.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "cli/os/notify.h"
+#include "cli/serve/far_end.h"
+#include "cli/serve/load.h"
+#include "cli/serve/reload_plan.h"
+#include "cli/serve/reload_report.h"
+#include "cli/serve/routes.h"
+
+enum { SWAP_FIRST_MS = 1, SWAP_AGAIN_MS = 5, SWAP_MS = 1000 };
+
+static void begin(uvr_server *server);
+
+/* The end of a reload. */
+
+static void finish(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  free(self->entries);
+  self->entries = NULL;
+  self->count = 0;
+  uvr_config_clear(&self->config);
+  self->running = false;
+  self->restoring = false;
+  self->asker_count = 0;
+  (void)uvr_notify("READY=1");
+  if (self->again && !server->stopping) {
+    self->again = false;
+    memcpy(self->askers, self->next_askers, sizeof(self->askers));
+    self->asker_count = self->next_asker_count;
+    self->next_asker_count = 0;
+    begin(server);
+  }
+}
+
+static void answer_all(uvr_server *server, const char *error, const uvr_text_line *text)
+{
+  for (size_t i = 0; i < server->reload.asker_count; i++) {
+    uvr_control_answer(server->reload.askers[i], error, text);
+  }
+  server->reload.asker_count = 0;
+}
+
+/* It has failed, and what was there before goes on. */
+static void finish_failed(uvr_server *server)
+{
+  uvr_text_line text = {.text = NULL};
+  uvr_reload_say_failed(&server->log.report, &server->reload.place, &server->reload.error, &text);
+  answer_all(server, text.failed ? "there is no memory" : text.text, NULL);
+  uvr_text_line_clear(&text);
+  finish(server);
+}
+
+/* What can be changed while it runs. */
+static void apply(uvr_server *server, const uvr_serve_options *options)
+{
+  server->options.verbose = options->verbose;
+  server->options.drain_ms = options->drain_ms;
+  uvr_log_set_verbose(&server->log, options->verbose);
+  if (options->status_ms != server->options.status_ms) {
+    server->options.status_ms = options->status_ms;
+    if (options->status_ms == 0) {
+      (void)uv_timer_stop(&server->timer);
+    } else {
+      (void)uv_timer_start(&server->timer, uvr_routes_on_timer, options->status_ms, options->status_ms);
+    }
+  }
+}
+
+/* Everything that is new listens: the rest goes. */
+static void commit(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  uvr_reload_counts counts = {.kept = 0};
+  uvr_text_line text = {.text = NULL};
+  for (size_t i = 0; i < server->count; i++) {
+    uvr_served *old = server->served[i];
+    counts.gone += old->kept ? 0 : 1;
+    if (!old->kept) {
+      uvr_routes_remove(old, self->options.drain_ms);
+    }
+    old->kept = false;
+  }
+  for (size_t i = 0; i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    server->served[i] = entry->served;
+    *(entry->kept ? &counts.kept : entry->changed ? &counts.changed : &counts.added) += 1;
+    if (entry->from != NULL) {
+      uvr_routes_remove(entry->from, self->options.drain_ms);
+    }
+    uvr_routes_free(entry->back);
+    if (!entry->kept) {
+      uvr_report_route row = uvr_routes_row(entry->served->route);
+      uvr_report_listening(&server->log.report, &row);
+    }
+  }
+  server->count = self->count;
+  uvr_reload_say_done(&server->log.report, &counts, &server->options, &self->options, &text);
+  apply(server, &self->options);
+  if (server->supervised && server->options.eager) {
+    uvr_supervisor_start(&server->supervisor);
+  }
+  answer_all(server, NULL, &text);
+  uvr_text_line_clear(&text);
+  finish(server);
+}
+
+/* Going back. */
+
+static void put_in_place(uvr_server *server, const uvr_served *old, uvr_served *other)
+{
+  for (size_t i = 0; i < server->count; i++) {
+    if (server->served[i] == old) {
+      server->served[i] = other;
+    }
+  }
+}
+
+/* What was there has gone, and could not be made again. */
+static void leave_out(uvr_server *server, const uvr_served *old)
+{
+  size_t kept = 0;
+  for (size_t i = 0; i < server->count; i++) {
+    if (server->served[i] != old) {
+      server->served[kept++] = server->served[i];
+    }
+  }
+  server->count = kept;
+}
+
+/* A new one is not to be: it is removed, or, if it was not added, freed. */
+static void drop(uvr_reload_entry *entry, uint64_t timeout_ms)
+{
+  if (entry->served->route != NULL) {
+    uvr_routes_remove(entry->served, timeout_ms);
+  } else {
+    uvr_routes_free(entry->served);
+  }
+  entry->served = NULL;
+}
+
+/* Gives the listener back to a route like the one before. */
+static void put_back(uvr_server *server, uvr_reload_entry *entry)
+{
+  if (uvr_routes_replace(entry->back, entry->served) == 0) {
+    put_in_place(server, entry->served, entry->back);
+    drop(entry, server->options.drain_ms);
+  } else { /* for want of memory: the new one stays, and is better than none */
+    uvr_report_error(&server->log.report, NULL, uvrelay_error(server->relay));
+    uvr_routes_free(entry->back);
+  }
+  entry->back = NULL;
+}
+
+static void step(uv_timer_t *timer);
+
+/* Undoes what was done, because of this error. */
+static void roll_back(uvr_server *server, const uvr_place *place, const uvrelay_error_t *error)
+{
+  uvr_reload *self = &server->reload;
+  self->place = *place;
+  self->error = *error;
+  self->restoring = true;
+  for (size_t i = 0; i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    if (entry->kept || entry->served == NULL) {
+      continue;
+    }
+    if (entry->replaced) {
+      put_back(server, entry);
+    } else {
+      drop(entry, 0);
+    }
+    if (!entry->swapped) {
+      uvr_routes_free(entry->back);
+      entry->back = NULL;
+    }
+  }
+  for (size_t i = 0; i < server->count; i++) {
+    server->served[i]->kept = false;
+  }
+  self->next = 0;
+  self->until = uv_now(&server->loop) + SWAP_MS;
+  (void)uv_timer_start(&self->timer, step, SWAP_FIRST_MS, 0);
+}
+
+/* Listeners that are made anew, in the place of what was removed, or of what was to come there. */
+
+static bool may_pass(int code)
+{
+  return code != UV_EINVAL && code != UV_ENOTSUP && code != UV_ESHUTDOWN && code != UV_ENOMEM;
+}
+
+static void restore_failed(uvr_server *server, uvr_reload_entry *entry)
+{
+  uvr_report_error(&server->log.report, NULL, uvrelay_error(server->relay));
+  leave_out(server, entry->back);
+  uvr_routes_free(entry->back);
+  entry->back = NULL;
+}
+
+/* Adds one. Returns false if it is to be tried again. */
+static bool add_swapped(uvr_server *server, uvr_reload_entry *entry, int *code)
+{
+  uvr_reload *self = &server->reload;
+  uvr_served *one = self->restoring ? entry->back : entry->served;
+  *code = uvr_routes_add(one);
+  if (*code != 0 && may_pass(*code) && uv_now(&server->loop) < self->until) {
+    (void)uv_timer_start(&self->timer, step, SWAP_AGAIN_MS, 0);
+    return false;
+  }
+  self->until = uv_now(&server->loop) + SWAP_MS;
+  return true;
+}
+
+static void step(uv_timer_t *timer)
+{
+  uvr_server *server = timer->data;
+  uvr_reload *self = &server->reload;
+  for (; self->next < self->count; self->next++) {
+    uvr_reload_entry *entry = &self->entries[self->next];
+    int code = 0;
+    if (!entry->swapped) {
+      continue;
+    }
+    if (!add_swapped(server, entry, &code)) {
+      return;
+    }
+    if (code != 0 && !self->restoring) {
+      const uvrelay_error_t error = *uvrelay_error(server->relay);
+      roll_back(server, &self->config.routes[self->next].place, &error);
+      return;
+    }
+    if (code != 0) {
+      restore_failed(server, entry);
+    }
+  }
+  (self->restoring ? finish_failed : commit)(server);
+}
+
+/* Takes over the listener of another route. Returns 0, also if it has to be made anew, or a negative code. */
+static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps)
+{
+  entry->back = uvr_routes_copy(entry->from);
+  if (entry->back == NULL) {
+    return UV_ENOMEM;
+  }
+  uvr_served *old = entry->from;
+  int code = uvr_routes_replace(entry->served, old);
+  if (code == 0) {
+    entry->replaced = true;
+    entry->served->kept = true;
+    put_in_place(server, old, entry->served);
+    return 0;
+  }
+  *swaps = *swaps || code == UV_ENOTSUP;
+  return code == UV_ENOTSUP ? 0 : code;
+}
+
+/* Adding, and taking over listeners. Returns 0; or a negative code, *place and *error. */
+static int change(uvr_server *server, bool *swaps, uvr_place *place, uvrelay_error_t *error)
+{
+  uvr_reload *self = &server->reload;
+  for (size_t i = 0; i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    if (entry->kept) {
+      continue;
+    }
+    uvr_routes_set_via(entry->served);
+    entry->changed = entry->from != NULL;
+    int code = entry->changed ? take_place(server, entry, swaps) : uvr_routes_add(entry->served);
+    if (code != 0) {
+      *error = *uvrelay_error(server->relay);
+      *place = self->config.routes[i].place;
+      return code;
+    }
+  }
+  return 0;
+}
+
+static void begin_swaps(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  for (size_t i = 0; i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    if (entry->changed && !entry->replaced) {
+      entry->swapped = true;
+      entry->back->kept = true;
+      put_in_place(server, entry->from, entry->back);
+      uvr_routes_remove(entry->from, UINT64_MAX);
+    }
+  }
+  self->next = 0;
+  self->until = uv_now(&server->loop) + SWAP_MS;
+  (void)uv_timer_start(&self->timer, step, SWAP_FIRST_MS, 0);
+}
+
+/* The beginning. */
+
+/* Makes room for all routes, the old and the new ones. */
+static int make_room(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  size_t count = server->count + self->config.count;
+  uvr_served **served = realloc(server->served, count * sizeof(*served));
+  if (served != NULL) {
+    server->served = served;
+  }
+  uvr_report_route *rows = realloc(server->rows, count * sizeof(*rows));
+  if (rows != NULL) {
+    server->rows = rows;
+  }
+  self->entries = calloc(self->config.count, sizeof(*self->entries));
+  self->count = self->entries == NULL ? 0 : self->config.count;
+  return served == NULL || rows == NULL || self->entries == NULL ? UV_ENOMEM : 0;
+}
+
+/* What was read from standard input cannot be read again. */
+static bool has_standard_input(const uvr_serve_options *given)
+{
+  for (unsigned i = 0; i < given->config_count; i++) {
+    if (strcmp(given->configs[i], "-") == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Reads the configuration and prepares all that does not change what runs. Returns 0; or not 0, *place and *error. */
+static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
+{
+  uvr_reload *self = &server->reload;
+  self->config = (uvr_config){.routes = NULL};
+  if (has_standard_input(&server->given)) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                         "cannot read the configuration again: a part of it came from standard input: restart it");
+  }
+  int code = uvr_serve_load(&server->given, &self->options, &self->config, place, error);
+  code = code == 0 ? uvr_reload_check(&self->config, place, error) : code;
+  code = code == 0 ? uvr_far_end_find(server, &self->options, &self->config, place, error) : code;
+  if (code != 0) {
+    return code;
+  }
+  *place = (uvr_place){.file = NULL};
+  if (server->command.argc > 0 && !server->supervised && self->options.via != NULL && server->own_via == NULL) {
+    size_t size = strlen(self->options.via) + 1;
+    server->own_via = malloc(size);
+    if (server->own_via == NULL) {
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the far end's command");
+    }
+    server->command_line = memcpy(server->own_via, self->options.via, size);
+    server->options.via = server->own_via;
+  }
+  code = uvr_far_end_make(server, &self->options, error);
+  if (code == 0 && (make_room(server) != 0 || uvr_reload_match(server) != 0)) {
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+  }
+  return code;
+}
+
+static void begin(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  uvr_place place = {.file = NULL};
+  uvrelay_error_t error;
+  bool swaps = false;
+  char text[64];
+  self->running = true;
+  (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
+  (void)uvr_notify(text);
+  if (prepare(server, &place, &error) != 0) {
+    roll_back(server, &place, &error);
+  } else if (change(server, &swaps, &place, &error) != 0) {
+    roll_back(server, &place, &error);
+  } else if (swaps) {
+    begin_swaps(server);
+  } else {
+    commit(server);
+  }
+}
+
+void uvr_reload_request(uvr_server *server, uvr_control_client *asker)
+{
+  uvr_reload *self = &server->reload;
+  if (server->stopping) {
+    if (asker != NULL) {
+      uvr_control_answer(asker, "it is stopping", NULL);
+    }
+    return;
+  }
+  if (server->config_count == 0) {
+    if (asker != NULL) {
+      uvr_text_line text = {.text = NULL};
+      uvr_text_line_add(&text, "it has no configuration file: there is nothing to read again\n");
+      uvr_control_answer(asker, NULL, &text);
+      uvr_text_line_clear(&text);
+    }
+    return;
+  }
+  if (asker != NULL && self->running) {
+    self->next_askers[self->next_asker_count++] = asker;
+  } else if (asker != NULL) {
+    self->askers[self->asker_count++] = asker;
+  }
+  if (self->running) {
+    self->again = true;
+  } else {
+    begin(server);
+  }
+}
+
+void uvr_reload_abort(uvr_server *server)
+{
+  uvr_reload *self = &server->reload;
+  if (!self->running) {
+    return;
+  }
+  (void)uv_timer_stop(&self->timer);
+  answer_all(server, "it is stopping", NULL);
+  memcpy(self->askers, self->next_askers, sizeof(self->askers));
+  self->asker_count = self->next_asker_count;
+  self->next_asker_count = 0;
+  answer_all(server, "it is stopping", NULL);
+  size_t kept = 0;
+  for (size_t i = 0; i < server->count; i++) {
+    if (server->served[i]->route != NULL) { /* not what could be made again */
+      server->served[kept++] = server->served[i];
+    }
+  }
+  server->count = kept;
+  for (size_t i = 0; i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    if (entry->back != NULL && entry->back->route == NULL) {
+      uvr_routes_free(entry->back);
+    }
+    if (entry->kept || entry->replaced || entry->served == NULL) {
+      continue;
+    }
+    if (entry->served->route != NULL) {
+      server->served[server->count++] = entry->served;
+    } else {
+      uvr_routes_free(entry->served);
+    }
+  }
+  self->again = false;
+  finish(server);
+}
