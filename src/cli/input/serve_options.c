@@ -30,6 +30,7 @@ typedef enum serve_flag_id {
   SERVE_VERBOSE,
   SERVE_CONFIG, /* the first one that is no setting */
   SERVE_CHECK,
+  SERVE_BACKGROUND,
   SERVE_VERSION,
   SERVE_HELP
 } serve_flag_id;
@@ -56,6 +57,7 @@ static const uvr_flag serve_flags[] = {
     {"window-total", SERVE_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
     {"control", SERVE_CONTROL, UVR_FLAG_SWITCH, NULL},
     {"log-file", SERVE_LOG_FILE, UVR_FLAG_VALUE, "--log-file=FILE"},
+    {"background", SERVE_BACKGROUND, UVR_FLAG_SWITCH, NULL},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
@@ -69,7 +71,7 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, --control, --log-file, --json, -v, --version and --help"
+  "--status, --control, --log-file, --background, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -123,6 +125,9 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, cons
     return add_config(out, flag->value, error);
   case SERVE_CHECK:
     out->check = flag->on;
+    return true;
+  case SERVE_BACKGROUND:
+    out->background = flag->on;
     return true;
   case SERVE_CONTROL:
     out->control = flag->on;

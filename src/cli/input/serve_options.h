@@ -43,6 +43,7 @@ typedef struct uvr_serve_options {
   bool control;                               /* --control: status, env and reload can ask it */
   const char *log_file;                       /* --log-file; NULL: the log goes to standard error */
   bool check;                                 /* --check: say what would be served, and end */
+  bool background;                            /* --background: go on without the terminal, if it does not run yet */
   uint32_t given;                             /* private: which settings the command line has, a bit each */
   const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each a good value or NULL */
   const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in the order given */

@@ -21,6 +21,7 @@
 #include "cli/os/slim_start.h"
 #include "cli/output/print.h"
 #include "cli/serve/answers.h"
+#include "cli/serve/background.h"
 #include "cli/serve/far_end.h"
 #include "cli/serve/identity.h"
 #include "cli/serve/load.h"
@@ -247,6 +248,10 @@ static void open_control(uvr_server *self)
 static void say_ready(uvr_server *self)
 {
   uvrelay_error_t error;
+  if (self->given.background) {
+    uvr_log_writer_flush(&self->log.writer, UVR_LOG_PATIENCE_MS); /* what comes now goes to the log */
+    uvr_detach_ready(&self->detached);
+  }
   for (size_t i = 0; i < self->count; i++) {
     uvr_report_route row = uvr_routes_row(self->served[i]->route);
     uvr_report_listening(&self->log.report, &row);
@@ -321,6 +326,12 @@ static void run(uvr_server *self)
   }
 }
 
+/* A line in ~/.profile starts it in every shell: only the first one is to go on. */
+static bool is_served_already(const uvr_server *self)
+{
+  return self->given.background && uvr_identity_runs(self);
+}
+
 static void clear(uvr_server *self)
 {
   if (!self->supervised) {
@@ -338,8 +349,18 @@ static void clear(uvr_server *self)
 
 static void serve(uvr_server *self)
 {
+  uvrelay_error_t error;
+  if (self->given.background) {
+    uvr_detach_result result = uvr_background_begin(self, &self->detached, &self->status, &error);
+    if (result == UVR_DETACH_FAILED) {
+      (void)refuse(self, 1, NULL, &error);
+    }
+    if (result != UVR_DETACH_GO_ON) {
+      return;
+    }
+  }
   uvr_process_raise_limits();
-  if (read_config(self) == 0 && find_far_command(self) == 0) {
+  if (read_config(self) == 0 && !is_served_already(self) && find_far_command(self) == 0) {
     uvr_process_set_threads(self->config.count);
     uvr_log_start(&self->log);
     run(self);

@@ -13,6 +13,7 @@
 #include "cli/control/server.h"
 #include "cli/input/config.h"
 #include "cli/input/serve_options.h"
+#include "cli/os/detach.h"
 #include "cli/os/signals.h"
 #include "cli/output/log.h"
 #include "uvrelay.h"
@@ -88,6 +89,7 @@ struct uvr_server {
   uvr_control_server control;
   bool controlled; /* it listens, or is being closed */
   uvr_reload reload;
+  uvr_detached detached;                 /* with --background, until it listens */
   int64_t since;                         /* when it began to listen, in seconds since 1970 */
   uint64_t ready_at;                     /* the same as loop time, ms */
   uint64_t cut;                          /* connections that did not end by themselves */
