@@ -33,6 +33,7 @@ static void begin(uvr_server *server);
 static void finish(uvr_server *server)
 {
   uvr_reload *self = &server->reload;
+  uvr_made_directories_clear(&self->made);
   free(self->entries);
   self->entries = NULL;
   self->count = 0;
@@ -62,6 +63,7 @@ static void answer_all(uvr_server *server, const char *error, const uvr_text_lin
 static void finish_failed(uvr_server *server)
 {
   uvr_text_line text = {.text = NULL};
+  uvr_made_directories_remove(&server->reload.made);
   uvr_reload_say_failed(&server->log.report, &server->reload.place, &server->reload.error, &text);
   answer_all(server, text.failed ? "there is no memory" : text.text, NULL);
   uvr_text_line_clear(&text);
@@ -208,20 +210,20 @@ static bool may_pass(int code)
   return code != UV_EINVAL && code != UV_ENOTSUP && code != UV_ESHUTDOWN && code != UV_ENOMEM;
 }
 
-static void restore_failed(uvr_server *server, uvr_reload_entry *entry)
+static void restore_failed(uvr_server *server, uvr_reload_entry *entry, const uvrelay_error_t *error)
 {
-  uvr_report_error(&server->log.report, NULL, uvrelay_error(server->relay));
+  uvr_report_error(&server->log.report, NULL, error);
   leave_out(server, entry->back);
   uvr_routes_free(entry->back);
   entry->back = NULL;
 }
 
 /* Adds one. Returns false if it is to be tried again. */
-static bool add_swapped(uvr_server *server, uvr_reload_entry *entry, int *code)
+static bool add_swapped(uvr_server *server, uvr_reload_entry *entry, int *code, uvrelay_error_t *error)
 {
   uvr_reload *self = &server->reload;
   uvr_served *one = self->restoring ? entry->back : entry->served;
-  *code = uvr_routes_add(one);
+  *code = uvr_routes_add(one, &self->made, error);
   if (*code != 0 && may_pass(*code) && uv_now(&server->loop) < self->until) {
     (void)uv_timer_start(&self->timer, step, SWAP_AGAIN_MS, 0);
     return false;
@@ -236,31 +238,31 @@ static void step(uv_timer_t *timer)
   uvr_reload *self = &server->reload;
   for (; self->next < self->count; self->next++) {
     uvr_reload_entry *entry = &self->entries[self->next];
+    uvrelay_error_t error;
     int code = 0;
     if (!entry->swapped) {
       continue;
     }
-    if (!add_swapped(server, entry, &code)) {
+    if (!add_swapped(server, entry, &code, &error)) {
       return;
     }
     if (code != 0 && !self->restoring) {
-      const uvrelay_error_t error = *uvrelay_error(server->relay);
       roll_back(server, &self->config.routes[self->next].place, &error);
       return;
     }
     if (code != 0) {
-      restore_failed(server, entry);
+      restore_failed(server, entry, &error);
     }
   }
   (self->restoring ? finish_failed : commit)(server);
 }
 
 /* Takes over the listener of another route. Returns 0, also if it has to be made anew, or a negative code. */
-static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps)
+static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps, uvrelay_error_t *error)
 {
   entry->back = uvr_routes_copy(entry->from);
   if (entry->back == NULL) {
-    return UV_ENOMEM;
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
   uvr_served *old = entry->from;
   int code = uvr_routes_replace(entry->served, old);
@@ -270,6 +272,7 @@ static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps)
     put_in_place(server, old, entry->served);
     return 0;
   }
+  *error = *uvrelay_error(server->relay);
   *swaps = *swaps || code == UV_ENOTSUP;
   return code == UV_ENOTSUP ? 0 : code;
 }
@@ -285,9 +288,9 @@ static int change(uvr_server *server, bool *swaps, uvr_place *place, uvrelay_err
     }
     uvr_routes_set_via(entry->served);
     entry->changed = entry->from != NULL;
-    int code = entry->changed ? take_place(server, entry, swaps) : uvr_routes_add(entry->served);
+    int code =
+        entry->changed ? take_place(server, entry, swaps, error) : uvr_routes_add(entry->served, &self->made, error);
     if (code != 0) {
-      *error = *uvrelay_error(server->relay);
       *place = self->config.routes[i].place;
       return code;
     }

@@ -101,10 +101,16 @@ void uvr_routes_free(uvr_served *self)
 
 /* Listening. */
 
-int uvr_routes_add(uvr_served *self)
+int uvr_routes_add(uvr_served *self, uvr_made_directories *made, uvrelay_error_t *error)
 {
   const uvr_config_route *wanted = &self->wanted;
-  return uvrelay_route_add(self->server->relay, wanted->listen, wanted->target, &wanted->options, &self->route);
+  uvrelay_t *relay = self->server->relay;
+  int code = wanted->listener.kind == UVR_ADDRESS_UNIX ? uvr_directory_make_for(wanted->listener.path, made, error) : 0;
+  if (code == 0) {
+    code = uvrelay_route_add(relay, wanted->listen, wanted->target, &wanted->options, &self->route);
+    *error = *uvrelay_error(relay);
+  }
+  return code;
 }
 
 static uint64_t received_by(const uvr_served *self)

@@ -14,10 +14,12 @@ uvr_served *uvr_routes_copy(const uvr_served *other);
 /* Frees one that does not listen. NULL is allowed. */
 void uvr_routes_free(uvr_served *self);
 
-/* Begins to listen. Returns 0, or a negative code; then uvrelay_error() says why. */
-int uvr_routes_add(uvr_served *self);
+/* Begins to listen, with the directory made if it is that of a socket and missing. Returns 0, or a negative code and
+ * *error. */
+int uvr_routes_add(uvr_served *self, uvr_made_directories *made, uvrelay_error_t *error);
 
-/* Puts it in the place of `from`, which ends when its connections have. The same. */
+/* Puts it in the place of `from`, which ends when its connections have. Returns 0, or a negative code; then
+ * uvrelay_error() says why. */
 int uvr_routes_replace(uvr_served *self, uvr_served *from);
 
 /* Removes it, or limits the time of one that is being removed: its connections have so long. It frees itself. */

@@ -203,16 +203,16 @@ static int listen_on_all(uvr_server *self)
 {
   for (size_t i = 0; i < self->config.count; i++) {
     const uvr_place place = self->config.routes[i].place;
+    uvrelay_error_t error;
     uvr_served *one = uvr_routes_new(self, &self->config.routes[i]);
     if (one == NULL) {
       return no_memory(self);
     }
     uvr_routes_set_via(one);
-    if (uvr_routes_add(one) != 0) {
-      const uvrelay_error_t *error = uvrelay_error(self->relay);
-      bool usage = error->code == UV_EINVAL && error->phase == UVRELAY_PHASE_ADDRESS;
+    if (uvr_routes_add(one, &self->made, &error) != 0) {
+      bool usage = error.code == UV_EINVAL && error.phase == UVRELAY_PHASE_ADDRESS;
       uvr_routes_free(one);
-      return refuse(self, usage ? 2 : 1, &place, error);
+      return refuse(self, usage ? 2 : 1, &place, &error);
     }
     self->served[self->count++] = one;
   }
@@ -307,7 +307,8 @@ static void run(uvr_server *self)
     (void)refuse(self, 1, NULL, &error);
     return;
   }
-  if (make_far_end(self) == 0 && listen_on_all(self) == 0) {
+  bool listening = make_far_end(self) == 0 && listen_on_all(self) == 0;
+  if (listening) {
     open_control(self);
     say_ready(self);
     if (self->options.eager) {
@@ -320,6 +321,7 @@ static void run(uvr_server *self)
   uv_close((uv_handle_t *)&self->timer, NULL);
   (void)uv_run(&self->loop, UV_RUN_NOWAIT);
   self->busy = uv_loop_close(&self->loop) != 0; /* on_patience has stopped it, and the process ends soon */
+  (listening ? uvr_made_directories_clear : uvr_made_directories_remove)(&self->made);
   uvr_log_write_counts(&self->log);
   if (self->stopping) {
     uvr_report_stopped(&self->log.report, self->cut);

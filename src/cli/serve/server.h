@@ -14,6 +14,7 @@
 #include "cli/input/config.h"
 #include "cli/input/serve_options.h"
 #include "cli/os/detach.h"
+#include "cli/os/directory.h"
 #include "cli/os/signals.h"
 #include "cli/output/log.h"
 #include "uvrelay.h"
@@ -50,6 +51,7 @@ typedef struct uvr_reload {
   bool again; /* it was asked for once more meanwhile */
   uvr_serve_options options;
   uvr_config config;
+  uvr_made_directories made; /* for sockets */
   uvr_reload_entry *entries;
   size_t count;
   uv_timer_t timer; /* for listeners that cannot be taken over */
@@ -73,9 +75,10 @@ struct uvr_server {
   uvr_config config; /* of the start: owns text of the options */
   uvr_served **served;
   size_t count;
-  size_t going;           /* routes that were removed and are not gone yet */
-  uint64_t received;      /* bytes that routes that are gone have received from the far end */
-  uvr_report_route *rows; /* memory for the table of the status */
+  size_t going;              /* routes that were removed and are not gone yet */
+  uint64_t received;         /* bytes that routes that are gone have received from the far end */
+  uvr_report_route *rows;    /* memory for the table of the status */
+  uvr_made_directories made; /* for sockets, at the start */
   uv_loop_t loop;
   uvrelay_t *relay;
   uvr_command command; /* of the far end; without words if none is needed */

@@ -10,6 +10,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -333,12 +334,13 @@ def check_serve(tmp_path, fault, args, addresses, environment=None):
 
 
 def test_serve(tmp_path):
-    """Unix sockets, of which one replaces what was left over, and with a configuration file."""
-    paths = [str(tmp_path / name) for name in ("first", "second")]
+    """Unix sockets, of which one replaces what was left over, and one needs directories; and a configuration file."""
+    paths = [str(tmp_path / name) for name in ("first", "new/er/second")]
     (tmp_path / "config").write_text(f"idle = 60\nunix://{paths[0]}?perm=0666=unix://{tmp_path}/target # one\n")
     with echo(socket.AF_UNIX, str(tmp_path / "target")):
         def run(fault):
             leave_over(paths[0])
+            shutil.rmtree(tmp_path / "new", ignore_errors=True)
             check_serve(tmp_path, fault, [f"--config={tmp_path}/config", f"unix://{paths[1]}=unix://{tmp_path}/target"],
                         [f"unix://{path}" for path in paths])
 

@@ -621,6 +621,14 @@ int sys_unlinkat(int directory, const char *path, int flags)
 }
 ENTRY(int, unlinkat, (int directory, const char *path, int flags), (directory, path, flags))
 
+int sys_mkdirat(int directory, const char *path, mode_t mode);
+int sys_mkdirat(int directory, const char *path, mode_t mode)
+{
+  MAY_FAIL("mkdirat", is_ours(directory), -1, FAILS(EACCES), FAILS(EEXIST), FAILS(ENOSPC));
+  return mkdirat(directory, path, mode);
+}
+ENTRY(int, mkdirat, (int directory, const char *path, mode_t mode), (directory, path, mode))
+
 int sys_unlink(const char *path);
 int sys_unlink(const char *path)
 {
