@@ -43,8 +43,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import wsl_root  # noqa: E402
 from agent_forward import AgentForward  # noqa: E402
 from programs import SOON, Process, setting, under_wine, windows_command  # noqa: E402
-from winpeers import PipeServer  # noqa: E402
-from winserving import PipeClient  # noqa: E402
+from winpeers import Peer, PipeServer  # noqa: E402
 from wsl_interop import Interop, Windows  # noqa: E402
 from wsl_root import LIBRARIES, OTHER_UID, UID, USER  # noqa: E402
 
@@ -349,7 +348,7 @@ class Machine:
         with contextlib.ExitStack() as stack:
             if how == "busy":
                 stack.enter_context(PipeServer("recv-end", name=name, type="byte", limit=600))
-                stack.enter_context(PipeClient(name, "recv-end", limit=600)).event("connected")
+                stack.enter_context(Peer("pipe_client", name, "--limit=600", "--", "recv-end")).event("connected")
             elif how == "foreign":
                 stack.enter_context(PipeServer("recv-end", name=name, type="byte", limit=600, repeat=1000,
                                                sd="O:S-1-5-21-1-2-3-1001D:(A;;GA;;;WD)"))
