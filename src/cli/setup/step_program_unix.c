@@ -1,5 +1,5 @@
 /* The step for the Windows program: it is copied to a drive of Windows, unless it is on one, and a link is made to it
- * where serve looks first, unless serve finds it anyway.
+ * where serve looks first.
  *
  * Ways to fail: see windows_program_unix.c; the copy cannot be written; it does not run, and is removed again. */
 #include <inttypes.h>
@@ -48,21 +48,13 @@ static bool must_copy(const uvr_job *job)
   return !stays(job) && !is_same_file(job->windows.source, job->windows.copy);
 }
 
-/* Whether the link is missing, or leads elsewhere, and serve would not find the program without it. */
+/* Whether the link is missing, or leads elsewhere. serve might find the program without it, but not with each PATH. */
 static bool must_link(const uvr_job *job)
 {
   char target[PATH_MAX];
-  char real[PATH_MAX];
-  char *file = NULL;
   ssize_t length = readlink(job->link, target, sizeof(target) - 1);
   target[length < 0 ? 0 : length] = '\0';
-  if (length > 0) {
-    return strcmp(target, chosen(job)) != 0;
-  }
-  bool found = uvr_wsl_find_far_end(&job->wsl, &file, NULL) == 0 && realpath(file, real) != NULL &&
-               strcmp(real, chosen(job)) == 0;
-  free(file);
-  return !found;
+  return strcmp(target, chosen(job)) != 0;
 }
 
 static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
