@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "cli/setup/step_unix.h"
 #include "cli/setup/talk_unix.h"
 
 enum { STEPS = 5, INDENT = 5 };
@@ -25,13 +26,6 @@ typedef struct plan {
   uvr_step steps[STEPS];
   size_t count; /* of those that have something to do */
 } plan;
-
-int uvr_step_say(char **where, char *text, uvrelay_error_t *error)
-{
-  free(*where);
-  *where = text;
-  return text != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
-}
 
 static const uvr_step_half *half_of(const uvr_job *job, const uvr_step *step)
 {

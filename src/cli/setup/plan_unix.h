@@ -1,46 +1,10 @@
-/* The plan of setup: a list of steps, each of which looks how things are, says what it would do, and does it, or takes
- * it back. --dry-run, a second run and --remove all come from the same list. */
+/* The plan of setup: a list of steps. --dry-run, a second run and --remove all come from the same list. */
 #ifndef UVR_CLI_SETUP_PLAN_UNIX_H
 #define UVR_CLI_SETUP_PLAN_UNIX_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 #include "cli/setup/job_unix.h"
-
-typedef struct uvr_step uvr_step;
-
-/* What a step can do, in one direction. */
-typedef struct uvr_step_half {
-  /* Looks, and sets the step's texts. Changes nothing. Returns 0; or a negative code and *error. */
-  int (*look)(uvr_job *job, uvr_step *step, uvrelay_error_t *error);
-  /* Does what the look has said. Returns the same; what it has half done then, it has undone, or the error names it. */
-  int (*act)(uvr_job *job, uvr_step *step, uvrelay_error_t *error);
-} uvr_step_half;
-
-typedef struct uvr_step_kind {
-  uvr_step_half set_up;
-  uvr_step_half take_back;
-} uvr_step_kind;
-
-/* The texts are allocated. */
-struct uvr_step {
-  const uvr_step_kind *kind;
-  char *text;     /* what is to be done, a sentence without its stop; NULL: nothing is */
-  char *detail;   /* what would be written, for --dry-run; or NULL */
-  char *question; /* to be asked before; or NULL */
-  char *note;     /* what is left alone, and why; or NULL */
-};
-
-/* The kinds, in the order in which they set up. */
-extern const uvr_step_kind uvr_step_program; /* the Windows program: step_program_unix.c */
-extern const uvr_step_kind uvr_step_config;  /* the routes: step_config_unix.c */
-extern const uvr_step_kind uvr_step_gpg;     /* the place of gpg's socket: step_gpg_unix.c */
-extern const uvr_step_kind uvr_step_unit;    /* with systemd: step_unit_unix.c */
-extern const uvr_step_kind uvr_step_profile; /* without it: step_profile_unix.c */
-
-/* Sets one of a step's texts. Returns 0; or UV_ENOMEM and *error if `text` is NULL. */
-int uvr_step_say(char **where, char *text, uvrelay_error_t *error);
 
 /* Makes the plan, shows it, asks, and carries it out, as the job's options say. Returns 0, *changed: something was done
  * or, with --dry-run, would be; or a negative code and *error: UV_ECANCELED, if the user has said no. */

@@ -15,7 +15,7 @@
 #include "cli/input/config_file.h"
 #include "cli/setup/block_unix.h"
 #include "cli/setup/files_unix.h"
-#include "cli/setup/plan_unix.h"
+#include "cli/setup/step_unix.h"
 #include "cli/setup/text_unix.h"
 
 static int no_memory(uvrelay_error_t *error)

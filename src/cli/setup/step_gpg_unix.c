@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "cli/setup/files_unix.h"
-#include "cli/setup/plan_unix.h"
+#include "cli/setup/step_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
 

@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "cli/input/file.h"
 #include "cli/setup/files_unix.h"
-#include "cli/setup/plan_unix.h"
+#include "cli/setup/step_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/windows_program_unix.h"
 #include "uvrelay/version.h"

@@ -18,7 +18,7 @@
 #include "cli/input/file.c"       /* NOLINT(bugprone-suspicious-include) */
 #include "cli/setup/block_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/setup/text_unix.c"  /* NOLINT(bugprone-suspicious-include) */
-#undef fail /* of cmocka */
+#undef fail                       /* of cmocka */
 #define fail fail_to_write
 #include "cli/setup/files_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #undef fail
