@@ -35,6 +35,8 @@ def test_windows_programs(machine):
     assert machine.run("cmd.exe /c 'echo %LOCALAPPDATA%'").out.strip() == machine.windows_path(machine.local_app_data)
     machine.install()
     assert machine.run("uvrelay.exe --version").out == machine.run("uvrelay --version").out != ""
+    machine.install(version=machine.version[:-1] + "x")
+    assert {machine.run(f"{name} --version").out.split()[1][-1] for name in ("uvrelay", "uvrelay.exe")} == {"x"}
     assert machine.interop.started[-1] == ["/home/user/.local/bin/uvrelay.exe", "--version"]
 
 
@@ -44,7 +46,8 @@ def test_the_end_of_each_side(machine):
     with machine.popen(["/home/user/.local/bin/uvrelay.exe", "serve", "-v", "tcp://127.0.0.1:0=tcp://127.0.0.1:1"],
                        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as serve:
         assert b"listening" in serve.stderr.readline()
-        assert machine.run(["pkill", "-KILL", "-f", "uvrelay.exe serve"]).code == 0
+        [pid] = [pid for pid, line in machine.pids().items() if line.startswith("/init ")]
+        os.kill(pid, signal.SIGKILL)
         assert serve.stderr.read() == b"" and serve.wait(SOON) in (-signal.SIGKILL, 128 + signal.SIGKILL)
     assert machine.run("cmd.exe /c 'for /l %i in (1,1,100000) do @echo line' | head -1").out == "line\n"
 

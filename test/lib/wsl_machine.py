@@ -32,6 +32,7 @@ import contextlib
 import functools
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,14 @@ class Result:
 
     def __repr__(self):
         return f"exit status {self.code}; output: {self.out!r}; errors: {self.err!r}"
+
+
+def other_version(program, old, new):
+    """The bytes of a program that says another version."""
+    assert len(old) == len(new)
+    for encoding in ("ascii", "utf-16-le"):
+        program = re.sub(b"(?<![0-9.])" + re.escape(old.encode(encoding)) + b"(?![0-9.])", new.encode(encoding), program)
+    return program
 
 
 class Machine:
@@ -135,11 +144,18 @@ class Machine:
         wsl_root.give(file, *missing)
         return file
 
-    def install(self, directory="~/.local/bin", linux=None, windows=None):
-        """Puts the two programs there, as somebody does who has unpacked them."""
-        program, exe = linux or setting("UVRELAY"), windows or setting("UVRELAY_EXE")
-        self.write(f"{directory}/uvrelay", pathlib.Path(program).read_bytes(), 0o755)
-        self.write(f"{directory}/uvrelay.exe", pathlib.Path(exe).read_bytes(), 0o755)
+    def install(self, directory="~/.local/bin", version=None):
+        """Puts the two programs there, as somebody does who has unpacked them. They can be made to say that they are of
+        another version, which must have as many characters as theirs."""
+        for name, setting_ in (("uvrelay", "UVRELAY"), ("uvrelay.exe", "UVRELAY_EXE")):
+            data = pathlib.Path(setting(setting_)).read_bytes()
+            self.write(f"{directory}/{name}", other_version(data, self.version, version) if version else data, 0o755)
+
+    @functools.cached_property
+    def version(self):
+        """That of the programs that are tested."""
+        return subprocess.run([setting("UVRELAY"), "--version"], check=True, capture_output=True, text=True,
+                              timeout=SOON).stdout.split()[1]
 
     # ---- starting and stopping ----
 
@@ -358,8 +374,17 @@ class Machine:
 
     def processes(self):
         """The command lines of what runs in the machine."""
-        lines = self.run(["ps", "-e", "-o", "args="], root=True, login=False).out.splitlines()
-        return [line for line in lines if not line.startswith(("ps -e", "/init"))]
+        return list(self.pids().values())
+
+    def pids(self):
+        """The same, by the numbers that the processes have outside."""
+        found, space = {}, os.readlink(f"/proc/{self._process}/ns/pid")
+        for directory in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended, or is not ours to look at
+                if os.readlink(directory / "ns/pid") == space and int(directory.name) != self._process:
+                    line = (directory / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").replace("\0", " ")
+                    found[int(directory.name)] = line
+        return found
 
     # ---- breaking it ----
 
