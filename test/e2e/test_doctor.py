@@ -57,7 +57,7 @@ def test_all_is_well(patient):
     before = patient.snapshot()
     checks = patient.assert_well()
     assert list(checks) == ["program", "system", "systemd", "configuration", "wsl.conf", "interop handler",
-                            "interop socket", "interop start", "Windows program", "Windows version", "far end",
+                            "interop socket", "Windows drive", "interop start", "Windows program", "Windows version", "far end",
                             LISTENER, TARGET]
     assert patient.snapshot() == before, "it changes nothing"
     assert checks["system"].text.startswith("WSL 2, distribution Debian, ")

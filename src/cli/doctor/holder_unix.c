@@ -16,7 +16,7 @@
 
 enum { LISTENS = 0x10000 /* in net/unix */, TCP_LISTENS = 10 /* in net/tcp */, COMMAND_SIZE = 4096 };
 
-static FILE *open_table(const char *proc, const char *name)
+static FILE *open_listing(const char *proc, const char *name)
 {
   char path[PATH_MAX];
   int length = snprintf(path, sizeof(path), "%s/%s", proc, name);
@@ -26,7 +26,7 @@ static FILE *open_table(const char *proc, const char *name)
 /* The number of the socket that listens at this name, of which the table writes NULs as @; 0: none. */
 static uint64_t find_unix(const char *proc, const char *name)
 {
-  FILE *file = open_table(proc, "net/unix");
+  FILE *file = open_listing(proc, "net/unix");
   char *line = NULL;
   size_t size = 0;
   uint64_t found = 0;
@@ -50,7 +50,7 @@ static uint64_t find_unix(const char *proc, const char *name)
 /* The same for a port, on whatever addresses. */
 static uint64_t find_tcp(const char *proc, const char *table, unsigned port)
 {
-  FILE *file = open_table(proc, table);
+  FILE *file = open_listing(proc, table);
   char *line = NULL;
   size_t size = 0;
   uint64_t found = 0;
@@ -112,12 +112,12 @@ static int find_process(const char *proc, uint64_t number)
 }
 
 /* Reads a process's name, and its command line, in which NULs separate the words. Returns the length of that. */
-static size_t describe(const char *proc, int process, uvr_holder *out, char command[COMMAND_SIZE])
+static size_t describe_process(const char *proc, int process, uvr_holder *out, char command[COMMAND_SIZE])
 {
   char name[64];
   size_t length = 0;
   (void)snprintf(name, sizeof(name), "%d/comm", process);
-  FILE *file = open_table(proc, name);
+  FILE *file = open_listing(proc, name);
   if (file == NULL || fgets(out->program, sizeof(out->program), file) == NULL) {
     out->program[0] = '\0';
   }
@@ -126,7 +126,7 @@ static size_t describe(const char *proc, int process, uvr_holder *out, char comm
     (void)fclose(file);
   }
   (void)snprintf(name, sizeof(name), "%d/cmdline", process);
-  file = open_table(proc, name);
+  file = open_listing(proc, name);
   if (file != NULL) {
     length = fread(command, 1, COMMAND_SIZE - 1, file);
     (void)fclose(file);
@@ -135,7 +135,7 @@ static size_t describe(const char *proc, int process, uvr_holder *out, char comm
   return length;
 }
 
-static uvr_holder_kind kind_of(const char *proc, const uvr_holder *holder, const char *command, size_t length)
+static uvr_holder_kind judge_process(const char *proc, const uvr_holder *holder, const char *command, size_t length)
 {
   char path[PATH_MAX];
   struct stat status;
@@ -169,7 +169,7 @@ void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *
   out->kind = UVR_HOLDER_HIDDEN;
   out->process = find_process(proc, number);
   if (out->process != 0) {
-    size_t length = describe(proc, out->process, out, command);
-    out->kind = kind_of(proc, out, command, length);
+    size_t length = describe_process(proc, out->process, out, command);
+    out->kind = judge_process(proc, out, command, length);
   }
 }

@@ -1,6 +1,7 @@
 /* WSL's interop: see interop_unix.h. */
 #include "cli/doctor/interop_unix.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -128,6 +129,32 @@ void uvr_doctor_check_interop(uvr_doctor *doctor, uvr_check *check)
   uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
 }
 
+/* The drive. */
+
+#define MOUNT_C "sudo mkdir -p /mnt/c && sudo mount -t drvfs C: /mnt/c"
+
+void uvr_doctor_check_drive(uvr_doctor *doctor, uvr_check *check)
+{
+  const uvr_wsl *wsl = &doctor->wsl;
+  char quoted[UVR_QUOTED_SIZE];
+  struct stat status;
+  if (!uvr_doctor_uses_interop(doctor)) {
+    return;
+  }
+  uvr_wsl_drives drives = uvr_wsl_find_drives(wsl->proc, wsl->virtiofs, "");
+  if (drives.c == NULL) {
+    uvr_check_set(check, UVR_CHECK_WARNING, "drive C is not mounted");
+    uvr_check_add_remedy(check, MOUNT_C);
+  } else if (stat(drives.c, &status) != 0) {
+    uvr_check_set(check, UVR_CHECK_BAD, "drive C, at %s, cannot be read: %s", uvr_quote(quoted, drives.c),
+                  strerror(errno));
+    uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
+  } else {
+    uvr_check_set(check, UVR_CHECK_OK, "drive C is mounted at %s", uvr_quote(quoted, drives.c));
+  }
+  uvr_wsl_drives_clear(&drives);
+}
+
 /* A start. */
 
 /* A Windows program that every Windows has, or NULL. To be freed. */
@@ -185,9 +212,7 @@ void uvr_doctor_check_start(uvr_doctor *doctor, uvr_check *check)
   }
   char *file = find_trivial_program(&doctor->wsl);
   if (file == NULL) {
-    uvr_check_set(check, UVR_CHECK_WARNING,
-                  "there is no Windows/System32/cmd.exe on a mounted drive C to try it with: is the drive mounted?");
-    uvr_check_add_remedy(check, "sudo mkdir -p /mnt/c && sudo mount -t drvfs C: /mnt/c");
+    uvr_check_set(check, UVR_CHECK_WARNING, "there is no Windows/System32/cmd.exe on a mounted drive C to try it with");
     return;
   }
   uvr_capture run = {.file = file, .words = words, .timeout_ms = START_MS};

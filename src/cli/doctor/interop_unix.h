@@ -10,6 +10,9 @@ void uvr_doctor_check_handler(uvr_doctor *doctor, uvr_check *check);
 /* The socket that WSL listens at. */
 void uvr_doctor_check_interop(uvr_doctor *doctor, uvr_check *check);
 
+/* Whether drive C is mounted and answers. */
+void uvr_doctor_check_drive(uvr_doctor *doctor, uvr_check *check);
+
 /* Starts a Windows program that does nothing. */
 void uvr_doctor_check_start(uvr_doctor *doctor, uvr_check *check);
 

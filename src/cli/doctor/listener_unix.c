@@ -105,7 +105,7 @@ static void say_held(const char *path, const uvr_holder *holder, uvr_check *chec
 /* Directories. */
 
 /* Writes the directory of a path. Returns `directory`. */
-static char *directory_of(const char *path, char directory[UVR_ADDRESS_PATH_SIZE])
+static char *parent_of(const char *path, char directory[UVR_ADDRESS_PATH_SIZE])
 {
   (void)snprintf(directory, UVR_ADDRESS_PATH_SIZE, "%s", path);
   char *slash = strrchr(directory, '/');
@@ -134,7 +134,7 @@ static bool check_directory(const char *path, uvr_check *check)
   char quoted[UVR_QUOTED_SIZE];
   char word[UVR_SHELL_WORD_SIZE];
   struct stat status;
-  (void)directory_of(path, directory);
+  (void)parent_of(path, directory);
   if (stat(directory, &status) != 0) {
     if (errno != ENOENT) {
       uvr_check_set(check, UVR_CHECK_BAD, "its directory %s cannot be looked at: %s", uvr_quote(quoted, directory),

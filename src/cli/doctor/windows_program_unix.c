@@ -73,8 +73,7 @@ static void check_disk(const uvr_doctor *doctor, uvr_check *check)
   free(real);
   (void)uvr_quote(quoted, doctor->windows_file);
   if (none) {
-    uvr_check_set(check, UVR_CHECK_WARNING, "%s is on the Linux disk, and no drive of Windows is mounted", quoted);
-    uvr_check_add_remedy(check, "sudo mkdir -p /mnt/c && sudo mount -t drvfs C: /mnt/c");
+    uvr_check_set(check, UVR_CHECK_OK, "%s is on the Linux disk", quoted); /* the drive has a check of its own */
   } else if (slow) {
     uvr_check_set(check, UVR_CHECK_WARNING, "%s is on the Linux disk, from where Windows starts it slowly", quoted);
     uvr_check_add_remedy(check, "uvrelay setup");
