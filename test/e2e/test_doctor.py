@@ -369,24 +369,3 @@ class PipeClient:
 
     def __exit__(self, *_):
         self.peer.kill()
-
-
-# ---- without WSL, and usage ----
-
-def test_no_wsl(tmp_path):
-    """Of WSL nothing is said then."""
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    done = subprocess.run([setting("UVRELAY"), "doctor", "--json", f"unix://{tmp_path}/s=unix://{tmp_path}/none"],
-                          env=environment, capture_output=True, text=True, timeout=SOON, check=False)
-    checks = {check["check"]: Check(check) for check in json.loads(done.stdout)}
-    assert done.returncode == 1 and done.stderr == ""
-    assert list(checks) == ["program", "system", "systemd", "configuration", f"listener of unix://{tmp_path}/s",
-                            f"target of unix://{tmp_path}/s"]
-    assert checks["system"].text.startswith("this is no WSL: ")
-    assert checks[f"target of unix://{tmp_path}/s"].state == "bad"
-
-
-@pytest.mark.parametrize("args", [["--nonsense"], ["nonsense"], ["unix:///a", "tcp://localhost:1"]])
-def test_wrong_usage(args):
-    done = subprocess.run([setting("UVRELAY"), "doctor", *args], capture_output=True, text=True, timeout=SOON, check=False)
-    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("uvrelay: ")
