@@ -142,7 +142,7 @@ void uvr_doctor_check_config(uvr_doctor *doctor, uvr_check *check)
   if (lacks_usual_file(doctor)) {
     uvr_check_set(check, UVR_CHECK_WARNING, "no route is given, and there is no file %s",
                   uvr_quote(quoted, doctor->usual));
-    uvr_check_add_remedy(check, "uvrelay setup");
+    uvr_check_add_remedy(check, "%s", uvr_doctor_setup_remedy());
     return;
   }
   if (uvr_serve_load(&doctor->given, &doctor->options, &doctor->config, &place, &error) != 0) {

@@ -26,3 +26,8 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
     uvr_check_add_remedy(check, "chmod go-w %s", uvr_shell_word(word, path));
   }
 }
+
+const char *uvr_doctor_setup_remedy(void)
+{
+  return "uvrelay setup";
+}

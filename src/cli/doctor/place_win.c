@@ -7,3 +7,8 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
   (void)path;
   (void)check;
 }
+
+const char *uvr_doctor_setup_remedy(void)
+{
+  return "# write the file: a line LISTEN=TARGET for each route";
+}
