@@ -162,7 +162,7 @@ void uvr_doctor_try_targets(uvr_doctor *doctor, uvr_check *check)
 {
   uvr_probe probe = {.targets_ms = TARGETS_MS, .remote_files = doctor->options.allow_remote_files};
   (void)check;
-  probe.targets = calloc(doctor->config.count + 1, sizeof(*probe.targets));
+  probe.targets = calloc(doctor->config.count + 1, sizeof(uvr_probe_target *));
   for (size_t i = 0; probe.targets != NULL && i < doctor->config.count; i++) {
     if (!doctor->routes[i].config->needs_far_end) {
       probe.targets[probe.count++] = &doctor->routes[i].target;

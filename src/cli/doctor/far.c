@@ -53,7 +53,7 @@ void uvr_doctor_check_far_end(uvr_doctor *doctor, uvr_check *check)
   probe.command = &doctor->command;
   probe.name = doctor->command_line;
   probe.remote_files = doctor->options.allow_remote_files;
-  probe.targets = calloc(doctor->config.count + 1, sizeof(*probe.targets));
+  probe.targets = calloc(doctor->config.count + 1, sizeof(uvr_probe_target *));
   for (size_t i = 0; probe.targets != NULL && i < doctor->config.count; i++) {
     if (doctor->routes[i].config->needs_far_end) {
       probe.targets[probe.count++] = &doctor->routes[i].target;

@@ -23,45 +23,47 @@ static FILE *open_listing(const char *proc, const char *name)
   return length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
 }
 
-/* The number of the socket that listens at this name, of which the table writes NULs as @; 0: none. */
-static uint64_t find_unix(const char *proc, const char *name)
+/* The text behind `count` words and the blanks behind them. */
+static const char *skip_words(const char *text, int count)
 {
-  FILE *file = open_listing(proc, "net/unix");
-  char *line = NULL;
-  size_t size = 0;
-  uint64_t found = 0;
-  while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
-    unsigned long flags = 0;
-    uint64_t number = 0;
-    int used = 0;
-    if (sscanf(line, "%*s %*s %*s %lx %*s %*s %" SCNu64 " %n", &flags, &number, &used) >= 2 && used > 0 &&
-        (flags & LISTENS) != 0) {
-      line[strcspn(line, "\n")] = '\0';
-      found = strcmp(line + used, name) == 0 ? number : 0;
-    }
+  text += strspn(text, " ");
+  for (; count > 0; count--) {
+    text += strcspn(text, " \n");
+    text += strspn(text, " ");
   }
-  free(line);
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return found;
+  return text;
 }
 
-/* The same for a port, on whatever addresses. */
-static uint64_t find_tcp(const char *proc, const char *table, unsigned port)
+/* If a line of net/unix is of the socket that listens at this name, the number of that; else 0. The table writes a NUL
+ * as @. */
+static uint64_t match_unix(char *line, const void *name)
+{
+  line[strcspn(line, "\n")] = '\0';
+  unsigned long flags = strtoul(skip_words(line, 3), NULL, 16);
+  return (flags & LISTENS) != 0 && strcmp(skip_words(line, 7), name) == 0 ? strtoull(skip_words(line, 6), NULL, 10) : 0;
+}
+
+/* The same for a line of net/tcp, and a port, on whatever address. */
+static uint64_t match_tcp(char *line, const void *port)
+{
+  const char *address = skip_words(line, 1);
+  const char *colon = strchr(address, ':');
+  bool listens = strtoul(skip_words(line, 3), NULL, 16) == TCP_LISTENS;
+  return listens && colon != NULL && strtoul(colon + 1, NULL, 16) == *(const uint16_t *)port
+             ? strtoull(skip_words(line, 9), NULL, 10)
+             : 0;
+}
+
+/* The number that `match` finds in a table, or 0. */
+static uint64_t find_socket(const char *proc, const char *table, uint64_t (*match)(char *line, const void *what),
+                            const void *what)
 {
   FILE *file = open_listing(proc, table);
   char *line = NULL;
   size_t size = 0;
   uint64_t found = 0;
   while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
-    unsigned its_port = 0;
-    unsigned state = 0;
-    uint64_t number = 0;
-    if (sscanf(line, " %*[^:]: %*[^:]:%x %*s %x %*s %*s %*s %*s %*s %" SCNu64, &its_port, &state, &number) == 3 &&
-        state == TCP_LISTENS && its_port == port) {
-      found = number;
-    }
+    found = match(line, what);
   }
   free(line);
   if (file != NULL) {
@@ -157,11 +159,11 @@ void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *
   uint64_t number = 0;
   *out = (uvr_holder){.kind = UVR_HOLDER_NOBODY};
   if (listener->kind == UVR_ADDRESS_TCP) {
-    number = find_tcp(proc, "net/tcp", listener->port);
-    number = number != 0 ? number : find_tcp(proc, "net/tcp6", listener->port);
+    number = find_socket(proc, "net/tcp", match_tcp, &listener->port);
+    number = number != 0 ? number : find_socket(proc, "net/tcp6", match_tcp, &listener->port);
   } else {
     (void)snprintf(name, sizeof(name), "%s%s", listener->kind == UVR_ADDRESS_ABSTRACT ? "@" : "", listener->path);
-    number = find_unix(proc, name);
+    number = find_socket(proc, "net/unix", match_unix, name);
   }
   if (number == 0) {
     return;
