@@ -85,12 +85,16 @@ typedef enum uvrelay_endpoint_type_e {
 typedef struct uvrelay_endpoint_s {
   size_t size;                  /**< sizeof(uvrelay_endpoint_t), by which versions are told apart */
   uvrelay_endpoint_type_t type; /**< decides which of the other members say something */
-  /** An address, in UTF-8, which is copied:
+  /** An address, in UTF-8, which is copied. In a pipe's name, `%USERNAME%` stands for the user's name, and a `*` at the
+   * end for the rest of the name of the one pipe that begins so. Such variables and the `*` are resolved on the system
+   * that connects, the pipe at each attempt.
    *  - `//./pipe/NAME`, `\\.\pipe\NAME`, `npipe:////./pipe/NAME`, `npipe://./pipe/NAME`, `npipe:NAME`,
    *    `//HOST/pipe/NAME`: a named pipe (Windows)
    *  - `unix:///PATH` or `unix:/PATH`: a Unix socket (Unix)
    *  - `tcp://HOST:PORT` or `tcp:HOST:PORT`: a TCP port; HOST is a name, an IPv4 address or an IPv6 address in brackets
    *  - `assuan:///PATH`, `assuan:/PATH` or `assuan:C:/PATH`: a libassuan (GnuPG) socket file
+   *  - `assuan:%LOCALAPPDATA%/PATH`, also with `%APPDATA%` or `%USERPROFILE%`: such a file in a directory of Windows'
+   *    user
    *  - `abstract:NAME`: an abstract Unix socket (Linux)
    *  - `via:ADDRESS`: any of these, connected to by the far end of `via` */
   const char *address;

@@ -93,7 +93,7 @@ static int parse_form(const char *text, unsigned flags, uvr_address *out, uvrela
     if (known && uvr_begins(text, form->scheme)) {
       result = form->parse(text, text + strlen(form->scheme), flags, out, error);
     } else if (known && form->parse_bare != NULL) {
-      result = form->parse_bare(text, out, error);
+      result = form->parse_bare(text, flags, out, error);
     }
     if (result == 0) {
       out->kind = form->kind;
@@ -247,7 +247,7 @@ void uvr_address_set_via(uvr_address *address)
 
 bool uvr_address_is_windows_file(const uvr_address *address)
 {
-  return address->kind == UVR_ADDRESS_ASSUAN && uvr_is_drive(address->path);
+  return address->kind == UVR_ADDRESS_ASSUAN && (address->has_variable || uvr_is_drive(address->path));
 }
 
 /* Anything that begins with two slashes may lead to another computer, by //HOST, //./UNC/HOST and more. But Windows

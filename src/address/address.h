@@ -16,9 +16,11 @@
  *   unix:///PATH, unix:/PATH
  *   tcp://HOST:PORT, tcp:HOST:PORT                                  a name, IPv4 or [IPv6%ZONE]
  *   assuan:///PATH, assuan:/PATH, assuan:C:/PATH                    a slash before a drive letter is dropped
+ *   assuan:%LOCALAPPDATA%/PATH                                      also %APPDATA%, %USERPROFILE%: see variables.h
  *   abstract:NAME
  *   fd://NAME                                                       with UVR_ADDRESS_LISTEN; a name or a number
  *   via:ADDRESS                                                     with UVR_ADDRESS_VIA; one of the others
+ * A pipe's name may have %USERNAME% in it, and a * at its end, unless it is a listener's.
  * Scheme names and "pipe" may be in upper or lower case; nothing is %-decoded. Returns 0, or UV_EINVAL with *error
  * (which may be NULL) saying what is wrong and what to write instead, and *out all zero. `text` may be NULL, which is
  * refused like an empty one. */
@@ -27,7 +29,7 @@ int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrela
 /* Marks a target as one that the far end of a mux is to connect to. */
 void uvr_address_set_via(uvr_address *address);
 
-/* Whether it is a socket file on a Windows drive. */
+/* Whether it is a socket file on a Windows drive, or in a directory that only Windows knows. */
 bool uvr_address_is_windows_file(const uvr_address *address);
 
 /* Whether it is a socket file that Windows would look for on another computer, or on what is no drive. */

@@ -1,5 +1,5 @@
 /* The form of a libassuan socket file, see form.h: assuan:///PATH, assuan:/PATH, or with UVR_ADDRESS_ASSUAN_PATH any
- * path. */
+ * path. The path may begin with a variable of Windows, as in assuan:%LOCALAPPDATA%/PATH. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +15,26 @@ static void set_path(const char *path, uvr_address *out)
   (void)snprintf(out->canonical, sizeof(out->canonical), "%s%s", scheme, path);
 }
 
+/* A path that begins with a variable of this length. */
+static int parse_variable_path(const char *text, const char *path, size_t variable, uvr_address *out,
+                               uvrelay_error_t *error)
+{
+  if (path[variable + strspn(path + variable, UVR_SLASHES)] == '\0') {
+    return uvr_address_refuse(text, error, "names no file: write assuan:%%LOCALAPPDATA%%/PATH");
+  }
+  out->has_variable = true;
+  (void)snprintf(out->path, sizeof(out->path), "%s", path);
+  (void)snprintf(out->canonical, sizeof(out->canonical), "assuan:%s", path);
+  return 0;
+}
+
 /* A path as it stands. */
 static int parse_path(const char *text, uvr_address *out, uvrelay_error_t *error)
 {
+  size_t variable = uvr_file_variable(text);
+  if (variable > 0) {
+    return parse_variable_path(text, text, variable, out, error);
+  }
   if (text[strspn(text, UVR_SLASHES)] == '\0') {
     return uvr_address_refuse(text, error, "names no file: write the path of a libassuan socket file");
   }
@@ -30,6 +47,14 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
 {
   if ((flags & UVR_ADDRESS_ASSUAN_PATH) != 0) {
     return parse_path(rest, out, error);
+  }
+  size_t variable = uvr_file_variable(rest);
+  if (variable > 0) {
+    return parse_variable_path(text, rest, variable, out, error);
+  }
+  if (*rest == '%') {
+    return uvr_address_refuse(text, error, "has a %% where its path begins: write %s, with a slash behind it",
+                              UVR_FILE_VARIABLES);
   }
   const char *path = uvr_path_of(rest);
   if (*path != '/' && !uvr_is_drive(path)) {

@@ -76,6 +76,26 @@ bool uvr_begins(const char *text, const char *word)
   return true;
 }
 
+size_t uvr_file_variable(const char *path)
+{
+  static const char *const names[] = {"%localappdata%", "%appdata%", "%userprofile%"};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    size_t length = strlen(names[i]);
+    if (uvr_begins(path, names[i]) && uvr_is_slash(path[length])) {
+      return length;
+    }
+  }
+  return 0;
+}
+
+const char *uvr_user_variable(const char *name)
+{
+  while (*name != '\0' && !uvr_begins(name, "%username%")) {
+    name++;
+  }
+  return *name != '\0' ? name : NULL;
+}
+
 const char *uvr_host_fault(const char *host, size_t length)
 {
   if (length == 0) {

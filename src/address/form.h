@@ -23,7 +23,7 @@ typedef struct uvr_address_form {
    * its kind. Returns 0 or UV_EINVAL and *error. */
   int (*parse)(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error);
   /* Parses a text that may be of this form without having its scheme. NULL where the scheme is needed. */
-  int (*parse_bare)(const char *text, uvr_address *out, uvrelay_error_t *error);
+  int (*parse_bare)(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error);
   /* Changes the port of an address. NULL where it has none. */
   void (*set_port)(uvr_address *address, uint16_t port);
 } uvr_address_form;
@@ -57,6 +57,16 @@ const char *uvr_path_of(const char *rest);
 
 /* Whether `text` begins with `word`, which is in lower case, in letters of either case. */
 bool uvr_begins(const char *text, const char *word);
+
+/* The variables of Windows that may stand in addresses. In upper or lower case, as Windows ignores the case. */
+#define UVR_FILE_VARIABLES "%LOCALAPPDATA%, %APPDATA% or %USERPROFILE%"
+#define UVR_USER_VARIABLE  "%USERNAME%"
+
+/* The length of one of UVR_FILE_VARIABLES with which a path begins, with a slash behind it; or 0. */
+size_t uvr_file_variable(const char *path);
+
+/* Where UVR_USER_VARIABLE is in a pipe's name, or NULL. */
+const char *uvr_user_variable(const char *name);
 
 /* What is wrong with a computer's name or IPv4 address of `length` bytes, or NULL if nothing is. */
 const char *uvr_host_fault(const char *host, size_t length);

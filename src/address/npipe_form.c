@@ -1,5 +1,6 @@
 /* The form of a named pipe, see form.h: //./pipe/NAME and //HOST/pipe/NAME, also behind npipe: or npipe://, and
- * npipe:NAME. */
+ * npipe:NAME. In the name of a target, %USERNAME% stands for the user's name, and a * at the end for the rest of a
+ * name. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,11 @@
  */
 static const char *pipe_name_fault(const char *name)
 {
-  if (strpbrk(name, "*?\"<>") != NULL) {
-    return "has a wildcard in the pipe's name, one of * ? \" < >";
+  const char *wildcard = strpbrk(name, "*?\"<>");
+  if (wildcard != NULL && strcmp(wildcard, "*") != 0) {
+    return *wildcard == '*'
+               ? "has a wildcard before the end of the pipe's name, where only its last character may be a *"
+               : "has a wildcard in the pipe's name, one of ? \" < >";
   }
   size_t part = 0;
   for (size_t i = 0;; i++) {
@@ -35,14 +39,32 @@ static const char *pipe_name_fault(const char *name)
   return last == ' ' ? "ends in a blank, which Windows would drop" : NULL;
 }
 
+/* Marks what stands for something else in a pipe's name. Returns why it may not; or NULL. */
+static const char *set_marks(const char *host, const char *name, unsigned flags, uvr_address *out)
+{
+  bool listens = (flags & UVR_ADDRESS_LISTEN) != 0;
+  size_t length = strlen(name);
+  out->has_variable = uvr_user_variable(name) != NULL;
+  out->open_ended = name[length - 1] == '*';
+  if (listens && (out->has_variable || out->open_ended)) {
+    return out->open_ended ? "has a wildcard at the end of the pipe's name, which only a target's may have"
+                           : "has " UVR_USER_VARIABLE " in the pipe's name, which only a target's may have";
+  }
+  if (out->open_ended && length == 1) {
+    return "has a wildcard for the whole of the pipe's name";
+  }
+  return out->open_ended && *host != '.' ? "has a wildcard, but the pipes of another computer cannot be listed" : NULL;
+}
+
 /* The pipe `name` on `host`, "." being this computer. `text` is the whole address. */
-static int set_pipe(const char *text, const char *host, size_t host_length, const char *name, uvr_address *out,
-                    uvrelay_error_t *error)
+static int set_pipe(const char *text, const char *host, size_t host_length, const char *name, unsigned flags,
+                    uvr_address *out, uvrelay_error_t *error)
 {
   if (*name == '\0') {
     return uvr_address_refuse(text, error, "names no pipe: write //./pipe/NAME");
   }
   const char *fault = pipe_name_fault(name);
+  fault = fault != NULL ? fault : set_marks(host, name, flags, out);
   if (fault != NULL) {
     return uvr_address_refuse(text, error, "%s: write //./pipe/NAME with the name that its server gave it", fault);
   }
@@ -76,7 +98,7 @@ static int set_pipe(const char *text, const char *host, size_t host_length, cons
 }
 
 /* A pipe's full name, which begins with two slashes; `name` points into `text`, the whole address. */
-static int parse_pipe_path(const char *text, const char *name, uvr_address *out, uvrelay_error_t *error)
+static int parse_pipe_path(const char *text, const char *name, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
   const char *host = name + strspn(name, UVR_SLASHES);
   size_t host_length = strcspn(host, UVR_SLASHES);
@@ -97,17 +119,16 @@ static int parse_pipe_path(const char *text, const char *name, uvr_address *out,
   }
   pipe += strlen("pipe");
   pipe += strspn(pipe, UVR_SLASHES);
-  return set_pipe(text, here ? "." : host, host_length, pipe, out, error);
+  return set_pipe(text, here ? "." : host, host_length, pipe, flags, out, error);
 }
 
 /* npipe:////./pipe/NAME, npipe://./pipe/NAME or npipe:NAME. What follows two slashes could be meant as a computer's
  * name or as a pipe's, so it is accepted as a whole path only. */
 static int parse(const char *text, const char *rest, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
-  (void)flags;
   size_t slashes = strspn(rest, UVR_SLASHES);
   if (slashes == 0) {
-    return set_pipe(text, ".", 1, rest, out, error);
+    return set_pipe(text, ".", 1, rest, flags, out, error);
   }
   if (slashes == 2 && rest[2] != '\0' && strpbrk(rest + 2, UVR_SLASHES) == NULL) {
     return uvr_address_refuse(text, error,
@@ -117,13 +138,14 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
     return uvr_address_refuse(
         text, error, "has neither two nor four slashes after npipe: write npipe:NAME or npipe:////./pipe/NAME");
   }
-  return parse_pipe_path(text, rest + slashes - 2, out, error);
+  return parse_pipe_path(text, rest + slashes - 2, flags, out, error);
 }
 
 /* //./pipe/NAME */
-static int parse_bare(const char *text, uvr_address *out, uvrelay_error_t *error)
+static int parse_bare(const char *text, unsigned flags, uvr_address *out, uvrelay_error_t *error)
 {
-  return uvr_is_slash(text[0]) && uvr_is_slash(text[1]) ? parse_pipe_path(text, text, out, error) : UVR_NOT_THIS_FORM;
+  return uvr_is_slash(text[0]) && uvr_is_slash(text[1]) ? parse_pipe_path(text, text, flags, out, error)
+                                                        : UVR_NOT_THIS_FORM;
 }
 
 const uvr_address_form uvr_npipe_form = {

@@ -39,14 +39,19 @@ typedef enum uvr_address_trait {
  * be copied by assignment and needs no freeing. */
 typedef struct uvr_address {
   uvr_address_kind kind;
-  bool via;      /* the far end of a mux is to connect to it */
+  bool via; /* the far end of a mux is to connect to it */
+  /* It has a variable of Windows, which is replaced on the system that connects to it: see variables.h. */
+  bool has_variable;
+  /* NPIPE: the name ends in a *, which stands for the rest of the name of the one pipe that begins so. */
+  bool open_ended;
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
-  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, abstract:NAME or
-   * fd://NAME, or via: and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH, such as a
-   * relative one, is shown as it stands. Parsed again with the same flags, it gives the same address. */
+  /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, assuan:%NAME%/PATH,
+   * abstract:NAME or fd://NAME, or via: and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH,
+   * such as a relative one, is shown as it stands. Parsed again with the same flags, it gives the same address. */
   char canonical[UVR_ADDRESS_CANONICAL_SIZE];
   /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ABSTRACT: its name; ASSUAN:
-   * the path of the socket file as the system wants it, C:/x or /home/x; FD: its name or number; TCP: empty. */
+   * the path of the socket file as the system wants it, C:/x or /home/x, or %NAME%/x; FD: its name or number; TCP:
+   * empty. */
   char path[UVR_ADDRESS_PATH_SIZE];
   /* TCP: a name, an IPv4 address or an IPv6 address without brackets but with its zone, if any. NPIPE: the
    * computer, or empty for this one. Empty for the other kinds. */

@@ -26,13 +26,14 @@ typedef struct uvr_connect_options {
   const char *owner;             /* who may own the target: see owner.h; must outlast the dial; NULL: anybody */
   bool waits_for_absent;         /* passed on to `via`: an absent target is asked for again */
   bool is_retry;                 /* an attempt has failed already: what it has looked at may be taken as known */
-  /* Whether the IP address that a name or a file led to, or a path, which may be a link, may be connected to. Returns
-   * 0, or a negative code and *error. May be NULL. */
+  /* Whether the IP address that a name or a file led to, a path, which may be a link, or a pipe whose name begins as
+   * the address says, may be connected to. Returns 0, or a negative code and *error. May be NULL. */
   int (*check)(void *user, const uvr_address *place, uvrelay_error_t *error);
   void *check_user;
   /* `check` is asked about the real path of what is at the path of a socket or a socket file, and exactly that is used
    * then, wherever the path leads by then. Where there is nothing that can be opened, it is asked about the path as it
-   * stands, so that only whoever may connect there learns of that. */
+   * stands, so that only whoever may connect there learns of that; and so where no pipe's name begins as the address
+   * says. */
   bool check_real;
   bool arms; /* the stream is for a session: a TCP connection is armed (uvr_stream_arm) before it is made */
 } uvr_connect_options;

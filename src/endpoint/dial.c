@@ -4,8 +4,9 @@
  * retried, another one is made after a delay, until one succeeds.
  *
  * Ways to fail: an attempt fails with an error that is not to be retried; the time is up, and the error then says what
- * the last attempt failed with; this system cannot connect to such addresses; there is no memory. Closing abandons the
- * attempt that is under way and waits until every attempt that was made is closed. */
+ * the last attempt failed with; this system cannot connect to such addresses; a variable in the address is not set;
+ * there is no memory. Closing abandons the attempt that is under way and waits until every attempt that was made is
+ * closed. */
 #include "endpoint/dial.h"
 
 #include "base/os.h"
@@ -183,7 +184,8 @@ static void on_timer(uv_timer_t *timer)
     fail(dial);
     return;
   }
-  if (uvr_check_remote(dial->context, &dial->address, &dial->error) != 0 ||
+  if (uvr_fill_in(&dial->address, &dial->error) != 0 ||
+      uvr_check_remote(dial->context, &dial->address, &dial->error) != 0 ||
       uvr_owner_check_list(&dial->address, dial->options.connect.owner, &dial->error) != 0) {
     fail(dial);
     return;

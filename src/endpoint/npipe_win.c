@@ -1,7 +1,7 @@
 /* Named pipes as a kind of endpoint.
  *
- * Connecting: the pipe is opened by one CreateFile, at once. A pipe of another computer is opened on the thread pool,
- * as that may take long.
+ * Connecting: the pipe is opened by one CreateFile, at once; where its name ends in a *, it is found first. A pipe of
+ * another computer is opened on the thread pool, as that may take long.
  *
  * Listening: see npipe_listen_win.c.
  *
@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "endpoint/kind.h"
+#include "endpoint/npipe_find_win.h"
 #include "endpoint/npipe_listen.h"
 #include "endpoint/offload.h"
 #include "endpoint/owner.h"
@@ -38,39 +39,22 @@ typedef struct npipe_attempt {
 } npipe_attempt;
 
 /* Goes on with a pipe that was opened, or could not be opened because of *error. */
-static void use_pipe(uvr_attempt *attempt, int code, uv_os_fd_t file, const uvrelay_error_t *error)
+static void use_pipe(uvr_attempt *attempt, int code, uv_os_fd_t file, const char *name, const uvrelay_error_t *error)
 {
   if (code != 0) {
     attempt->error = *error;
     uvr_attempt_fail(attempt);
-  } else if (uvr_npipe_stream(attempt->context, file, attempt->address->canonical, &attempt->stream, &attempt->error) !=
-             0) {
+  } else if (uvr_npipe_stream(attempt->context, file, name, &attempt->stream, &attempt->error) != 0) {
     uvr_attempt_fail(attempt);
   } else {
     uvr_attempt_succeed(attempt);
   }
 }
 
-/* Opens a pipe, and closes it again if its owner is not one whom the list names. */
-static int open_pipe(const char *path, const char *name, uvrelay_impersonation_t level, const char *owner,
-                     uv_os_fd_t *file, uvrelay_error_t *error)
-{
-  bool asked = owner != NULL && *owner != '\0';
-  int code = uvr_npipe_open(path, name, level, asked, file, error);
-  if (code == 0) {
-    code = uvr_owner_check_peer(*file, name, owner, error);
-    if (code != 0) {
-      uvr_npipe_discard(*file);
-      *file = NULL;
-    }
-  }
-  return code;
-}
-
 static void run_opening(uvr_job *job)
 {
   opening *o = (opening *)job;
-  job->code = open_pipe(o->path, o->name, o->level, o->owner, &o->file, &job->error);
+  job->code = uvr_npipe_open_owned(o->path, o->name, o->level, o->owner, &o->file, &job->error);
 }
 
 static void on_opened(void *owner, uvr_job *job)
@@ -79,7 +63,7 @@ static void on_opened(void *owner, uvr_job *job)
   uv_os_fd_t file = ((opening *)job)->file;
   ((opening *)job)->file = NULL;
   self->opening = NULL;
-  use_pipe(&self->base, job->code, file, &job->error);
+  use_pipe(&self->base, job->code, file, self->base.address->canonical, &job->error);
 }
 
 static void clear_opening(uvr_job *job)
@@ -122,9 +106,18 @@ static void npipe_connect(uvr_attempt *attempt)
   }
   uv_os_fd_t file = NULL;
   uvrelay_error_t error;
-  const uvr_connect_options *options = attempt->options;
-  int code = open_pipe(address->path, address->canonical, options->level, options->owner, &file, &error);
-  use_pipe(attempt, code, file, &error); /* a local pipe does not block */
+  uvr_connect_options *options = attempt->options;
+  if (address->open_ended) {
+    uvr_address found = {.kind = UVR_ADDRESS_NONE};
+    int code = uvr_npipe_find(address, options, &found, &file, &error);
+    if (code == 0) {
+      uvr_log_line(&attempt->context->log, "%s is %s", address->canonical, found.canonical);
+    }
+    use_pipe(attempt, code, file, found.canonical, &error);
+    return;
+  }
+  int code = uvr_npipe_open_owned(address->path, address->canonical, options->level, options->owner, &file, &error);
+  use_pipe(attempt, code, file, address->canonical, &error); /* a local pipe does not block */
 }
 
 static void npipe_close(uvr_attempt *attempt)
@@ -215,7 +208,15 @@ static bool is_here(const char *host)
          is_computer(host, ComputerNameDnsFullyQualified);
 }
 
-/* Windows ignores case in the names of pipes, as in those of files. */
+/* Whether the name is that of the target, or one that an open-ended target may find: one that begins as it does before
+ * its *. Windows ignores case in the names of pipes, as in those of files. */
+static bool is_same_name(const WCHAR *target, bool open_ended, const WCHAR *name)
+{
+  int length = open_ended ? (int)wcslen(target) - 1 : -1;
+  int most = open_ended && wcslen(name) > (size_t)length ? length : -1;
+  return CompareStringOrdinal(target, length, name, most, TRUE) == CSTR_EQUAL;
+}
+
 static bool npipe_same_place(const uvr_address *target, const uvr_address *listener)
 {
   WCHAR to[UVR_ADDRESS_NPIPE_MAX + 1];
@@ -223,7 +224,7 @@ static bool npipe_same_place(const uvr_address *target, const uvr_address *liste
   return is_here(target->host) &&
          MultiByteToWideChar(CP_UTF8, 0, name_of(target), -1, to, UVR_ADDRESS_NPIPE_MAX + 1) > 0 &&
          MultiByteToWideChar(CP_UTF8, 0, name_of(listener), -1, at, UVR_ADDRESS_NPIPE_MAX + 1) > 0 &&
-         CompareStringOrdinal(to, -1, at, -1, TRUE) == CSTR_EQUAL;
+         is_same_name(to, target->open_ended, at);
 }
 
 const uvr_kind uvr_npipe_kind = {.connector = &connector, .listen = npipe_listen, .same_place = npipe_same_place};

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "address/variables.h"
 #include "base/os.h"
 #include "endpoint/kind.h"
 
@@ -29,6 +30,11 @@ int uvr_check_remote(const uvr_context *context, const uvr_address *address, uvr
       address->canonical);
 }
 
+int uvr_fill_in(uvr_address *target, uvrelay_error_t *error)
+{
+  return target->via || !uvr_os_has_npipes() ? 0 : uvr_address_fill_in(target, uv_os_getenv, error);
+}
+
 int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_via *via, uvrelay_error_t *error)
 {
   const char *why = target->via ? NULL : uvr_why_no_target(target);
@@ -47,7 +53,8 @@ int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_vi
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: there is no far end to do it",
                          target->canonical);
   }
-  return uvr_check_remote(context, target, error);
+  int code = uvr_fill_in(target, error);
+  return code == 0 ? uvr_check_remote(context, target, error) : code;
 }
 
 bool uvr_is_same_place(const uvr_address *target, const uvr_address *listener)

@@ -16,12 +16,17 @@ const char *uvr_why_no_listener(const uvr_address *address);
  * credentials there. Returns 0; or UV_EACCES and *error. */
 int uvr_check_remote(const uvr_context *context, const uvr_address *address, uvrelay_error_t *error);
 
-/* Decides whether a target is connected to through `via`, which may be NULL, and if so marks the address. Returns 0; or
- * UV_ENOTSUP, UV_EINVAL or UV_EACCES and *error if the target cannot be reached in either way. */
+/* Replaces the variables of a target that this system connects to by their values: address/variables.h. On other
+ * systems than Windows, and in an address marked `via`, they stay. Returns 0; or UV_EINVAL and *error. */
+int uvr_fill_in(uvr_address *target, uvrelay_error_t *error);
+
+/* Decides whether a target is connected to through `via`, which may be NULL, and if so marks the address; if not,
+ * replaces its variables. Returns 0; or UV_ENOTSUP, UV_EINVAL or UV_EACCES and *error if the target cannot be reached
+ * in either way. */
 int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_via *via, uvrelay_error_t *error);
 
 /* Whether a connection to `target` would arrive at `listener`, however the two are spelled. Host names are not looked
- * up and socket files of libassuan are not read. */
+ * up and socket files of libassuan are not read; of a target that ends in a *, it is whether one could. */
 bool uvr_is_same_place(const uvr_address *target, const uvr_address *listener);
 
 #endif

@@ -1,10 +1,10 @@
 /* What a far end is allowed to connect to.
  *
- * Pipes and abstract sockets are compared as they are written. Of TCP, an address that is no name is, too; and a name,
- * unless it matches as it stands, is looked up, and those of its addresses that match are connected to. Files are
- * compared by where they really are: a request must not get out of a directory that is allowed by a link in it. Links
- * in the part of a pattern that has no wildcards were chosen by whoever wrote the pattern, and are followed. A file of
- * another computer must match as it is written, too.
+ * Pipes and abstract sockets are compared as they are written; a pipe that is found by the beginning of its name, by
+ * its whole name. Of TCP, an address that is no name is, too; and a name, unless it matches as it stands, is looked up,
+ * and those of its addresses that match are connected to. Files are compared by where they really are: a request must
+ * not get out of a directory that is allowed by a link in it. Links in the part of a pattern that has no wildcards were
+ * chosen by whoever wrote the pattern, and are followed. A file of another computer must match as it is written, too.
  *
  * Ways to fail: no pattern matches, or only those that allow less impersonation than is asked for. */
 #include "mux/allow.h"
@@ -69,11 +69,31 @@ static int check_level(const uvr_address *address, uvrelay_impersonation_t level
                        uvr_impersonation_name(best->level));
 }
 
+/* The pattern that matches an address as it stands and allows most; NULL: none does. */
+static const uvr_allow *find_best(const uvr_mux *mux, const uvr_address *address)
+{
+  const uvr_allow *best = NULL;
+  for (size_t i = 0; i < mux->options.allow_count; i++) {
+    const uvr_allow *allow = mux->allow[i];
+    if (uvr_allow_matches(allow, address)) {
+      best = best == NULL || allow->level > best->level ? allow : best;
+    }
+  }
+  return best;
+}
+
+static bool may_match(const uvr_mux *mux, const uvr_address *address)
+{
+  bool may = false;
+  for (size_t i = 0; i < mux->options.allow_count && !may; i++) {
+    may = uvr_allow_may_match(mux->allow[i], address);
+  }
+  return may;
+}
+
 int uvr_mux_allow_check(const uvr_mux *mux, const uvr_address *address, uvrelay_impersonation_t level, bool *open,
                         uvrelay_error_t *error)
 {
-  const uvr_allow *best = NULL;
-  bool may_match = false;
   *open = true;
   if (mux->options.allow_count == 0) {
     return 0;
@@ -82,19 +102,17 @@ int uvr_mux_allow_check(const uvr_mux *mux, const uvr_address *address, uvrelay_
     *open = false;
     return check_path(mux, address, error);
   }
-  for (size_t i = 0; i < mux->options.allow_count; i++) {
-    const uvr_allow *allow = mux->allow[i];
-    if (uvr_allow_matches(allow, address)) {
-      best = best == NULL || allow->level > best->level ? allow : best;
-    }
-    may_match = may_match || uvr_allow_may_match(allow, address);
+  if (address->open_ended) {
+    *open = false;
+    return 0;
   }
+  const uvr_allow *best = find_best(mux, address);
   if (best != NULL) {
     return check_level(address, level, best, error);
   }
   *open = false;
   bool is_name = address->kind == UVR_ADDRESS_TCP && !uvr_allow_is_ip(address);
-  return is_name && may_match ? 0 : refuse(mux, address, NOT_ALLOWED, error);
+  return is_name && may_match(mux, address) ? 0 : refuse(mux, address, NOT_ALLOWED, error);
 }
 
 /* Whether a file matches a pattern whose fixed part may have links in it. */
@@ -111,8 +129,12 @@ static bool matches_file(const uvr_allow *allow, const uvr_address *place)
 }
 
 int uvr_mux_allow_check_place(const uvr_mux *mux, const uvr_address *address, const uvr_address *place,
-                              uvrelay_error_t *error)
+                              uvrelay_impersonation_t level, uvrelay_error_t *error)
 {
+  if (place->kind == UVR_ADDRESS_NPIPE) {
+    const uvr_allow *best = find_best(mux, place);
+    return best == NULL ? refuse(mux, address, NOT_ALLOWED, error) : check_level(place, level, best, error);
+  }
   bool is_ip = place->kind == UVR_ADDRESS_TCP;
   if (is_ip && address->kind == UVR_ADDRESS_ASSUAN) {
     return 0; /* whoever may use the file may go where it points */

@@ -148,7 +148,7 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 static int check_place(void *user, const uvr_address *place, uvrelay_error_t *error)
 {
   const request *r = user;
-  return uvr_mux_allow_check_place(r->mux, &r->address, place, error);
+  return uvr_mux_allow_check_place(r->mux, &r->address, place, r->options.impersonation, error);
 }
 
 static int check(request *r, int code, uvrelay_error_t *error)

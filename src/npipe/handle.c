@@ -165,7 +165,7 @@ static bool is_used(const uvrelay_npipe_t *np)
 }
 
 /* Parses a pipe's name and checks that the handle may be connected to it. Returns 0, or the code to return. */
-static int prepare(uvrelay_npipe_t *np, const char *name, uvr_address *address)
+static int prepare(uvrelay_npipe_t *np, const char *name, unsigned flags, uvr_address *address)
 {
   *address = (uvr_address){.kind = UVR_ADDRESS_NONE};
   if (!uvr_os_has_npipes()) {
@@ -174,7 +174,7 @@ static int prepare(uvrelay_npipe_t *np, const char *name, uvr_address *address)
   if (is_used(np)) {
     return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "this handle is in use already");
   }
-  if (uvr_address_parse(name, 0, address, &np->error) != 0) {
+  if (uvr_address_parse(name, flags, address, &np->error) != 0) {
     return UV_EINVAL;
   }
   if (address->kind != UVR_ADDRESS_NPIPE) {
@@ -212,7 +212,7 @@ static int fail_memory(uvrelay_npipe_t *np, const uvr_address *address)
 int uvrelay_npipe_connect(uvrelay_npipe_t *npipe, const char *name, uvrelay_npipe_connect_cb cb)
 {
   uvr_address address;
-  int code = prepare(npipe, name, &address);
+  int code = prepare(npipe, name, 0, &address);
   if (code != 0) {
     return code;
   }
@@ -247,7 +247,7 @@ static void on_client(void *user, const uvrelay_error_t *error)
 int uvrelay_npipe_listen(uvrelay_npipe_t *npipe, const char *name, unsigned backlog, uvrelay_npipe_connection_cb cb)
 {
   uvr_address address;
-  int code = prepare(npipe, name, &address);
+  int code = prepare(npipe, name, UVR_ADDRESS_LISTEN, &address);
   if (code != 0) {
     return code;
   }

@@ -445,6 +445,7 @@ static int parse_route(uvrelay_route_t *route, const char *listen, const char *t
   if (code == 0) {
     code = uvr_route_address(target, UVRELAY_RIGHT, own, &given, &route->target, error);
   }
+  code = code == 0 ? uvr_fill_in(&route->target, error) : code;
   if (code == 0 && uvr_is_same_place(&route->target, &route->listen)) {
     code = refuse_own_target(&route->target, error);
   }

@@ -2,7 +2,8 @@
  *
  * The first byte of the input says how the text behind it is parsed: a letter from A on, whose bits are the flags, or a
  * digit: 0 for a listener with its options, 1 for a target with its options, 2 and 3 for the same after expanding, 4
- * for a bare path that is expanded. A text that is accepted and printed is parsed again and gives the same address. */
+ * for a bare path that is expanded. A text that is accepted and printed is parsed again and gives the same address. A
+ * variable of Windows in it gets a few values, and leaves an address without variables, or as it was. */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "address/expand.h"
 #include "address/form.h"
 #include "address/query.h"
+#include "address/variables.h"
 #include "base/text.h"
 
 static bool is_zero(const void *memory, size_t size)
@@ -55,7 +57,7 @@ static void check_canonical(const uvr_address *a, unsigned flags)
       [UVR_ADDRESS_ASSUAN] = "",  [UVR_ADDRESS_ABSTRACT] = "abstract:", [UVR_ADDRESS_FD] = "fd://"};
   const char *plain = a->canonical + (a->via ? strlen("via:") : 0);
   bool bare = a->kind == UVR_ADDRESS_ASSUAN && (flags & UVR_ADDRESS_ASSUAN_PATH) == 0;
-  const char *begin = bare ? "assuan:///" : begins[a->kind];
+  const char *begin = !bare ? begins[a->kind] : a->has_variable ? "assuan:%" : "assuan:///";
   CHECK(!a->via || strncmp(a->canonical, "via:", 4) == 0, "a via: address is %s", a->canonical);
   CHECK(strncmp(plain, begin, strlen(begin)) == 0, "a canonical form is %s", a->canonical);
   CHECK(a->kind != UVR_ADDRESS_NPIPE || strchr(plain, '\\') == NULL, "a canonical form is %s", a->canonical);
@@ -95,7 +97,47 @@ static void check_address(const uvr_address *a, unsigned flags)
     CHECK(false, "an address has no kind");
   }
   CHECK(!a->via || (flags & UVR_ADDRESS_VIA) != 0, "a via: address where none may stand");
+  bool marked = a->has_variable || a->open_ended;
+  CHECK(!marked || (flags & UVR_ADDRESS_LISTEN) == 0 || a->kind == UVR_ADDRESS_ASSUAN, "a listener is %s",
+        a->canonical);
+  CHECK(a->open_ended == (a->kind == UVR_ADDRESS_NPIPE && strchr(a->path, '*') != NULL), "a * is in %s", a->path);
+  CHECK(!a->open_ended || strchr(a->path, '*')[1] == '\0', "a * is within %s", a->path);
   check_canonical(a, flags);
+}
+
+static const char *value; /* of all variables */
+
+static int windows_variable(const char *name, char *buffer, size_t *size)
+{
+  CHECK(strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == strlen(name), "the variable %s", name);
+  size_t length = strlen(value);
+  if (length >= *size) {
+    return UV_ENOBUFS;
+  }
+  memcpy(buffer, value, length + 1);
+  *size = length;
+  return 0;
+}
+
+static void check_filled_in(const uvr_address *a, unsigned flags)
+{
+  static char long_value[2100];
+  static const char *const values[] = {
+      "C:\\Users\\\xC3\xA4 b", "D:", "\\\\server\\share\\", "me", "%USERNAME%", "*", "", long_value};
+  memset(long_value, 'x', sizeof(long_value) - 1);
+  memcpy(long_value, "C:/", 3);
+  for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+    uvr_address filled = *a;
+    uvrelay_error_t error;
+    value = values[i];
+    if (uvr_address_fill_in(&filled, windows_variable, &error) == 0) {
+      CHECK(!filled.has_variable && filled.kind == a->kind && filled.open_ended == a->open_ended, "%s became %s",
+            a->canonical, filled.canonical);
+      check_address(&filled, a->has_variable ? 0 : flags);
+    } else {
+      CHECK(memcmp(&filled, a, sizeof(filled)) == 0, "%s became %s", a->canonical, filled.canonical);
+    }
+  }
 }
 
 /* Printed, and parsed again. */
@@ -132,6 +174,9 @@ static void parse(const char *text, unsigned flags)
   if ((flags & UVR_ADDRESS_ASSUAN_PATH) == 0) {
     CHECK(!uvr_address_is_remote_file(&a) || begins_with_assuan(a.via ? a.canonical + 4 : a.canonical),
           "a remote file is %s", a.canonical);
+  }
+  if (!a.via) {
+    check_filled_in(&a, flags);
   }
   uvr_address changed = a;
   uvr_address_set_port(&changed, 12345);
