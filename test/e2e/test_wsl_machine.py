@@ -26,11 +26,13 @@ def test_looks_like_wsl(machine):
     assert machine.run("ls -A ~/.ssh ~/.config /tmp 2>/dev/null; command -v uvrelay").out in ("", "/tmp:\n")
 
 
-def test_windows_programs(machine):
+def test_windows_programs(machine, monkeypatch):
+    monkeypatch.setenv("SSH_AUTH_SOCK", "of the host")
     assert machine.run("cmd.exe /c echo hello").out == "hello\n"
     assert machine.run("cmd.exe /c exit 7").code == 7
     assert machine.run("cd /mnt/c/users && cmd.exe /c cd").out == "C:\\users\n"
     assert machine.run("cmd.exe /c more", input="some text\n").out == "some text\n"
+    assert machine.run("cmd.exe /c 'echo %SSH_AUTH_SOCK%'").out == "%SSH_AUTH_SOCK%\n"
     assert machine.run("A=1 B=2 WSLENV=A/u cmd.exe /c 'echo %A% %B%'").out == "1 %B%\n"
     assert machine.run("cmd.exe /c 'echo %LOCALAPPDATA%'").out.strip() == machine.windows_path(machine.local_app_data)
     machine.install()

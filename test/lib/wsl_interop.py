@@ -17,6 +17,9 @@ import time
 from programs import SOON, peer, setting, windows_command
 
 HERE = pathlib.Path(__file__).resolve().parent
+#: What of the test's environment a Windows program started from the machine gets, beside Wine's: none of what could
+#: lead it to something of Linux.
+KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LC_ALL", "TMPDIR")
 BY_SIGNAL = 256  # what test/peers/unix/wsl_machine_init.c adds a signal to
 
 
@@ -203,7 +206,8 @@ class Interop:
         command = [sys.executable, "-IS", HERE / "wsl_init.py", f"--name={request.file}",
                    *windows_command(peer("wsl_host")), "--", *program]
         directory = self._host_path(request.directory)
-        process = subprocess.Popen(list(map(str, command)), env={**os.environ, **request.environment},
+        environment = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("WINE")}
+        process = subprocess.Popen(list(map(str, command)), env={**environment, **request.environment},
                                    cwd=directory if os.path.isdir(directory) else "/", stdin=request.standard[0],
                                    stdout=request.standard[1], stderr=request.standard[2], start_new_session=True)
         with self._lock:
