@@ -244,7 +244,7 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
   }
   int code = fd >= 0 ? make_stream(self, fd, out, error) : fd;
   if (code != 0 && code != UV_EAGAIN && code != UV_EPERM) {
-    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
+    (void)uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s is waiting: %s", acceptor->client_name,
                                uv_strerror(code));
   }
   return code;

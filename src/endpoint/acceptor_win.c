@@ -47,7 +47,7 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     uvr_stream *stream;
     int code = uvr_stream_uv_new(acceptor->context, UV_TCP, acceptor->client_name, &stream);
     if (code != 0) {
-      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s has to wait: %s", acceptor->client_name,
+      return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s is waiting: %s", acceptor->client_name,
                                   uv_strerror(code));
     }
     self->waiting--;

@@ -147,7 +147,7 @@ int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_str
 {
   slot *s = listener->first;
   if (s == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EAGAIN, "%s has no client that waits", listener->name);
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EAGAIN, "no client is waiting at %s", listener->name);
   }
   uvr_stream *stream =
       uvr_npipe_stream_of(context, s->pipe, UVR_NPIPE_BOTH_WAYS, listener->message, listener->client_name);

@@ -205,7 +205,7 @@ static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer
     uvrelay_error_t error;
     route->full = true;
     (void)uvr_error_set(&error, UVRELAY_PHASE_LISTEN, UV_EAGAIN,
-                        "as many clients of %s as max= allows are connected (%u), others have to wait",
+                        "as many clients of %s as max= allows are connected (%u), and others wait",
                         route->listen.canonical, route->options.max);
     emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_PAUSED, .error = &error});
   }

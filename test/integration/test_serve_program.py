@@ -44,7 +44,8 @@ def test_a_failure_is_told_without_v():
             client.finish()
         serve.wait_stderr("\n")
         assert serve.stderr == (f"uvrelay: {pipe}=//./pipe/uvrelay-test-absent #1: there is no pipe "
-                                "//./pipe/uvrelay-test-absent (ERROR_FILE_NOT_FOUND, 2)\n")
+                                "//./pipe/uvrelay-test-absent (ERROR_FILE_NOT_FOUND, 2): "
+                                "start its server, or set absent=wait to wait for it\n")
 
 
 def test_lines_of_v(target):

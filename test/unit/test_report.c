@@ -192,6 +192,64 @@ static void test_closed_by_failure(void **state)
   assert_said(verbose_json, &event, object);
 }
 
+/* What can be done about a failure stands behind it, and in a member of its own in JSON; not behind other ends. */
+static void test_hints(void **state)
+{
+  (void)state;
+  uvrelay_result_t result = {.reason = UVRELAY_REASON_FAILED,
+                             .error = {.code = UV_ENOENT, .phase = UVRELAY_PHASE_CONNECT, .text = "there is none"}};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_CLOSED, .number = 2, .result = &result};
+  assert_said(plain, &event,
+              "uvrelay: unix:///a=tcp://h:1 #2: there is none: start its server, or set absent=wait to wait for it\n");
+  assert_said(verbose, &event,
+              "uvrelay: unix:///a=tcp://h:1 #2: closed after 0 ms: failed: there is none: start its server, or set "
+              "absent=wait to wait for it; 0 bytes to the target, 0 bytes to the client\n");
+  assert_said(json, &event,
+              TIME "\"closed\"" ROUTE_JSON ",\"number\":2,\"duration_ms\":0,\"to_target\":0,\"to_client\":0,\"reason\":"
+                   "\"failed\",\"text\":\"there is none\",\"code\":\"ENOENT\",\"hint\":\"start its server, or set "
+                   "absent=wait to wait for it\"}\n");
+  result.reason = UVRELAY_REASON_GONE;
+  assert_said(plain, &event, "");
+  assert_said(verbose, &event,
+              "uvrelay: unix:///a=tcp://h:1 #2: closed after 0 ms: gone: there is none; 0 bytes to the target, 0 bytes "
+              "to the client\n");
+}
+
+/* A listener's error at the start and later, but not that of a client that was refused. */
+static void test_hints_of_listeners(void **state)
+{
+  (void)state;
+  static const char open_files[] = "raise the limit of open files, by ulimit -n or LimitNOFILE=";
+  char expected[512];
+  paper p;
+  const uvrelay_error_t error = {.code = UV_EMFILE, .phase = UVRELAY_PHASE_LISTEN, .text = "too many"};
+  const uvrelay_error_t denied = {.code = UV_EACCES, .phase = UVRELAY_PHASE_LISTEN, .text = "no"};
+  (void)snprintf(expected, sizeof(expected), "uvrelay: unix:///a=tcp://h:1: paused: too many: %s\n", open_files);
+  assert_said(plain, &(uvrelay_event_t){.type = UVRELAY_EVENT_PAUSED, .error = &error}, expected);
+  assert_said(plain, &(uvrelay_event_t){.type = UVRELAY_EVENT_REFUSED, .number = 1, .error = &denied},
+              "uvrelay: unix:///a=tcp://h:1 #1: no\n");
+  assert_said(json, &(uvrelay_event_t){.type = UVRELAY_EVENT_REFUSED, .number = 1, .error = &denied},
+              TIME "\"refused\"" ROUTE_JSON ",\"number\":1,\"text\":\"no\",\"code\":\"EACCES\"}\n");
+  uvr_report report = report_to(&p, plain);
+  uvr_report_error(&report, NULL, &denied);
+  assert_string_equal(written(&p), "uvrelay: no: choose a directory that you can write to, or a port over 1023\n");
+  report = report_to(&p, json);
+  uvr_report_error(&report, NULL, &denied);
+  assert_non_null(strstr(written(&p), ",\"code\":\"EACCES\",\"hint\":\"choose a directory"));
+}
+
+static void test_try(void **state)
+{
+  (void)state;
+  paper p;
+  uvr_report report = report_to(&p, plain);
+  uvr_report_try(&report, "serve");
+  assert_string_equal(written(&p), "Try: uvrelay serve --help\n");
+  report = report_to(&p, json);
+  uvr_report_try(&report, "serve");
+  assert_string_equal(written(&p), "");
+}
+
 static void test_reasons(void **state)
 {
   (void)state;
@@ -580,6 +638,9 @@ int main(void)
       cmocka_unit_test(test_closed),
       cmocka_unit_test(test_closed_unanswered),
       cmocka_unit_test(test_closed_by_failure),
+      cmocka_unit_test(test_hints),
+      cmocka_unit_test(test_hints_of_listeners),
+      cmocka_unit_test(test_try),
       cmocka_unit_test(test_reasons),
       cmocka_unit_test(test_listeners),
       cmocka_unit_test(test_begin_and_end),

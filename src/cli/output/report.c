@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/output/text_line.h"
+#include "relay/route_hint.h"
 
 /* Hands the line over and clears it. */
 static void say(const uvr_report *self, uvr_text_line *text)
@@ -44,15 +45,33 @@ static void begin_json_route(uvr_text_line *self, const char *event, const uvr_r
   uvr_text_line_member(self, "target", route->target);
 }
 
-static void add_json_error(uvr_text_line *self, const uvrelay_error_t *error)
+/* Adds an error, and what can be done about it. */
+static void add_error(uvr_text_line *self, const uvrelay_error_t *error)
 {
-  uvr_text_line_member(self, "text", error->text);
+  const char *hint = uvr_route_hint(error);
+  uvr_text_line_text(self, error->text);
+  if (hint != NULL) {
+    uvr_text_line_add(self, ": %s", hint);
+  }
+}
+
+static void add_json_codes(uvr_text_line *self, const uvrelay_error_t *error, const char *hint)
+{
   if (error->code != 0) {
     uvr_text_line_member(self, "code", uv_err_name(error->code));
   }
   if (error->system != 0) {
     uvr_text_line_number(self, "system", error->system);
   }
+  if (hint != NULL) {
+    uvr_text_line_member(self, "hint", hint);
+  }
+}
+
+static void add_json_error(uvr_text_line *self, const uvrelay_error_t *error, const char *hint)
+{
+  uvr_text_line_member(self, "text", error->text);
+  add_json_codes(self, error, hint);
 }
 
 static void end_json(const uvr_report *self, uvr_text_line *text)
@@ -141,12 +160,14 @@ static void event_in_json(const uvr_report *self, const uvr_report_route *route,
     uvr_text_line_number(&text, "to_target", event->result->to_right);
     uvr_text_line_number(&text, "to_client", event->result->to_left);
     uvr_text_line_member(&text, "reason", reason_name(event->result->reason));
-    add_json_error(&text, &event->result->error);
+    bool failed = event->result->reason == UVRELAY_REASON_FAILED;
+    add_json_error(&text, &event->result->error, failed ? uvr_route_hint(&event->result->error) : NULL);
     if (warning_of(event->result) != NULL) {
       uvr_text_line_member(&text, "warning", warning_of(event->result));
     }
   } else if (event->error != NULL) {
-    add_json_error(&text, event->error);
+    bool refused = event->type == UVRELAY_EVENT_REFUSED; /* whose text says what would let the client in */
+    add_json_error(&text, event->error, refused ? NULL : uvr_route_hint(event->error));
   }
   uvr_text_line_add(&text, "}\n");
   say_event(self, route, event, &text);
@@ -158,7 +179,11 @@ static void add_result(const uvr_report *self, uvr_text_line *text, const uvrela
   if (self->verbose) {
     uvr_text_line_add(text, "closed after %" PRIu64 " ms: %s: ", result->duration_ms, reason_name(result->reason));
   }
-  uvr_text_line_text(text, result->error.text);
+  if (result->reason == UVRELAY_REASON_FAILED) {
+    add_error(text, &result->error);
+  } else {
+    uvr_text_line_text(text, result->error.text);
+  }
   if (self->verbose) {
     uvr_text_line_add(text, "; %" PRIu64 " byte%s to the target, %" PRIu64 " byte%s to the client", result->to_right,
                       plural(result->to_right), result->to_left, plural(result->to_left));
@@ -200,7 +225,9 @@ static void event_in_text(const uvr_report *self, const uvr_report_route *route,
   case UVRELAY_EVENT_PAUSED:
   case UVRELAY_EVENT_FAILED:
     uvr_text_line_add(&text, event->type == UVRELAY_EVENT_PAUSED ? ": paused: " : ": failed: ");
-    uvr_text_line_text(&text, event->error == NULL ? "" : event->error->text);
+    if (event->error != NULL) {
+      add_error(&text, event->error);
+    }
     break;
   case UVRELAY_EVENT_RESUMED:
     uvr_text_line_add(&text, ": accepting again");
@@ -496,19 +523,18 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
   }
   uvr_text_line_bytes(&where, error->text, strlen(error->text) + 1);
   const char *sentence = where.failed ? error->text : where.text;
+  const char *hint = error->phase == UVRELAY_PHASE_LISTEN ? uvr_route_hint(error) : NULL;
   if (self->json) {
     uvr_text_line_begin(&text, "error");
     uvr_text_line_member(&text, "text", sentence);
-    if (error->code != 0) {
-      uvr_text_line_member(&text, "code", uv_err_name(error->code));
-    }
-    if (error->system != 0) {
-      uvr_text_line_number(&text, "system", error->system);
-    }
+    add_json_codes(&text, error, hint);
     end_json(self, &text);
   } else {
     uvr_text_line_add(&text, "uvrelay: ");
     uvr_text_line_text(&text, sentence);
+    if (hint != NULL) {
+      uvr_text_line_add(&text, ": %s", hint);
+    }
     uvr_text_line_add(&text, "\n");
     say(self, &text);
   }
