@@ -17,6 +17,8 @@
 
 #include "base/error.h"
 #include "cli/input/file.h"
+#include "cli/os/log_path.h"
+#include "cli/setup/files_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
 
@@ -94,13 +96,55 @@ bool uvr_background_runs(const uvr_job *job)
   return find(job, processes) > 0;
 }
 
-int uvr_background_start(const uvr_job *job, uvrelay_error_t *error)
+/* Makes the log's directory, so that --remove finds it, and the log. */
+static int record_log(uvr_job *job, uvrelay_error_t *error)
+{
+  char log[UVR_PATH_SIZE];
+  int code = uvr_log_path(log, error);
+  if (code != 0 || uvr_setup_is_there(log)) {
+    return code;
+  }
+  char *directory = strndup(log, (size_t)(strrchr(log, '/') - log));
+  code = directory == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+                           : uvr_setup_make_directory(directory, &job->record, error);
+  free(directory);
+  return code == 0 ? uvr_record_add(&job->record, UVR_RECORD_FILE, log, error) : code;
+}
+
+int uvr_background_clean(uvr_job *job, uvrelay_error_t *error)
+{
+  char log[UVR_PATH_SIZE];
+  char *lock = uvr_setup_format("%s/run/background.lock", job->directory);
+  char *run = uvr_setup_format("%s/run", job->directory);
+  bool runs = uvr_background_runs(job);
+  int code = lock == NULL || run == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+             : runs                      ? 0
+                                         : uvr_setup_unlink(lock, false, error);
+  if (code == 0 && !runs) {
+    (void)rmdir(run); /* another serve of the user's may be in it */
+  }
+  if (code == 0 && uvr_log_path(log, NULL) == 0 && uvr_record_has(&job->record, UVR_RECORD_FILE, log)) {
+    char *old = uvr_setup_format("%s.1", log);
+    code = uvr_setup_unlink(log, false, error);
+    code = code == 0 && old != NULL ? uvr_setup_unlink(old, false, error) : code;
+    code = code == 0 ? uvr_record_drop(&job->record, UVR_RECORD_FILE, log, error) : code;
+    free(old);
+  }
+  free(lock);
+  free(run);
+  return code;
+}
+
+int uvr_background_start(uvr_job *job, uvrelay_error_t *error)
 {
   char *config = uvr_setup_format("--config=%s", job->config);
-  if (config == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  int code = config == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+                            : record_log(job, error);
+  if (code != 0) {
+    free(config);
+    return code;
   }
-  int code = uvr_tool_run(job->program, (const char *const[]){"serve", "--background", config, NULL}, NULL, error);
+  code = uvr_tool_run(job->program, (const char *const[]){"serve", "--background", config, NULL}, NULL, error);
   free(config);
   return code;
 }

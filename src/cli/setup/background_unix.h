@@ -9,8 +9,11 @@
 /* Whether one of this user's runs. */
 bool uvr_background_runs(const uvr_job *job);
 
-/* Starts one with the job's configuration; does nothing if one runs. */
-int uvr_background_start(const uvr_job *job, uvrelay_error_t *error);
+/* Starts one with the job's configuration; does nothing if one runs. Its log, if there is none yet, is recorded. */
+int uvr_background_start(uvr_job *job, uvrelay_error_t *error);
+
+/* Removes what those that have run have left: their log, if it was recorded, and the directory of their sockets. */
+int uvr_background_clean(uvr_job *job, uvrelay_error_t *error);
 
 /* Stops those that run, and waits for their ends. */
 int uvr_background_stop(const uvr_job *job, uvrelay_error_t *error);

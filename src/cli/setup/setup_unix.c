@@ -14,6 +14,7 @@
 #include "cli/doctor/doctor.h"
 #include "cli/output/print.h"
 #include "cli/output/text_line.h"
+#include "cli/setup/background_unix.h"
 #include "cli/setup/job_unix.h"
 #include "cli/setup/offers_unix.h"
 #include "cli/setup/plan_unix.h"
@@ -135,7 +136,10 @@ static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
   if (job->options->dry_run) {
     return changed ? 0 : uvr_talk(error, "Nothing is to be done.\n");
   }
-  code = job->options->remove ? uvr_record_finish(&job->record, error) : 0;
+  if (job->nothing_left) {
+    code = uvr_background_clean(job, error);
+    code = code == 0 ? uvr_record_finish(&job->record, error) : code;
+  }
   *checks = code == 0 && !job->options->remove;
   return code == 0 ? finish(job, changed, error) : code;
 }
