@@ -172,7 +172,28 @@ int uvr_background_stop(const uvr_job *job, uvrelay_error_t *error)
   return 0;
 }
 
+int uvr_background_reload_one(const uvr_job *job, long process, uvrelay_error_t *error)
+{
+  char *socket_path = uvr_setup_format("%s/run/%ld.sock", job->directory, process);
+  char *number = uvr_setup_format("%ld", process);
+  int code = socket_path == NULL || number == NULL ? UV_ENOMEM : 0;
+  if (code == 0) {
+    code = !uvr_setup_is_there(socket_path)
+               ? UV_ENOTSUP
+               : uvr_tool_run(job->program, (const char *const[]){"reload", number, NULL}, NULL, error);
+  }
+  free(socket_path);
+  free(number);
+  return code == UV_ENOMEM ? uvr_error_set(error, UVRELAY_PHASE_NONE, code, "there is no memory") : code;
+}
+
 int uvr_background_reload(const uvr_job *job, uvrelay_error_t *error)
 {
-  return uvr_tool_run(job->program, (const char *const[]){"reload", NULL}, NULL, error);
+  pid_t processes[PROCESSES_MAX];
+  size_t count = find(job, processes);
+  int code = 0;
+  for (size_t i = 0; i < count && (code == 0 || code == UV_ENOTSUP); i++) {
+    code = uvr_background_reload_one(job, (long)processes[i], error);
+  }
+  return code == UV_ENOTSUP ? 0 : code; /* it has ended meanwhile */
 }

@@ -18,7 +18,10 @@ int uvr_background_clean(uvr_job *job, uvrelay_error_t *error);
 /* Stops those that run, and waits for their ends. */
 int uvr_background_stop(const uvr_job *job, uvrelay_error_t *error);
 
-/* Has it read its configuration again. */
+/* Has those that run read their configuration again. */
 int uvr_background_reload(const uvr_job *job, uvrelay_error_t *error);
+
+/* The same for the serve of this process, in the background or not. Returns UV_ENOTSUP if it cannot be asked. */
+int uvr_background_reload_one(const uvr_job *job, long process, uvrelay_error_t *error);
 
 #endif

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "base/error.h"
+#include "cli/setup/background_unix.h"
 #include "cli/setup/files_unix.h"
 #include "cli/setup/step_unix.h"
 #include "cli/setup/text_unix.h"
@@ -169,14 +170,26 @@ static int write_unit(uvr_job *job, uvrelay_error_t *error)
   return code;
 }
 
-static int act_on_service(service_need need, uvrelay_error_t *error)
+/* Asks the service itself, which answers when it is done and says what is wrong; systemd only sends it a signal. */
+static int reload(const uvr_job *job, uvrelay_error_t *error)
 {
-  const char *verb = need == SERVICE_ENABLE ? "start" : need == SERVICE_RELOAD ? "reload" : "restart";
-  int code = 0;
-  if (need == SERVICE_ENABLE || need == SERVICE_RESTART) {
-    code = uvr_tool_systemctl((const char *const[]){"enable", UNIT, NULL}, error);
+  static const char *const words[] = {"--user", "show", "--property=MainPID", "--value", UNIT, NULL};
+  char *number = NULL;
+  (void)uvr_tool_run("systemctl", words, &number, NULL);
+  long process = number == NULL ? 0 : strtol(number, NULL, 10);
+  int code = process <= 0 ? UV_ENOTSUP : uvr_background_reload_one(job, process, error);
+  free(number);
+  return code == UV_ENOTSUP ? uvr_tool_service("reload", error) : code;
+}
+
+static int act_on_service(const uvr_job *job, service_need need, uvrelay_error_t *error)
+{
+  if (need == SERVICE_NOTHING || need == SERVICE_RELOAD) {
+    return need == SERVICE_RELOAD ? reload(job, error) : 0;
   }
-  return code != 0 || need == SERVICE_NOTHING ? code : uvr_tool_service(verb, error);
+  int code = uvr_tool_systemctl((const char *const[]){"enable", UNIT, NULL}, error);
+  code = code == 0 ? uvr_background_stop(job, error) : code; /* it listens in the same places */
+  return code != 0 ? code : uvr_tool_service(need == SERVICE_ENABLE ? "start" : "restart", error);
 }
 
 static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
@@ -190,7 +203,7 @@ static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   }
   service_need need = need_of(job, state);
   code = state == UNIT_ABSENT || state == UNIT_OLD ? write_unit(job, error) : 0;
-  return code == 0 ? act_on_service(need, error) : code;
+  return code == 0 ? act_on_service(job, need, error) : code;
 }
 
 /* Taking back. */
@@ -241,7 +254,7 @@ static int remove_unit(const uvr_job *job, uvrelay_error_t *error)
 static int act_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
   (void)step;
-  return job->nothing_left ? remove_unit(job, error) : act_on_service(SERVICE_RELOAD, error);
+  return job->nothing_left ? remove_unit(job, error) : act_on_service(job, SERVICE_RELOAD, error);
 }
 
 const uvr_step_kind uvr_step_unit = {.set_up = {look, act}, .take_back = {look_back, act_back}};
