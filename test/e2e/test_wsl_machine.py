@@ -42,6 +42,15 @@ def test_windows_programs(machine, monkeypatch):
     assert machine.interop.started[-1] == ["/home/user/.local/bin/uvrelay.exe", "--version"]
 
 
+def test_files_of_windows(machine):
+    """What either side makes on drive C is there on the other, and the user's."""
+    assert machine.run("cmd.exe /c 'mkdir C:\\users\\made'").code == 0
+    result = machine.run("stat -c %U /mnt/c /mnt/c/users/made && echo text >/mnt/c/users/made/file && "
+                         "cmd.exe /c 'type C:\\users\\made\\file'")
+    assert (result.code, result.out) == (0, "user\nuser\ntext\n"), result
+    assert machine.host("/mnt/c/users/made/file").stat().st_uid == os.getuid()
+
+
 def test_the_end_of_each_side(machine):
     """The program ends with its Linux side, and the Linux side by a signal when its reader is gone."""
     machine.install()

@@ -4,7 +4,7 @@
 
 The specification is an object in JSON: `root`, the directory that becomes /; `mounts`, what is bound where, as [from,
 to, "ro" or "rw"]; `proc`, files that replace those of /proc, by their names; `binfmt`, the line that is registered in
-binfmt_misc, if any; `cgroup`, the host's directory of the machine's control group, if any; `hostname`.
+binfmt_misc, if any; `lent`, a directory and the user whose it seems to be; `cgroup`, the host's directory of the machine's control group, if any; `hostname`.
 
 It prints the number of process 1, or an error to standard error, and ends when process 1 does, which is when its
 standard input ends. Everything needs a kernel with user namespaces, whose binfmt_misc can be mounted in one (6.7 or
@@ -16,15 +16,18 @@ import ctypes
 import json
 import os
 import pathlib
+import signal
+import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NEW_NS, NEW_UTS, NEW_USER, NEW_PID, NEW_CGROUP = 0x20000, 0x4000000, 0x10000000, 0x20000000, 0x2000000
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
-OPEN_TREE, MOVE_MOUNT = 428, 429  # the same on every machine
+OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442  # the same on every machine
 CLONE, EMPTY_FROM, EMPTY_TO = 1, 0x4, 0x40
-AT_FDCWD = -100
+AT_FDCWD, EMPTY_PATH = -100, 0x1000
+IDMAP = 0x100000
 
 
 def check(result, what):
@@ -101,6 +104,43 @@ def enter_namespaces():
     os.setgid(0)
 
 
+def user_space(uids):
+    """The descriptor of a user namespace with this map of users, and of groups."""
+    ready, go = os.pipe()
+    child = os.fork()
+    if child == 0:
+        LIBC.unshare(NEW_USER)
+        os.write(go, b"x")
+        os.close(go)
+        signal.pause()  # until it is killed
+        os._exit(0)
+    os.close(go)
+    try:
+        os.read(ready, 1)
+        for name in ("uid_map", "gid_map"):
+            pathlib.Path(f"/proc/{child}/{name}").write_text(uids)
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def lend(directory, uid):
+    """What is root's in the directory is the user's in the machine, and the other way round: so files that Windows
+    programs make, which run as root outside, are the user's own, as on a drive of WSL's."""
+    check(LIBC.unshare(NEW_NS), "unshare")
+    mount("none", "/", None, REC | PRIVATE)
+    tree = check(LIBC.syscall(OPEN_TREE, AT_FDCWD, text(directory), CLONE | os.O_CLOEXEC), "open_tree")
+    space = user_space(f"0 {uid} 1\n1 1 {uid - 1}\n{uid} 0 1\n{uid + 1} {uid + 1} 60000\n")
+    try:
+        attributes = struct.pack("<QQQQ", IDMAP, 0, 0, space)
+        check(LIBC.syscall(MOUNT_SETATTR, tree, b"", EMPTY_PATH, attributes, len(attributes)), "mount_setattr")
+        check(LIBC.syscall(MOVE_MOUNT, tree, b"", AT_FDCWD, text(directory), EMPTY_FROM), "move_mount")
+    finally:
+        os.close(space)
+        os.close(tree)
+
+
 def make_devices(root):
     dev = root / "dev"
     mount("none", dev, "tmpfs", NOSUID, "mode=755")
@@ -156,6 +196,8 @@ def main():
     spec = json.loads(sys.argv[1])
     if spec.get("cgroup"):
         (pathlib.Path(spec["cgroup"]) / "cgroup.procs").write_text(str(os.getpid()))
+    if spec.get("lent") and os.geteuid() == 0:
+        lend(*spec["lent"])
     enter_namespaces()
     ready, done = os.pipe()
     child = os.fork()

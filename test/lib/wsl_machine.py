@@ -19,9 +19,9 @@ it runs on, and nothing that runs in it outlives it. In it are
 - /proc/sys/kernel/osrelease and /proc/version as of a kernel of WSL;
 - with `[boot] systemd=true` in wsl.conf, a real `systemd --user`, but none as process 1.
 
-What it is not: uname -r tells the host's kernel; /mnt/c has the owners, permissions and case of a Linux disk; processes
-see the mounts as they are in /proc/PID/mounts and mountinfo; the network is the host's; there is no terminal for Windows
-programs; /p and the other flags of WSLENV mean nothing.
+What it is not: uname -r tells the host's kernel; /mnt/c has the case and the permissions of a Linux disk, and is the
+user's; processes see the mounts as they are in /proc/PID/mounts and mountinfo; the network is the host's; there is no
+terminal for Windows programs; /p and the other flags of WSLENV mean nothing.
 
 Files of the machine are read and written from outside by machine.host("/path"). why_not() says why there can be none on
 this system; the fixture make_machine of test/e2e/conftest.py skips a test then.
@@ -87,8 +87,6 @@ class Machine:
             self.path.chmod(0o711)
             self.root = self.path / "root"
             wsl_root.make(self.path, self._base, conf)
-            # As WSL shows a drive of Windows: all of it is the user's.
-            wsl_root.give(self.windows.c, *self.windows.c.rglob("*"))
             self.interop = Interop(self.host, self.windows_path)
             self._stack.callback(self.interop.close)
             self._stack.callback(self._remove_cgroup)
@@ -178,7 +176,7 @@ class Machine:
         return {"root": str(self.root), "mounts": mounts, "hostname": "DESKTOP-TEST",
                 "proc": {name: str(path) for name, path in proc.items()},
                 "binfmt": BINFMT if self._conf("interop", "enabled", True) else "",
-                "cgroup": str(self._cgroup()) if self.has_systemd else ""}
+                "lent": [str(self.windows.c), UID], "cgroup": str(self._cgroup()) if self.has_systemd else ""}
 
     @property
     def has_systemd(self):
