@@ -185,7 +185,7 @@ def test_no_program(patient):
 def test_a_program_that_is_not_executable(patient):
     patient.machine.host(patient.exe).chmod(0o644)
     check = patient.diagnose("Windows program", skipped=AFTER_EXE)
-    assert "permission denied" in check.text and check.remedy == f"chmod +x {patient.exe}"
+    assert "is not executable" in check.text and check.remedy == f"chmod +x {patient.exe}"
     patient.carry_out(check.remedy)
     patient.assert_well()
 

@@ -137,7 +137,11 @@ static int start(run *self, uvrelay_error_t *why)
   if (!with.refused) {
     why->text[0] = '\0';
   }
-  code = code == 0 && with.refused ? prepared : code;
+  if (code == 0 && with.refused) {
+    size_t length = strlen(why->text);
+    (void)snprintf(why->text + length, sizeof(why->text) - length, ": %s", with.remedy);
+    code = prepared;
+  }
   const uvr_child_options options = {.file = self->result->file,
                                      .argv = self->result->words,
                                      .environment = with.environment,

@@ -74,9 +74,10 @@ static int refuse(const char *name, const char *path, candidate found, uvrelay_e
                                 uvr_quote(quoted, name), uvr_quote(where, path));
   }
   bool same = strcmp(name, path) == 0;
+  bool inert = found.code == UV_EACCES && found.exists;
   return uvr_error_set_system(error, UVRELAY_PHASE_NONE, found.code, 0, "cannot execute the program %s%s%s: %s",
                               uvr_quote(quoted, name), same ? "" : ", which is ", same ? "" : uvr_quote(where, path),
-                              uv_strerror(found.code));
+                              inert ? "the file is not executable: chmod +x makes it so" : uv_strerror(found.code));
 }
 
 static int no_path(uvrelay_error_t *error)

@@ -348,8 +348,10 @@ static void refuse_start(uvr_supervisor *self, const uvr_wsl_search *search)
   self->hopeless = search->start.lasting;
   (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, search->code, "%s cannot be started: %s", self->name,
                       search->warning.text);
-  self->reason_length = strlen(self->error.text);
   uvrelay_mux_explain(self->mux, &self->error);
+  size_t length = strlen(self->error.text); /* what to do is told once, and not to each client */
+  (void)snprintf(self->error.text + length, sizeof(self->error.text) - length, ": %s", search->start.remedy);
+  self->reason_length = strlen(self->error.text);
   start_later(self);
 }
 

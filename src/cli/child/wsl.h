@@ -71,6 +71,7 @@ typedef struct uvr_wsl_start {
   bool has_socket;    /* it must inherit `socket` as UVR_WSL_SOCKET, to which its WSL_INTEROP leads */
   int socket;
   bool refused;       /* it is of no use to start the program: it would fail, with a misleading message or none */
+  char remedy[192];   /* what to do then, as a phrase; else "" */
   bool lasting;       /* refused, until the system is mended */
   bool on_linux_disk; /* it is a program for Windows, and lies on no drive of Windows, so that starting it is slow */
 } uvr_wsl_start;

@@ -238,8 +238,7 @@ static int fail_interop(const uvr_wsl *self, unsigned foreign, uvrelay_error_t *
     (void)snprintf(others, sizeof(others), " (%u of other users %s not used)", foreign, foreign == 1 ? "is" : "are");
   }
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                       "nobody listens at WSL_INTEROP (%s) or at another socket in %s that is root's or yours%s: "
-                       "Windows programs cannot be started before WSL is started anew (wsl.exe --shutdown in Windows)",
+                       "nobody listens at WSL_INTEROP (%s) or at another socket in %s that is root's or yours%s",
                        is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run, others);
 }
 
@@ -268,19 +267,19 @@ bool uvr_wsl_may_concern(const char *file)
   return length > 4 && strcasecmp(file + length - 4, ".exe") == 0;
 }
 
-/* What the kernel lacks for Windows programs. Returns 0 or UV_ENOTSUP and *error. */
-static int check_handler(const uvr_wsl *self, uvrelay_error_t *error)
+/* What the kernel lacks for Windows programs. Returns 0 or UV_ENOTSUP and *error, and *start's remedy. */
+static int check_handler(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_error_t *error)
 {
   uvr_wsl_handler handler;
   char text[384];
-  char remedy[128];
+  char remedy[160];
   uvr_wsl_handler_look(self->proc, &handler);
   if (!uvr_wsl_handler_is_lost(&handler)) {
     return 0;
   }
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "%s: to mend it, type %s",
-                       uvr_wsl_handler_text(&handler, text, sizeof(text)),
-                       uvr_wsl_handler_remedy(&handler, remedy, sizeof(remedy)));
+  (void)snprintf(start->remedy, sizeof(start->remedy), "to mend it, type %s",
+                 uvr_wsl_handler_remedy(&handler, remedy, sizeof(remedy)));
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "%s", uvr_wsl_handler_text(&handler, text, sizeof(text)));
 }
 
 int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start, uvrelay_error_t *error)
@@ -295,8 +294,12 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
   start->directory = choose_directory(self, file, &start->on_linux_disk);
   start->on_linux_disk = start->on_linux_disk && is_windows;
   int code = choose_interop(self, start, error);
-  start->refused = code == UV_ENOENT && is_windows;
-  if (is_windows && check_handler(self, error) != 0) {
+  if (code == UV_ENOENT && is_windows) {
+    start->refused = true;
+    (void)snprintf(start->remedy, sizeof(start->remedy),
+                   "open a new WSL terminal, or type wsl.exe --shutdown in Windows and open WSL again");
+  }
+  if (is_windows && check_handler(self, start, error) != 0) {
     code = UV_ENOTSUP;
     start->refused = start->lasting = true;
   }
@@ -313,6 +316,7 @@ const char *uvr_wsl_explain(const char *line)
        "Windows did not answer WSL in time: type wsl.exe --shutdown in Windows, then open WSL again"},
       {"UtilConnectUnix", "WSL found nobody at its interop socket: open a new WSL terminal"},
       {"UtilConnectToInteropServer", "WSL found nobody at its interop socket: open a new WSL terminal"},
+      {"uvrelay.exe: Invalid argument", "Windows takes it for no program: it is damaged, so copy it there again"},
       {"UtilBindVsockAnyPort",
        "WSL has no connections to Windows left: type wsl.exe --shutdown in Windows, then open WSL again"},
   };

@@ -33,6 +33,10 @@ static bool wsl_warns(const char *file, uvrelay_error_t *warning)
   uvr_wsl_start start;
   uvr_wsl_init(&wsl);
   int code = uvr_wsl_prepare(&wsl, file, &start, warning);
+  if (start.refused) {
+    size_t length = strlen(warning->text);
+    (void)snprintf(warning->text + length, sizeof(warning->text) - length, ": %s", start.remedy);
+  }
   uvr_wsl_start_clear(&start);
   return code != 0;
 }

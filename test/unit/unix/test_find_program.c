@@ -137,9 +137,10 @@ static void test_not_executable(void **state)
   char search[3 * SCRATCH_PATH_MAX];
   const char *name = strrchr(place.directory, '/') + 1;
   expect_not_found("./plain", NULL, UV_EACCES, "cannot execute the program \"./plain\", which is \"");
-  expect_not_found("./plain", NULL, UV_EACCES, "/plain\": permission denied (EACCES)");
+  expect_not_found("./plain", NULL, UV_EACCES, "/plain\": the file is not executable: chmod +x makes it so (EACCES)");
   expect_not_found("./", NULL, UV_EACCES, "/./\" is a directory (EACCES)");
-  expect_not_found("plain", place.directory, UV_EACCES, "/plain\": permission denied (EACCES)");
+  expect_not_found("plain", place.directory, UV_EACCES,
+                   "/plain\": the file is not executable: chmod +x makes it so (EACCES)");
   expect_not_found("/dev/null", NULL, UV_EACCES, "cannot execute the program \"/dev/null\"");
 
   /* Neither ends the search; without another it is told, and not that there is none. */

@@ -165,7 +165,7 @@ static void test_no_far_end(void **state)
   put("bin/uvrelay.exe", "", 0600);
   assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), UV_EACCES);
   assert_null(file);
-  assert_non_null(strstr(error.text, "/bin/uvrelay.exe\": permission denied (EACCES)"));
+  assert_non_null(strstr(error.text, "/bin/uvrelay.exe\": the file is not executable: chmod +x makes it so (EACCES)"));
   put("mnt/c/" UVR_WSL_PLACE, "", 0700);
   expect_far_end(at("mnt/c/" UVR_WSL_PLACE));
   assert_int_equal(chdir("/"), 0);
