@@ -264,6 +264,10 @@ typedef struct uvrelay_route_options_s {
    * socket, where `permissions` decide if this is empty, they do not count if it is not. Refused with `UV_EINVAL` for
    * other listeners. */
   char peer_uid[UVRELAY_USERS_SIZE];
+  /** How the host calls the route, for uvrelay_route_get_name(): letters, digits, hyphens, underscores and dots, the
+   * first one being a letter or a digit. The library makes no use of it; two routes may have the same. Empty: it has
+   * none. */
+  char name[UVRELAY_NAME_SIZE];
 } uvrelay_route_options_t;
 
 /** What a route has done so far. */
@@ -386,7 +390,7 @@ UVRELAY_API int uvrelay_route_replace(uvrelay_route_t *route, const char *listen
 /** Sets an option by its name, from text. Durations are in seconds, "2.5", or have a unit, "500ms", "90s", "5m", "2h",
  * up to a day; "off" is no limit where there can be none.
  *
- * For the whole route: `timeout`, `linger`, `idle`, `max`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
+ * For the whole route: `timeout`, `linger`, `idle`, `max`, `name`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
  * "message"), `peer-uid` (a list of users, or "any"). Of the target: `impersonation` ("anonymous", "identification",
  * "impersonation", "delegation"), `absent` ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof`
  * ("auto", "marker", "none"), how it is told of the other one's end.
@@ -404,6 +408,9 @@ UVRELAY_API const char *uvrelay_route_get_listen(const uvrelay_route_t *route);
 
 /** The target's address, in its canonical form without options; `via:ADDRESS` if it goes through a mux. */
 UVRELAY_API const char *uvrelay_route_get_target(const uvrelay_route_t *route);
+
+/** The route's name, as its options or its addresses have it; empty if it has none. */
+UVRELAY_API const char *uvrelay_route_get_name(const uvrelay_route_t *route);
 
 /** What the route has done so far.
  * @param route the route

@@ -29,6 +29,9 @@
 /** The size of a list of users in bytes, with its NUL: uvrelay_route_options_t::owner and others. */
 #define UVRELAY_USERS_SIZE 256
 
+/** The size of a route's name, in bytes with the NUL. */
+#define UVRELAY_NAME_SIZE 64
+
 /** During what an error happened. */
 typedef enum uvrelay_phase_e {
   UVRELAY_PHASE_NONE,    /**< none of the others: what was given cannot be used, no memory, or the relay was stopped */

@@ -10,9 +10,10 @@
 #include "base/near_word.h"
 #include "base/text.h"
 
-#define DAY_MS   ((uint64_t)86400 * 1000)
-#define NAMES    "timeout, linger, idle, max, perm, mode, impersonation, eof, absent, owner and peer-uid"
-#define DURATION "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
+#define DAY_MS          ((uint64_t)86400 * 1000)
+#define NAMES           "name, timeout, linger, idle, max, perm, mode, impersonation, eof, absent, owner and peer-uid"
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+#define DURATION        "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
 enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = UVRELAY_USERS_SIZE };
 
@@ -28,6 +29,7 @@ typedef enum option_id {
   OPTION_ABSENT,
   OPTION_OWNER,
   OPTION_PEER_UID,
+  OPTION_NAME,
   OPTION_COUNT
 } option_id;
 
@@ -55,6 +57,8 @@ static const struct {
                       "where the target is a named pipe, a Unix socket or a socket file"},
     [OPTION_PEER_UID] = {"peer-uid", UVRELAY_LEFT, UVR_ADDRESS_HAS_PEER_UIDS, false, UVR_USERS_PEERS_FORM,
                          "where a Unix socket is listened on"},
+    [OPTION_NAME] = {"name", UVRELAY_SIDE_NONE, 0, false,
+                     "up to 63 letters, digits, hyphens, underscores and dots, the first one a letter or digit", NULL},
 };
 
 static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
@@ -124,6 +128,24 @@ static bool parse_peers(const char *value, char list[UVRELAY_USERS_SIZE])
   return true;
 }
 
+bool uvr_route_name_check(const char *text)
+{
+  size_t length = 0;
+  while (length < UVRELAY_NAME_SIZE && text[length] != '\0' && strchr(NAME_CHARACTERS, text[length]) != NULL) {
+    length++;
+  }
+  return length > 0 && length < UVRELAY_NAME_SIZE && text[length] == '\0' && strchr("-_.", text[0]) == NULL;
+}
+
+static bool parse_name(const char *value, char name[UVRELAY_NAME_SIZE])
+{
+  if (!uvr_route_name_check(value)) {
+    return false;
+  }
+  memcpy(name, value, strlen(value) + 1);
+  return true;
+}
+
 static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uvrelay_route_options_t *options)
 {
   switch (id) {
@@ -149,6 +171,8 @@ static bool parse_value(option_id id, uvrelay_side_t side, const char *value, uv
     return uvr_users_parse(value, options->owner);
   case OPTION_PEER_UID:
     return parse_peers(value, options->peer_uid);
+  case OPTION_NAME:
+    return parse_name(value, options->name);
   case OPTION_COUNT:
     break;
   }

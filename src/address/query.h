@@ -17,6 +17,9 @@ bool uvr_impersonation_parse(const char *text, uvrelay_impersonation_t *level);
 /* The name of a valid level. */
 const char *uvr_impersonation_name(uvrelay_impersonation_t level);
 
+/* Whether a text, of UVRELAY_NAME_SIZE bytes at most, is a good name for a route. */
+bool uvr_route_name_check(const char *text);
+
 /* The name of the i-th option, or NULL behind the last one. */
 const char *uvr_route_option_name(size_t i);
 

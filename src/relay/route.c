@@ -423,7 +423,7 @@ static int check_options(uvrelay_route_options_t *options, uvrelay_error_t *erro
 {
   if ((unsigned)options->impersonation > UVRELAY_IMPERSONATION_DELEGATION ||
       (unsigned)options->eof_to_client > UVRELAY_EOF_NONE || (unsigned)options->eof_to_target > UVRELAY_EOF_NONE ||
-      options->permissions > 0777) {
+      options->permissions > 0777 || (*options->name != '\0' && !uvr_route_name_check(options->name))) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "an option of the route is out of its range");
   }
   options->timeout_ms = options->timeout_ms == 0 ? TIMEOUT_MS : options->timeout_ms;
@@ -638,6 +638,11 @@ const char *uvrelay_route_get_listen(const uvrelay_route_t *route)
 const char *uvrelay_route_get_target(const uvrelay_route_t *route)
 {
   return route->target.canonical;
+}
+
+const char *uvrelay_route_get_name(const uvrelay_route_t *route)
+{
+  return route->options.name;
 }
 
 void uvrelay_route_get_counters(const uvrelay_route_t *route, uvrelay_route_counters_t *out, size_t size)

@@ -136,7 +136,7 @@ class Serve(Process):
 
     def listen(self, number=0):
         """Where the route of this number listens, as the log has it: with the port that was chosen."""
-        found = wait_for(lambda: re.findall(r"^uvrelay: (\S+?)=[a-z]+:\S*: listening$", self.stderr, re.M)[number:],
+        found = wait_for(lambda: re.findall(r"^uvrelay: (?:[\w.-]+: )?(\S+?)=[a-z]+:\S*: listening$", self.stderr, re.M)[number:],
                          f"route {number} listens in {self.stderr!r}")
         return found[0]
 

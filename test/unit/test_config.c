@@ -185,6 +185,7 @@ static const struct wrong {
     {"window-total=5", 1, 1, "window-total"},
     {"config=x", 1, 1, "there is no option \"config\": a file can have timeout, linger"},
     {"help=1", 1, 1, "no option \"help\""},
+    {"name=x", 1, 1, "each route has a name of its own: write it behind an address"},
     {"v=1", 1, 1, "no option \"v\""},
     {"V=1", 1, 1, "no option \"V\""},
     {"via=a \xC3\xA4$UVR_NONE", 1, 8,
@@ -287,6 +288,35 @@ static void test_far(void **state)
   }
 }
 
+/* Names: each route's own, wherever it stands, and a preset's for the first of its routes that has none. */
+static void test_route_names(void **state)
+{
+  (void)state;
+  static const uvr_preset preset = {.name = "docker"};
+  uvr_config config = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  static const char *const arguments[] = {A "?name=one=" T, "unix:///b=" T "?name=two", "unix:///c=" T,
+                                          "unix:///d=" T,   "unix:///e=" T "?name=own", "unix:///f=" T};
+  static const char *const names[] = {"one", "two", "docker", "", "own", ""};
+  for (size_t i = 0; i < COUNT(arguments); i++) {
+    assert_int_equal(uvr_config_add_route(&config, arguments[i], &error), 0);
+    config.routes[i].preset = i >= 2 && i < 5 ? &preset : NULL;
+  }
+  assert_int_equal(uvr_config_check(&config, &place, &error), 0);
+  for (size_t i = 0; i < COUNT(arguments); i++) {
+    assert_string_equal(config.routes[i].name, names[i]);
+  }
+  assert_string_equal(config.routes[2].options.name, "docker");
+  uvr_config_clear(&config);
+  config = none();
+  assert_int_equal(add_text(&config, A "=" T "?name=x\n  unix:///b?name=x=" T, &place, &error), 0);
+  assert_int_equal(uvr_config_check(&config, &place, &error), UV_EINVAL);
+  assert_string_equal(error.text, "the name x is given to two routes, first in line 1 of \"file\"");
+  assert_int_equal(place.line * 100 + place.column, 203);
+  uvr_config_clear(&config);
+}
+
 static const struct check {
   const char *first;
   const char *second;
@@ -309,6 +339,9 @@ static const struct check {
     {A "=" T, "unix:///b?colour=red=" T, "colour"},
     {A "=" T, "unix:///b=" T "?perm=0600", "perm"},
     {A "=" T, "foo=" T, "foo"},
+    {A "?name=x=" T, "unix:///b=" T "?name=X", NULL},
+    {A "?name=x=" T, "unix:///b=" T "?name=x", "the name x is given to two routes"},
+    {A "?name=x=" T "?name=x", "unix:///b=" T, "given twice"},
     {"=" T, A "=" T, "empty"},
 };
 
@@ -574,6 +607,7 @@ int main(void)
       cmocka_unit_test(test_random),
       cmocka_unit_test(test_expansion),
       cmocka_unit_test(test_settings),
+      cmocka_unit_test(test_route_names),
       cmocka_unit_test(test_settings_of_nobody),
       cmocka_unit_test(test_expanded_argument),
   };

@@ -13,6 +13,8 @@
 
 #include "address/query.h"
 
+#define LONG_NAME "123456789.123456789.123456789.123456789.123456789.123456789.123"
+
 #define L UVRELAY_LEFT
 #define R UVRELAY_RIGHT
 #define N UVRELAY_SIDE_NONE
@@ -38,6 +40,7 @@ static options_t sentinels(void)
                      .user = &anything,
                      .owner = "before",
                      .peer_uid = "earlier",
+                     .name = "first",
                      .via = (uvrelay_mux_t *)&anything};
 }
 
@@ -58,6 +61,7 @@ static void assert_same(const options_t *a, const options_t *b)
   assert_true(a->event_cb == b->event_cb);
   assert_ptr_equal(a->user, b->user);
   assert_string_equal(a->owner, b->owner);
+  assert_string_equal(a->name, b->name);
   assert_string_equal(a->peer_uid, b->peer_uid);
   assert_ptr_equal(a->via, b->via);
 }
@@ -89,6 +93,8 @@ static void expect(options_t *o, uvrelay_side_t side, const char *name, uint64_t
     o->wait_for_absent = (int)value;
   } else if (strcmp(name, "owner") == 0) {
     (void)strcpy(o->owner, value == 0 ? "" : value == 1 ? "user" : "S-1-5-18,root,user");
+  } else if (strcmp(name, "name") == 0) {
+    (void)strcpy(o->name, value == 0 ? "a" : value == 1 ? "0-A_b.c" : LONG_NAME);
   } else if (strcmp(name, "peer-uid") == 0) {
     (void)strcpy(o->peer_uid, value == 0 ? "" : value == 1 ? "user" : "alice,1000,S-1-5-18");
   } else {
@@ -151,6 +157,9 @@ static const struct {
     {"owner", "S-1-5-18,root,user", 2},
     {"peer-uid", "ANY", 0},
     {"peer-uid", "user", 1},
+    {"name", "a", 0},
+    {"name", "0-A_b.c", 1},
+    {"name", LONG_NAME, 2},
     {"peer-uid", "alice,1000,S-1-5-18", 2},
 };
 
@@ -238,6 +247,7 @@ static const struct {
     {"eof", {"", "Auto", "mark", "nones", "0", "off"}},
     {"absent", {"", "Wait", "yes", "1", "waits"}},
     {"owner", {"", "user,", "any,user", "a b", "S-1-5", "S-1-5-18x", "-1", "4294967296"}},
+    {"name", {"", "-a", ".a", "_", "a b", "a/b", "\xC3\xA4", "a=b", "a:", LONG_NAME "x"}},
     {"peer-uid", {"", "user,", "system", "S-1-5-18,admins", "user root", "0x10"}},
 };
 
@@ -337,6 +347,7 @@ static void test_size(void **state)
       MEMBER("absent", "wait", wait_for_absent),
       MEMBER("owner", "S-1-5-18", owner),
       MEMBER("peer-uid", "root", peer_uid),
+      MEMBER("name", "a", name),
   };
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
     for (size_t size = 0; size <= sizeof(options_t); size++) {
@@ -391,6 +402,7 @@ static const address_case good_addresses[] = {
      "//./pipe/x",
      "//host/pipe/y",
      {{"mode", L, 1}, {"eof", L, UVRELAY_EOF_MARKER}, {"max", N, 7}}},
+    {"unix:///s?name=a", "unix:///t?max=7", "unix:///s", "unix:///t", {{"name", N, 0}, {"max", N, 7}}},
     {"//./pipe/x?mode=byte", NULL, "//./pipe/x", NULL, {{"mode", L, 0}}},
     {"\\\\.\\pipe\\x?mode=message", NULL, "//./pipe/x", NULL, {{"mode", L, 1}}},
     {"\\\\?\\pipe\\x?mode=message", "//?/pipe/y?max=1", "//./pipe/x", "//./pipe/y", {{"mode", L, 1}, {"max", N, 1}}},

@@ -318,6 +318,27 @@ static void test_begin_and_end(void **state)
   }
 }
 
+/* A route that has a name is called by it; where it listens is told once. */
+static void test_name(void **state)
+{
+  (void)state;
+  const uvr_report_route named = {.listen = "unix:///a", .target = "tcp://h:1", .name = "db"};
+  const uvrelay_event_t event = {.type = UVRELAY_EVENT_RESUMED};
+  paper p;
+  uvr_report report = report_to(&p, verbose);
+  uvr_report_listening(&report, &named);
+  assert_string_equal(written(&p), "uvrelay: db: unix:///a=tcp://h:1: listening\n");
+  uvr_report_event(&report, &named, &event);
+  assert_string_equal(written(&p), "uvrelay: db: accepting again\n");
+  uvr_report_status(&report, &named, 1);
+  assert_non_null(strstr(written(&p), "  db: unix:///a=tcp://h:1  -\n"));
+  report.json = true;
+  uvr_report_listening(&report, &named);
+  assert_string_equal(written(&p), TIME "\"listening\"" ROUTE_JSON ",\"name\":\"db\"}\n");
+  uvr_report_status(&report, &named, 1);
+  assert_non_null(strstr(written(&p), "\"target\":\"tcp://h:1\",\"name\":\"db\",\"open\""));
+}
+
 static void test_status(void **state)
 {
   (void)state;
@@ -644,6 +665,7 @@ int main(void)
       cmocka_unit_test(test_reasons),
       cmocka_unit_test(test_listeners),
       cmocka_unit_test(test_begin_and_end),
+      cmocka_unit_test(test_name),
       cmocka_unit_test(test_status),
       cmocka_unit_test(test_errors),
       cmocka_unit_test(test_odd_text),

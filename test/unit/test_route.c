@@ -68,6 +68,7 @@ static void test_relay(void **state)
   assert_int_equal(strncmp(route->address, "tcp://127.0.0.1:", 16), 0);
   assert_int_not_equal(atoi(route->address + 16), 0);
   assert_string_equal(uvrelay_route_get_target(route->route), h->target_address);
+  assert_string_equal(uvrelay_route_get_name(route->route), "");
   route_client *c = relay_one(h, 0);
   assert_journal(h, 0, "O1 ");
   uvrelay_route_counters_t counters;

@@ -1,6 +1,7 @@
 /* The configuration: see config.h. */
 #include "cli/input/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,30 +125,76 @@ static int check_twice(const uvr_config *self, size_t i, uvrelay_error_t *error)
                        quoted, self->routes[first].place.line, uvr_quote(file, self->routes[first].place.file));
 }
 
-int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
+/* Checks that no route before the i-th one has the same name. */
+static int check_name(const uvr_config *self, size_t i, uvrelay_error_t *error)
+{
+  size_t first = 0;
+  while (first < i && strcmp(self->routes[first].name, self->routes[i].name) != 0) {
+    first++;
+  }
+  if (first == i || self->routes[i].name[0] == '\0') {
+    return 0;
+  }
+  if (self->routes[first].place.file == NULL) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the name %s is given to two routes",
+                         self->routes[i].name);
+  }
+  char file[UVR_QUOTED_SIZE];
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                       "the name %s is given to two routes, first in line %u of %s", self->routes[i].name,
+                       self->routes[first].place.line, uvr_quote(file, self->routes[first].place.file));
+}
+
+/* Names of presets, for the routes that were given none. */
+static void name_like_presets(uvr_config *self)
 {
   for (size_t i = 0; i < self->count; i++) {
     uvr_config_route *route = &self->routes[i];
-    uvrelay_route_options_t options = route->options;
-    uvr_address target;
-    unsigned given = 0;
-    *place = route->place;
-    int code = uvr_route_address(route->listen, UVRELAY_LEFT, &options, &given, &route->listener, error);
-    if (code == 0) {
-      place->column = route->target_column;
-      code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
+    const char *name = route->preset == NULL ? "" : route->preset->name;
+    size_t k = 0;
+    while (k < self->count && strcmp(self->routes[k].name, name) != 0) {
+      k++;
     }
-    if (code == 0) {
-      route->why_far = target.via ? NULL : uvr_why_no_target(&target);
-      route->needs_far_end = target.via || route->why_far != NULL;
-      place->column = route->place.column;
-      code = check_twice(self, i, error);
-    }
-    if (code != 0) {
-      return code;
+    if (route->name[0] == '\0' && *name != '\0' && k == self->count) {
+      (void)snprintf(route->name, sizeof(route->name), "%s", name);
+      memcpy(route->options.name, route->name, sizeof(route->name));
     }
   }
-  return 0;
+}
+
+static int check_route(uvr_config *self, size_t i, uvr_place *place, uvrelay_error_t *error)
+{
+  uvr_config_route *route = &self->routes[i];
+  uvrelay_route_options_t options = route->options;
+  uvr_address target;
+  unsigned given = 0;
+  *place = route->place;
+  int code = uvr_route_address(route->listen, UVRELAY_LEFT, &options, &given, &route->listener, error);
+  if (code == 0) {
+    place->column = route->target_column;
+    code = uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error);
+  }
+  if (code != 0) {
+    return code;
+  }
+  place->column = route->place.column;
+  route->why_far = target.via ? NULL : uvr_why_no_target(&target);
+  route->needs_far_end = target.via || route->why_far != NULL;
+  memcpy(route->name, options.name, sizeof(route->name));
+  code = check_twice(self, i, error);
+  return code == 0 ? check_name(self, i, error) : code;
+}
+
+int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error)
+{
+  int code = 0;
+  for (size_t i = 0; code == 0 && i < self->count; i++) {
+    code = check_route(self, i, place, error);
+  }
+  if (code == 0) {
+    name_like_presets(self);
+  }
+  return code;
 }
 
 const uvr_config_route *uvr_config_first_far(const uvr_config *self)

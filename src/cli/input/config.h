@@ -27,6 +27,7 @@ typedef struct uvr_config_route {
   unsigned target_column;
   uvrelay_route_options_t options; /* without the options that the two addresses have */
   const uvr_preset *preset;        /* that it was made of, or NULL */
+  char name[UVRELAY_NAME_SIZE];    /* set by uvr_config_check: how it is called, or empty; no other has the same */
   uvr_address listener;            /* set by uvr_config_check */
   bool needs_far_end;              /* set by uvr_config_check: its target can only be reached through a far end */
   const char *why_far;             /* why this system cannot reach the target; NULL: it can, or the address is a via: */
@@ -53,8 +54,8 @@ int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t
 int uvr_config_append(uvr_config *self, const uvr_route_text *text, uvr_place place, unsigned target_column,
                       uvrelay_error_t *error);
 
-/* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener that is
- * given twice. Returns 0; or UV_EINVAL, *error and *place. */
+/* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener or a name
+ * that is given twice. A route of a preset that is given no name is called like the preset, if no other one is. Returns 0; or UV_EINVAL, *error and *place. */
 int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error);
 
 /* The first route that needs a far end, or NULL. */

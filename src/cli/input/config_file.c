@@ -76,13 +76,14 @@ static char *find_end(char *line, char *end)
 
 /* NAME=VALUE. */
 
+/* Whether it is an option that all routes of a file can have. */
 static bool is_route_option(const char *name)
 {
   size_t i = 0;
   while (uvr_route_option_name(i) != NULL && strcmp(uvr_route_option_name(i), name) != 0) {
     i++;
   }
-  return uvr_route_option_name(i) != NULL;
+  return uvr_route_option_name(i) != NULL && strcmp(name, "name") != 0;
 }
 
 /* Copies the NAME of a line NAME=VALUE. Returns its value; or NULL if the line is none. */
@@ -103,15 +104,21 @@ static const char *take_name(const char *text, char name[NAME_SIZE])
 static const char *known_name(size_t i)
 {
   size_t count = 0;
-  while (count < i && uvr_route_option_name(count) != NULL) {
-    count++;
+  for (size_t option = 0; uvr_route_option_name(option) != NULL; option++) {
+    const char *name = uvr_route_option_name(option);
+    if (is_route_option(name) && count++ == i) {
+      return name;
+    }
   }
-  const char *name = uvr_route_option_name(count);
-  return name != NULL ? name : uvr_serve_setting_name(i - count);
+  return uvr_serve_setting_name(i - count);
 }
 
 static int refuse_name(const char *name, uvrelay_error_t *error)
 {
+  if (strcmp(name, "name") == 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                         "each route has a name of its own: write it behind an address, as in LISTEN=TARGET?name=NAME");
+  }
   char quoted[UVR_QUOTED_SIZE];
   const char *meant = NULL;
   unsigned least = UVR_NEAR_NOT;

@@ -48,6 +48,7 @@ static const char *const parts[] = {
     "  --owner=WHO           relay only if the target belongs to one of these users,\n"
     "                        such as user,system,S-1-5-19 or root,1000 (any)\n"
     "  --peer-uid=WHO        accept only these users on Unix sockets (any)\n"
+    "  name=NAME             what the log calls the route; behind an address only\n"
     "\n",
     "Flags:\n"
     "  --config=FILE         read more routes from FILE (-: standard input), a\n"

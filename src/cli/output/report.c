@@ -32,6 +32,11 @@ static void say_topic(const uvr_report *self, const uvr_log_topic *topic, uvr_te
   uvr_text_line_clear(text);
 }
 
+static bool has_name(const uvr_report_route *route)
+{
+  return route->name != NULL && *route->name != '\0';
+}
+
 static void begin_json_route(uvr_text_line *self, const char *event, const uvr_report_route *route)
 {
   uvr_text_line both = {.text = NULL};
@@ -43,6 +48,9 @@ static void begin_json_route(uvr_text_line *self, const char *event, const uvr_r
   uvr_text_line_clear(&both);
   uvr_text_line_member(self, "listen", route->listen);
   uvr_text_line_member(self, "target", route->target);
+  if (has_name(route)) {
+    uvr_text_line_member(self, "name", route->name);
+  }
 }
 
 /* Adds an error, and what can be done about it. */
@@ -80,12 +88,22 @@ static void end_json(const uvr_report *self, uvr_text_line *text)
   say(self, text);
 }
 
-static void begin_text(uvr_text_line *self, const uvr_report_route *route)
+static void add_route(uvr_text_line *self, const uvr_report_route *route)
 {
-  uvr_text_line_add(self, "uvrelay: ");
   uvr_text_line_text(self, route->listen);
   uvr_text_line_add(self, "=");
   uvr_text_line_text(self, route->target);
+}
+
+/* A route that has a name is called by it. */
+static void begin_text(uvr_text_line *self, const uvr_report_route *route)
+{
+  uvr_text_line_add(self, "uvrelay: ");
+  if (has_name(route)) {
+    uvr_text_line_text(self, route->name);
+  } else {
+    add_route(self, route);
+  }
 }
 
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
@@ -96,6 +114,10 @@ void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
     end_json(self, &text);
   } else if (self->verbose) {
     begin_text(&text, route);
+    if (has_name(route)) {
+      uvr_text_line_add(&text, ": ");
+      add_route(&text, route);
+    }
     uvr_text_line_add(&text, ": listening\n");
     say(self, &text);
   }
@@ -288,6 +310,9 @@ static void status_in_json(const uvr_report *self, const uvr_report_route *route
     uvr_text_line_add(&text, "%s{\"listen\":", i == 0 ? "" : ",");
     uvr_text_line_string(&text, routes[i].listen);
     uvr_text_line_member(&text, "target", routes[i].target);
+    if (has_name(&routes[i])) {
+      uvr_text_line_member(&text, "name", routes[i].name);
+    }
     uvr_text_line_number(&text, "open", counters->open);
     uvr_text_line_number(&text, "total", counters->total);
     uvr_text_line_number(&text, "failed", counters->failed);
@@ -307,9 +332,9 @@ static void status_in_json(const uvr_report *self, const uvr_report_route *route
 /* How many characters a route takes up. */
 static size_t width_of(const uvr_report_route *route)
 {
-  const char *const texts[] = {route->listen, route->target};
-  size_t width = 1; /* the "=" */
-  for (size_t i = 0; i < 2; i++) {
+  const char *const texts[] = {route->listen, route->target, has_name(route) ? route->name : ""};
+  size_t width = has_name(route) ? 3 : 1; /* the "=", and the ": " behind the name */
+  for (size_t i = 0; i < 3; i++) {
     for (const char *next = texts[i]; *next != '\0';) {
       char escaped[UVR_ESCAPED_SIZE];
       size_t size = uvr_escape_next(&next, escaped);
@@ -335,9 +360,11 @@ static void status_in_text(const uvr_report *self, const uvr_report_route *route
     uvr_text_line_add(&text, "%6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %15" PRIu64 " %15" PRIu64 "  ",
                       (uint64_t)counters->open, counters->total, counters->failed, counters->to_target,
                       counters->to_client);
-    uvr_text_line_text(&text, routes[i].listen);
-    uvr_text_line_add(&text, "=");
-    uvr_text_line_text(&text, routes[i].target);
+    if (has_name(&routes[i])) {
+      uvr_text_line_text(&text, routes[i].name);
+      uvr_text_line_add(&text, ": ");
+    }
+    add_route(&text, &routes[i]);
     size_t width = width_of(&routes[i]);
     uvr_text_line_add(&text, "%*s", (int)(width < widest && widest < 200 ? widest - width : 0) + 2, "");
     uvr_text_line_text(&text, routes[i].error == NULL ? "-" : routes[i].error);

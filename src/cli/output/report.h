@@ -27,6 +27,7 @@ typedef struct uvr_report_route {
   const char *target;
   uvrelay_route_counters_t counters; /* for the status only */
   const char *error;                 /* its last error, for the status only; NULL: none */
+  const char *name;                  /* NULL or empty: it has none */
 } uvr_report_route;
 
 /* A route listens. */

@@ -15,7 +15,8 @@
 static uvr_status_route route_of(const uvr_served *served, uint64_t now)
 {
   const uvrelay_error_t *error = uvrelay_route_error(served->route);
-  uvr_status_route row = {.name = served->wanted.preset == NULL ? NULL : served->wanted.preset->name,
+  const char *name = uvrelay_route_get_name(served->route);
+  uvr_status_route row = {.name = *name == '\0' ? NULL : name,
                           .listen = uvrelay_route_get_listen(served->route),
                           .target = uvrelay_route_get_target(served->route),
                           .error = error->code == 0 ? NULL : error->text,

@@ -8,7 +8,9 @@
 
 uvr_report_route uvr_routes_row(const uvrelay_route_t *route)
 {
-  return (uvr_report_route){.listen = uvrelay_route_get_listen(route), .target = uvrelay_route_get_target(route)};
+  return (uvr_report_route){.listen = uvrelay_route_get_listen(route),
+                            .target = uvrelay_route_get_target(route),
+                            .name = uvrelay_route_get_name(route)};
 }
 
 /* Events. */

@@ -78,6 +78,30 @@ def test_an_error_is_json_if_the_file_says_so(tmp_path):
     assert error["event"] == "error" and error["text"].startswith(f"{file}:2:1: "), error
 
 
+# Names.
+
+def test_the_log_calls_a_route_by_its_name(tmp_path, path, back):
+    file = write(tmp_path / "c", f"unix://{path}1?name=first={back.address}\n")
+    with Serve("--config", file, f"unix://{path}2={back.address}?name=the-2nd") as serve:
+        with serve.connect(1) as client:
+            ask(client)
+        serve.wait_match(r"^uvrelay: the-2nd #1: opened by process")
+        serve.wait_match(r"^uvrelay: the-2nd #1: closed after")
+        assert f"uvrelay: first: unix://{path}1={back.address}: listening\n" in serve.stderr
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a b", "ä", "x" * 64, "a/b"])
+def test_a_bad_name(path, name):
+    sentence = refused(f"unix://{path}?name={name}=unix:///x", code=2)
+    assert "name" in sentence and "63 letters, digits" in sentence, sentence
+
+
+def test_a_name_twice(tmp_path, path):
+    file = write(tmp_path / "c", f"unix://{path}1?name=x=unix:///x\n unix://{path}2?name=x=unix:///x\n")
+    sentence = refused("--config", file, code=2)
+    assert sentence.startswith(f"{file}:2:2: ") and "first in line 1" in sentence, sentence
+
+
 # The file in the usual place.
 
 @pytest.mark.parametrize("below, env", [
