@@ -59,26 +59,6 @@ static const char *part(const char **rest, size_t *length)
   return start;
 }
 
-uvr_offer uvr_offer_find(const uvr_facts *facts, const uvr_preset *preset)
-{
-  char place[PLACE_MAX];
-  bool is_pipe = false;
-  uvr_offer offer = {.place = NULL};
-  place_of(facts, preset->target, place, &is_pipe);
-  const char *name = is_pipe ? "pipe" : "socket";
-  for (const char *line = NULL; (line = uvr_facts_get(facts, name, line)) != NULL;) {
-    const char *rest = line;
-    uvr_offer found;
-    found.place = part(&rest, &found.place_length);
-    found.owner = part(&rest, &found.owner_length);
-    found.program = part(&rest, &found.program_length);
-    if (is_at(place, found.place, found.place_length)) {
-      return found;
-    }
-  }
-  return offer;
-}
-
 static bool is_sid(const uvr_offer *offer, const char *sid)
 {
   return sid != NULL && *sid != '\0' && strlen(sid) == offer->owner_length &&
@@ -133,4 +113,29 @@ const char *uvr_offer_program(const uvr_offer *offer, char *name, size_t size)
     }
   }
   return name;
+}
+
+uvr_offer uvr_offer_find(const uvr_facts *facts, const uvr_preset *preset)
+{
+  char place[PLACE_MAX];
+  bool is_pipe = false;
+  uvr_offer offer = {.place = NULL};
+  place_of(facts, preset->target, place, &is_pipe);
+  const char *name = is_pipe ? "pipe" : "socket";
+  for (const char *line = NULL; (line = uvr_facts_get(facts, name, line)) != NULL;) {
+    const char *rest = line;
+    uvr_offer found;
+    found.place = part(&rest, &found.place_length);
+    found.owner = part(&rest, &found.owner_length);
+    found.program = part(&rest, &found.program_length);
+    bool fits = false;
+    (void)uvr_offer_owner(facts, &found, &fits);
+    if (is_at(place, found.place, found.place_length) && (offer.place == NULL || fits)) {
+      offer = found; /* of several pipes whose names begin so, one that the preset takes */
+      if (fits) {
+        break;
+      }
+    }
+  }
+  return offer;
 }

@@ -139,6 +139,7 @@ static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
   if (job->nothing_left) {
     code = uvr_background_clean(job, error);
     code = code == 0 ? uvr_record_finish(&job->record, error) : code;
+    (void)rmdir(job->directory); /* which serve may have made, if it is empty */
   }
   *checks = code == 0 && !job->options->remove;
   return code == 0 ? finish(job, changed, error) : code;

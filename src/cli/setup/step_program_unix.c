@@ -193,6 +193,17 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   return code;
 }
 
+/* If it is empty. It is recorded as a directory only if setup was the first one to need it. */
+static void remove_parent(const char *path)
+{
+  const char *slash = strrchr(path, '/');
+  char *directory = slash == NULL ? NULL : strndup(path, (size_t)(slash - path));
+  if (directory != NULL) {
+    (void)rmdir(directory);
+  }
+  free(directory);
+}
+
 static int act_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
   (void)step;
@@ -203,6 +214,7 @@ static int act_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   if (path != NULL && !changed) {
     code = uvr_setup_unlink(path, true, error);
     uvr_setup_remove_old(path);
+    remove_parent(path);
   }
   code = code == 0 ? uvr_setup_unlink(job->link, false, error) : code;
   code = code == 0 ? uvr_record_drop(&job->record, UVR_RECORD_COPY, NULL, error) : code;

@@ -15,8 +15,8 @@
 #include "cli/child/find_program.h"
 #include "cli/setup/text_unix.h"
 
-/* A start by systemd may take its 90 s. */
-enum { PATIENCE_MS = 120000, WORDS_MAX = 16 };
+/* A start by systemd may take its 90 s, and a question none. */
+enum { PATIENCE_MS = 120000, QUESTION_PATIENCE_MS = 10000, WORDS_MAX = 16 };
 
 /* The command as it would be typed. */
 static void join(const char *name, const char *const words[], char *text, size_t size)
@@ -35,7 +35,7 @@ static int judge(const uvr_capture *run, const char *name, const char *const wor
   join(name, words, command, sizeof(command));
   if (run->timed_out) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ETIMEDOUT, "`%s` did not end within %s", command,
-                         uvr_time_text(time, PATIENCE_MS));
+                         uvr_time_text(time, run->timeout_ms));
   }
   if (run->signal != 0) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` was ended by signal %d", command, run->signal);
@@ -47,7 +47,8 @@ static int judge(const uvr_capture *run, const char *name, const char *const wor
   return 0;
 }
 
-int uvr_tool_run(const char *name, const char *const words[], char **output, uvrelay_error_t *error)
+static int run_for(uint64_t patience_ms, const char *name, const char *const words[], char **output,
+                   uvrelay_error_t *error)
 {
   char *file = NULL;
   char *all[WORDS_MAX + 2] = {(char *)name};
@@ -61,7 +62,7 @@ int uvr_tool_run(const char *name, const char *const words[], char **output, uvr
   if (code != 0) {
     return code;
   }
-  uvr_capture run = {.file = file, .words = all, .timeout_ms = PATIENCE_MS};
+  uvr_capture run = {.file = file, .words = all, .timeout_ms = patience_ms};
   code = uvr_capture_run(&run, error);
   if (code == 0) {
     code = judge(&run, name, words, error);
@@ -76,6 +77,11 @@ int uvr_tool_run(const char *name, const char *const words[], char **output, uvr
   return code;
 }
 
+int uvr_tool_run(const char *name, const char *const words[], char **output, uvrelay_error_t *error)
+{
+  return run_for(PATIENCE_MS, name, words, output, error);
+}
+
 int uvr_tool_systemctl(const char *const words[], uvrelay_error_t *error)
 {
   const char *all[WORDS_MAX + 1] = {"--user"};
@@ -88,7 +94,7 @@ int uvr_tool_systemctl(const char *const words[], uvrelay_error_t *error)
 bool uvr_tool_unit_is(const char *verb, const char *unit, const char *word)
 {
   char *output = NULL;
-  (void)uvr_tool_run("systemctl", (const char *const[]){"--user", verb, unit, NULL}, &output, NULL);
+  (void)run_for(QUESTION_PATIENCE_MS, "systemctl", (const char *const[]){"--user", verb, unit, NULL}, &output, NULL);
   bool is = output != NULL && strcmp(output, word) == 0;
   free(output);
   return is;
@@ -113,7 +119,8 @@ bool uvr_tool_has_manager(void)
     return false;
   }
   set_runtime_directory();
-  (void)uvr_tool_run("systemctl", (const char *const[]){"--user", "is-system-running", NULL}, &output, NULL);
+  (void)run_for(QUESTION_PATIENCE_MS, "systemctl", (const char *const[]){"--user", "is-system-running", NULL}, &output,
+                NULL);
   for (size_t i = 0; output != NULL && i < sizeof(states) / sizeof(states[0]); i++) {
     has = has || strcmp(output, states[i]) == 0;
   }
@@ -147,7 +154,7 @@ int uvr_tool_service(const char *verb, uvrelay_error_t *error)
   if (code == 0) {
     return 0;
   }
-  (void)uvr_tool_run("journalctl", ask, &journal, NULL);
+  (void)run_for(QUESTION_PATIENCE_MS, "journalctl", ask, &journal, NULL);
   const char *words = last_words(journal);
   (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code, "%.400s: `journalctl --user -u uvrelay -n 20` shows more",
                       words != NULL ? words : why.text);
