@@ -58,7 +58,7 @@ def test_all_is_well(patient):
     checks = patient.assert_well()
     assert list(checks) == ["program", "system", "systemd", "configuration", "wsl.conf", "interop handler",
                             "interop socket", "Windows drive", "interop start", "Windows program", "Windows version", "far end",
-                            LISTENER, TARGET]
+                            "serve", LISTENER, TARGET]
     assert patient.snapshot() == before, "it changes nothing"
     assert checks["system"].text.startswith("WSL 2, distribution Debian, ")
     assert "8_interop" in checks["interop socket"].text and "belongs to root" in checks["interop socket"].text
@@ -276,8 +276,8 @@ def test_another_far_end(patient, via, name, text):
 
 def test_nobody_serves(patient):
     patient.stop_serve()
-    check = patient.diagnose(LISTENER)
-    assert "uvrelay serve does not run with this route" in check.text
+    check = patient.diagnose("serve", skipped=[LISTENER])
+    assert check.text == "no uvrelay serve of this user runs"
     assert check.remedy.startswith("uvrelay serve --background")
     patient.start_serve()
     patient.assert_well()
@@ -286,17 +286,23 @@ def test_nobody_serves(patient):
 def test_a_socket_that_is_left_over(patient):
     patient.machine.run(["pkill", "-KILL", "-x", "uvrelay"])
     patient.serve.wait(SOON)
-    check = patient.diagnose(LISTENER)
-    assert "is left over: nobody listens there" in check.text
+    patient.diagnose("serve", skipped=[LISTENER])
     patient.machine.host(SOCKET).unlink()
     patient.start_serve()
     patient.assert_well()
 
 
+def test_another_route_is_served(patient):
+    """The configuration has changed since serve was started."""
+    patient.configure(f"{LISTEN}2={PIPE}\n")
+    check = patient.diagnose(f"{LISTENER}2")
+    assert "the uvrelay serve that runs does not have this route" in check.text and check.remedy == "uvrelay reload"
+
+
 def test_a_file_in_the_way(patient):
     patient.stop_serve()
     patient.machine.write(SOCKET, "a file")
-    check = patient.diagnose(LISTENER)
+    check = patient.diagnose(LISTENER, skipped=["serve"])
     assert "it is no socket" in check.text and check.remedy == f"mv {SOCKET} {SOCKET}.old"
     patient.carry_out(check.remedy)
     patient.start_serve()
@@ -309,7 +315,7 @@ def test_held_by_another_program(patient):
     listen = f"import socket; s = socket.socket(socket.AF_UNIX); s.bind('{SOCKET}'); s.listen(); input()"
     with patient.machine.popen(["/usr/bin/python3", "-c", listen], stdin=subprocess.PIPE) as other:
         wait_for(lambda: patient.machine.host(SOCKET).exists(), "it listens")
-        check = patient.diagnose(LISTENER)
+        check = patient.diagnose(LISTENER, skipped=["serve"])
         assert re.match(r'another program listens there: "python3', check.text) and check.remedy.startswith("kill ")
         patient.carry_out(check.remedy)
         other.wait(SOON)
@@ -321,7 +327,7 @@ def test_held_by_another_program(patient):
 def test_the_directory(patient, mode):
     patient.stop_serve()
     patient.machine.host("~/.uvrelay").chmod(mode)
-    check = patient.diagnose(LISTENER)
+    check = patient.diagnose(LISTENER, skipped=["serve"])
     assert 'its directory "/home/user/.uvrelay" can' in check.text
     patient.carry_out(check.remedy)
     patient.start_serve()

@@ -45,4 +45,5 @@ def test_held_by_systemd(make_machine):
     assert checks[name].remedy == "systemctl --user mask --now gpg-agent.socket"
     patient.carry_out(checks[name].remedy)
     checks = patient.examine(code=1)
-    assert "uvrelay serve does not run with this route" in checks[name].text
+    assert checks["serve"].state == "bad" and checks["serve"].remedy == "systemctl --user restart uvrelay"
+    assert checks[name].state == "skipped" and checks[name].text == "see serve above"

@@ -23,7 +23,8 @@ enum {
   WINDOWS_FILE,
   WINDOWS_FACTS,
   TARGETS,
-  FAR_END
+  FAR_END,
+  SERVE
 };
 
 #define BIT(check) (UINT32_C(1) << (check))
@@ -44,6 +45,7 @@ static const uvr_doctor_check checks[] = {
                        UVR_DOCTOR_RESTART},
     [TARGETS] = {"targets", BIT(CONFIG), 7000, uvr_doctor_try_targets, NULL},
     [FAR_END] = {"far end", BIT(CONFIG) | BIT(WINDOWS_FACTS), 18000, uvr_doctor_check_far_end, UVR_DOCTOR_RESTART},
+    [SERVE] = {"serve", 0, 2000, uvr_doctor_check_serve, NULL},
 };
 
 static const uvr_doctor_route_check route_checks[] = {

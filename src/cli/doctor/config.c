@@ -153,6 +153,8 @@ void uvr_doctor_check_config(uvr_doctor *doctor, uvr_check *check)
   if (make_routes(doctor, check) && find_far_end(doctor, check)) {
     describe(doctor, check);
     check_files(doctor, check);
+  } else {
+    doctor->config.count = 0;
   }
 }
 

@@ -34,6 +34,7 @@ typedef struct uvr_doctor {
   char *windows_file;       /* uvrelay.exe as WSL sees it, or NULL; allocated */
   uvr_command command;      /* of the far end; without words if there is none */
   const char *command_line;
+  bool lacks_serve; /* no uvrelay serve runs, though it should */
 } uvr_doctor;
 
 /* A check. */

@@ -152,6 +152,25 @@ static uvr_holder_kind judge_process(const char *proc, const uvr_holder *holder,
                                                                                             : UVR_HOLDER_OTHER;
 }
 
+int uvr_holder_find_serve(const char *proc)
+{
+  int found = 0;
+  char command[COMMAND_SIZE];
+  const struct dirent *entry;
+  DIR *directory = opendir(proc);
+  while (directory != NULL && (entry = readdir(directory)) != NULL) {
+    uvr_holder holder = {.process = (int)strtol(entry->d_name, NULL, 10)};
+    if (holder.process > found) {
+      size_t length = describe_process(proc, holder.process, &holder, command);
+      found = judge_process(proc, &holder, command, length) == UVR_HOLDER_SERVE ? holder.process : found;
+    }
+  }
+  if (directory != NULL) {
+    (void)closedir(directory);
+  }
+  return found;
+}
+
 void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *out)
 {
   char name[UVR_ADDRESS_PATH_SIZE + 1];

@@ -21,6 +21,9 @@ typedef struct uvr_holder {
   char program[64]; /* its name */
 } uvr_holder;
 
+/* The number of a process of this user that is uvrelay serve, the highest one; 0: none runs. */
+int uvr_holder_find_serve(const char *proc);
+
 /* Looks for it in `proc`, the directory of processes. */
 void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *out);
 

@@ -1,4 +1,4 @@
-/* A route's listener: see listener_unix.h. */
+/* serve, and a route's listener: see listener_unix.h. */
 #include "cli/doctor/listener_unix.h"
 
 #include <errno.h>
@@ -59,10 +59,12 @@ static void say_free(const uvr_doctor *doctor, const char *what, uvr_check *chec
 {
   if (doctor->given.route_count > 0) { /* of the command line: they may well not be served yet */
     uvr_check_set(check, UVR_CHECK_OK, "%s: it is free", what);
-    return;
+  } else if (doctor->lacks_serve) {
+    uvr_check_set(check, UVR_CHECK_SKIPPED, "see serve above");
+  } else {
+    uvr_check_set(check, UVR_CHECK_BAD, "%s: the uvrelay serve that runs does not have this route", what);
+    uvr_check_add_remedy(check, "uvrelay reload");
   }
-  uvr_check_set(check, UVR_CHECK_BAD, "%s: uvrelay serve does not run with this route", what);
-  add_start_remedy(doctor, check);
 }
 
 static void say_held_by_systemd(const char *path, const uvr_holder *holder, uvr_check *check)
@@ -204,4 +206,37 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   } else {
     say_free(doctor, "nobody listens there", check);
   }
+}
+
+/* The first route whose listener could not be made, or NULL. */
+static const uvr_doctor_route *find_obstacle(const uvr_doctor *doctor)
+{
+  for (size_t i = 0; i < doctor->config.count; i++) {
+    uvr_check check = {.state = UVR_CHECK_NONE};
+    uvr_doctor_check_listener(doctor, &doctor->routes[i], &check);
+    if (check.state == UVR_CHECK_BAD) {
+      return &doctor->routes[i];
+    }
+  }
+  return NULL;
+}
+
+void uvr_doctor_check_serve(uvr_doctor *doctor, uvr_check *check)
+{
+  if (doctor->given.route_count > 0 || doctor->config.count == 0) {
+    return;
+  }
+  int process = uvr_holder_find_serve(doctor->wsl.proc);
+  doctor->lacks_serve = process == 0;
+  if (process != 0) {
+    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve runs, process %d", process);
+    return;
+  }
+  const uvr_doctor_route *obstacle = find_obstacle(doctor);
+  if (obstacle != NULL) {
+    uvr_check_set(check, UVR_CHECK_SKIPPED, "none runs: see listener of %s below", obstacle->name);
+    return;
+  }
+  uvr_check_set(check, UVR_CHECK_BAD, "no uvrelay serve of this user runs");
+  add_start_remedy(doctor, check);
 }

@@ -342,10 +342,11 @@ static void test_listener(void **state)
   uvr_doctor_check_listener(&doctor, &route, &check)
 
   EXAMINE(); /* the directory is missing: serve makes it */
-  expect(UVR_CHECK_BAD, "uvrelay serve does not run with this route", "uvrelay serve --background");
-  make_parents("systemd/");
+  expect(UVR_CHECK_BAD, "the uvrelay serve that runs does not have this route", "uvrelay reload");
+  doctor.lacks_serve = true;
   EXAMINE();
-  expect(UVR_CHECK_BAD, "does not run with this route", "systemctl --user restart uvrelay");
+  expect(UVR_CHECK_SKIPPED, "see serve above", "");
+  doctor.lacks_serve = false;
   doctor.given.route_count = 1;
   EXAMINE();
   expect(UVR_CHECK_OK, "it is free", "");
@@ -357,7 +358,7 @@ static void test_listener(void **state)
   expect(UVR_CHECK_BAD, "can be written by other users", "chmod go-w ");
   assert_int_equal(chmod(at("home/.gnupg"), 01777), 0);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "does not run with this route", "");
+  expect(UVR_CHECK_BAD, "does not have this route", "");
   assert_int_equal(chmod(at("home/.gnupg"), 0700), 0);
   put("home/.gnupg/S.gpg-agent", "", 0600);
   EXAMINE();
@@ -384,6 +385,36 @@ static void test_listener(void **state)
   config.listener = listener("fd://3");
   EXAMINE();
   expect(UVR_CHECK_OK, "systemd hands it over", "");
+}
+
+static void test_serve(void **state)
+{
+  (void)state;
+  char text[SCRATCH_PATH_MAX + 16];
+  uvr_config_route config = {.listen = NULL};
+  uvr_doctor_route route = {.config = &config, .name = "unix:///x"};
+  (void)snprintf(text, sizeof(text), "unix://%s", at("home/s"));
+  config.listener = listener(text);
+  doctor.routes = &route;
+  examine(uvr_doctor_check_serve); /* there are no routes */
+  assert_int_equal(check.state, UVR_CHECK_NONE);
+  doctor.config.count = 1;
+  examine(uvr_doctor_check_serve);
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "uvrelay serve --background");
+  make_parents("systemd/");
+  put_holder(20, "uvrelay\n", "uvrelay\0mux", 12, "socket:[1]"); /* is none */
+  examine(uvr_doctor_check_serve);
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "systemctl --user restart uvrelay");
+  put("home/s", "", 0600);
+  examine(uvr_doctor_check_serve);
+  expect(UVR_CHECK_SKIPPED, "none runs: see listener of unix:///x below", "");
+  put_holder(21, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[2]");
+  examine(uvr_doctor_check_serve);
+  expect(UVR_CHECK_OK, "uvrelay serve runs, process 21", "");
+  assert_false(doctor.lacks_serve);
+  doctor.given.route_count = 1;
+  examine(uvr_doctor_check_serve);
+  assert_int_equal(check.state, UVR_CHECK_NONE);
 }
 
 /* What all checks have. */
@@ -465,6 +496,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_start, set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_holder, set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_listener, set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_serve, set_up, fake_wsl_tear_down),
       cmocka_unit_test(test_shell_words),
       cmocka_unit_test(test_texts),
       cmocka_unit_test(test_patience),
