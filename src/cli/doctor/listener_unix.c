@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/child/trusted_file_unix.h"
 #include "cli/doctor/holder_unix.h"
+#include "cli/doctor/served_unix.h"
 
 /* The units of systemd that make a socket, by the end of its path. */
 static const struct {
@@ -201,6 +202,9 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   uvr_holder_find(doctor->wsl.proc, listener, &holder);
   if (holder.kind != UVR_HOLDER_NOBODY) {
     say_held(listener->path, &holder, check);
+    if (holder.kind == UVR_HOLDER_SERVE) {
+      uvr_doctor_ask_served(route, holder.process, check);
+    }
   } else if (listener->kind == UVR_ADDRESS_UNIX) {
     check_path(doctor, listener->path, check);
   } else {

@@ -1,6 +1,7 @@
 /* What serve answers: see answers.h. */
 #include "cli/serve/answers.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,36 @@ static void answer_identity(uvr_server *server, uvr_control_client *client)
   uvr_text_line_clear(&text);
 }
 
+/* For the doctor: a line a route, LISTEN, TARGET, how long ago its last error was in ms, and that, with tabs between
+ * them; the last two are empty if there was none. */
+static void add_route_line(const uvr_status_route *route, uvr_text_line *text)
+{
+  const char *error = route->error == NULL || has_control(route->error, strlen(route->error)) ? "" : route->error;
+  uvr_text_line_bytes(text, route->listen, strlen(route->listen));
+  uvr_text_line_bytes(text, "\t", 1);
+  uvr_text_line_bytes(text, route->target, strlen(route->target));
+  if (*error == '\0') {
+    uvr_text_line_add(text, "\t\t\n");
+    return;
+  }
+  uvr_text_line_add(text, "\t%" PRIu64 "\t", route->error_age_ms);
+  uvr_text_line_bytes(text, error, strlen(error));
+  uvr_text_line_add(text, "\n");
+}
+
+static void answer_routes(uvr_server *server, uvr_control_client *client)
+{
+  uvr_text_line text = {.text = NULL};
+  for (size_t i = 0; i < server->count; i++) {
+    if (server->served[i]->route != NULL && !server->served[i]->lost) {
+      const uvr_status_route route = route_of(server->served[i], uv_now(&server->loop));
+      add_route_line(&route, &text);
+    }
+  }
+  uvr_control_answer(client, NULL, &text);
+  uvr_text_line_clear(&text);
+}
+
 void uvr_answers_request(void *user, uvr_control_client *client, const char *request)
 {
   uvr_server *server = user;
@@ -147,6 +178,8 @@ void uvr_answers_request(void *user, uvr_control_client *client, const char *req
     answer_status(server, client, request[strlen("status")] != '\0');
   } else if (strcmp(request, "env") == 0) {
     answer_environment(server, client);
+  } else if (strcmp(request, "routes") == 0) {
+    answer_routes(server, client);
   } else if (strcmp(request, "identity") == 0) {
     answer_identity(server, client);
   } else if (strcmp(request, "reload") == 0) {

@@ -60,6 +60,23 @@ def test_a_route_that_is_served(tmp_path, back):
         assert re.search(r"is open, connected to in [\d.]+ ms$", checks[f"target of {listen}"]["text"])
 
 
+def test_what_failed_last(tmp_path):
+    """And where it leads, if the route has become another one since."""
+    listen, home = f"unix://{tmp_path}/front", {"HOME": str(tmp_path)}
+    with Serve(f"{listen}=unix://{tmp_path}/none", env=home) as serve:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "front"))
+            assert client.recv(1) == b""
+        serve.wait_match("failed: there is no socket")
+        check = examine(f"{listen}=unix://{tmp_path}/none", env=home, code=1)[f"listener of {listen}"]
+        assert check["state"] == "ok"
+        assert re.fullmatch(rf"uvrelay serve listens, process {serve.popen.pid}; its last failure, \d+ s ago: there is no "
+                            rf"socket unix://{tmp_path}/none \(ENOENT\)", check["text"]), check
+        check = examine(f"{listen}=unix://{tmp_path}/other", env=home, code=1)[f"listener of {listen}"]
+        assert check["state"] == "warning" and check["remedy"] == "uvrelay reload"
+        assert f'but leads to "unix://{tmp_path}/none", not to "unix://{tmp_path}/other"' in check["text"]
+
+
 @pytest.mark.parametrize("listen", ["tcp://127.0.0.1:{port}", "abstract:uvrelay-doctor-{pid}"])
 def test_other_listeners(listen, back):
     with socket.socket() as free:
