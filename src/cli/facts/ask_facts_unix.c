@@ -59,6 +59,14 @@ static const char *last_line(const char *errors)
   return newline == NULL ? errors : newline + 1;
 }
 
+/* Whether a version without the command has taken the word for a target. */
+static bool is_old(const uvr_capture *run)
+{
+  static const char name[] = "uvrelay: ";
+  bool says = strncmp(run->errors, name, sizeof(name) - 1) == 0 || strstr(run->errors, "\nuvrelay: ") != NULL;
+  return run->signal == 0 && run->status == WRONG_USAGE && says;
+}
+
 static int fail_by_exit(const uvr_capture *run, const char *quoted, uvrelay_error_t *error)
 {
   char line[UVR_QUOTED_SIZE];
@@ -66,8 +74,7 @@ static int fail_by_exit(const uvr_capture *run, const char *quoted, uvrelay_erro
   char *words[] = {(char[]){"uvrelay.exe"}, NULL};
   const uvr_command command = {.file = (char *)run->file, .argv = words};
   uvrelay_error_t why;
-  bool is_old = run->signal == 0 && run->status == WRONG_USAGE && strstr(run->errors, "uvrelay") != NULL;
-  if (is_old) {
+  if (is_old(run)) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOSYS,
                          "%s does not know the command `facts`, as it is older than this program: replace it by the "
                          "one of this version",
@@ -78,8 +85,10 @@ static int fail_by_exit(const uvr_capture *run, const char *quoted, uvrelay_erro
   }
   why.text[0] = '\0';
   (void)uvr_failure_by_exit(&command, quoted, false, &how, &why);
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "%s%s%s", why.text, *run->errors == '\0' ? "" : ": ",
-                       *run->errors == '\0' ? "" : uvr_quote(line, last_line(run->errors)));
+  const char *meaning = uvr_wsl_explain(run->errors);
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "%s%s%s%s%s", why.text, *run->errors == '\0' ? "" : ": ",
+                       *run->errors == '\0' ? "" : uvr_quote(line, last_line(run->errors)), meaning == NULL ? "" : ": ",
+                       meaning == NULL ? "" : meaning);
 }
 
 static int fail_by_output(const uvr_capture *run, const char *quoted, uvrelay_error_t *error)
@@ -142,6 +151,10 @@ int uvr_facts_ask_within(const char *file, uint64_t limit_ms, uvr_facts *out, uv
   *out = (uvr_facts){.text = NULL};
   (void)uvr_quote(quoted, file);
   const char *obstacle = uvr_program_obstacle(file);
+  uvrelay_error_t why;
+  if (obstacle != NULL && wsl_warns(file, &why)) { /* which says how to mend it */
+    obstacle = why.text;
+  }
   if (obstacle != NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EFTYPE, "%s cannot be started: %s", quoted, obstacle);
   }

@@ -6,6 +6,8 @@
 static const uvr_preset presets[] = {
     {"ssh-agent", "the ssh-agent of Windows, or 1Password, Bitwarden or KeePassXC in its place",
      "unix://~/.uvrelay/ssh-agent.sock", "//./pipe/openssh-ssh-agent?owner=user,system,admins", "SSH_AUTH_SOCK", ""},
+    {"docker", "Docker's engine", "unix://~/.uvrelay/docker.sock", "//./pipe/docker_engine?linger=off", "DOCKER_HOST", "unix://"},
+    {"gpg-agent", "gpg-agent", "unix://~/.gnupg/S.gpg-agent", "//./pipe/gpghack", NULL, ""},
 };
 
 const uvr_preset *uvr_presets(size_t *count)

@@ -88,6 +88,11 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
   return script.warning == NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT, "%s", script.warning);
 }
 
+const char *uvr_wsl_explain(const char *line)
+{
+  return strstr(line, "accept4 failed 110") != NULL ? "type wsl.exe --shutdown" : NULL;
+}
+
 void uvr_wsl_start_clear(uvr_wsl_start *start)
 {
   (void)start;
@@ -197,7 +202,14 @@ static void test_failures(void **state)
   script.status = 1;
   script.errors = "one\n<3>WSL (12 - ) ERROR: UtilAcceptVsock:271: accept4 failed 110";
   expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" exited at once with status 1: \"<3>WSL (12 - ) ERROR: "
-                         "UtilAcceptVsock:271: accept4 failed 110\"");
+                         "UtilAcceptVsock:271: accept4 failed 110\": type wsl.exe --shutdown");
+  script.status = 2;
+  script.errors = "/mnt/c/uvrelay.exe: 1: MZ: not found\n/mnt/c/uvrelay.exe: 2: Syntax error";
+  expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" exited at once with status 2: \"/mnt/c/uvrelay.exe: 2: Syntax "
+                         "error\"");
+  script.obstacle = "there is no handler";
+  script.warning = "type this to bring it back";
+  expect_failure(UV_EFTYPE, "\"/mnt/c/uvrelay.exe\" cannot be started: type this to bring it back");
   script.status = 1;
   script.warning = "nobody listens";
   expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" cannot be started: nobody listens");
