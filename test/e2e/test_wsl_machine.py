@@ -145,6 +145,21 @@ WantedBy=default.target
 """
 
 
+def test_machines_do_not_meet(make_machine):
+    """Not even in the kernel's list of sockets; and each has a loopback interface."""
+    here, there = make_machine(), make_machine()
+    with here.popen(["socat", "UNIX-LISTEN:s,fork", "TCP:127.0.0.1:1234"]) as unix, \
+            here.popen(["socat", "TCP-LISTEN:1234,fork,reuseaddr,bind=127.0.0.1", "EXEC:id -un"]) as tcp:
+        wait_for(lambda: here.run("socat -u UNIX-CONNECT:s -").out == "user\n", "both listen")
+        assert "/s\n" in here.run("cat /proc/net/unix").out or " s\n" in here.run("cat /proc/net/unix").out
+        assert there.run("grep -w s /proc/net/unix; socat -u TCP:127.0.0.1:1234 - 2>&1").out.endswith("Connection refused\n")
+        for process in (unix, tcp):
+            process.kill()
+    for machine, name in ((here, "here"), (there, "there")):
+        assert machine.run(f"cmd.exe /c 'echo {name} >C:\\made'").code == 0
+        assert machine.host("/mnt/c/made").read_text().split() == [name]
+
+
 def test_systemd(make_machine):
     """It is the real manager of a user: it starts a unit, and again after the machine was restarted."""
     machine = make_machine("[boot]\nsystemd = true\n")

@@ -13,21 +13,25 @@ later). Run by root, the machine has all users; by another user, only root, who 
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import pathlib
 import signal
+import socket
 import struct
 import sys
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-NEW_NS, NEW_UTS, NEW_USER, NEW_PID, NEW_CGROUP = 0x20000, 0x4000000, 0x10000000, 0x20000000, 0x2000000
+NEW_NS, NEW_UTS, NEW_USER, NEW_PID, NEW_NET, NEW_CGROUP = (0x20000, 0x4000000, 0x10000000, 0x20000000, 0x40000000,
+                                                           0x2000000)
 RDONLY, NOSUID, NODEV, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 2, 4, 8, 32, 4096, 16384, 1 << 18
 DETACH = 2
 OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442  # the same on every machine
 CLONE, EMPTY_FROM, EMPTY_TO = 1, 0x4, 0x40
 AT_FDCWD, EMPTY_PATH = -100, 0x1000
 IDMAP = 0x100000
+SET_FLAGS, UP, RUNNING = 0x8914, 0x1, 0x40
 
 
 def check(result, what):
@@ -96,7 +100,7 @@ def enter_namespaces():
             print(f"wsl_boot: {error}", file=sys.stderr)
             os._exit(1)
         os._exit(0)
-    check(LIBC.unshare(NEW_USER | NEW_NS | NEW_PID | NEW_UTS | NEW_CGROUP), "unshare")
+    check(LIBC.unshare(NEW_USER | NEW_NS | NEW_PID | NEW_NET | NEW_UTS | NEW_CGROUP), "unshare")
     os.write(go, b"x")
     if os.waitpid(helper, 0)[1] != 0:
         sys.exit(1)
@@ -139,6 +143,12 @@ def lend(directory, uid):
     finally:
         os.close(space)
         os.close(tree)
+
+
+def start_loopback():
+    """A new network has this device alone, and it is down."""
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, SET_FLAGS, struct.pack("16sH14x", b"lo", UP | RUNNING))
 
 
 def make_devices(root):
@@ -184,6 +194,7 @@ def change_root(root):
 
 def be_process_1(spec):
     make_tree(spec)
+    start_loopback()
     with contextlib.suppress(OSError):
         check(LIBC.sethostname(text(spec["hostname"]), len(spec["hostname"])), "sethostname")
     change_root(spec["root"])

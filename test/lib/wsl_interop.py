@@ -27,10 +27,14 @@ class Windows:
     """A Wine prefix of its own, made in no time of that of the tests: it shares the directory C:\\windows with it and
     has its own registry, users and processes, so that names of pipes meet in no other test.
 
-    While it is open, all Windows programs that this process starts run there: it sets WINEPREFIX."""
+    While it is open, all Windows programs that this process starts run there: it sets WINEPREFIX. Where several are open,
+    they run in the one that was opened last."""
+
+    _tests = None  # the prefix of the tests, while there is one of these
 
     def __init__(self):
-        base = pathlib.Path(setting("WINEPREFIX"))
+        base = Windows._tests or pathlib.Path(setting("WINEPREFIX"))
+        Windows._tests = base
         self._directory = tempfile.TemporaryDirectory(prefix="uvr-win-", dir="/tmp")
         self.prefix = pathlib.Path(self._directory.name)
         self.c, self.windows = self.prefix / "c", base / "drive_c" / "windows"
@@ -68,8 +72,8 @@ class Windows:
         try:
             for step in ("-k", "-w"):
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    subprocess.run(["wineserver", step], stdin=subprocess.DEVNULL, capture_output=True, timeout=SOON,
-                                   check=False)
+                    subprocess.run(["wineserver", step], env={**os.environ, "WINEPREFIX": str(self.prefix)}, stdin=subprocess.DEVNULL,
+                                   capture_output=True, timeout=SOON, check=False)
         finally:
             os.environ["WINEPREFIX"] = self._before
             self._directory.cleanup()
@@ -107,8 +111,8 @@ class Interop:
 
     `host_path` and `windows_path` give, for a path of the machine, the host's path and the one that Windows knows."""
 
-    def __init__(self, host_path, windows_path):
-        self._host_path, self._windows_path = host_path, windows_path
+    def __init__(self, prefix, host_path, windows_path):
+        self._prefix, self._host_path, self._windows_path = prefix, host_path, windows_path
         self._listeners, self._held, self._others = [], [], []
         #: The programs that were started, each as the words of its command line, the file first.
         self.started = []
@@ -207,7 +211,8 @@ class Interop:
                    *windows_command(peer("wsl_host")), "--", *program]
         directory = self._host_path(request.directory)
         environment = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("WINE")}
-        process = subprocess.Popen(list(map(str, command)), env={**environment, **request.environment},
+        environment |= {"WINEPREFIX": str(self._prefix), **request.environment}
+        process = subprocess.Popen(list(map(str, command)), env=environment,
                                    cwd=directory if os.path.isdir(directory) else "/", stdin=request.standard[0],
                                    stdout=request.standard[1], stderr=request.standard[2], start_new_session=True)
         with self._lock:

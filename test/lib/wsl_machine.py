@@ -7,7 +7,7 @@
         result = machine.run("uvrelay setup --yes ssh-agent")
         assert result.code == 0 and result.out == "..." and result.err == ""
 
-It has namespaces of its own (users, mounts, processes, control groups, name), so nothing in it touches the system that
+It has namespaces of its own (users, mounts, processes, network, control groups, name), so nothing in it touches the system that
 it runs on, and nothing that runs in it outlives it. In it are
 
 - /usr of the host, read-only, without /usr/local; an /etc with little in it; /home/USER, /tmp, /run, empty;
@@ -20,8 +20,9 @@ it runs on, and nothing that runs in it outlives it. In it are
 - with `[boot] systemd=true` in wsl.conf, a real `systemd --user`, but none as process 1.
 
 What it is not: uname -r tells the host's kernel; /mnt/c has the case and the permissions of a Linux disk, and is the
-user's; processes see the mounts as they are in /proc/PID/mounts and mountinfo; the network is the host's; there is no
-terminal for Windows programs; /p and the other flags of WSLENV mean nothing.
+user's; processes see the mounts as they are in /proc/PID/mounts and mountinfo; of a network there is the loopback
+interface only, which is not that of Windows; there is no terminal for Windows programs; /p and the other flags of WSLENV
+mean nothing.
 
 Files of the machine are read and written from outside by machine.host("/path"). why_not() says why there can be none on
 this system; the fixture make_machine of test/e2e/conftest.py skips a test then.
@@ -87,7 +88,7 @@ class Machine:
             self.path.chmod(0o711)
             self.root = self.path / "root"
             wsl_root.make(self.path, self._base, conf)
-            self.interop = Interop(self.host, self.windows_path)
+            self.interop = Interop(self.windows.prefix, self.host, self.windows_path)
             self._stack.callback(self.interop.close)
             self._stack.callback(self._remove_cgroup)
             self.start()
@@ -133,10 +134,11 @@ class Machine:
         return "Z:" + str(self.host(path)).replace("/", "\\")
 
     def write(self, path, text, mode=0o644):
-        """Writes a file of the user's, with its directories."""
+        """Writes a file of the user's, with its directories; a new file, as one that runs can't be written to."""
         file = self.host(path)
         missing = [parent for parent in file.parents if not parent.exists()]
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.unlink(missing_ok=True)
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         file.chmod(mode)
         wsl_root.give(file, *missing)
@@ -306,8 +308,8 @@ class Machine:
     def command(self, words, root=False, login=True, env=None, cwd=None, group="session"):
         """The command of the host that runs these words in the machine."""
         environment = {**self.environment(login), **({"HOME": "/root", "USER": "root"} if root else {}), **(env or {})}
-        enter = ["nsenter", f"--target={self._process}", "--user", "--mount", "--pid", "--uts", "--cgroup", "--root",
-                 "--wd"]
+        enter = ["nsenter", f"--target={self._process}", "--user", "--mount", "--pid", "--net", "--uts",
+                 "--cgroup", "--root", "--wd"]
         become = []
         if os.geteuid() == 0:
             enter += ["--setuid=0", "--setgid=0"] if root else [f"--setuid={UID}", f"--setgid={UID}"]
