@@ -230,6 +230,25 @@ int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t m
   return code;
 }
 
+int uvr_setup_record_newline(const char *path, const char *text, uvr_record *record, uvrelay_error_t *error)
+{
+  size_t length = text == NULL ? 0 : strlen(text);
+  bool lacks = length > 0 && text[length - 1] != '\n';
+  return lacks ? uvr_record_add(record, UVR_RECORD_NEWLINE, path, error) : 0;
+}
+
+int uvr_setup_restore_newline(const char *path, bool at_end, char *text, uvr_record *record, uvrelay_error_t *error)
+{
+  size_t length = strlen(text);
+  if (!uvr_record_has(record, UVR_RECORD_NEWLINE, path)) {
+    return 0;
+  }
+  if (at_end && length > 0 && text[length - 1] == '\n') {
+    text[length - 1] = '\0';
+  }
+  return uvr_record_drop(record, UVR_RECORD_NEWLINE, path, error);
+}
+
 int uvr_setup_link(const char *target, const char *path, uvr_record *record, uvrelay_error_t *error)
 {
   struct stat status;

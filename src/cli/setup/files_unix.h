@@ -21,6 +21,11 @@ int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error);
 int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t mode, bool move_away, uvr_record *record,
                     uvrelay_error_t *error);
 
+/* Lines are to be added at the end of a file with this text (NULL: there is none): records whether its last line has no
+ * newline; and the opposite: takes the newline out of the text again, if they were at its end until now. */
+int uvr_setup_record_newline(const char *path, const char *text, uvr_record *record, uvrelay_error_t *error);
+int uvr_setup_restore_newline(const char *path, bool at_end, char *text, uvr_record *record, uvrelay_error_t *error);
+
 /* Makes a directory, and those above it, in the same way. */
 int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error_t *error);
 

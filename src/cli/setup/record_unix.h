@@ -10,6 +10,7 @@
 /* The names of entries. */
 #define UVR_RECORD_DIRECTORY "directory" /* the path of one that was made */
 #define UVR_RECORD_FILE      "file"      /* the path of one that was not there and then was written to */
+#define UVR_RECORD_NEWLINE   "newline"   /* the path of one whose last line had no newline */
 #define UVR_RECORD_COPY      "copy"      /* a hash and a path, with a blank between: of the Windows program */
 #define UVR_RECORD_MASK      "mask"      /* a unit of systemd's that was masked */
 

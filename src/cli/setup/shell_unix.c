@@ -9,13 +9,30 @@
 
 #include "cli/setup/text_unix.h"
 
-uvr_shell uvr_shell_of_user(void)
+/* The name of its program. */
+static const char *name_of_shell(void)
 {
   const char *shell = getenv("SHELL");
   const struct passwd *user = shell == NULL || *shell == '\0' ? getpwuid(geteuid()) : NULL;
   shell = user != NULL ? user->pw_shell : shell;
   const char *slash = shell == NULL ? NULL : strrchr(shell, '/');
-  const char *name = slash != NULL ? slash + 1 : shell == NULL ? "" : shell;
+  return slash != NULL ? slash + 1 : shell == NULL ? "" : shell;
+}
+
+bool uvr_shell_is_known(void)
+{
+  static const char *const names[] = {"sh", "dash", "ash", "ksh", "ksh93", "mksh", "yash", "busybox"};
+  const char *name = name_of_shell();
+  bool known = uvr_shell_of_user() != UVR_SHELL_OTHER;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    known = known || strcmp(name, names[i]) == 0;
+  }
+  return known;
+}
+
+uvr_shell uvr_shell_of_user(void)
+{
+  const char *name = name_of_shell();
   return strcmp(name, "bash") == 0   ? UVR_SHELL_BASH
          : strcmp(name, "zsh") == 0  ? UVR_SHELL_ZSH
          : strcmp(name, "fish") == 0 ? UVR_SHELL_FISH

@@ -162,7 +162,8 @@ static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   code = code == 0 ? read_config(job, &text, error) : code;
   code = code == 0 ? plan_lines(job, text, &new, &shown, &names, error) : code;
   if (code == 0 && new != NULL) {
-    code = uvr_setup_write(job->config, new, strlen(new), 0600, false, &job->record, error);
+    code = uvr_setup_record_newline(job->config, text, &job->record, error);
+    code = code == 0 ? uvr_setup_write(job->config, new, strlen(new), 0600, false, &job->record, error) : code;
     code = code == 0 && is_new ? uvr_record_add(&job->record, UVR_RECORD_FILE, job->config, error) : code;
   }
   free(text);
@@ -178,6 +179,8 @@ typedef struct back {
   char *text;       /* what the file is to have; NULL: it stays */
   char *changed;    /* the first line in the block that is not setup's, or NULL */
   bool routes_left; /* in the file */
+  bool block_left;
+  bool at_end; /* the block stood there */
 } back;
 
 /* Whether a line is one that setup writes; *taken: for a preset that is to be taken back. */
@@ -218,6 +221,8 @@ static int plan_back(const uvr_job *job, const char *text, back *out, uvrelay_er
   if (code == 0 && found) {
     char *left = left_lines(job, text, &block, out);
     bool keeps_block = job->preset_count > 0 && left != NULL && *left != '\0';
+    out->block_left = keeps_block;
+    out->at_end = text[block.end] == '\0';
     char *put = keeps_block ? uvr_block_make(left) : left == NULL ? NULL : strdup(left);
     out->text = put == NULL ? NULL : uvr_block_replace(text, block.start, block.end, put);
     code = out->text == NULL ? no_memory(error) : 0;
@@ -277,8 +282,10 @@ static int act_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   code = code == 0 ? plan_back(job, text, &plan, error) : code;
   if (code == 0 && plan.text != NULL) {
     bool empty = *plan.text == '\0' && uvr_record_has(&job->record, UVR_RECORD_FILE, job->config);
-    code = empty ? uvr_setup_unlink(job->config, false, error)
-                 : uvr_setup_write(job->config, plan.text, strlen(plan.text), 0600, false, &job->record, error);
+    code = plan.block_left ? 0 : uvr_setup_restore_newline(job->config, plan.at_end, plan.text, &job->record, error);
+    code = code != 0 ? code
+           : empty   ? uvr_setup_unlink(job->config, false, error)
+                     : uvr_setup_write(job->config, plan.text, strlen(plan.text), 0600, false, &job->record, error);
   }
   if (code == 0 && job->nothing_left) {
     code = uvr_record_drop(&job->record, UVR_RECORD_FILE, job->config, error);

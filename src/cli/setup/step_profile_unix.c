@@ -32,8 +32,8 @@ static char *make_lines(const uvr_job *job, uvr_shell shell)
   char *config = flag == NULL ? NULL : word(flag);
   char *lines = NULL;
   if (program != NULL && config != NULL && shell == UVR_SHELL_FISH) {
-    lines = uvr_setup_format("if status is-login; and test -x %s\n  %s serve --background %s </dev/null >/dev/null; or "
-                             "true\nend\n",
+    lines = uvr_setup_format("if test -x %s; and begin; status is-login; or status is-interactive; end\n"
+                             "  %s serve --background %s </dev/null >/dev/null; or true\nend\n",
                              program, program, config);
   } else if (program != NULL && config != NULL) {
     lines = uvr_setup_format("if [ -x %s ]; then\n  %s serve --background %s </dev/null >/dev/null || :\nfi\n", program,
@@ -114,7 +114,9 @@ static int write_profile(uvr_job *job, const profile *self, uvrelay_error_t *err
 static int clean_profile(uvr_job *job, const profile *self, uvrelay_error_t *error)
 {
   char *new = uvr_block_replace(self->text, self->block.start, self->block.end, "");
-  int code = new == NULL ? no_memory(error) : 0;
+  int code = new == NULL
+                 ? no_memory(error)
+                 : uvr_setup_restore_newline(self->path, self->text[self->block.end] == '\0', new, &job->record, error);
   if (code == 0) {
     bool empty = *new == '\0' && uvr_record_has(&job->record, UVR_RECORD_FILE, self->path);
     code = empty ? uvr_setup_unlink(self->path, false, error)
@@ -190,6 +192,13 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   if (code == 0 && file.state == PROFILE_CHANGED) {
     code = uvr_step_say(&step->note,
                         uvr_setup_format("The lines of setup in %s stay as they are, as they were changed", file.path),
+                        error);
+  }
+  if (code == 0 && !uvr_shell_is_known() && file.state == PROFILE_ABSENT) {
+    code = uvr_step_say(&step->note,
+                        uvr_setup_format("It is not known whether your shell reads %s: if it does not, have it run "
+                                         "`uvrelay serve --background` at login",
+                                         file.path),
                         error);
   }
   profile_clear(&file);

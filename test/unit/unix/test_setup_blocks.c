@@ -19,12 +19,27 @@
 #include "cli/setup/block_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/setup/text_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #undef fail                       /* of cmocka */
-#define fail fail_to_write
+#define fail   fail_to_write
+#define rename rename_unless_busy
+static int rename_unless_busy(const char *old, const char *new);
 #include "cli/setup/files_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #undef fail
+#undef rename
 #define fail fail_to_record
 #include "cli/setup/record_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #undef fail
+
+/* A file that Windows runs: nothing takes its place, but it can be renamed. */
+static const char *busy;
+
+static int rename_unless_busy(const char *old, const char *new)
+{
+  if (busy != NULL && strcmp(new, busy) == 0 && access(busy, F_OK) == 0) {
+    errno = EACCES;
+    return -1;
+  }
+  return rename(old, new);
+}
 
 /* Blocks. */
 
@@ -224,7 +239,50 @@ static void test_write(void **state)
   uvr_record_close(&record);
 }
 
-/* What Windows runs cannot be replaced, but renamed: here, what cannot be replaced is a directory. */
+static void test_running(void **state)
+{
+  (void)state;
+  uvr_record record;
+  uvrelay_error_t error;
+  char path[SCRATCH_PATH_MAX];
+  char away[SCRATCH_PATH_MAX + 32];
+  make_parents("home/x");
+  assert_int_equal(uvr_record_open(&record, at("home/setup"), &error), 0);
+  put("home/uvrelay.exe", "old", 0755);
+  busy = scratch_path(&fake.place, "home/uvrelay.exe", path);
+  (void)snprintf(away, sizeof(away), "%s" OLD "%ld", path, (long)getpid());
+  assert_int_equal(uvr_setup_write(path, "new", 3, 0755, false, &record, &error), UV_EACCES);
+  expect_file("home/uvrelay.exe", "old", 0755);
+  assert_int_equal(uvr_setup_write(path, "new", 3, 0755, true, &record, &error), 0);
+  expect_file("home/uvrelay.exe", "new", 0755);
+  assert_int_equal(access(away, F_OK), 0);
+  uvr_setup_remove_old(path);
+  assert_int_not_equal(access(away, F_OK), 0);
+  busy = NULL;
+  uvr_record_close(&record);
+}
+
+/* A newline that was put behind the last line goes away again. */
+static void test_newline(void **state)
+{
+  (void)state;
+  uvr_record record;
+  uvrelay_error_t error;
+  char text[] = "a\n";
+  make_parents("home/x");
+  assert_int_equal(uvr_record_open(&record, at("home/setup"), &error), 0);
+  assert_int_equal(uvr_setup_record_newline("/a", NULL, &record, &error), 0);
+  assert_int_equal(uvr_setup_record_newline("/a", "", &record, &error), 0);
+  assert_int_equal(uvr_setup_record_newline("/a", "a\n", &record, &error), 0);
+  assert_int_equal(uvr_setup_restore_newline("/a", true, text, &record, &error), 0);
+  assert_string_equal(text, "a\n");
+  assert_int_equal(uvr_setup_record_newline("/a", "a", &record, &error), 0);
+  assert_int_equal(uvr_setup_restore_newline("/a", true, text, &record, &error), 0);
+  assert_string_equal(text, "a");
+  assert_string_equal(record.text, "");
+  uvr_record_close(&record);
+}
+
 static void test_move_away(void **state)
 {
   (void)state;
@@ -261,6 +319,8 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_record, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_directories, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_write, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_running, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_newline, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_move_away, fake_wsl_set_up, fake_wsl_tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
