@@ -193,6 +193,16 @@ const char *uvr_route_option_name(size_t i)
   return i < OPTION_COUNT ? table[i].name : NULL;
 }
 
+uvrelay_side_t uvr_route_option_side(const char *name, size_t length)
+{
+  for (size_t i = 0; i < OPTION_COUNT; i++) {
+    if (strlen(table[i].name) == length && memcmp(table[i].name, name, length) == 0) {
+      return table[i].side;
+    }
+  }
+  return UVRELAY_SIDE_NONE;
+}
+
 static int refuse_name(const char *name, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];

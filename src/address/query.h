@@ -20,6 +20,10 @@ const char *uvr_impersonation_name(uvrelay_impersonation_t level);
 /* Whether a text, of UVRELAY_NAME_SIZE bytes at most, is a good name for a route. */
 bool uvr_route_name_check(const char *text);
 
+/* Where the option of this name, of `length` bytes, may stand: UVRELAY_LEFT behind a listener only, UVRELAY_RIGHT
+ * behind a target only; UVRELAY_SIDE_NONE: behind both, or there is no such option. */
+uvrelay_side_t uvr_route_option_side(const char *name, size_t length);
+
 /* The name of the i-th option, or NULL behind the last one. */
 const char *uvr_route_option_name(size_t i);
 

@@ -12,12 +12,20 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/input/config.c"        /* NOLINT(bugprone-suspicious-include) */
-#include "cli/input/config_file.c"   /* NOLINT(bugprone-suspicious-include) */
-#include "cli/input/flags.c"         /* NOLINT(bugprone-suspicious-include) */
-#include "cli/input/route_line.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/config.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/config_file.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/flags.c"       /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/presets.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/input/route_line.c"  /* NOLINT(bugprone-suspicious-include) */
+
 #include "cli/input/serve_options.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/input/window.c"        /* NOLINT(bugprone-suspicious-include) */
+
+#ifdef _WIN32
+#include "cli/input/presets_win.c" /* NOLINT(bugprone-suspicious-include) */
+#else
+#include "cli/input/presets_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#endif
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define A            "unix:///a"
@@ -248,6 +256,12 @@ static void test_options(void **state)
   uvr_config_clear(&config);
 }
 
+static void set_home(void)
+{
+  assert_int_equal(uv_os_setenv("HOME", "/home/me"), 0);
+  assert_int_equal(uv_os_setenv("USERPROFILE", "/home/me"), 0);
+}
+
 /* Which targets need a far end: those that say so, and those that this system cannot reach. */
 static void test_far(void **state)
 {
@@ -314,6 +328,124 @@ static void test_route_names(void **state)
   assert_int_equal(uvr_config_check(&config, &place, &error), UV_EINVAL);
   assert_string_equal(error.text, "the name x is given to two routes, first in line 1 of \"file\"");
   assert_int_equal(place.line * 100 + place.column, 203);
+  uvr_config_clear(&config);
+}
+
+/* A preset alone, with options, and behind another listener; the cases are for the one that both systems have. P is its
+ * listener, and Q its target, each with the first option that it has. */
+static const struct preset_case {
+  const char *text;
+  const char *listen; /* NULL: it is refused, */
+  const char *target; /* then with these words */
+} preset_cases[] = {
+    {"@docker", "P", "Q"},
+    {"  @docker\t", "P", "Q"},
+    {"@docker?timeout=5", "P", "Q&timeout=5"},
+    {"@docker?timeout=5&max=3", "P", "Q&timeout=5&max=3"},
+    {"@docker?perm=0660&timeout=5", "P+perm=0660", "Q&timeout=5"},
+    {"@docker?owner=any", "P", "R&owner=any"},
+    {"@docker?name=a&owner=user,root", "P", "R&name=a&owner=user,root"},
+    {"unix:///x=@docker", "unix:///x", "Q"},
+    {"unix:///x = @docker?idle=5", "unix:///x", "Q&idle=5"},
+    {"unix:///x?owner=user=@docker", "unix:///x?owner=user", "R"},
+    {"tcp://127.0.0.1:0?max=7=@docker?perm=0600", "tcp://127.0.0.1:0?max=7", "Q&perm=0600"},
+    {"@docker?", "P", "Q&"},
+    {"@docker?&x", "P", "Q&&x"},
+    {"@dokcer", NULL, "there is no preset \"@dokcer\": did you mean @docker?"},
+    {"@Docker", NULL, "did you mean @docker?"},
+    {"unix:///x=@dockers?timeout=5", NULL, "there is no preset \"@dockers\": did you mean @docker?"},
+    {"@nothing-like-it", NULL, "there is no preset \"@nothing-like-it\": the presets are @"},
+    {"@docker x", NULL, "there is no preset \"@docker x\": did you mean @docker?"},
+    {"@x\xE2\x80\xAEy", NULL, "there is no preset \"@x\\xe2\\x80\\xaey\""},
+    {"@docker=tcp://127.0.0.1:1", NULL, "the preset \"@docker\" stands before a ="},
+    {"@docker?max=1=tcp://127.0.0.1:1", NULL, "the preset \"@docker?max=1\" stands before a ="},
+    {"@docker=@docker", NULL, "stands before a ="},
+    {"=@docker", NULL, "there is no LISTEN before the ="},
+    {"@docker @docker", NULL, "more than one route"},
+    {"@docker?max=1 unix:///a=unix:///b", NULL, "more than one route"},
+    {"unix:///x=@docker @docker?max=3", NULL, "more than one route"},
+    {"@", NULL, "no"},
+    {"@1", NULL, "no"},
+};
+
+/* Whether a text is that of a case, in which capitals stand for the preset's own. */
+static void assert_preset_text(const char *text, const char *expected)
+{
+  char listen[UVR_PRESET_LISTEN_SIZE];
+  char whole[UVR_EXPANDED_SIZE];
+  const uvr_preset *preset = uvr_presets_find("docker", 6);
+  assert_int_equal(uvr_preset_listen(preset, listen, NULL), 0);
+  const char *rest = expected + (strchr("PQR", *expected) != NULL ? 1 : 0);
+  const char *base = *expected == 'P' ? listen : *expected == 'Q' || *expected == 'R' ? preset->target : "";
+  size_t length = strlen(base);
+  if (*expected == 'R') { /* without its owner, which is its last option */
+    length = (size_t)(strstr(base, "owner=") - base) - 1;
+  }
+  const char *joint = "";
+  if (*rest == '+') {
+    rest++;
+    joint = strchr(base, '?') == NULL ? "?" : "&";
+  } else if (*rest == '&' && memchr(base, '?', length) == NULL) {
+    rest++;
+    joint = "?";
+  }
+  (void)snprintf(whole, sizeof(whole), "%.*s%s%s", (int)length, base, joint, rest);
+  assert_string_equal(text, whole);
+}
+
+static void test_presets(void **state)
+{
+  (void)state;
+  set_home();
+  for (size_t i = 0; i < COUNT(preset_cases); i++) {
+    for (int file = 0; file < 2; file++) {
+      uvr_config config = none();
+      uvr_place place = {.file = NULL};
+      uvrelay_error_t error = {0};
+      const char *text = preset_cases[i].text;
+      int code = file != 0 ? add_text(&config, text, &place, &error) : uvr_config_add_route(&config, text, &error);
+      if (preset_cases[i].listen == NULL) {
+        if (code != UV_EINVAL || strstr(error.text, preset_cases[i].target) == NULL) {
+          fail_msg("%s: %d, %s", text, code, error.text);
+        }
+      } else if (file != 0 || text[strcspn(text, " \t")] == '\0') {
+        if (code != 0) {
+          fail_msg("%s: %s", text, error.text);
+        }
+        assert_preset_text(config.routes[0].listen, preset_cases[i].listen);
+        assert_preset_text(config.routes[0].target, preset_cases[i].target);
+        assert_ptr_equal(config.routes[0].preset, uvr_presets_find("docker", 6));
+      }
+      uvr_config_clear(&config);
+    }
+  }
+}
+
+/* Each preset of this system is a good route, without options that are given twice. */
+static void test_each_preset(void **state)
+{
+  (void)state;
+  size_t count;
+  const uvr_preset *all = uvr_presets(&count);
+  uvr_config config = none();
+  uvr_place place;
+  uvrelay_error_t error = {0};
+  set_home();
+  (void)uv_os_unsetenv("GNUPGHOME");
+  for (size_t i = 0; i < count; i++) {
+    char text[100];
+    (void)snprintf(text, sizeof(text), "@%s", all[i].name);
+    assert_int_equal(uvr_config_add_route(&config, text, &error), 0);
+    assert_true((all[i].variable == NULL) == (all[i].listen == NULL));
+    assert_non_null(all[i].prefix);
+  }
+  if (uvr_config_check(&config, &place, &error) != 0) {
+    fail_msg("%s", error.text);
+  }
+  for (size_t i = 0; i < count; i++) {
+    assert_string_equal(config.routes[i].name, all[i].name);
+    assert_true(config.routes[i].needs_far_end);
+  }
   uvr_config_clear(&config);
 }
 
@@ -424,6 +556,12 @@ static void test_random(void **state)
                                        "\xC3",
                                        "\x01",
                                        "//./pipe/x",
+                                       "@docker",
+                                       "@",
+                                       "=@docker?",
+                                       "name=",
+                                       "via=",
+                                       "drain=",
                                        "\xEF\xBB\xBF",
                                        "=tcp://127.0.0.1:1\n",
                                        "unix:///b=unix:///c\n",
@@ -608,6 +746,8 @@ int main(void)
       cmocka_unit_test(test_expansion),
       cmocka_unit_test(test_settings),
       cmocka_unit_test(test_route_names),
+      cmocka_unit_test(test_presets),
+      cmocka_unit_test(test_each_preset),
       cmocka_unit_test(test_settings_of_nobody),
       cmocka_unit_test(test_expanded_argument),
   };

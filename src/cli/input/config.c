@@ -50,6 +50,7 @@ int uvr_config_append(uvr_config *self, const uvr_route_text *text, uvr_place pl
                                                    .target = copy + listen_size,
                                                    .place = place,
                                                    .target_column = target_column,
+                                                   .preset = text->preset,
                                                    .options = self->options};
   return 0;
 }

@@ -54,8 +54,9 @@ int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t
 int uvr_config_append(uvr_config *self, const uvr_route_text *text, uvr_place place, unsigned target_column,
                       uvrelay_error_t *error);
 
-/* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener or a name
- * that is given twice. A route of a preset that is given no name is called like the preset, if no other one is. Returns 0; or UV_EINVAL, *error and *place. */
+/* Checks all routes once they have been added: parses the addresses with their options, and refuses a listener or a
+ * name that is given twice. A route of a preset that is given no name is called like the preset, if no other one is.
+ * Returns 0; or UV_EINVAL, *error and *place. */
 int uvr_config_check(uvr_config *self, uvr_place *place, uvrelay_error_t *error);
 
 /* The first route that needs a far end, or NULL. */

@@ -224,17 +224,6 @@ static int parse_line(file_parser *self, char *end, uvrelay_error_t *error)
     return set_setting(self, name, value, error);
   }
   uvr_route_line route;
-  if (*text == '@' && uvr_presets_find(text + 1, strlen(text + 1)) != NULL) { /* HACK */
-    static char hack[4096];
-    const uvr_preset *pr = uvr_presets_find(text + 1, strlen(text + 1));
-    snprintf(hack, sizeof(hack), "%s=%s", pr->listen, pr->target);
-    uvr_route_line_split(hack, &route);
-    int c = add_route(self, &route, error);
-    if (c == 0) {
-      self->config->routes[self->config->count - 1].preset = pr;
-    }
-    return c;
-  }
   uvr_quote(quoted, text); /* before it is split */
   if (!uvr_route_line_split(text, &route)) {
     char meant[UVR_ROUTE_MEANT_SIZE];

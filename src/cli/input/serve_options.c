@@ -58,6 +58,7 @@ static const uvr_flag serve_flags[] = {
     {"control", SERVE_CONTROL, UVR_FLAG_SWITCH, NULL},
     {"log-file", SERVE_LOG_FILE, UVR_FLAG_VALUE, "--log-file=FILE"},
     {"background", SERVE_BACKGROUND, UVR_FLAG_SWITCH, NULL},
+    {"check", SERVE_CHECK, UVR_FLAG_SWITCH, NULL},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", SERVE_HELP, UVR_FLAG_ALONE, NULL},
@@ -71,7 +72,7 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, --control, --log-file, --background, --json, -v, --version and --help"
+  "--status, --control, --log-file, --check, --background, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 

@@ -4,10 +4,13 @@
 #include <stddef.h>
 
 static const char *const parts[] = {
-    "Usage: uvrelay serve [flags] LISTEN=TARGET...\n"
+    "Usage: uvrelay serve [flags] [LISTEN=TARGET | @PRESET]...\n"
     "\n"
     "Accepts on every LISTEN and relays each connection to its TARGET, all in one\n"
     "process, until a signal ends it.\n"
+    "\n"
+    "@PRESET stands for a whole route, such as @ssh-agent, or in LISTEN=@PRESET for\n"
+    "its target: see uvrelay presets.\n"
     "\n"
     "LISTEN is one of:\n"
     "  unix:///PATH          a Unix socket; its file is made, and removed at the end\n"
@@ -68,6 +71,7 @@ static const char *const parts[] = {
     "  --window-total=SIZE   hold at most so many bytes that came from the far end\n"
     "                        and can't be passed on, in all connections (64M)\n"
     "  --status=SECONDS      print the table of routes that often\n"
+    "  --check               say what would be served, and end\n"
     "  --control=off         answer no status, env and reload of yours\n"
     "  --log-file=FILE       write the log to FILE\n"
     "  --background          go on without the terminal once all listen, or end\n"

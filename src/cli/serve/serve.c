@@ -22,6 +22,7 @@
 #include "cli/output/print.h"
 #include "cli/serve/answers.h"
 #include "cli/serve/background.h"
+#include "cli/serve/check.h"
 #include "cli/serve/far_end.h"
 #include "cli/serve/identity.h"
 #include "cli/serve/load.h"
@@ -373,6 +374,24 @@ static void serve(uvr_server *self)
   }
 }
 
+/* Says what would be served. Whatever is wrong is wrong with what it was told. */
+static void check(uvr_server *self)
+{
+  uvr_place place = {.file = NULL};
+  uvrelay_error_t error;
+  if (read_config(self) == 0 && find_far_command(self) == 0) {
+    if (uvr_check_routes(&self->config, &place, &error) != 0) {
+      (void)refuse(self, 2, &place, &error);
+    } else {
+      self->status = uvr_check_print(self);
+      clear(self);
+      return;
+    }
+  }
+  self->status = 2;
+  clear(self);
+}
+
 int uvr_cli_serve(int argc, char **argv)
 {
   uvrelay_error_t error;
@@ -392,6 +411,8 @@ int uvr_cli_serve(int argc, char **argv)
   } else if (action == UVR_SERVE_WRONG_USAGE) {
     (void)refuse(self, 2, NULL, &error);
     uvr_report_try(&self->log.report, "serve");
+  } else if (self->given.check) {
+    check(self);
   } else {
     serve(self);
   }

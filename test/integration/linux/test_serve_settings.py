@@ -155,4 +155,4 @@ def test_the_flags_of_files_are_those_of_the_command_line():
         serve.popen.stdin.write(b"colour=red\n")
         serve.popen.stdin.close()
         listed = re.search(r"a file can have (.*)$", serve.ended(2).strip())[1]
-    assert set(re.split(", | and ", listed)) == flags - {"background", "config", "help", "version"}
+    assert set(re.split(", | and ", listed)) == flags - {"background", "check", "config", "help", "version"}
