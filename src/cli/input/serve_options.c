@@ -26,6 +26,7 @@ typedef enum serve_flag_id {
   SERVE_WINDOW_TOTAL,
   SERVE_CONTROL,
   SERVE_LOG_FILE,
+  SERVE_LOG_SIZE,
   SERVE_JSON,
   SERVE_VERBOSE,
   SERVE_CONFIG, /* the first one that is no setting */
@@ -58,6 +59,7 @@ static const uvr_flag serve_flags[] = {
     {"control", SERVE_CONTROL, UVR_FLAG_SWITCH, NULL},
     {"log-file", SERVE_LOG_FILE, UVR_FLAG_VALUE, "--log-file=FILE"},
     {"background", SERVE_BACKGROUND, UVR_FLAG_SWITCH, NULL},
+    {"log-size", SERVE_LOG_SIZE, UVR_FLAG_VALUE, "--log-size=SIZE, such as --log-size=10M"},
     {"check", SERVE_CHECK, UVR_FLAG_SWITCH, NULL},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
@@ -72,7 +74,7 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, --control, --log-file, --check, --background, --json, -v, --version and --help"
+  "--status, --control, --log-file, --log-size, --check, --background, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -117,6 +119,14 @@ static bool set_log_file(uvr_serve_options *out, const char *file, uvrelay_error
   return *file != '\0' || REFUSE_SERVE(error, "--log-file names no file: write --log-file=FILE");
 }
 
+static bool set_log_size(uvr_serve_options *out, const char *text, const char *prefix, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  return (uvr_size_parse(text, UVR_LOG_SIZE_MAX, &out->log_size) && out->log_size >= UVR_LOG_SIZE_MIN) ||
+         REFUSE_SERVE(error, "bad value %s for %slog-size: write a number of bytes from 4K to 1G, such as 10M",
+                      uvr_quote(quoted, text), prefix);
+}
+
 /* Stores a flag, or with a `prefix` that is empty a setting of a file. */
 static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, const char *prefix, uvrelay_error_t *error)
 {
@@ -135,6 +145,8 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, cons
     return true;
   case SERVE_LOG_FILE:
     return set_log_file(out, flag->value, error);
+  case SERVE_LOG_SIZE:
+    return set_log_size(out, flag->value, prefix, error);
   case SERVE_REMOTE_FILES:
     out->allow_remote_files = flag->on;
     return true;

@@ -13,6 +13,10 @@
 /* How often --config may be given. */
 #define UVR_SERVE_CONFIGS_MAX 16
 
+/* What --log-size may be, in bytes. */
+#define UVR_LOG_SIZE_MIN ((uint64_t)4096)
+#define UVR_LOG_SIZE_MAX ((uint64_t)1024 * 1024 * 1024)
+
 /* The options of routes that are flags as well. */
 typedef enum uvr_serve_name {
   UVR_SERVE_TIMEOUT,
@@ -42,6 +46,7 @@ typedef struct uvr_serve_options {
   uint64_t window_total;                      /* --window-total, in bytes; 0: the library's default */
   bool control;                               /* --control: status, env and reload can ask it */
   const char *log_file;                       /* --log-file; NULL: the log goes to standard error */
+  uint64_t log_size;                          /* --log-size, in bytes; 0: not given */
   bool check;                                 /* --check: say what would be served, and end */
   bool background;                            /* --background: go on without the terminal, if it does not run yet */
   uint32_t given;                             /* private: which settings the command line has, a bit each */

@@ -1,7 +1,9 @@
 /* The log: see log.h. */
 #include "cli/output/log.h"
 
-enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50 };
+#include "stream/blocking_file.h"
+
+enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50, READY_PATIENCE_MS = 1000 };
 
 /* With -v everything is asked for that happens to a connection, but not without any limit either. */
 static const uvr_log_allowance ordinary = {.same = 5, .alike = 100, .all = 200};
@@ -70,9 +72,44 @@ void uvr_log_set_verbose(uvr_log *self, bool verbose)
   self->limit.allowance = verbose ? generous : ordinary;
 }
 
+static void write_to_standard_error(void *user, const char *text, size_t length)
+{
+  const uvr_blocking_file file = uvr_blocking_file_of(STANDARD_ERROR, false);
+  (void)user;
+  (void)uvr_blocking_file_write(&file, text, length);
+}
+
+/* On the thread that writes. A reader of standard error who does not read stops the log, but nothing else. */
+static void on_file_fault(void *user, const uvrelay_error_t *error)
+{
+  const uvr_log *log = user;
+  const uvr_report report = {.json = log->report.json, .write = write_to_standard_error};
+  uvr_report_error(&report, NULL, error);
+}
+
+int uvr_log_open_file(uvr_log *self, const char *path, uint64_t size, uvrelay_error_t *error)
+{
+  int code = uvr_log_file_open(&self->file, path, size > 0 ? size : UVR_LOG_FILE_SIZE, error);
+  if (code == 0) {
+    uvr_log_writer_set_file(&self->writer, &self->file, on_file_fault, self);
+  }
+  return code;
+}
+
+void uvr_log_ready(uvr_log *self)
+{
+  if (self->file.path != NULL) {
+    uvr_log_writer_flush(&self->writer, READY_PATIENCE_MS);
+  }
+  uvr_log_writer_stop_echo(&self->writer);
+}
+
 void uvr_log_start(uvr_log *self)
 {
   uvr_log_writer_start(&self->writer, STANDARD_ERROR);
+  if (self->file.path != NULL) {
+    uvr_log_writer_set_file(&self->writer, &self->file, on_file_fault, self);
+  }
 }
 
 int uvr_log_start_timer(uvr_log *self, uv_loop_t *loop)
@@ -107,4 +144,8 @@ void uvr_log_end(uvr_log *self, uint64_t timeout_ms)
   report_lost(self);
   uint64_t time = now(self);
   uvr_log_writer_end(&self->writer, time < end ? end - time : 0);
+  if (!self->writer.threaded && self->file.path != NULL) {
+    self->writer.file = NULL;
+    uvr_log_file_close(&self->file);
+  }
 }

@@ -1,9 +1,11 @@
-/* The log of serve and mux: reports, limited, and written to standard error by a thread.
+/* The log of serve and mux: reports, limited, and written to standard error or to a file by a thread.
  *
  *   uvr_log_init(&log, json, verbose);
  *   uvr_report_...(&log.report, ...);         written at once
+ *   uvr_log_open_file(&log, path, 0, &error); with --log-file: from now on to the file, too
  *   uvr_log_start(&log);                      from now on by the thread
  *   uvr_log_start_timer(&log, &loop);         not 0: no timer; counts wait for the next line
+ *   uvr_log_ready(&log);                      from now on to the file only, if there is one
  *   ... run the loop, and before it can end ...
  *   uvr_log_stop_timer(&log);
  *   uvr_log_end(&log, patience_ms);           with what was counted
@@ -26,13 +28,21 @@ typedef struct uvr_log {
   uvr_log_limit limit;
   uvr_log_writer writer;
   uv_timer_t timer;
-  bool timed; /* the timer is open */
+  bool timed;        /* the timer is open */
+  uvr_log_file file; /* of --log-file; without a path: none */
 } uvr_log;
 
 void uvr_log_init(uvr_log *self, bool json, bool verbose);
 
 /* Changes what is said from now on. */
 void uvr_log_set_verbose(uvr_log *self, bool verbose);
+
+/* Opens the file of --log-file; `size` is that of --log-size, or 0. Until uvr_log_ready() all goes to standard error,
+ * too, as somebody who starts the program looks there. Returns 0; or a negative code and *error. */
+int uvr_log_open_file(uvr_log *self, const char *path, uint64_t size, uvrelay_error_t *error);
+
+/* The start has succeeded. */
+void uvr_log_ready(uvr_log *self);
 
 /* Starts the thread that writes. */
 void uvr_log_start(uvr_log *self);

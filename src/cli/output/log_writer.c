@@ -10,10 +10,24 @@
 enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
 
 /* Writes everything, or as much as possible: there is nobody to report an error to. */
-static void write_all(uv_file fd, const char *text, size_t length)
+static void write_fd(uv_file fd, const char *text, size_t length)
 {
   const uvr_blocking_file file = uvr_blocking_file_of(fd, false);
   (void)uvr_blocking_file_write(&file, text, length);
+}
+
+/* Returns how many lines the file did not take. */
+static uint64_t write_all(const uvr_log_writer *self, bool echo, const char *text, size_t length)
+{
+  uvrelay_error_t error;
+  if (self->file == NULL || echo) {
+    write_fd(self->fd, text, length);
+  }
+  uint64_t lost = self->file != NULL ? uvr_log_file_write(self->file, text, length, &error) : 0;
+  if (lost > 0 && error.code != 0) {
+    self->on_fault(self->user, &error);
+  }
+  return lost;
 }
 
 static void run(void *user)
@@ -33,12 +47,14 @@ static void run(void *user)
     self->length = 0;
     self->capacity = BLOCK_SIZE;
     self->writing = true;
+    bool echo = self->echo;
     uv_mutex_unlock(&self->mutex);
-    write_all(self->fd, text, length);
+    uint64_t lost = write_all(self, echo, text, length);
     char *smaller = capacity > BLOCK_SIZE ? realloc(text, BLOCK_SIZE) : NULL;
     uv_mutex_lock(&self->mutex);
     self->spare = smaller != NULL ? smaller : text;
     self->writing = false;
+    self->lost += lost;
     uv_cond_broadcast(&self->changed);
   }
   uv_mutex_unlock(&self->mutex);
@@ -75,6 +91,26 @@ void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
   }
 }
 
+void uvr_log_writer_set_file(uvr_log_writer *self, uvr_log_file *file,
+                             void (*on_fault)(void *user, const uvrelay_error_t *error), void *user)
+{
+  self->file = file;
+  self->echo = true;
+  self->on_fault = on_fault;
+  self->user = user;
+}
+
+void uvr_log_writer_stop_echo(uvr_log_writer *self)
+{
+  if (self->threaded) {
+    uv_mutex_lock(&self->mutex);
+    self->echo = false;
+    uv_mutex_unlock(&self->mutex);
+  } else {
+    self->echo = false;
+  }
+}
+
 /* Makes room for a text in the queue. */
 static bool make_room(uvr_log_writer *self, size_t length)
 {
@@ -98,7 +134,7 @@ static bool make_room(uvr_log_writer *self, size_t length)
 void uvr_log_writer_add(uvr_log_writer *self, const char *text, size_t length)
 {
   if (!self->threaded) {
-    write_all(self->fd, text, length);
+    (void)write_all(self, self->echo, text, length);
     return;
   }
   uv_mutex_lock(&self->mutex);

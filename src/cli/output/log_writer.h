@@ -1,5 +1,5 @@
-/* Writes the log to standard error on a thread of its own, so that a reader that does not read, or a terminal that is
- * stopped, blocks the log and not the relay. What cannot be written is dropped and counted. */
+/* Writes the log to standard error, or to a file, on a thread of its own, so that a reader that does not read, or a
+ * terminal that is stopped, blocks the log and not the relay. What cannot be written is dropped and counted. */
 #ifndef UVR_CLI_OUTPUT_LOG_WRITER_H
 #define UVR_CLI_OUTPUT_LOG_WRITER_H
 
@@ -9,8 +9,15 @@
 
 #include <uv.h>
 
+#include "cli/output/log_file.h"
+
 typedef struct uvr_log_writer {
   uv_file fd;
+  uvr_log_file *file; /* is written to instead; NULL: none */
+  bool echo;          /* `fd` is written to as well */
+  /* The file cannot be written to. Called by whoever writes, the thread. */
+  void (*on_fault)(void *user, const uvrelay_error_t *error);
+  void *user;
   uv_thread_t thread;
   uv_mutex_t mutex; /* for all that follows */
   uv_cond_t changed;
@@ -27,6 +34,14 @@ typedef struct uvr_log_writer {
 
 /* Starts the thread. Cannot fail: without a thread, writing may block. */
 void uvr_log_writer_start(uvr_log_writer *self, uv_file fd);
+
+/* From now on writes to the file, which remains the caller's, and until uvr_log_writer_stop_echo() to `fd`, too. To be
+ * called at once after the start, or without one. */
+void uvr_log_writer_set_file(uvr_log_writer *self, uvr_log_file *file,
+                             void (*on_fault)(void *user, const uvrelay_error_t *error), void *user);
+
+/* What is queued from now on goes to the file only. */
+void uvr_log_writer_stop_echo(uvr_log_writer *self);
 
 /* Queues a text to be written. */
 void uvr_log_writer_add(uvr_log_writer *self, const char *text, size_t length);

@@ -167,6 +167,19 @@ static void on_reload_signal(void *user)
 
 /* The start. */
 
+/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: whoever
+ * has started it hidden, at logon, sees nothing else. */
+static int open_log_file(uvr_server *self, bool configured)
+{
+  uvrelay_error_t error;
+  const char *file = self->options.log_file;
+  if (self->given.check || file == NULL || *file == '\0' ||
+      uvr_log_open_file(&self->log, file, self->options.log_size, &error) == 0 || !configured) {
+    return 0;
+  }
+  return refuse(self, 1, NULL, &error);
+}
+
 /* Reads all routes with their options. */
 static int read_config(uvr_server *self)
 {
@@ -174,6 +187,9 @@ static int read_config(uvr_server *self)
   uvrelay_error_t error;
   int code = uvr_serve_load(&self->given, &self->options, &self->config, &place, &error);
   uvr_log_init(&self->log, self->options.json, self->options.verbose);
+  if (open_log_file(self, code == 0) != 0) {
+    return -1;
+  }
   if (code != 0) {
     (void)refuse(self, 2, &place, &error);
     if (place.file == NULL && error.phase != UVRELAY_PHASE_ADDRESS) { /* an address says itself what to write */
@@ -253,6 +269,7 @@ static void say_ready(uvr_server *self)
     uvr_log_writer_flush(&self->log.writer, UVR_LOG_PATIENCE_MS); /* what comes now goes to the log */
     uvr_detach_ready(&self->detached);
   }
+  uvr_log_ready(&self->log);
   for (size_t i = 0; i < self->count; i++) {
     uvr_report_route row = uvr_routes_row(self->served[i]->route);
     uvr_report_listening(&self->log.report, &row);
@@ -367,8 +384,8 @@ static void serve(uvr_server *self)
     uvr_process_set_threads(self->config.count);
     uvr_log_start(&self->log);
     run(self);
-    uvr_log_end(&self->log, UVR_LOG_PATIENCE_MS);
   }
+  uvr_log_end(&self->log, UVR_LOG_PATIENCE_MS);
   if (!self->busy) { /* if it is, what is left uses the routes until the process ends */
     clear(self);
   }

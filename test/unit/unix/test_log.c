@@ -11,11 +11,13 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/output/log.c"        /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/log_limit.c"  /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/report.c"     /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/text_line.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log.c"           /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_limit.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_writer.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/report.c"        /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/text_line.c"     /* NOLINT(bugprone-suspicious-include) */
 
 enum { LONG_MS = 20000, LINES = 4000, LINE = 1000 };
 

@@ -22,7 +22,9 @@ static void *allocate(void *block, size_t size)
 
 /* The program's own files are in no library. */
 #define realloc allocate
-#include "cli/output/log_writer.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_writer.c"    /* NOLINT(bugprone-suspicious-include) */
 #undef realloc
 
 enum { LONG_MS = 20000, LINES = 20000 };
