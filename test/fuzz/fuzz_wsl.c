@@ -66,6 +66,15 @@ static void find_drives(const scratch *s, const char *mounts, const char *asked)
   uvr_wsl_drives_clear(&drives);
 }
 
+/* The path of a path of Windows is on what is mounted, and has what is below that. */
+static void find_path(const scratch *s, const char *windows)
+{
+  char *path = uvr_wsl_find_path(s->directory, s->directory, windows);
+  CHECK(path == NULL || windows[1] == ':', "a path without a drive is found");
+  CHECK(path == NULL || strchr(path, '\\') == NULL, "%s has a backslash", path);
+  free(path);
+}
+
 static void prepare(const uvr_wsl *wsl, bool is_wsl)
 {
   char file[SCRATCH_PATH_MAX];
@@ -105,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                        .interop = *interop != '\0' ? interop : NULL,
                        .process = PROCESS};
   find_drives(s, mounts, asked);
+  find_path(s, asked);
   bool is_wsl = uvr_wsl_is(&wsl);
   CHECK(is_wsl || *interop == '\0', "WSL_INTEROP is set, and it is no WSL");
   prepare(&wsl, is_wsl);

@@ -96,7 +96,8 @@ static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
                  ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
                  : 0;
   if (code == 0 && *exports != '\0') {
-    code = uvr_talk(error, "Type this, and put it into %s, too, which sets %s:\n", uvr_shell_rc(shell), exports);
+    code = uvr_talk(error, "To have programs find it (by %s), type this now, and add it to the end of %s:\n", exports,
+                    uvr_shell_rc(shell));
   }
   if (code == 0 && *exports != '\0') {
     code = shell == UVR_SHELL_FISH ? uvr_talk(error, "  %s env --shell=fish | source\n", command)

@@ -47,7 +47,7 @@ static char *quote(const char *text, char mark, const char *special, const char 
 
 static bool is_plain(const char *text)
 {
-  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+-@:,";
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._+-@:,=";
   return *text != '\0' && text[strspn(text, plain)] == '\0';
 }
 
