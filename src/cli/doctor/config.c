@@ -242,18 +242,20 @@ void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route 
   if (preset == NULL || preset->variable == NULL || route->config->listener.path[0] == '\0') {
     return;
   }
-  const char *value = getenv(preset->variable);
+  char value[UVR_ADDRESS_PATH_SIZE + 64] = "";
+  size_t size = sizeof(value);
+  int code = uv_os_getenv(preset->variable, value, &size);
   (void)snprintf(wanted, sizeof(wanted), "%s%s", preset->prefix == NULL ? "" : preset->prefix,
                  route->config->listener.path);
-  if (value != NULL && strcmp(value, wanted) == 0) {
+  if (code == 0 && strcmp(value, wanted) == 0) {
     uvr_check_set(check, UVR_CHECK_OK, "%s leads to it", preset->variable);
     return;
   }
-  if (value == NULL || *value == '\0') {
+  if (code == UV_ENOENT || (code == 0 && *value == '\0')) {
     uvr_check_set(check, UVR_CHECK_WARNING, "%s is not set here, so that programs do not find it", preset->variable);
   } else {
     uvr_check_set(check, UVR_CHECK_WARNING, "%s leads programs to %s instead", preset->variable,
-                  uvr_quote(quoted, value));
+                  code == 0 ? uvr_quote(quoted, value) : "another place");
   }
   uvr_check_add_remedy(check, "eval \"$(uvrelay env)\"");
   uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");

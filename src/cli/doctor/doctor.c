@@ -198,6 +198,7 @@ static int check_usage(const uvr_serve_options *given, uvrelay_error_t *error)
 static int refuse(const uvrelay_error_t *error)
 {
   (void)fprintf(stderr, "uvrelay: %s\n", error->text);
+  uvr_print_try("doctor");
   return 2;
 }
 

@@ -218,6 +218,7 @@ def test_nobody_reads(tmp_path):
 def test_wrong_usage(args):
     done = run(*args)
     assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("uvrelay: ")
+    assert done.stderr.splitlines()[1:] == ["Try: uvrelay doctor --help"]
 
 
 def test_help():
