@@ -29,6 +29,9 @@ static const char *connect_hint(int code, const char *text)
   case UV_ETIMEDOUT:
     return late_hint(text);
   case UV_EACCES:
+    if (strstr(text, "not allowed") != NULL) {
+      return "allow it where the far end is started, by mux --allow=PATTERN";
+    }
     return "run this program as the user who owns its server, or ask for access there";
   case UV_EHOSTUNREACH:
   case UV_ENETUNREACH:

@@ -500,10 +500,9 @@ static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
   uvr_text_line text = {.text = NULL};
   bool refused = event->type == UVRELAY_MUX_EVENT_REFUSED;
   bool closed = event->type == UVRELAY_MUX_EVENT_CLOSED;
-  /* The near end tries a busy target again and again, and reports it if that fails in the end. */
-  bool busy = refused && (event->error->code == UV_EBUSY || event->error->code == UV_EAGAIN);
-  bool failed = (refused && !busy) || (closed && event->result->reason == UVRELAY_REASON_FAILED &&
-                                       !uvr_report_is_carrier_lost(event->result, "the near end"));
+  /* The near end is told why it was refused, and reports it, unless it tries again. */
+  bool failed = closed && event->result->reason == UVRELAY_REASON_FAILED &&
+                !uvr_report_is_carrier_lost(event->result, "the near end");
   if (!failed && (!self->verbose || !(closed || refused || event->type == UVRELAY_MUX_EVENT_OPENED))) {
     return;
   }
@@ -577,19 +576,31 @@ void uvr_report_try(const uvr_report *self, const char *command)
   }
 }
 
-void uvr_report_warning(const uvr_report *self, const char *text)
+static void say_sentence(const uvr_report *self, const char *event, const char *before, const char *text)
 {
   uvr_text_line line = {.text = NULL};
   if (self->json) {
-    uvr_text_line_begin(&line, "warning");
+    uvr_text_line_begin(&line, event);
     uvr_text_line_member(&line, "text", text);
     uvr_text_line_add(&line, "}\n");
   } else {
-    uvr_text_line_add(&line, "uvrelay: warning: ");
+    uvr_text_line_add(&line, "uvrelay: %s", before);
     uvr_text_line_text(&line, text);
     uvr_text_line_add(&line, "\n");
   }
-  say_topic(self, &(uvr_log_topic){.kind = "warning", .text = text}, &line);
+  say_topic(self, &(uvr_log_topic){.kind = event, .text = text}, &line);
+}
+
+void uvr_report_note(const uvr_report *self, const char *text)
+{
+  if (self->verbose) {
+    say_sentence(self, "note", "", text);
+  }
+}
+
+void uvr_report_warning(const uvr_report *self, const char *text)
+{
+  say_sentence(self, "warning", "warning: ", text);
 }
 
 void uvr_report_lost(const uvr_report *self, uint64_t lines)

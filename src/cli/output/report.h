@@ -72,6 +72,9 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
 /* How to get help on a command, behind the error that says why its command line is wrong. Nothing in JSON. */
 void uvr_report_try(const uvr_report *self, const char *command);
 
+/* Something worth knowing; `text` is a sentence. With -v only. */
+void uvr_report_note(const uvr_report *self, const char *text);
+
 /* Something that a relay cannot do for its peers; `text` is a sentence. */
 void uvr_report_warning(const uvr_report *self, const char *text);
 

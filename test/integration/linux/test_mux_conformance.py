@@ -79,7 +79,7 @@ def test_near_end(peer, tmp_path, scenario):
 def test_near_end_may_not_have_all(peer, tmp_path):
     patterns = ["tcp://127.0.0.1:1", f"unix://{tmp_path}/t*"]
     text = near(peer, "not-allowed", tmp_path, "-pattern", ", ".join(patterns),
-                args=[f"--allow={one}" for one in patterns])
+                args=["-v", *(f"--allow={one}" for one in patterns)])
     assert len(re.findall(r"^uvrelay: \S+: .*not allowed", text, re.M)) == 3
 
 
