@@ -61,6 +61,10 @@ bool uvr_wsl_is(const uvr_wsl *self);
  * places), UV_EACCES (there is one that is not executable), UV_ENOMEM and *error. */
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
 
+/* The Windows path of a file on a Windows drive, such as C:/x for /mnt/c/x, by the mount table; NULL: it is not on one,
+ * or there is no memory. To be freed. `path` is absolute; it is not looked at whether there is such a file. */
+char *uvr_wsl_windows_path(const uvr_wsl *self, const char *path);
+
 /* The descriptor that a program which is started gets WSL's socket as: the first one behind the standard ones. */
 enum { UVR_WSL_SOCKET = 3 };
 

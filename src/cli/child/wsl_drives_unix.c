@@ -206,3 +206,35 @@ char *uvr_wsl_find_path(const char *proc, const char *virtiofs, const char *wind
   }
   return path;
 }
+
+char *uvr_wsl_find_windows_path(const char *proc, const char *virtiofs, const char *path)
+{
+  FILE *file = open_table(proc);
+  char *line = NULL;
+  size_t size = 0;
+  size_t longest = 0;
+  char *windows = NULL;
+  mount found;
+  while (file != NULL && getline(&line, &size, file) > 0) {
+    if (!parse_line(virtiofs, line, &found) || !is_within(path, found.target) || strlen(found.target) < longest) {
+      continue;
+    }
+    longest = strlen(found.target); /* a later mount hides an earlier one */
+    free(windows);
+    windows = NULL;
+    size_t own = strlen(found.windows);
+    own -= own > 0 && strchr("\\/", found.windows[own - 1]) != NULL ? 1 : 0;
+    size_t start = longest - (longest > 0 && found.target[longest - 1] == '/' ? 1 : 0);
+    if (own > 0 && asprintf(&windows, "%.*s%s", (int)own, found.windows, path + start) < 0) {
+      windows = NULL;
+    }
+  }
+  for (char *c = windows; c != NULL && *c != '\0'; c++) {
+    *c = *c == '\\' ? '/' : *c;
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+  return windows;
+}

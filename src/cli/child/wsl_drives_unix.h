@@ -20,4 +20,8 @@ void uvr_wsl_drives_clear(uvr_wsl_drives *drives);
  * there is no memory. To be freed. Whether there is such a file is not looked at. */
 char *uvr_wsl_find_path(const char *proc, const char *virtiofs, const char *windows);
 
+/* The reverse: the Windows path, with slashes, of an absolute path that Linux reaches it by, links in it not being
+ * followed; NULL: it is on no drive of Windows, or there is no memory. To be freed. */
+char *uvr_wsl_find_windows_path(const char *proc, const char *virtiofs, const char *path);
+
 #endif

@@ -261,6 +261,11 @@ static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_err
   return found >= 0 ? 0 : fail_interop(self, foreign, error);
 }
 
+char *uvr_wsl_windows_path(const uvr_wsl *self, const char *path)
+{
+  return uvr_wsl_find_windows_path(self->proc, self->virtiofs, path);
+}
+
 bool uvr_wsl_may_concern(const char *file)
 {
   size_t length = strlen(file);

@@ -23,6 +23,13 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "this is not WSL");
 }
 
+char *uvr_wsl_windows_path(const uvr_wsl *self, const char *path)
+{
+  (void)self;
+  (void)path;
+  return NULL;
+}
+
 bool uvr_wsl_may_concern(const char *file)
 {
   (void)file;

@@ -23,6 +23,7 @@ typedef struct uvr_place {
 typedef struct uvr_config_route {
   char *listen;       /* LISTEN with its options; allocated, as one block with `target` */
   const char *target; /* TARGET with its options */
+  const char *taken;  /* TARGET as it was given, if `target` is what it was taken for; or NULL */
   uvr_place place;    /* of LISTEN */
   unsigned target_column;
   uvrelay_route_options_t options; /* without the options that the two addresses have */

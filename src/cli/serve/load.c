@@ -14,6 +14,7 @@
 #include "cli/input/file.h"
 #include "cli/input/route_line.h"
 #include "cli/os/paths.h"
+#include "cli/serve/windows_targets.h"
 
 static int no_memory(uvrelay_error_t *error)
 {
@@ -155,6 +156,9 @@ int uvr_serve_load(const uvr_serve_options *given, uvr_serve_options *options, u
   int code = expand_log_file(given, options, config, error);
   code = code == 0 ? read_all(given, config, place, error) : code;
   config->settings = NULL;
+  uvr_wsl wsl;
+  uvr_wsl_init(&wsl);
+  uvr_windows_targets_take(&wsl, config);
   for (size_t i = 0; i < config->count; i++) {
     config->routes[i].options.allow_remote = options->allow_remote; /* which any file may have set */
   }

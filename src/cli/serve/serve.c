@@ -29,6 +29,7 @@
 #include "cli/serve/reload.h"
 #include "cli/serve/routes.h"
 #include "cli/serve/server.h"
+#include "cli/serve/windows_targets.h"
 
 enum { CLOSE_PATIENCE_MS = 1000, THREADS_PATIENCE_MS = 100, FAR_END_PATIENCE_MS = 8000 };
 
@@ -270,6 +271,9 @@ static void say_ready(uvr_server *self)
     uvr_detach_ready(&self->detached);
   }
   uvr_log_ready(&self->log);
+  uvr_wsl wsl;
+  uvr_wsl_init(&wsl);
+  uvr_windows_targets_report(&wsl, &self->config, &self->log.report);
   for (size_t i = 0; i < self->count; i++) {
     uvr_report_route row = uvr_routes_row(self->served[i]->route);
     uvr_report_listening(&self->log.report, &row);

@@ -360,3 +360,34 @@ def test_stopped_while_a_drive_does_not_answer(wsl, route):
         with hung(wsl.directory / "path/uvrelay.exe"), connect(wsl.listen):
             serve.wait_match("=via:.* #1: opened by ")
             serve.stop()
+
+
+# Socket files on a drive of Windows.
+
+@pytest.mark.parametrize("prefix", ["", "via:"])
+def test_a_socket_file_of_windows(wsl, prefix):
+    """It is taken for the Windows file that it is, which the far end opens; that is said with -v."""
+    wsl.interop(1)
+    wsl.put("linux/uvrelay.exe")
+    given = f"{prefix}assuan:///mnt/c/Users/Some%20Body/S.gpg-agent"
+    with ServeInWsl(wsl, f"{wsl.listen}={given}?timeout=20") as serve:
+        serve.wait_stderr(f"uvrelay: {given}?timeout=20 is taken for the Windows file that it is, "
+                          "via:assuan:C:/Users/Some%20Body/S.gpg-agent?timeout=20\n")
+        with connect(wsl.listen) as client:
+            assert client.recv(1) == b""
+        assert "far end: cannot connect to assuan:///C:/Users/Some%20Body/S.gpg-agent" in serve.wait_closed().reason
+    assert wsl.started()[3] == "mux"
+
+
+def test_a_unix_socket_on_a_drive_of_windows(wsl, back):
+    with ServeInWsl(wsl, f"{wsl.listen}=unix:///mnt/c/x.sock", f"unix://{wsl.directory}/2={back.address}") as serve:
+        serve.wait_stderr("warning: unix:///mnt/c/x.sock is on a drive of Windows, whose Unix sockets cannot be used")
+        assert serve.stderr.count("is on a drive of Windows") == 1
+
+
+def test_outside_of_wsl_it_is_a_file(tmp_path):
+    with Serve(f"unix://{tmp_path}/s=assuan:///mnt/c/uvrelay-test-none") as serve:
+        with connect(f"unix://{tmp_path}/s") as client:
+            assert client.recv(1) == b""
+        serve.wait_stderr("there is no socket file /mnt/c/uvrelay-test-none")
+        assert "Windows" not in serve.stderr

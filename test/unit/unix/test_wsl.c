@@ -251,6 +251,37 @@ static void expect_path(const char *windows, const char *expected)
   free(path);
 }
 
+static void expect_windows_path(const char *path, const char *expected)
+{
+  char *windows = uvr_wsl_find_windows_path(fake.proc, fake.virtiofs, path);
+  if (expected == NULL) {
+    assert_null(windows);
+  } else {
+    assert_string_equal(windows, expected);
+  }
+  free(windows);
+}
+
+static void test_windows_paths(void **state)
+{
+  (void)state;
+  expect_windows_path("/mnt/c/x", NULL);
+  put("proc/mounts",
+      "/dev/sdb / ext4 rw 0 0\n"
+      "C:\\134 /mnt/c 9p rw,aname=drvfs;path=C:\\;uid=1000,trans=fd 0 0\n"
+      "D: /data drvfs rw 0 0\n"
+      "drvfs /users/ 9p rw,aname=drvfs;path=E:\\Us\\;uid=0 0 0\n"
+      "tmpfs /mnt/c/tmp tmpfs rw 0 0\n",
+      0600);
+  expect_windows_path("/mnt/c/Users/Some Body/S.gpg-agent", "C:/Users/Some Body/S.gpg-agent");
+  expect_windows_path("/mnt/c/x", "C:/x");
+  expect_windows_path("/mnt/cx", NULL);
+  expect_windows_path("/mnt/c/tmp/x", NULL);
+  expect_windows_path("/data/x", "D:/x");
+  expect_windows_path("/users/Me/x", "E:/Us/Me/x");
+  expect_windows_path("/home/me/x", NULL);
+}
+
 static void test_paths(void **state)
 {
   (void)state;
@@ -468,6 +499,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_init, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_far_end, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_linked_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_windows_paths, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_paths, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_no_far_end, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_mounts, fake_wsl_set_up, fake_wsl_tear_down),
