@@ -18,7 +18,8 @@ static const char usage[] = "Usage: uvrelay reload [PROCESS]\n"
                             "end like a serve that is stopped, and new ones begin. A file with an error\n"
                             "changes nothing. If several run, all of them, or the one with this number.\n"
                             "\n"
-                            "Exit status: 0, 1 if none runs or one of them could not do it, 2 for wrong usage.\n";
+                            "Exit status: 0, 1 if none runs or one of them could not do it, 2 for wrong\n"
+    "usage.\n";
 
 static void say(int process, const char *text)
 {

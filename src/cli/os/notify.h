@@ -6,4 +6,7 @@
  * it is not set, or a negative libuv code: UV_ETIMEDOUT when nobody reads from the socket, after a second. */
 int uvr_notify(const char *state);
 
+/* The same, but waits for nobody: UV_ETIMEDOUT comes at once. */
+int uvr_notify_at_once(const char *state);
+
 #endif

@@ -16,7 +16,7 @@
 
 enum { PATIENCE_S = 1 };
 
-int uvr_notify(const char *state)
+static int send_state(const char *state, int flags)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *name = getenv("NOTIFY_SOCKET");
@@ -42,8 +42,18 @@ int uvr_notify(const char *state)
   (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
   /* An abstract name does not end in a NUL, which would be part of the name. */
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + (*name == '@' ? 0 : 1));
-  ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+  ssize_t sent = sendto(fd, state, strlen(state), MSG_NOSIGNAL | flags, (const struct sockaddr *)&address, size);
   int code = sent >= 0 ? 0 : errno == EAGAIN ? UV_ETIMEDOUT : uv_translate_sys_error(errno);
   (void)close(fd);
   return code;
+}
+
+int uvr_notify(const char *state)
+{
+  return send_state(state, 0);
+}
+
+int uvr_notify_at_once(const char *state)
+{
+  return send_state(state, MSG_DONTWAIT);
 }

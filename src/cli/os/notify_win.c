@@ -6,3 +6,9 @@ int uvr_notify(const char *state)
   (void)state;
   return 0;
 }
+
+int uvr_notify_at_once(const char *state)
+{
+  (void)state;
+  return 0;
+}

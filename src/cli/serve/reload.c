@@ -24,7 +24,7 @@
 #include "cli/serve/reload_report.h"
 #include "cli/serve/routes.h"
 
-enum { SWAP_FIRST_MS = 1, SWAP_AGAIN_MS = 5, SWAP_MS = 1000 };
+enum { SWAP_FIRST_MS = 1, SWAP_AGAIN_MS = 5, SWAP_MS = 400 };
 
 static void begin(uvr_server *server);
 
@@ -41,7 +41,9 @@ static void finish(uvr_server *server)
   self->running = false;
   self->restoring = false;
   self->asker_count = 0;
-  (void)uvr_notify("READY=1");
+  if (self->notified) {
+    (void)uvr_notify("READY=1");
+  }
   if (self->again && !server->stopping) {
     self->again = false;
     memcpy(self->askers, self->next_askers, sizeof(self->askers));
@@ -387,7 +389,7 @@ static void begin(uvr_server *server)
   char text[64];
   self->running = true;
   (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
-  (void)uvr_notify(text);
+  self->notified = uvr_notify_at_once(text) == 0; /* the relay must not wait for a manager that does not listen */
   if (prepare(server, &place, &error) != 0) {
     roll_back(server, &place, &error);
   } else if (change(server, &swaps, &place, &error) != 0) {

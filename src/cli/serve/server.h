@@ -48,7 +48,8 @@ typedef struct uvr_reload_entry {
 /* A reload. */
 typedef struct uvr_reload {
   bool running;
-  bool again; /* it was asked for once more meanwhile */
+  bool notified; /* the service manager knows of it */
+  bool again;    /* it was asked for once more meanwhile */
   uvr_serve_options options;
   uvr_config config;
   uvr_made_directories made; /* for sockets */
