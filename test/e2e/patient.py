@@ -43,6 +43,11 @@ class Patient:
     def configure(self, text):
         self.machine.write(CONFIG, text, 0o600)
 
+    def change(self, text):
+        """Serves other routes."""
+        self.configure(text)
+        self.carry_out("uvrelay reload")
+
     def examine(self, *args, code=None, **options):
         """What the doctor says: a dictionary of checks by their names, in their order."""
         result = self.machine.run(["/home/user/.local/bin/uvrelay", "doctor", "--json", *args], **options)
@@ -79,9 +84,9 @@ class Patient:
                 done = self.machine.run(line.removeprefix("sudo "), root=root)
                 assert done.code == 0, (line, done)
 
-    def start_serve(self):
+    def start_serve(self, socket=SOCKET):
         self.serve = self.machine.popen(["/home/user/.local/bin/uvrelay", "serve"], stderr=subprocess.DEVNULL)
-        wait_for(lambda: self.machine.host(SOCKET).exists(), "serve listens")
+        wait_for(lambda: self.machine.host(socket).exists(), "serve listens")
 
     def stop_serve(self):
         if self.serve is not None:

@@ -4,6 +4,7 @@ What needs a machine of its own is in test_doctor_machines.py."""
 
 import contextlib
 import json
+import json
 import os
 import pathlib
 import re
@@ -34,7 +35,7 @@ def shared():
 @pytest.fixture
 def patient(shared):
     """The machine in good health, with serve and the target's server; it is that again after each test."""
-    with PipeServer("recv-end", name=PIPE, instances=0, repeat=100000, sd=EVERYBODY, limit=300):
+    with PipeServer("recv-end", name=PIPE, instances=0, repeat=10000, at_once=3, sd=EVERYBODY, limit=300):
         shared.start_serve()
         yield shared
         shared.configure(ROUTE)
@@ -57,8 +58,8 @@ def test_all_is_well(patient):
     before = patient.snapshot()
     checks = patient.assert_well()
     assert list(checks) == ["program", "system", "systemd", "configuration", "wsl.conf", "interop handler",
-                            "interop socket", "Windows drive", "interop start", "Windows program", "Windows version", "far end",
-                            "serve", LISTENER, TARGET]
+                            "interop socket", "Windows drive", "interop start", "Windows program", "Windows version",
+                            "far end", "serve", LISTENER, TARGET]
     assert patient.snapshot() == before, "it changes nothing"
     assert checks["system"].text.startswith("WSL 2, distribution Debian, ")
     assert "8_interop" in checks["interop socket"].text and "belongs to root" in checks["interop socket"].text
@@ -268,7 +269,8 @@ def test_another_far_end(patient, via, name, text):
     checks = patient.examine(f"--via={via}", f"unix:///home/user/x={PIPE}", code=1)
     assert checks[name].state == "bad" and text in checks[name].text.replace("\n", "\\n"), checks
     assert "interop start" not in checks or name == "configuration"
-    checks = patient.examine("--via=/home/user/.local/bin/uvrelay mux", f"unix:///home/user/x=via:unix://{SOCKET}", code=0)
+    checks = patient.examine("--via=/home/user/.local/bin/uvrelay mux", f"unix:///home/user/x=via:unix://{SOCKET}",
+                             code=0)
     assert checks["far end"].state == "ok" and "interop start" not in checks
 
 
@@ -297,6 +299,17 @@ def test_another_route_is_served(patient):
     patient.configure(f"{LISTEN}2={PIPE}\n")
     check = patient.diagnose(f"{LISTENER}2")
     assert "the uvrelay serve that runs does not have this route" in check.text and check.remedy == "uvrelay reload"
+    patient.carry_out(check.remedy)
+    patient.assert_well()
+
+
+def test_the_route_leads_elsewhere_by_now(patient):
+    with PipeServer("recv-end", name=f"{PIPE}-2", instances=0, repeat=100, at_once=3, sd=EVERYBODY):
+        patient.configure(f"{LISTEN}={PIPE}-2\n")
+        check = patient.diagnose(LISTENER, state="warning")
+        assert f'but leads to "via:{PIPE}", not to "via:{PIPE}-2"' in check.text
+        patient.carry_out(check.remedy)
+        patient.assert_well()
 
 
 def test_a_file_in_the_way(patient):
@@ -335,20 +348,44 @@ def test_the_directory(patient, mode):
     patient.machine.host("~/.uvrelay").chmod(0o700)
 
 
+# ---- presets ----
+
+def test_a_preset(patient):
+    """Its route is called by its name, and the variable of the environment has a check."""
+    patient.stop_serve()
+    patient.configure("@ssh-agent\n")
+    socket = "/home/user/.uvrelay/ssh-agent.sock"
+    with PipeServer("recv-end", name="//./pipe/openssh-ssh-agent", instances=0, repeat=100, at_once=3,
+                    sd=f"O:{SYSTEM}{EVERYBODY}"):
+        patient.start_serve(socket)
+        check = patient.diagnose("variable of ssh-agent", state="warning")
+        assert "SSH_AUTH_SOCK is not set here" in check.text
+        [first, *_] = check.remedy.splitlines()
+        assert first == 'eval "$(uvrelay env)"'
+        done = patient.machine.run(f"{first}; uvrelay doctor --json")
+        assert done.code == 0 and {check["state"] for check in json.loads(done.out)} == {"ok"}, done
+        assert "SSH_AUTH_SOCK leads to it" in done.out
+        check = patient.diagnose("variable of ssh-agent", state="warning", env={"SSH_AUTH_SOCK": "/tmp/other"})
+        assert 'leads programs to "/tmp/other" instead' in check.text
+    patient.stop_serve()
+    patient.configure(ROUTE)
+    patient.start_serve()
+
+
 # ---- the target ----
 
 def test_an_absent_target(patient):
-    patient.configure(f"{LISTEN}=//./pipe/openssh-ssh-agent\n")
+    patient.change(f"{LISTEN}=//./pipe/openssh-ssh-agent\n")
     check = patient.diagnose(TARGET)
     assert "openssh-ssh-agent" in check.text
     assert "Set-Service ssh-agent -StartupType Automatic; Start-Service ssh-agent" in check.remedy.splitlines()
-    with PipeServer("recv-end", name="//./pipe/openssh-ssh-agent", instances=0, repeat=100, sd=EVERYBODY):
+    with PipeServer("recv-end", name="//./pipe/openssh-ssh-agent", instances=0, repeat=100, at_once=3, sd=EVERYBODY):
         patient.assert_well()
 
 
 def test_a_busy_target(patient):
     with PipeServer("await", name="//./pipe/uvrelay-doctor-busy") as server:
-        patient.configure(f"{LISTEN}={server.name}\n")
+        patient.change(f"{LISTEN}={server.name}\n")
         with PipeClient(server.name):
             server.event("connected")
             check = patient.diagnose(TARGET)
@@ -356,11 +393,12 @@ def test_a_busy_target(patient):
 
 
 def test_another_owner(patient):
-    with PipeServer("recv-end", name="//./pipe/uvrelay-doctor-owner", instances=0, repeat=100, sd=f"O:{SYSTEM}{EVERYBODY}") as server:
-        patient.configure(f"{LISTEN}={server.name}?owner=user\n")
+    with PipeServer("recv-end", name="//./pipe/uvrelay-doctor-owner", instances=0, repeat=100, at_once=3,
+                    sd=f"O:{SYSTEM}{EVERYBODY}") as server:
+        patient.change(f"{LISTEN}={server.name}?owner=user\n")
         check = patient.diagnose(TARGET)
         assert "belongs to" in check.text and "owner=" in check.remedy
-        patient.configure(f"{LISTEN}={server.name}?owner=user,system\n")
+        patient.change(f"{LISTEN}={server.name}?owner=user,system\n")
         patient.assert_well()
 
 

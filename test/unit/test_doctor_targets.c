@@ -177,6 +177,16 @@ static void test_variables(void **state)
   expect(UVR_CHECK_WARNING, "instead", "uvrelay env");
   examine_variable("unix:///home/me/s");
   expect(UVR_CHECK_OK, "leads to it", "");
+  /* Another route may have it. */
+  uvr_config_route other_config = {.preset = &preset, .listener = {.path = "/home/me/other"}};
+  uvr_doctor_route routes[] = {route, {.config = &other_config, .name = "other"}};
+  doctor.routes = routes;
+  doctor.config.count = COUNT(routes);
+  examine_variable("unix:///home/me/other");
+  expect(UVR_CHECK_OK, "UVRELAY_TEST_SOCKET leads to another route, other", "");
+  doctor.lacks_serve = true; /* what sets it would print nothing */
+  examine_variable("unix:///tmp/x");
+  expect(UVR_CHECK_SKIPPED, "see serve above", "");
   preset.variable = NULL;
   examine_variable("unix:///home/me/s");
   assert_int_equal(check.state, UVR_CHECK_NONE);

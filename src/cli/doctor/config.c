@@ -78,7 +78,7 @@ static void fill_route(uvr_doctor *doctor, size_t i)
   uvrelay_error_t error;
   route->config = &doctor->config.routes[i];
   route->target.options = route->config->options;
-  route->name = route->config->listener.canonical;
+  route->name = route->config->name[0] != '\0' ? route->config->name : route->config->listener.canonical;
   (void)uvr_route_address(route->config->listen, UVRELAY_LEFT, &route->target.options, &given, &listener, &error);
   (void)uvr_route_address(route->config->target, UVRELAY_RIGHT, &route->target.options, &given, &route->target.address,
                           &error);
@@ -233,30 +233,59 @@ void uvr_doctor_check_target(const uvr_doctor *doctor, const uvr_doctor_route *r
 
 /* The environment. */
 
+enum { VALUE_SIZE = UVR_ADDRESS_PATH_SIZE + 64 };
+
+/* What a preset's variable must be to lead to this route; "" if there is no such variable. Returns `value`. */
+static const char *wanted_value(const uvr_doctor_route *route, char value[VALUE_SIZE])
+{
+  const uvr_preset *preset = route->config->preset;
+  bool leads = preset != NULL && preset->variable != NULL && route->config->listener.path[0] != '\0';
+  (void)snprintf(value, VALUE_SIZE, "%s%s", leads && preset->prefix != NULL ? preset->prefix : "",
+                 leads ? route->config->listener.path : "");
+  return value;
+}
+
+/* Another route that the same variable leads to, or NULL. */
+static const uvr_doctor_route *find_variable(const uvr_doctor *doctor, const char *variable, const char *value)
+{
+  char wanted[VALUE_SIZE];
+  for (size_t i = 0; doctor->routes != NULL && i < doctor->config.count; i++) {
+    const uvr_preset *preset = doctor->routes[i].config->preset;
+    if (preset != NULL && preset->variable != NULL && strcmp(preset->variable, variable) == 0 &&
+        strcmp(wanted_value(&doctor->routes[i], wanted), value) == 0) {
+      return &doctor->routes[i];
+    }
+  }
+  return NULL;
+}
+
 void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check)
 {
   char quoted[UVR_QUOTED_SIZE];
-  char wanted[UVR_ADDRESS_PATH_SIZE + 32];
-  const uvr_preset *preset = route->config->preset;
-  (void)doctor;
-  if (preset == NULL || preset->variable == NULL || route->config->listener.path[0] == '\0') {
-    return;
-  }
-  char value[UVR_ADDRESS_PATH_SIZE + 64] = "";
+  char wanted[VALUE_SIZE];
+  char value[VALUE_SIZE] = "";
   size_t size = sizeof(value);
-  int code = uv_os_getenv(preset->variable, value, &size);
-  (void)snprintf(wanted, sizeof(wanted), "%s%s", preset->prefix == NULL ? "" : preset->prefix,
-                 route->config->listener.path);
-  if (code == 0 && strcmp(value, wanted) == 0) {
-    uvr_check_set(check, UVR_CHECK_OK, "%s leads to it", preset->variable);
+  if (*wanted_value(route, wanted) == '\0') {
     return;
   }
-  if (code == UV_ENOENT || (code == 0 && *value == '\0')) {
-    uvr_check_set(check, UVR_CHECK_WARNING, "%s is not set here, so that programs do not find it", preset->variable);
+  const char *name = route->config->preset->variable;
+  int code = uv_os_getenv(name, value, &size);
+  const uvr_doctor_route *other = code == 0 ? find_variable(doctor, name, value) : NULL;
+  if (code == 0 && strcmp(value, wanted) == 0) {
+    uvr_check_set(check, UVR_CHECK_OK, "%s leads to it", name);
+  } else if (other != NULL) {
+    uvr_check_set(check, UVR_CHECK_OK, "%s leads to another route, %s", name, other->name);
+  } else if (doctor->lacks_serve) {
+    uvr_check_set(check, UVR_CHECK_SKIPPED, "see serve above");
   } else {
-    uvr_check_set(check, UVR_CHECK_WARNING, "%s leads programs to %s instead", preset->variable,
-                  code == 0 ? uvr_quote(quoted, value) : "another place");
+    bool unset = code == UV_ENOENT || (code == 0 && *value == '\0');
+    uvr_check_set(check, UVR_CHECK_WARNING,
+                  unset ? "%s is not set here, so that programs do not find it%s" : "%s leads programs to %s instead",
+                  name,
+                  unset       ? ""
+                  : code == 0 ? uvr_quote(quoted, value)
+                              : "another place");
+    uvr_check_add_remedy(check, "eval \"$(uvrelay env)\"");
+    uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");
   }
-  uvr_check_add_remedy(check, "eval \"$(uvrelay env)\"");
-  uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");
 }

@@ -18,7 +18,7 @@
 /* A route. */
 typedef struct uvr_doctor_route {
   const uvr_config_route *config;
-  const char *name;        /* for people: its listener */
+  const char *name;        /* for people: its own, or its listener */
   uvr_probe_target target; /* without a result if the far end it needs does not work */
 } uvr_doctor_route;
 
