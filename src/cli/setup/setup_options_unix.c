@@ -1,13 +1,11 @@
 /* The command line of setup: see setup_options_unix.h. */
 #include "cli/setup/setup_options_unix.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include <uv.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "cli/input/flags.h"
 
 typedef enum setup_flag_id {
@@ -39,22 +37,11 @@ static const uvr_flag setup_flags[] = {
 
 static uvr_setup_action add_name(uvr_setup_options *out, const char *name, uvrelay_error_t *error)
 {
-  char quoted[UVR_QUOTED_SIZE];
-  char all[256] = "";
   const char *bare = name + (*name == '@' ? 1 : 0);
   const uvr_preset *preset = uvr_presets_find(bare, strlen(bare));
-  size_t count = 0;
-  const uvr_preset *presets = uvr_presets(&count);
-  for (size_t i = 0; preset == NULL && i < count; i++) {
-    size_t used = strlen(all);
-    (void)snprintf(all + used, sizeof(all) - used, "%s%s",
-                   i == 0           ? ""
-                   : i + 1 == count ? " and "
-                                    : ", ",
-                   presets[i].name);
-  }
   if (preset == NULL) {
-    return REFUSE_SETUP(error, "there is no preset %s: setup knows %s", uvr_quote(quoted, name), all);
+    (void)uvr_presets_refuse(bare, strlen(bare), error);
+    return UVR_SETUP_WRONG_USAGE;
   }
   for (size_t i = 0; i < out->preset_count; i++) {
     if (out->presets[i] == preset) {
