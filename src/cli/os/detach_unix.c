@@ -13,17 +13,16 @@
 #include <uv.h>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "stream/nothing_unix.h"
 
 enum { LOCK_PATIENCE_MS = 30000, LOCK_LOOK_MS = 20 };
 
-static int fail(uvrelay_error_t *error, const char *what, const char *path)
+static uvr_detach_result fail(uvrelay_error_t *error)
 {
-  char quoted[UVR_QUOTED_SIZE];
   int code = -errno;
-  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot %s%s: %s", what,
-                              path == NULL ? "" : uvr_quote(quoted, path), uv_strerror(code));
+  (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot start in the background: %s",
+                             uv_strerror(code));
+  return UVR_DETACH_FAILED;
 }
 
 /* Takes the lock, which a process may have for as long as a start takes. Without it the work goes on. Returns a
@@ -61,24 +60,15 @@ static int wait_for(pid_t child, int fd)
 uvr_detach_result uvr_detach(const uvr_detach_options *options, uvr_detached *out, int *status, uvrelay_error_t *error)
 {
   int ends[2];
-  int log = options->log == NULL ? uvr_open_nothing(O_RDWR)
-                                 : open(options->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
-  if (log < 0) {
-    (void)fail(error, "open the log file ", options->log);
-    return UVR_DETACH_FAILED;
-  }
   if (pipe2(ends, O_CLOEXEC) != 0) {
-    (void)fail(error, "start in the background", NULL);
-    (void)close(log);
-    return UVR_DETACH_FAILED;
+    return fail(error);
   }
   int lock = take_lock(options->lock);
   pid_t child = fork();
   if (child != 0) {
     (void)close(ends[1]);
-    (void)close(log);
     if (child < 0) {
-      (void)fail(error, "start in the background", NULL);
+      (void)fail(error);
     } else {
       *status = wait_for(child, ends[0]);
     }
@@ -93,7 +83,7 @@ uvr_detach_result uvr_detach(const uvr_detach_options *options, uvr_detached *ou
   }
   (void)close(ends[0]);
   (void)setsid();
-  *out = (uvr_detached){.log = log, .ready = ends[1]};
+  *out = (uvr_detached){.ready = ends[1]};
   return UVR_DETACH_GO_ON;
 }
 
@@ -103,12 +93,11 @@ void uvr_detach_ready(uvr_detached *self)
   if (nothing >= 0) {
     (void)dup2(nothing, STDIN_FILENO);
     (void)dup2(nothing, STDOUT_FILENO);
+    (void)dup2(nothing, STDERR_FILENO);
     if (nothing > STDERR_FILENO) {
       (void)close(nothing);
     }
   }
-  (void)dup2((int)self->log, STDERR_FILENO);
-  (void)close((int)self->log);
   ssize_t count = write((int)self->ready, "", 1);
   (void)count; /* the first process may have been killed */
   (void)close((int)self->ready);

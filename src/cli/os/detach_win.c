@@ -1,6 +1,6 @@
 /* Leaving the console on Windows: see detach.h. The other process runs the same command line, in a console without a
- * window, and finds in a variable of its environment the event by which it tells that it is ready. Its errors go to the
- * log from the start; if it ends before it is ready, the first process shows what it has written there. */
+ * window, and finds in a variable of its environment the event by which it tells that it is ready. Its errors go to a
+ * file; if it ends before it is ready, the first process shows what it has written there. */
 #include "cli/os/detach.h"
 
 #include <stdbool.h>
@@ -49,13 +49,13 @@ static HANDLE open_inherited(const wchar_t *path, DWORD access, DWORD dispositio
                      FILE_ATTRIBUTE_NORMAL, NULL);
 }
 
-static HANDLE open_log(const char *path)
+static HANDLE open_errors(const char *path)
 {
-  wchar_t *wide = path == NULL ? NULL : uvr_to_wide(path);
-  HANDLE log = open_inherited(wide == NULL ? L"NUL" : wide, FILE_APPEND_DATA | FILE_READ_DATA | SYNCHRONIZE,
-                              wide == NULL ? OPEN_EXISTING : OPEN_ALWAYS);
+  wchar_t *wide = uvr_to_wide(path);
+  HANDLE errors = wide == NULL ? INVALID_HANDLE_VALUE
+                               : open_inherited(wide, FILE_APPEND_DATA | GENERIC_READ | GENERIC_WRITE, CREATE_ALWAYS);
   free(wide);
-  return log;
+  return errors;
 }
 
 static BOOL create(HANDLE handles[HANDLES], LPPROC_THREAD_ATTRIBUTE_LIST list, PROCESS_INFORMATION *process)
@@ -85,12 +85,12 @@ static BOOL create(HANDLE handles[HANDLES], LPPROC_THREAD_ATTRIBUTE_LIST list, P
   return made;
 }
 
-static BOOL start(HANDLE log, HANDLE ready, PROCESS_INFORMATION *process)
+static BOOL start(HANDLE errors, HANDLE ready, PROCESS_INFORMATION *process)
 {
   wchar_t text[32];
   SIZE_T size = 0;
   HANDLE nothing = open_inherited(L"NUL", GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING);
-  HANDLE handles[HANDLES] = {nothing, log, ready};
+  HANDLE handles[HANDLES] = {nothing, errors, ready};
   (void)InitializeProcThreadAttributeList(NULL, 1, 0, &size);
   LPPROC_THREAD_ATTRIBUTE_LIST list = malloc(size);
   BOOL made = FALSE;
@@ -108,21 +108,21 @@ static BOOL start(HANDLE log, HANDLE ready, PROCESS_INFORMATION *process)
   return made;
 }
 
-/* Shows what is in the log from there on. */
-static void show(HANDLE log, LARGE_INTEGER from)
+/* Shows all that is in the file. */
+static void show(HANDLE errors)
 {
   char bytes[4096];
   DWORD count = 0;
-  if (!SetFilePointerEx(log, from, NULL, FILE_BEGIN)) {
+  if (SetFilePointer(errors, 0, NULL, FILE_BEGIN) == INVALID_SET_FILE_POINTER) {
     return;
   }
-  while (ReadFile(log, bytes, sizeof(bytes), &count, NULL) && count > 0) {
+  while (ReadFile(errors, bytes, sizeof(bytes), &count, NULL) && count > 0) {
     (void)fwrite(bytes, 1, count, stderr);
   }
 }
 
 /* Waits for the other process to be ready or to end. Returns the exit status. */
-static int wait_for(HANDLE process, HANDLE ready, HANDLE log, LARGE_INTEGER from)
+static int wait_for(HANDLE process, HANDLE ready, HANDLE errors)
 {
   const HANDLE both[] = {ready, process};
   DWORD status = 1;
@@ -130,7 +130,7 @@ static int wait_for(HANDLE process, HANDLE ready, HANDLE log, LARGE_INTEGER from
     return 0;
   }
   (void)GetExitCodeProcess(process, &status);
-  show(log, from);
+  show(errors);
   return (int)status;
 }
 
@@ -138,27 +138,25 @@ uvr_detach_result uvr_detach(const uvr_detach_options *options, uvr_detached *ou
 {
   SECURITY_ATTRIBUTES inherited = {.nLength = sizeof(inherited), .bInheritHandle = TRUE};
   PROCESS_INFORMATION process = {.hProcess = NULL};
-  LARGE_INTEGER from = {.QuadPart = 0};
-  *out = (uvr_detached){.log = 0};
+  *out = (uvr_detached){.ready = 0};
   if (is_detached(out)) {
     return UVR_DETACH_GO_ON;
   }
-  HANDLE log = open_log(options->log);
-  if (log == INVALID_HANDLE_VALUE) {
-    fail(error, "open the log file ", options->log);
+  HANDLE errors = open_errors(options->errors);
+  if (errors == INVALID_HANDLE_VALUE) {
+    fail(error, "open the file ", options->errors);
     return UVR_DETACH_FAILED;
   }
-  (void)GetFileSizeEx(log, &from);
   HANDLE ready = CreateEventW(&inherited, TRUE, FALSE, NULL);
   HANDLE lock = options->lock == NULL ? NULL : CreateMutexW(NULL, FALSE, L"Local\\uvrelay-serve-background");
   if (lock != NULL) {
     (void)WaitForSingleObject(lock, LOCK_PATIENCE_MS);
   }
-  bool started = ready != NULL && start(log, ready, &process);
+  bool started = ready != NULL && start(errors, ready, &process);
   if (!started) {
     fail(error, "start in the background", NULL);
   } else {
-    *status = wait_for(process.hProcess, ready, log, from);
+    *status = wait_for(process.hProcess, ready, errors);
     (void)CloseHandle(process.hThread);
     (void)CloseHandle(process.hProcess);
   }
@@ -169,7 +167,7 @@ uvr_detach_result uvr_detach(const uvr_detach_options *options, uvr_detached *ou
   if (ready != NULL) {
     (void)CloseHandle(ready);
   }
-  (void)CloseHandle(log);
+  (void)CloseHandle(errors);
   return started ? UVR_DETACH_OVER : UVR_DETACH_FAILED;
 }
 

@@ -1,18 +1,15 @@
-/* serve --background: see background.h. Its log goes to the file of --log-file, and else to one in the usual place, of
- * which an earlier one is kept when it has become large. */
+/* serve --background: see background.h. Its log goes to the file of --log-file, and else to one in the usual
+ * place. */
 #include "cli/serve/background.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include <uv.h>
 
-#include "base/error.h"
-#include "base/text.h"
 #include "cli/control/place.h"
 #include "cli/os/log_path.h"
 
-enum { LOG_MAX = 1024 * 1024, DIRECTORY_MODE = 0700 };
+enum { DIRECTORY_MODE = 0700 };
 
 static bool is_separator(char c)
 {
@@ -34,34 +31,20 @@ static void make_directories(char *path)
   }
 }
 
-/* Keeps the log from growing without end. */
-static void turn_over(const char *path)
-{
-  char old[UVR_PATH_SIZE + 2];
-  uv_fs_t request;
-  bool large = uv_fs_stat(NULL, &request, path, NULL) == 0 && request.statbuf.st_size > LOG_MAX;
-  uv_fs_req_cleanup(&request);
-  if (large) {
-    (void)snprintf(old, sizeof(old), "%s.1", path);
-    (void)uv_fs_rename(NULL, &request, path, old, NULL);
-    uv_fs_req_cleanup(&request);
-  }
-}
-
 uvr_detach_result uvr_background_begin(uvr_server *server, uvr_detached *out, int *status, uvrelay_error_t *error)
 {
-  char log[UVR_PATH_SIZE];
   char directory[UVR_CONTROL_PATH_SIZE];
   char lock[UVR_CONTROL_PATH_SIZE + 32];
+  char errors[UVR_PATH_SIZE + 8];
   uvr_control_place place;
-  uvr_detach_options options = {.log = NULL};
-  if (server->given.log_file == NULL) {
-    if (uvr_log_path(log, error) != 0) {
-      return UVR_DETACH_FAILED;
-    }
-    make_directories(log);
-    turn_over(log);
-    options.log = log;
+  uvr_detach_options options = {.errors = errors};
+  if (uvr_log_path(server->usual_log, error) != 0) {
+    return UVR_DETACH_FAILED;
+  }
+  make_directories(server->usual_log);
+  (void)snprintf(errors, sizeof(errors), "%s.start", server->usual_log);
+  if (server->given.log_file == NULL) { /* that of a configuration file goes before it */
+    server->given.log_file = server->usual_log;
   }
   if (server->given.control && uvr_control_place_make(&place, NULL) == 0 && uvr_control_directory(directory) == 0) {
     (void)snprintf(lock, sizeof(lock), "%s%cbackground.lock", directory, uvr_log_path_separator());

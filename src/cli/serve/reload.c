@@ -14,10 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "address/query.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "cli/os/notify.h"
+#include "cli/serve/check.h"
 #include "cli/serve/far_end.h"
 #include "cli/serve/load.h"
 #include "cli/serve/reload_plan.h"
@@ -358,7 +357,7 @@ static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
                          "cannot read the configuration again: a part of it came from standard input: restart it");
   }
   int code = uvr_serve_load(&server->given, &self->options, &self->config, place, error);
-  code = code == 0 ? uvr_reload_check(&self->config, place, error) : code;
+  code = code == 0 ? uvr_check_routes(&self->config, place, error) : code;
   code = code == 0 ? uvr_far_end_find(server, &self->options, &self->config, place, error) : code;
   if (code != 0) {
     return code;

@@ -3,32 +3,8 @@
 
 #include <string.h>
 
-#include "address/query.h"
-#include "base/error.h"
 #include "base/text.h"
 #include "cli/serve/routes.h"
-#include "endpoint/owner.h"
-#include "endpoint/reach.h"
-
-int uvr_reload_check(const uvr_config *config, uvr_place *place, uvrelay_error_t *error)
-{
-  for (size_t i = 0; i < config->count; i++) {
-    const uvr_config_route *route = &config->routes[i];
-    uvrelay_route_options_t options = route->options;
-    uvr_address listener;
-    uvr_address target;
-    unsigned given = 0;
-    int code = uvr_route_address(route->listen, UVRELAY_LEFT, &options, &given, &listener, error);
-    code = code == 0 ? uvr_route_address(route->target, UVRELAY_RIGHT, &options, &given, &target, error) : code;
-    code = code == 0 ? uvr_owner_check_list(&target, options.owner, error) : code;
-    code = code == 0 ? uvr_owner_check_peers(&listener, options.peer_uid, error) : code;
-    if (code != 0) {
-      *place = route->place;
-      return code;
-    }
-  }
-  return 0;
-}
 
 static void clear_rest(char *text, size_t size)
 {
@@ -46,6 +22,7 @@ static uvrelay_route_options_t plain(const uvr_config_route *route)
   options.via = NULL;
   clear_rest(options.owner, sizeof(options.owner));
   clear_rest(options.peer_uid, sizeof(options.peer_uid));
+  clear_rest(options.name, sizeof(options.name));
   return options;
 }
 

@@ -4,10 +4,6 @@
 
 #include "cli/serve/server.h"
 
-/* Checks what else could only fail when a route is added, without touching what runs. Returns 0; or a negative code,
- * *place and *error. */
-int uvr_reload_check(const uvr_config *config, uvr_place *place, uvrelay_error_t *error);
-
 /* Fills in the entries of server->reload, one for each route of its configuration: marks routes that are kept, and
  * makes the others. Returns 0 or UV_ENOMEM. */
 int uvr_reload_match(uvr_server *server);

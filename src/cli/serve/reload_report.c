@@ -32,6 +32,7 @@ static void list_restart(const uvr_serve_options *before, const uvr_serve_option
   add_name(names, before->json != after->json, "json");
   add_name(names, before->control != after->control, "control");
   add_name(names, are_different(before->log_file, after->log_file), "log-file");
+  add_name(names, before->log_size != after->log_size, "log-size");
   add_name(names, before->allow_remote_files != after->allow_remote_files, "allow-remote-files");
 }
 

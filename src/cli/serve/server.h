@@ -15,6 +15,7 @@
 #include "cli/input/serve_options.h"
 #include "cli/os/detach.h"
 #include "cli/os/directory.h"
+#include "cli/os/paths.h"
 #include "cli/os/signals.h"
 #include "cli/output/log.h"
 #include "uvrelay.h"
@@ -98,6 +99,7 @@ struct uvr_server {
   uint64_t ready_at;                     /* the same as loop time, ms */
   uint64_t cut;                          /* connections that did not end by themselves */
   void (*on_all_lost)(uvr_server *self); /* no route listens any more */
+  char usual_log[UVR_PATH_SIZE];         /* with --background: the log, unless another one is given */
   bool stopping;
   bool closing;
   int status;

@@ -229,7 +229,7 @@ def refusals(path, back, tmp_path):
         "directory": ([f"unix://{path}={NOBODY}", "unix:///dev/null/s=" + NOBODY], ":2:1: "),
         "busy": ([f"unix://{path}={NOBODY}?idle=5", f"unix://{tmp_path}/busy={NOBODY}"], "another program listens"),
         "far-end": ([f"unix://{path}={NOBODY}", "via=/nonexistent/x", f"unix://{tmp_path}/2=via:{NOBODY}"], ":2:5: "),
-        "ring": ([f"unix://{path}=unix://{tmp_path}/2", f"unix://{tmp_path}/2=unix://{path}"], "ring"),
+        "ring": ([f"unix://{path}=unix://{tmp_path}/2", f"unix://{tmp_path}/2=unix://{path}"], "come back to it"),
         "anew-and-busy": ([f"unix://{path}?perm=0666={NOBODY}", f"unix://{tmp_path}/busy={NOBODY}"],
                           "another program listens"),
     }
