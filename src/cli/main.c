@@ -21,6 +21,7 @@
 #include "cli/output/log_writer.h"
 #include "cli/output/print.h"
 #include "cli/output/text_line.h"
+#include "cli/windows_hint.h"
 #include "endpoint/dial.h"
 #include "endpoint/offload.h"
 #include "endpoint/owner.h"
@@ -64,7 +65,13 @@ static void say(program *p, const char *text, const char *more)
 
 static void say_error(program *p, const uvrelay_error_t *error)
 {
-  say(p, error->text, uvr_hint(error, &p->options));
+  char windows[UVR_WINDOWS_HINT_SIZE];
+  uvr_wsl wsl;
+  uvr_wsl_init(&wsl);
+  const char *hint = error->phase == UVRELAY_PHASE_CONNECT || error->phase == UVRELAY_PHASE_HANDSHAKE
+                         ? uvr_windows_hint(&wsl, &p->options, windows)
+                         : NULL;
+  say(p, error->text, hint != NULL ? hint : uvr_hint(error, &p->options));
 }
 
 static void write_log(void *user, const char *line)

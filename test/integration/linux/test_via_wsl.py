@@ -391,3 +391,17 @@ def test_outside_of_wsl_it_is_a_file(tmp_path):
             assert client.recv(1) == b""
         serve.wait_stderr("there is no socket file /mnt/c/uvrelay-test-none")
         assert "Windows" not in serve.stderr
+
+
+@pytest.mark.parametrize("args, words", [
+    (["-a", "/mnt/c/Users/x y/S.gpg-agent"], 'run uvrelay.exe -a "C:/Users/x y/S.gpg-agent"'),
+    (["assuan:///mnt/c/x"], 'run uvrelay.exe -a "C:/x"'),
+    (["unix:///mnt/c/x"], "on a drive of Windows, whose Unix sockets cannot be used across WSL 2"),
+    (["unix:///nonexistent"], "add -p to wait for it"),
+])
+def test_one_target_on_a_drive_of_windows(wsl, args, words):
+    """Without serve there is no far end, so the program for Windows is to be run instead."""
+    wsl.interop(1)
+    done = subprocess.run([wsl.program, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SOON,
+                          check=False)
+    assert done.returncode == 1 and words in done.stderr and len(done.stderr.splitlines()) == 1
