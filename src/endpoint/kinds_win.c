@@ -2,15 +2,14 @@
 #include "endpoint/kind.h"
 
 static const uvr_kind unix_elsewhere = {
-    .no_target =
-        "uvrelay for Windows does not dial Unix sockets; run the Linux uvrelay, or name a pipe or a tcp:// port",
-    .no_listener = "uvrelay for Windows does not listen on Unix sockets; name a pipe or a tcp:// port"};
+    .no_target = "Unix sockets are reached from Linux only; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
+    .no_listener = "Unix sockets are for Linux only; on Windows name a pipe or a tcp:// port"};
 
 static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",
                                       .no_listener = "Windows passes no sockets on; name a pipe or a tcp:// port"};
 
 static const uvr_kind abstract_elsewhere = {
-    .no_target = "abstract sockets exist on Linux only; run the Linux uvrelay there",
+    .no_target = "abstract sockets exist on Linux only; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
     .no_listener = "abstract sockets exist on Linux only; name a pipe or a tcp:// port"};
 
 static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};

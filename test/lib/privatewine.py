@@ -40,6 +40,11 @@ class PrivateWine:
         self.prefix = make_prefix(prefix)
         self.drive = prefix / "drive_c"
         self.system = self.drive / "windows/system32"
+        # Wine's services, which the first program starts, must not hold on to what that one prints to.
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL,
+                 "env": {**os.environ, "WINEPREFIX": str(prefix)}}
+        subprocess.run(["wineserver", "-p60"], check=False, **quiet)
+        subprocess.run(["wine", "cmd", "/c", "exit", "0"], check=True, **quiet)
 
     @property
     def local(self):

@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/child/check_program.h"
+#include "cli/child/far_default.h"
 #include "cli/child/find_program.h"
-#include "cli/child/wsl.h"
 
 static int find_given(const char *line, uvr_command *out, uvrelay_error_t *error)
 {
@@ -36,32 +36,23 @@ static int find_given(const char *line, uvr_command *out, uvrelay_error_t *error
   return code == 0 ? 0 : 1;
 }
 
-static int find_in_windows(const uvr_wsl *wsl, uvr_command *out, uvrelay_error_t *error)
-{
-  char *file = NULL;
-  int code = uvr_wsl_find_far_end(wsl, &file, error);
-  if (code == 0) {
-    code = uvr_command_make(out, file, (const char *const[]){"uvrelay.exe", "mux", NULL}, error);
-  }
-  code = code == 0 ? uvr_program_check(file, file, error) : code;
-  free(file);
-  return code == 0 ? 0 : 1;
-}
-
-static int refuse(const uvr_config_route *route, uvrelay_error_t *error)
+/* `why` is why the far end is not here that would be the default; NULL: none would be. */
+static int refuse(const uvr_config_route *route, const char *why, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
+  const char *colon = why != NULL ? ": " : "";
+  why = why != NULL ? why : "";
   if (route == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "--eager starts a far end: name its command by --via=COMMAND");
+                        "--eager starts a far end%s%s: name its command by --via=COMMAND", colon, why);
   } else if (route->why_far == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "%s goes through a far end: name its command by --via=COMMAND",
-                        uvr_quote(quoted, route->target));
+                        "%s goes through a far end%s%s: name its command by --via=COMMAND",
+                        uvr_quote(quoted, route->target), colon, why);
   } else {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "cannot connect to %s: %s, or give --via=COMMAND, which starts uvrelay mux there",
-                        uvr_quote(quoted, route->target), route->why_far);
+                        "cannot connect to %s: %s, or give --via=COMMAND, which starts uvrelay mux there%s%s",
+                        uvr_quote(quoted, route->target), route->why_far, colon, why);
   }
   return 2;
 }
@@ -69,12 +60,18 @@ static int refuse(const uvr_config_route *route, uvrelay_error_t *error)
 int uvr_far_command_find(const char *line, const uvr_config_route *route, uvr_command *out, const char **shown,
                          uvrelay_error_t *error)
 {
-  uvr_wsl wsl;
+  const char *why = NULL;
   *shown = line;
   if (line != NULL) {
     return find_given(line, out, error);
   }
-  *shown = "uvrelay.exe mux";
-  uvr_wsl_init(&wsl);
-  return uvr_wsl_is(&wsl) ? find_in_windows(&wsl, out, error) : refuse(route, error);
+  switch (uvr_far_default_find(out, shown, &why, error)) {
+  case UVR_FAR_DEFAULT_FOUND:
+    return 0;
+  case UVR_FAR_DEFAULT_FAILED:
+    return 1;
+  case UVR_FAR_DEFAULT_NONE:
+    break;
+  }
+  return refuse(route, why, error);
 }

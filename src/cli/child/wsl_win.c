@@ -2,6 +2,7 @@
 #include "cli/child/wsl.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -47,8 +48,11 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
 
 const char *uvr_wsl_explain(const char *line)
 {
-  (void)line;
-  return NULL;
+  return strstr(line, "execvpe") != NULL && strstr(line, "uvrelay") != NULL
+             ? "WSL found no uvrelay where it looks without a login shell: put the Linux program into /usr/local/bin, "
+               "or "
+               "give --via=\"wsl.exe -e PATH mux\""
+             : NULL;
 }
 
 void uvr_wsl_start_clear(uvr_wsl_start *start)
