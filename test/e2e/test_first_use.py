@@ -139,9 +139,18 @@ def test_ssh_agent(make_machine, ssh_agent, keys, conf):  # noqa: F811
     assert out.endswith(keys), out
 
 
-@EACH
-def test_docker(make_machine, conf):
-    machine = make_machine(conf)
+def test_from_the_folder_of_a_zip(machine, ssh_agent, keys):  # noqa: F811
+    """Where uvrelay is not on PATH, what setup tells to type works nevertheless."""
+    machine.install("~/Downloads/uvrelay 0.1.0")
+    with machine.agent(ssh_agent):
+        told = type_in(machine, "cd Downloads/uvrelay*", "./uvrelay setup --yes ssh-agent")
+        [line] = set(re.findall("^ +(eval .*)$", told, re.M)) - {'eval "$(uvrelay env)"'}
+        assert type_in(machine, line, "ssh-add -l") == keys
+        machine.restart()
+        assert type_in(machine, line, "ssh-add -l") == keys
+
+
+def test_docker(machine):
     machine.install()
     with docker(machine):
         out = type_in(machine, "uvrelay setup --yes docker", 'eval "$(uvrelay env)"',
