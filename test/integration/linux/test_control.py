@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -136,14 +137,11 @@ def test_watch_on_a_terminal(home, path, back):
 
 # Env.
 
-PRESET = {"ssh-agent": ("SSH_AUTH_SOCK", "{}")}
-
-
-def environment_of(home, shell="sh"):
+def environment_of(home, shell="sh", **options):
     """What a shell has after it has run what env prints."""
     done = subprocess.run([shell, "-c", f'eval "$({PROGRAM} env)"; printf %s "$SSH_AUTH_SOCK"'],
                           env={**os.environ, **home.env, "SSH_AUTH_SOCK": "none"}, capture_output=True, text=True,
-                          timeout=SOON, check=True)
+                          timeout=SOON, check=True, **options)
     assert done.stderr == ""
     return done.stdout
 
@@ -162,6 +160,40 @@ def test_env_of_a_serve_that_hangs(home, path, back):
             assert environment_of(home) == "none"
         finally:
             serve.send_signal(signal.SIGCONT)
+
+
+def shells():
+    return [shell for shell in ("sh", "bash", "zsh", "dash") if shutil.which(shell)]
+
+
+@pytest.mark.parametrize("name", ["agent.sock", "it's; touch pwned $(touch pwned) `touch pwned` \\ \"x\" *", "\u00e4 \u2019"])
+def test_env_of_a_preset(home, tmp_path, back, name):
+    """Whatever the listener is called, a shell has it as it is, and runs nothing of it."""
+    with home.serve(f"unix://{tmp_path}/{name}=@ssh-agent", "--via", " ".join(MUX), f"unix://{tmp_path}/2={back.address}"):
+        for shell in shells():
+            assert environment_of(home, shell, cwd=tmp_path) == f"{tmp_path}/{name}"
+        assert not (tmp_path / "pwned").exists()
+        assert home.run("env").stdout.count("\n") == 1
+
+
+def test_env_of_two_presets(home):
+    with home.serve("--via", " ".join(MUX), "@ssh-agent", "@docker", "@pageant") as serve:
+        lines = home.run("env").stdout.splitlines()
+        sockets = home.directory / ".uvrelay"
+        assert lines == [f"export SSH_AUTH_SOCK='{sockets}/ssh-agent.sock';",
+                         f"export DOCKER_HOST='unix://{sockets}/docker.sock';"]
+        assert home.run("env", "--shell=fish").stdout.startswith(f"set -gx SSH_AUTH_SOCK '{sockets}/ssh-agent.sock';\n")
+        serve.stop()
+    assert home.run("env").stdout.startswith("# ")
+
+
+def test_the_first_one_counts(home, tmp_path):
+    far_end = ("--via", " ".join(MUX))
+    with home.serve(*far_end, f"unix://{tmp_path}/1=@ssh-agent") as one:
+        with home.serve(*far_end, f"unix://{tmp_path}/2=@ssh-agent") as two:
+            number = 1 if one.pid < two.pid else 2
+            assert environment_of(home) == f"{tmp_path}/{number}"
+            assert home.run("env").stdout.count("\n") == 1
 
 
 # The socket.
