@@ -3,12 +3,14 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "address/address.h"
 #include "address/form.h"
 #include "address/meant.h"
+#include "base/text.h"
 
 #define DIGITS "0123456789"
 #define BLANKS " \t"
@@ -171,10 +173,23 @@ static bool guess_inside(const char *text, char meant[UVR_MEANT_ROUTE_SIZE])
   return false;
 }
 
+/* Whether all characters of a text can be shown as they are. */
+static bool is_plain(const char *text)
+{
+  uint32_t point = 0;
+  for (size_t length; *text != '\0'; text += length) {
+    length = uvr_utf8_next(text, &point);
+    if (length == 0 || uvr_is_hidden(point)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 const char *uvr_meant_route(const char *text, char meant[UVR_MEANT_ROUTE_SIZE])
 {
   split_text s;
   bool good =
       split(text, &s) && (guess_ssh(&s, meant) || (s.count > 1 && guess_words(&s, meant)) || guess_inside(text, meant));
-  return good ? meant : NULL;
+  return good && is_plain(meant) ? meant : NULL;
 }

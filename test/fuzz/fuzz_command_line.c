@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <uv.h>
+
 #include "address/expand.h"
 #include "address/query.h"
 #include "base/text.h"
@@ -136,6 +138,54 @@ static void split(const char *text, bool backslash)
   uvr_command_clear(&command);
 }
 
+/* What $V stands for. */
+static const char *value;
+
+static int variable(const char *name, char *buffer, size_t *size)
+{
+  size_t length = strlen(value);
+  if (strcmp(name, "V") != 0) {
+    return UV_ENOENT;
+  }
+  if (length >= *size) {
+    return UV_ENOBUFS;
+  }
+  memcpy(buffer, value, length + 1);
+  *size = length;
+  return 0;
+}
+
+/* A command of a file. Whatever is inserted stays within its word. */
+static void expand(const char *text, bool backslash)
+{
+  const uvr_expander expander = {.home = home, .variable = variable, .noun = "command"};
+  char *out = malloc(UVR_EXPANDED_SIZE);
+  CHECK(out != NULL, "there is no memory");
+  uvrelay_error_t error = {0};
+  size_t wrong = 0;
+  value = "1";
+  int code = uvr_expand_command(&expander, text, backslash, out, &wrong, &error);
+  if (code != 0) {
+    check_error(&error);
+    CHECK(wrong <= strlen(text), "the fault is behind the text");
+  } else {
+    CHECK(strpbrk(text, "$~") != NULL || strcmp(text, out) == 0, "%s became %s", text, out);
+    split(out, backslash);
+  }
+  value = text;
+  error = (uvrelay_error_t){0};
+  if (*text != '\0' && uvr_expand_command(&expander, "a x$V\"$V\"y", backslash, out, &wrong, &error) == 0) {
+    uvr_command command;
+    CHECK(uvr_command_split(&command, out, backslash, &error) == 0, "%s is refused: %s", out, error.text);
+    size_t length = strlen(text);
+    CHECK(command.argc == 2 && strlen(command.argv[1]) == 2 * length + 2, "%s has other words", out);
+    CHECK(memcmp(command.argv[1] + 1, text, length) == 0 && memcmp(command.argv[1] + 1 + length, text, length) == 0,
+          "%s has another word", out);
+    uvr_command_clear(&command);
+  }
+  free(out);
+}
+
 static void check_values(const line *l, const uvr_serve_options *options)
 {
   uvrelay_route_options_t routes = {.size = sizeof(routes)};
@@ -218,6 +268,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   } else if (strcmp(whose, "via") == 0) {
     for (int i = 1; i < l->argc; i++) {
       split(l->argv[i], i % 2 != 0);
+      expand(l->argv[i], i % 2 != 0);
     }
   } else {
     one_shot(l);

@@ -1,7 +1,8 @@
 /* Configuration files of serve. The input is one, or several with a form feed between them, which no file may have.
  *
  * A file is accepted whole or refused with one sentence and a place in it. Routes that are accepted and name no
- * variable are the same ones when they are given on the command line. */
+ * variable and no preset are the same ones when they are given on the command line. Settings are never those that the
+ * command line has, and their text lasts. */
 #include "fuzz.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ typedef struct game {
   size_t lengths[FILES];
   unsigned count;
   uvr_config config;
+  uvr_serve_options settings; /* of a command line that has --eager and --drain */
 } game;
 
 static void write_line(void *user, const char *text, size_t length)
@@ -78,7 +80,9 @@ static void check_route(const uvr_config_route *route, bool variables)
   CHECK(*route->target == 0 || strchr(" \t", route->target[0]) == NULL || variables, "a blank begins %s",
         route->target);
   CHECK(route->options.permissions <= 0777 && route->options.max <= 1000000, "an option is too large");
-  if (variables) {
+  CHECK(route->preset == NULL || uvr_presets_find(route->preset->name, strlen(route->preset->name)) == route->preset,
+        "the preset is none");
+  if (variables || route->preset != NULL) {
     return;
   }
   /* The same from the command line. */
@@ -132,6 +136,37 @@ static bool add_file(game *g, fuzz_input *in)
   return true;
 }
 
+static void check_settings(const game *g)
+{
+  const uvr_serve_options *settings = &g->settings;
+  CHECK(settings->drain_ms == 7 && settings->eager, "the command line does not hold");
+  CHECK(settings->status_ms <= 86400000, "the status is due in %u ms", (unsigned)settings->status_ms);
+  CHECK(settings->log_file == NULL || *settings->log_file != '\0', "the log has an empty name");
+  CHECK(settings->via == NULL || strlen(settings->via) < UVR_EXPANDED_SIZE, "the command is too long");
+  if (settings->via != NULL) {
+    check_place(g, &g->config.via_place);
+  }
+}
+
+/* Two flags of a command line. */
+static void set_settings(uvr_serve_options *settings)
+{
+  char *argv[] = {(char *)"serve", (char *)"--eager", (char *)"--drain=7ms", NULL};
+  uvr_serve_action action = uvr_serve_options_parse(3, argv, settings, NULL);
+  CHECK(action == UVR_SERVE_RUN, "the command line is refused");
+}
+
+/* Each route has another name, or none. */
+static void check_names(const uvr_config *config)
+{
+  for (size_t i = 0; i < config->count; i++) {
+    for (size_t k = 0; k < i; k++) {
+      CHECK(config->routes[i].name[0] == '\0' || strcmp(config->routes[i].name, config->routes[k].name) != 0,
+            "two routes are called %s", config->routes[i].name);
+    }
+  }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   (void)uv_os_setenv("HOME", "/home/me");
@@ -139,7 +174,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   (void)uv_os_setenv("ROUTE", "unix:///a=tcp://h:1");
   (void)uv_os_setenv("EMPTY", "");
   (void)uv_os_setenv("ODD", "a\x1B\xFF");
+  (void)uv_os_setenv("BLANK", "C:\\a 'b\" c");
+  (void)uv_os_unsetenv("GNUPGHOME");
   game g = {.config = {.options = {.size = sizeof(g.config.options)}}};
+  set_settings(&g.settings);
+  g.config.settings = &g.settings;
+  g.config.backslash = size % 2 == 0;
   fuzz_input in = {data, size};
   bool good = true;
   while (good && in.size > 0 && g.count < FILES) {
@@ -153,8 +193,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
       check_refusal(&g, code, &place, &error);
     } else {
       (void)uvr_config_first_far(&g.config);
+      check_names(&g.config);
     }
   }
+  check_settings(&g);
   uvr_config_clear(&g.config);
   CHECK(g.config.count == 0 && g.config.routes == NULL, "something is left");
   for (unsigned i = 0; i < g.count; i++) {

@@ -111,6 +111,23 @@ static void test_splits(void **state)
   }
 }
 
+/* A guess at what was meant has no character that cannot be shown. */
+static void test_guess(void **state)
+{
+  (void)state;
+  static const char *const texts[] = {"unix:///a->tcp://h:1?x\x01", "unix:///a->tcp://h:1?\xE2\x80\xAE",
+                                      "unix:///a->tcp://h:1?\xFF"};
+  uvr_config config = none();
+  uvrelay_error_t error = {0};
+  assert_int_equal(uvr_config_add_route(&config, "unix:///a->tcp://h:1", &error), UV_EINVAL);
+  assert_non_null(strstr(error.text, "write unix:///a=tcp://h:1"));
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    assert_int_equal(uvr_config_add_route(&config, texts[i], &error), UV_EINVAL);
+    assert_non_null(strstr(error.text, "write LISTEN=TARGET"));
+  }
+  uvr_config_clear(&config);
+}
+
 static const struct file {
   const char *text;
   struct {
@@ -746,6 +763,7 @@ int main(void)
       cmocka_unit_test(test_expansion),
       cmocka_unit_test(test_settings),
       cmocka_unit_test(test_route_names),
+      cmocka_unit_test(test_guess),
       cmocka_unit_test(test_presets),
       cmocka_unit_test(test_each_preset),
       cmocka_unit_test(test_settings_of_nobody),

@@ -13,4 +13,7 @@
  * routes.conf, on Windows %APPDATA%\uvrelay\routes.conf. Returns 0; or UV_ENOENT or UV_ENOBUFS and *error. */
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error);
 
+/* How to get that file, as the beginning of a sentence. */
+const char *uvr_paths_config_advice(void);
+
 #endif

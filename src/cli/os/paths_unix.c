@@ -15,6 +15,11 @@ static int refuse_long(uvrelay_error_t *error)
                        "the path of the configuration file routes.conf is too long: give it by --config=FILE");
 }
 
+const char *uvr_paths_config_advice(void)
+{
+  return "run uvrelay setup, which writes it";
+}
+
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
 {
   char base[UVR_PATH_SIZE];

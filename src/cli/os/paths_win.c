@@ -7,6 +7,11 @@
 
 #include "base/error.h"
 
+const char *uvr_paths_config_advice(void)
+{
+  return "write it, a route a line";
+}
+
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
 {
   char base[UVR_PATH_SIZE];

@@ -67,10 +67,10 @@ static int add_usual_file(uvr_config *config, uvr_place *place, uvrelay_error_t 
   }
   code = add_file(config, path, name, place, error);
   if (code == UV_ENOENT) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                         "no route is given, and there is no file %s: run uvrelay setup, which writes it, or write "
-                         "--config=FILE or a route, " UVR_ROUTE_EXAMPLE,
-                         uvr_quote(quoted, name));
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, UV_EINVAL,
+        "no route is given, and there is no file %s: %s, or give --config=FILE or a route, " UVR_ROUTE_EXAMPLE,
+        uvr_quote(quoted, name), uvr_paths_config_advice());
   }
   return code;
 }
