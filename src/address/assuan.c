@@ -101,10 +101,10 @@ static const char *parse_plain(input in, uvr_assuan *out)
     return fault;
   }
   if (starts_with(&in, "\r\n")) {
-    return "has a carriage return behind its port, so something altered its line ends: " RESTART;
+    return "has a carriage return after its port, so something altered its line ends: " RESTART;
   }
   if (in.size == 0) {
-    return "ends behind its port, without the nonce: " RESTART;
+    return "ends after its port, without the nonce: " RESTART;
   }
   if (!accept_word(&in, "\n")) {
     return "has something other than a port in its first line: " RESTART;
@@ -157,7 +157,7 @@ static const char *parse_cygwin(input in, uvr_assuan *out)
     return "stands for a datagram socket, but only stream sockets can be relayed: choose another";
   }
   if (!accept_word(&in, " s ")) {
-    return "lacks the s of a stream socket behind its port: " RESTART;
+    return "lacks the s of a stream socket after its port: " RESTART;
   }
   for (size_t i = 0; i < 4; i++) {
     if ((i > 0 && !accept_word(&in, "-")) || !parse_word(&in, out->nonce + 4 * i)) {
@@ -165,7 +165,7 @@ static const char *parse_cygwin(input in, uvr_assuan *out)
     }
   }
   bool ended = in.size == 0 || (in.size == 1 && (in.next[0] == '\0' || in.next[0] == '\n'));
-  return ended ? NULL : "goes on behind its nonce: " RESTART;
+  return ended ? NULL : "goes on after its nonce: " RESTART;
 }
 
 static const char *parse(input in, uvr_assuan *out)

@@ -135,7 +135,7 @@ int uvr_expand(const uvr_expander *self, const char *text, char out[UVR_EXPANDED
       code = add_home(&state, via);
       next++;
     } else if (next == path && next[0] == '~' && path != text) {
-      code = REFUSE(&state, "has a ~ without a slash behind it: only ~/ stands for a home directory, "
+      code = REFUSE(&state, "has a ~ without a slash after it: only ~/ stands for a home directory, "
                             "which is yours: write the whole path of another one");
     } else if (*next == '$' && self->variable != NULL) {
       code = add_variable(&state, &next);

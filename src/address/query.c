@@ -240,7 +240,7 @@ int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, 
     return refuse_name(name, error);
   }
   if (side != UVRELAY_SIDE_NONE && table[id].side != UVRELAY_SIDE_NONE && side != table[id].side) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s stands only %s", name,
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option %s is allowed only %s", name,
                          table[id].where);
   }
   if (!parse_value(id, side, value, &changed)) {
@@ -263,8 +263,9 @@ static int check_option(option_id id, uvrelay_side_t side, const char *value, co
   /* any: what holds for other routes */
   bool lifts = (id == OPTION_OWNER && *options->owner == '\0') || (id == OPTION_PEER_UID && *options->peer_uid == '\0');
   if (table[id].trait != 0 && !uvr_address_has(address, table[id].trait) && !lifts) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s cannot have the option %s, which stands only %s",
-                         address->canonical, table[id].name, table[id].where);
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%s cannot have the option %s, which is allowed only %s", address->canonical, table[id].name,
+                         table[id].where);
   }
   if (id == OPTION_EOF && strcmp(value, "marker") == 0 && !uvr_address_has(address, UVR_ADDRESS_HAS_END_MARKER)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,

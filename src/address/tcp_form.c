@@ -19,7 +19,7 @@ static const char *parse_ipv6(const char *bracket, uvr_address *out, const char 
   char copy[64];
   struct in6_addr ignored;
   if (inside[length] == '\0') {
-    return "has no ] behind the IPv6 address";
+    return "has no ] after the IPv6 address";
   }
   if (address >= sizeof(copy)) {
     return "has no IPv6 address within [ and ]";
@@ -32,7 +32,7 @@ static const char *parse_ipv6(const char *bracket, uvr_address *out, const char 
   if (address < length) {
     size_t zone = length - address - 1;
     if (zone == 0 || zone > 64 || strcspn(inside + address + 1, " /\\?#@:%[]\"<>") != zone) {
-      return "has a bad zone behind the % of its IPv6 address";
+      return "has a bad zone after the % of its IPv6 address";
     }
   }
   memcpy(out->host, inside, length);

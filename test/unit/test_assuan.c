@@ -77,18 +77,18 @@ static void test_taken(void **state)
 #define PORT_BIG "has a port over 65535: restart the agent, so that it writes the file anew"
 #define FIRST    "has something other than a port in its first line: restart the agent, so that it writes the file anew"
 #define RETURN                                                                                                         \
-  "has a carriage return behind its port, so something altered its line ends: restart the agent, so that it writes "   \
+  "has a carriage return after its port, so something altered its line ends: restart the agent, so that it writes "    \
   "the file anew"
-#define NO_NONCE "ends behind its port, without the nonce: restart the agent, so that it writes the file anew"
+#define NO_NONCE "ends after its port, without the nonce: restart the agent, so that it writes the file anew"
 #define SHORT    "has a nonce that is too short, less than 16 bytes: restart the agent, so that it writes the file anew"
 #define LONG     "has a nonce that is too long, more than 16 bytes: restart the agent, so that it writes the file anew"
 #define OTHER    "is no libassuan socket file: gpgconf --list-dirs shows where they are"
 #define LARGE    "is too large for a libassuan socket file: gpgconf --list-dirs shows where they are"
-#define NO_S     "lacks the s of a stream socket behind its port: restart the agent, so that it writes the file anew"
+#define NO_S     "lacks the s of a stream socket after its port: restart the agent, so that it writes the file anew"
 #define DATAGRAM "stands for a datagram socket, but only stream sockets can be relayed: choose another"
 #define BAD_WORDS                                                                                                      \
   "has no nonce of four groups of eight hexadecimal digits: restart the agent, so that it writes the file anew"
-#define TRAILING "goes on behind its nonce: restart the agent, so that it writes the file anew"
+#define TRAILING "goes on after its nonce: restart the agent, so that it writes the file anew"
 #define REDIRECT                                                                                                       \
   "is a redirect to a Unix socket, made for programs on that side: take the path that its socket= line names, as "     \
   "unix:///PATH"

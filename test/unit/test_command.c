@@ -100,7 +100,7 @@ static void test_refusals(void **state)
       {"a \"b\\\"", true, "the command has a double (\") quote that is not closed"},
       {"a 'b\\' 'c", true, "the command has a single (') quote that is not closed"},
       {"it's", false, "the command has a single (') quote that is not closed"},
-      {"a \\", true, "the command ends in a \\ with nothing behind it"},
+      {"a \\", true, "the command ends in a \\ with nothing after it"},
   };
   for (size_t i = 0; i < COUNT(bad); i++) {
     uvr_command command;

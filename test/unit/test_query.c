@@ -181,7 +181,7 @@ static void test_good(void **state)
         assert_int_equal(error.code, UV_EINVAL);
         assert_int_equal(error.phase, UVRELAY_PHASE_ADDRESS);
         assert_non_null(strstr(error.text, good[i].name));
-        assert_non_null(strstr(error.text, " stands only where "));
+        assert_non_null(strstr(error.text, " is allowed only where "));
       }
       assert_same(&options, &expected);
     }
@@ -492,22 +492,22 @@ static const struct {
     {L, "tcp://127.0.0.1:1?perm=0600", NULL, "Unix socket is listened on"},
     {L, "fd://3?perm=0600", NULL, "Unix socket is listened on"},
     {L, "npipe:x?perm=0600", NULL, "Unix socket is listened on"},
-    {R, NULL, "unix:///s?perm=0600", "perm stands only where"},
-    {R, NULL, "abstract:s?perm=0600", "perm stands only where"},
+    {R, NULL, "unix:///s?perm=0600", "perm is allowed only where"},
+    {R, NULL, "abstract:s?perm=0600", "perm is allowed only where"},
     {L, "tcp://127.0.0.1:1?mode=byte", NULL, "where a named pipe is listened on"},
     {L, "unix:///s?mode=byte", NULL, "where a named pipe is listened on"},
-    {R, NULL, "npipe:x?mode=byte", "mode stands only where"},
+    {R, NULL, "npipe:x?mode=byte", "mode is allowed only where"},
     {R, NULL, "tcp://127.0.0.1:1?impersonation=anonymous", "where the target is a named pipe"},
-    {L, "npipe:x?impersonation=anonymous", NULL, "impersonation stands only where"},
+    {L, "npipe:x?impersonation=anonymous", NULL, "impersonation is allowed only where"},
     {L, "tcp://127.0.0.1:1?eof=marker", NULL, "eof=marker"},
     {L, "unix:///s?eof=marker", NULL, "eof=marker"},
     {R, NULL, "assuan:///s?eof=marker", "eof=marker"},
-    {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
-    {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which stands only where"},
-    {L, "unix:///s?owner=user", NULL, "owner stands only where"},
-    {L, "tcp://127.0.0.1:1?peer-uid=user", NULL, "peer-uid, which stands only where a Unix socket is listened on"},
-    {L, "npipe:x?peer-uid=user", NULL, "peer-uid, which stands only where"},
-    {R, NULL, "unix:///s?peer-uid=user", "peer-uid stands only where"},
+    {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which is allowed only where"},
+    {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which is allowed only where"},
+    {L, "unix:///s?owner=user", NULL, "owner is allowed only where"},
+    {L, "tcp://127.0.0.1:1?peer-uid=user", NULL, "peer-uid, which is allowed only where a Unix socket is listened on"},
+    {L, "npipe:x?peer-uid=user", NULL, "peer-uid, which is allowed only where"},
+    {R, NULL, "unix:///s?peer-uid=user", "peer-uid is allowed only where"},
     /* Twice. */
     {R, NULL, "npipe:x?owner=any&owner=user", "owner of //./pipe/x is given twice"},
     {L, "tcp://127.0.0.1:1?max=1&max=1", NULL, "max of tcp://127.0.0.1:1 is given twice"},

@@ -123,12 +123,12 @@ static const struct wrong {
   const char *args[MAX_ARGS + 1];
   const char *words[3]; /* must stand in the sentence */
 } wrong[] = {
-    {{"--", "-v"}, {"\"-v\" stands where a route is wanted"}},
-    {{R, "--", "-v"}, {"\"-v\" stands where a route is wanted", "before the --"}},
+    {{"--", "-v"}, {"\"-v\" comes where a route is expected"}},
+    {{R, "--", "-v"}, {"\"-v\" comes where a route is expected", "before the --"}},
     {{R, "--jsn"}, {"did you mean --json?"}},
     {{R, "--drain"}, {"--drain lacks its value"}},
     {{R, "--json=x", R}, {"bad value in \"--json=x\""}},
-    {{"-v", "--", "--version"}, {"stands where a route is wanted"}},
+    {{"-v", "--", "--version"}, {"comes where a route is expected"}},
     {{"--config"}, {"--config lacks its value: write --config=FILE"}},
     {{"--config=", R}, {"--config names no file"}},
     {{"--drain"}, {"--drain lacks its value"}},

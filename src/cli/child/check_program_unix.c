@@ -122,7 +122,7 @@ static int check_script(const char *name, const uvr_program_head *head, uvrelay_
   bool returns = length > 0 && line[length - 1] == '\r';
   line[returns ? length - 1 : length] = '\0';
   if (*line == '\0') {
-    code = refuse(name, UV_EFTYPE, error, "its first line names no interpreter behind #!");
+    code = refuse(name, UV_EFTYPE, error, "its first line names no interpreter after #!");
   } else if (access(line, F_OK) != 0) {
     (void)snprintf(why, sizeof(why), "its first line names the interpreter %s, which is not there",
                    uvr_quote(quoted, line));

@@ -35,7 +35,7 @@ static int copy_word(const char **next, char **out, bool backslash, uvrelay_erro
     } else if (backslash && *in == '\\' && (quote == '\0' || (quote == '"' && (in[1] == '"' || in[1] == '\\')))) {
       in++;
       if (*in == '\0') {
-        return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the command ends in a \\ with nothing behind it");
+        return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the command ends in a \\ with nothing after it");
       }
       *to++ = *in;
     } else {

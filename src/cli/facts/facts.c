@@ -101,6 +101,6 @@ int uvr_cli_facts(int argc, char **argv)
   if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
     return uvr_print(usage);
   }
-  (void)fprintf(stderr, "uvrelay: facts takes nothing behind it, but there is %s\n", uvr_quote(quoted, argv[1]));
+  (void)fprintf(stderr, "uvrelay: facts takes no arguments, but there is %s\n", uvr_quote(quoted, argv[1]));
   return 2;
 }

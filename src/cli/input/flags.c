@@ -116,8 +116,8 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
     bool between = self->next > 2 && self->next < self->argc;
     (void)snprintf(text, sizeof(text), "%s %s", between ? self->argv[self->next - 2] : "",
                    between ? self->argv[self->next] : "");
-    return REFUSE_FLAG(self, "%s stands where a flag or a route is wanted: write LISTEN=TARGET in one word%s%s", quoted,
-                       uvr_meant_route(text, route) != NULL ? ", " : "",
+    return REFUSE_FLAG(self, "%s comes where a flag or a route is expected: write LISTEN=TARGET in one word%s%s",
+                       quoted, uvr_meant_route(text, route) != NULL ? ", " : "",
                        uvr_meant_route(text, route) != NULL ? route : "");
   }
   if (forwarded_route(self, name, route) != NULL) {

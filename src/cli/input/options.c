@@ -125,13 +125,12 @@ static bool parse_target(const uvr_flags *self, uvr_options *out)
   }
   for (int i = self->next + 1; i < self->argc; i++) {
     if (uvr_looks_like_flag(self->argv[i])) {
-      return REFUSE(self->error, "%s stands behind TARGET: flags must stand before TARGET",
-                    uvr_quote(quoted, self->argv[i]));
+      return REFUSE(self->error, "%s comes after TARGET: flags go before TARGET", uvr_quote(quoted, self->argv[i]));
     }
   }
   if (count > 1) {
     return REFUSE(self->error,
-                  "%d arguments where one TARGET is wanted, the second being %s: put a TARGET with blanks in quotes",
+                  "%d arguments where one TARGET is expected, the second being %s: put a TARGET with blanks in quotes",
                   count, uvr_quote(quoted, self->argv[self->next + 1]));
   }
   out->target = self->argv[self->next];

@@ -200,7 +200,7 @@ static uvr_serve_action parse_arguments(uvr_flags *self, uvr_serve_options *out,
     }
     if (step == UVR_FLAGS_LAST && uvr_looks_like_flag(self->argv[self->next])) {
       char quoted[UVR_QUOTED_SIZE];
-      (void)REFUSE_SERVE(self->error, "%s stands where a route is wanted: flags must stand before the --",
+      (void)REFUSE_SERVE(self->error, "%s comes where a route is expected: flags go before the --",
                          uvr_quote(quoted, self->argv[self->next]));
       return UVR_SERVE_WRONG_USAGE;
     }
