@@ -103,7 +103,7 @@ static bool parse_line(const char *virtiofs, char *line, mount *out)
 
 static void parse_mount(const char *virtiofs, char *line, const char *asked, size_t *longest, uvr_wsl_drives *drives)
 {
-  mount found;
+  mount found = {.windows = ""};
   if (!parse_line(virtiofs, line, &found)) {
     return;
   }
@@ -180,7 +180,7 @@ char *uvr_wsl_find_path(const char *proc, const char *virtiofs, const char *wind
   size_t size = 0;
   size_t shortest = SIZE_MAX;
   char *path = NULL;
-  mount found;
+  mount found = {.windows = ""};
   while (file != NULL && is_drive(windows) && getline(&line, &size, file) > 0) {
     const char *rest =
         parse_line(virtiofs, line, &found) && *found.windows != '\0' ? below(windows, found.windows) : NULL;

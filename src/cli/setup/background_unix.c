@@ -117,9 +117,12 @@ int uvr_background_clean(uvr_job *job, uvrelay_error_t *error)
   char *lock = uvr_setup_format("%s/run/background.lock", job->directory);
   char *run = uvr_setup_format("%s/run", job->directory);
   bool runs = uvr_background_runs(job);
-  int code = lock == NULL || run == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
-             : runs                      ? 0
-                                         : uvr_setup_unlink(lock, false, error);
+  if (lock == NULL || run == NULL) {
+    free(lock);
+    free(run);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  }
+  int code = runs ? 0 : uvr_setup_unlink(lock, false, error);
   if (code == 0 && !runs) {
     (void)rmdir(run); /* another serve of the user's may be in it */
   }

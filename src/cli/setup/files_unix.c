@@ -301,7 +301,7 @@ void uvr_setup_remove_old(const char *path)
     }
     *to++ = *from;
   }
-  (void)strcpy(to, OLD "*");
+  memcpy(to, OLD "*", sizeof(OLD "*"));
   if (glob(pattern, GLOB_NOSORT, NULL, &found) == 0) {
     for (size_t i = 0; i < found.gl_pathc; i++) {
       (void)unlink(found.gl_pathv[i]);

@@ -78,33 +78,45 @@ static int tell_of_gpg(const uvr_job *job, uvrelay_error_t *error)
   return 0;
 }
 
+/* The variables of the routes as a list, which may be empty. To be freed; NULL: there is no memory. */
+static char *list_variables(const uvr_job *job)
+{
+  char *list = strdup("");
+  for (size_t i = 0; i < job->preset_count && list != NULL; i++) {
+    const char *variable = job->presets[i]->variable;
+    if (variable != NULL && strstr(list, variable) == NULL) {
+      char *more = uvr_setup_format("%s%s%s", list, *list == '\0' ? "" : ", ", variable);
+      free(list);
+      list = more;
+    }
+  }
+  return list;
+}
+
 /* What is to be put into the shell. */
 static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
 {
   uvr_shell shell = uvr_shell_of_user();
   char *command = command_of(job, shell);
-  char *exports = strdup("");
-  for (size_t i = 0; i < job->preset_count && exports != NULL; i++) {
-    const uvr_preset *preset = job->presets[i];
-    if (preset->variable != NULL) {
-      char *more = uvr_setup_format("%s%s%s", exports, *exports == '\0' ? "" : ", ", preset->variable);
-      free(exports);
-      exports = more;
-    }
+  char *variables = list_variables(job);
+  int code = 0;
+  if (variables == NULL) {
+    free(command);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
   }
-  int code = command == NULL || exports == NULL
-                 ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
-                 : 0;
-  if (code == 0 && *exports != '\0') {
-    code = uvr_talk(error, "To have programs find it (by %s), type this now, and add it to the end of %s:\n", exports,
-                    uvr_shell_rc(shell));
-  }
-  if (code == 0 && *exports != '\0') {
-    code = shell == UVR_SHELL_FISH ? uvr_talk(error, "  %s env --shell=fish | source\n", command)
-                                   : uvr_talk(error, "  eval \"$(%s env)\"\n", command);
+  if (command == NULL) {
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  } else if (*variables != '\0') {
+    code = uvr_talk(error,
+                    shell == UVR_SHELL_FISH
+                        ? "To have programs find it (by %s), type this now, and add it to the end of %s:\n"
+                          "  %s env --shell=fish | source\n"
+                        : "To have programs find it (by %s), type this now, and add it to the end of %s:\n"
+                          "  eval \"$(%s env)\"\n",
+                    variables, uvr_shell_rc(shell), command);
   }
   free(command);
-  free(exports);
+  free(variables);
   return code == 0 ? tell_of_gpg(job, error) : code;
 }
 

@@ -114,9 +114,10 @@ static int write_profile(uvr_job *job, const profile *self, uvrelay_error_t *err
 static int clean_profile(uvr_job *job, const profile *self, uvrelay_error_t *error)
 {
   char *new = uvr_block_replace(self->text, self->block.start, self->block.end, "");
-  int code = new == NULL
-                 ? no_memory(error)
-                 : uvr_setup_restore_newline(self->path, self->text[self->block.end] == '\0', new, &job->record, error);
+  if (new == NULL) {
+    return no_memory(error);
+  }
+  int code = uvr_setup_restore_newline(self->path, self->text[self->block.end] == '\0', new, &job->record, error);
   if (code == 0) {
     bool empty = *new == '\0' && uvr_record_has(&job->record, UVR_RECORD_FILE, self->path);
     code = empty ? uvr_setup_unlink(self->path, false, error)
