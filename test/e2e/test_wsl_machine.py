@@ -160,6 +160,15 @@ def test_machines_do_not_meet(make_machine):
         assert machine.host("/mnt/c/made").read_text().split() == [name]
 
 
+def test_the_user_sees_what_processes_of_the_user_do(machine):
+    """Without root, too, where the machine's users are made of one."""
+    with machine.popen(["sleep", "1000"]) as sleep:
+        wait_for(lambda: "sleep 1000" in machine.processes(), "sleep runs")
+        assert machine.run("for p in /proc/[0-9]*; do [ \"$(cat $p/comm)\" != sleep ] || readlink $p/exe; done").out == (
+            "/usr/bin/sleep\n")
+        sleep.kill()
+
+
 def test_systemd(make_machine):
     """It is the real manager of a user: it starts a unit, and again after the machine was restarted."""
     machine = make_machine("[boot]\nsystemd = true\n")

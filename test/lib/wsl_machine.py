@@ -80,7 +80,7 @@ class Machine:
     def __init__(self, conf="", base=None):
         self._stack = contextlib.ExitStack()
         self._base = pathlib.Path(base or "/")
-        self._boot = self._process = self._manager = None
+        self._boot = self._process = self._manager = self._user_space = self._user_number = None
         try:
             self.windows = self._stack.enter_context(Windows())
             self.path = pathlib.Path(self._stack.enter_context(
@@ -218,7 +218,9 @@ class Machine:
             self._boot = self._process = None
             if self._manager is not None:
                 self._manager.wait(SOON)
-                self._manager = None
+            if self._user_space is not None:
+                self._user_space.communicate(timeout=SOON)
+            self._manager = self._user_space = None
 
     def restart(self):
         """As after `wsl.exe --shutdown`, or after the computer has been started again: /run and /tmp are empty. What
@@ -316,12 +318,22 @@ class Machine:
         else:
             enter += ["--preserve-credentials"]
             if not root:
-                become = ["unshare", "--user", f"--map-user={UID}", f"--map-group={UID}", "--"]
+                become = ["nsenter", f"--target={self._users()}", "--user", "--preserve-credentials", "--"]
         where = str(cwd or environment["HOME"])
         assigned = [f"{name}={value}" for name, value in environment.items() if value is not None]
         if self.has_systemd:
             enter = ["/bin/sh", "-c", 'echo $$ >"$0" && exec "$@"', str(self._cgroup_path() / group / "cgroup.procs"), *enter]
         return [*enter, "--", *become, "/usr/bin/env", "-i", f"--chdir={where}", *assigned, *map(str, words)]
+
+    def _users(self):
+        """Without root, the machine has one user, who is root there; for all that the other user does there is a user
+        namespace in it, in which that user has another number. Gives a process of it."""
+        if self._user_space is None:
+            self._user_space = self.popen(["unshare", "--user", f"--map-user={UID}", f"--map-group={UID}", "--", "/bin/sh",
+                                           "-c", "echo $$; read end"], root=True, stdin=subprocess.PIPE,
+                                          stdout=subprocess.PIPE, text=True)
+            self._user_number = int(self._user_space.stdout.readline())
+        return self._user_number
 
     def run(self, command, root=False, login=True, env=None, cwd=None, input="", timeout=60):
         """Runs a command to its end. A text is for a shell: with `login`, one that has read ~/.profile, as that of a
