@@ -44,6 +44,8 @@ enum {
  * always slow is given the time that it needs in the end. */
 static const uint64_t greeting_ms[] = {15000, 25000, 60000};
 
+enum { HELD_MAX = 128 }; /* bytes of a line that a reason has room for */
+
 #define SUBJECT "the far end "
 
 static void start(uvr_supervisor *self);
@@ -58,6 +60,7 @@ static void describe_exit(uvr_supervisor *self, uvrelay_error_t *error)
   self->reason_length = length;
   if (self->last_line[0] != '\0') {
     const char *meaning = uvr_wsl_explain(self->last_line);
+    self->held = false; /* report_down() reports it */
     (void)snprintf(error->text + length, sizeof(error->text) - length, ": %s%s%s", self->last_line,
                    meaning != NULL ? "; " : "", meaning != NULL ? meaning : "");
   }
@@ -103,11 +106,27 @@ static void explain(uvr_supervisor *self, bool exited)
 
 /* The process. */
 
+/* Reports the last line, unless that was done. */
+static void report_held_line(uvr_supervisor *self)
+{
+  if (self->held) {
+    self->held = false;
+    uvr_report_far_end_line(self->options.report, self->last_line);
+  }
+}
+
+/* A line that comes before the far end is of use may be why it ends: it is held until the next one comes, the far end
+ * is of use or it ends, as the reason then has it. Not one that the reason might not show as it is. */
 static void on_line(void *user, const char *line)
 {
   uvr_supervisor *self = user;
+  report_held_line(self);
   (void)uvr_child_lines_escape(self->last_line, sizeof(self->last_line), line, false);
-  uvr_report_far_end_line(self->options.report, line);
+  self->held = !self->up && self->state != UVR_SUPERVISOR_CLOSING && strlen(line) < HELD_MAX &&
+               strcmp(self->last_line, line) == 0;
+  if (!self->held) {
+    uvr_report_far_end_line(self->options.report, line);
+  }
 }
 
 static void on_timer_closed(uv_handle_t *timer)
@@ -133,6 +152,7 @@ static uint64_t short_delay(const uvr_supervisor *self)
 /* Reports the reason, and when the process will be started again. */
 static void report_down(uvr_supervisor *self)
 {
+  report_held_line(self);
   char why[UVRELAY_ERROR_TEXT_SIZE + 64];
   char cut[64] = "";
   if (self->cut > 0) {
@@ -388,6 +408,7 @@ static void start(uvr_supervisor *self)
   self->cut = 0;
   self->overdue = false;
   self->down = UVRELAY_MUX_DOWN_DETACHED;
+  report_held_line(self);
   self->last_line[0] = '\0';
   if (!uvr_wsl_may_concern(file)) {
     start_now(self, &(uvr_wsl_start){.directory = NULL});
@@ -447,6 +468,7 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
     }
     break;
   case UVRELAY_MUX_EVENT_UP:
+    report_held_line(self);
     self->up = true;
     self->late = 0;
     self->up_since = uv_now(self->timer.loop);
@@ -494,6 +516,7 @@ void uvr_supervisor_start(uvr_supervisor *self)
 
 void uvr_supervisor_close(uvr_supervisor *self, void (*on_closed)(void *user), void *user)
 {
+  report_held_line(self);
   self->on_closed = on_closed;
   self->user = user;
   if (self->child != NULL && self->state != UVR_SUPERVISOR_ENDING) {

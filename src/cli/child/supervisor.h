@@ -66,6 +66,7 @@ typedef struct uvr_supervisor {
   uvrelay_error_t error; /* why the far end is down */
   size_t reason_length;  /* of its text: how much is the reason; the rest is the last line of standard error */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
+  bool held;                            /* the last line was not reported yet */
   size_t cut;                           /* connections that were open over it */
   uint64_t delay_ms;                    /* before the next start, if nobody waits for it */
   uint64_t failed_at;                   /* loop time when it was last down */
