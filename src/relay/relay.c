@@ -201,6 +201,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
   relay->mux_context.buffers.large = UVR_YAMUX_FRAME_MAX;
   uvr_list_init(&relay->parts);
+  uvr_list_init(&relay->hops);
   (void)uv_timer_init(loop, &relay->wakeup); /* cannot fail */
   (void)uv_timer_init(loop, &relay->deadline);
   relay->wakeup.data = relay;

@@ -11,6 +11,7 @@ struct uvrelay_s {
   uvr_context context;
   uvr_context mux_context; /* for what goes over a mux: the same context, but with smaller buffers */
   uvr_list parts;
+  uvr_list hops;               /* the routes, for ring.h */
   uvrelay_counters_t counters; /* without the bytes of active sessions */
   uvrelay_error_t error;       /* of the last call that failed */
   void *data;

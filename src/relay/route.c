@@ -20,6 +20,7 @@
 #include "endpoint/listen.h"
 #include "endpoint/owner.h"
 #include "endpoint/reach.h"
+#include "relay/ring.h"
 #include "relay/session.h"
 #include "relay/through_mux.h"
 
@@ -39,9 +40,9 @@ struct uvrelay_route_s {
   uvr_address listen;
   uvr_address place; /* what its clients connect to */
   uvr_address target;
-  uvr_via *via;               /* what the target is connected through, or NULL */
-  uint16_t asked_port;        /* of the listener's address as it was given: 0, or its port */
-  uvrelay_route_t *looked_up; /* the route whose listener the target's name or socket file led to last, or NULL */
+  uvr_via *via;        /* what the target is connected through, or NULL */
+  uint16_t asked_port; /* of the listener's address as it was given: 0, or its port */
+  uvr_hop hop;
   uvrelay_route_options_t options;
   uvr_session_options session_options;
   uvr_listener *listener; /* NULL once it is closed */
@@ -60,7 +61,6 @@ struct uvrelay_route_s {
 };
 
 static void on_wakeup(uv_timer_t *timer);
-static void forget_route(const uvrelay_route_t *removed);
 
 static void wake_after(uvrelay_route_t *route, uint64_t ms)
 {
@@ -235,6 +235,7 @@ static void close_listener(uvrelay_route_t *route)
 {
   if (is_listening(route)) {
     route->listener_closing = true;
+    route->hop.place = NULL;
     uvr_listener_close(route->listener, on_listener_closed, route);
   }
 }
@@ -252,7 +253,7 @@ static void on_wakeup_closed(uv_handle_t *handle)
 {
   uvrelay_route_t *route = handle->data;
   uvrelay_t *relay = route->relay;
-  forget_route(route);
+  uvr_ring_remove(&relay->hops, &route->hop);
   uvr_relay_remove(&route->part);
   if (route->remove_cb != NULL) {
     route->remove_cb(route, route->remove_user);
@@ -329,92 +330,11 @@ static bool part_is_busy(const uvr_part *part)
 
 static const uvr_part_ops part_ops = {.end = part_end, .is_busy = part_is_busy};
 
-/* Rings: routes that lead to each other. A client of a ring would be relayed round and round. */
-
-/* Returns the relay's next route after this one, or its first route for NULL; or NULL if there is none. */
-
-static uvrelay_route_t *next_route(const uvrelay_t *relay, const uvrelay_route_t *after)
-{
-  uvr_list_node *n = after == NULL ? uvr_list_first(&relay->parts) : uvr_list_next(&relay->parts, &after->part.node);
-  while (n != NULL && UVR_LISTED(n, uvr_part, node)->ops != &part_ops) {
-    n = uvr_list_next(&relay->parts, n);
-  }
-  return n == NULL ? NULL : route_of(UVR_LISTED(n, uvr_part, node));
-}
-
-/* Forgets that any route led to the one that is being removed. */
-static void forget_route(const uvrelay_route_t *removed)
-{
-  for (uvrelay_route_t *r = next_route(removed->relay, NULL); r != NULL; r = next_route(removed->relay, r)) {
-    r->looked_up = r->looked_up == removed ? NULL : r->looked_up;
-  }
-}
-
-/* Returns the route that a connection to this place would arrive at, or NULL. */
-static uvrelay_route_t *route_at(const uvrelay_t *relay, const uvr_address *place)
-{
-  uvrelay_route_t *r = next_route(relay, NULL);
-  while (r != NULL && (!is_listening(r) || !uvr_is_same_place(place, &r->place))) {
-    r = next_route(relay, r);
-  }
-  return r;
-}
-
-static size_t count_routes(const uvrelay_t *relay)
-{
-  size_t count = 0;
-  for (const uvrelay_route_t *r = next_route(relay, NULL); r != NULL; r = next_route(relay, r)) {
-    count++;
-  }
-  return count;
-}
-
-/* Follows the routes from `from` on, each to the one that its target leads to. Returns the route that leads to `route`,
- * or NULL. Rings are refused, but a link that was made since may have closed one without `route`: then it returns a
- * route of that ring. */
-static const uvrelay_route_t *find_route_to(const uvrelay_route_t *from, const uvrelay_route_t *route)
-{
-  for (size_t left = count_routes(route->relay); from != NULL; left--) {
-    const uvrelay_route_t *next = route_at(route->relay, &from->target);
-    next = next != NULL ? next : from->looked_up;
-    if (next == route || left == 0) {
-      return from;
-    }
-    from = next;
-  }
-  return NULL;
-}
-
-static int refuse_own_target(const uvr_address *target, uvrelay_error_t *error)
-{
-  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
-}
-
-/* Refuses a route whose clients would come back to it after being connected to `place`. */
-static int check_ring(const uvrelay_route_t *route, const uvr_address *place, uvrelay_error_t *error)
-{
-  const uvrelay_route_t *next = route_at(route->relay, place);
-  const uvrelay_route_t *back = next == route ? route : find_route_to(next, route);
-  if (back == NULL) {
-    return 0;
-  }
-  return back == route
-             ? refuse_own_target(&route->target, error)
-             : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                             "a client of %.100s=%.100s would be relayed in a ring, as %.100s=%.100s leads back there",
-                             route->listen.canonical, route->target.canonical, back->listen.canonical,
-                             back->target.canonical);
-}
-
-/* The same for what the target's name, socket file or link has led to. */
+/* Called when the target's name, socket file or link has led to a place. */
 static int check_looked_up(void *user, const uvr_address *place, uvrelay_error_t *error)
 {
   uvrelay_route_t *route = user;
-  int code = check_ring(route, place, error);
-  if (code == 0) {
-    route->looked_up = route_at(route->relay, place);
-  }
-  return code;
+  return uvr_ring_look_up(&route->relay->hops, &route->hop, place, error);
 }
 
 /* Adding. */
@@ -447,7 +367,7 @@ static int parse_route(uvrelay_route_t *route, const char *listen, const char *t
   }
   code = code == 0 ? uvr_fill_in(&route->target, error) : code;
   if (code == 0 && uvr_is_same_place(&route->target, &route->listen)) {
-    code = refuse_own_target(&route->target, error);
+    code = uvr_ring_refuse_own_target(&route->target, error);
   }
   if (code == 0) {
     code = uvr_choose_mux(route->relay, &route->target, own->via, &route->via, error);
@@ -503,6 +423,7 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
                                     .user = route};
   int code =
       uvr_listen(context_of(route), &route->listen, &options, &events, &route->listener, &route->place, &relay->error);
+  route->hop.place = &route->place;
   if (code == UV_ENOTSUP) {
     explain_listener(route, &relay->error);
   }
@@ -528,6 +449,8 @@ static int make_route(uvrelay_t *relay, const char *listen, const char *target, 
     return code;
   }
   route->asked_port = route->listen.port;
+  route->hop.listen = &route->listen;
+  route->hop.target = &route->target;
   set_session_options(route);
   *out = route;
   return 0;
@@ -540,7 +463,9 @@ static int finish_adding(uvrelay_route_t *route)
   (void)uv_timer_init(route->relay->context.loop, &route->wakeup);
   route->wakeup.data = route;
   uvr_relay_add(route->relay, &route->part, &part_ops);
-  return route->via != NULL ? 0 : check_ring(route, &route->target, &route->relay->error);
+  uvr_ring_add(&route->relay->hops, &route->hop);
+  return route->via != NULL ? 0
+                            : uvr_ring_check(&route->relay->hops, &route->hop, &route->target, &route->relay->error);
 }
 
 int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
@@ -592,7 +517,9 @@ static void take_listener(uvrelay_route_t *route, uvrelay_route_t *from)
 {
   route->listener = from->listener;
   route->place = from->place;
+  route->hop.place = &route->place;
   from->listener = NULL;
+  from->hop.place = NULL;
   uvr_listener_hand_over(route->listener, route);
   uvr_listener_pause(route->listener, route->counters.open >= route->options.max);
 }
