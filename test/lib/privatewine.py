@@ -45,10 +45,11 @@ class PrivateWine:
                  "env": {**os.environ, "WINEPREFIX": str(prefix)}}
         subprocess.run(["wineserver", "-p60"], check=False, **quiet)
         subprocess.run(["wine", "cmd", "/c", "exit", "0"], check=True, **quiet)
+        (self.local.parent.parent / "Temp").mkdir(exist_ok=True)
 
     @property
     def local(self):
-        """The user's %LOCALAPPDATA%; Wine makes it when the first program runs."""
+        """The user's %LOCALAPPDATA%."""
         [user] = [user for user in (self.drive / "users").iterdir() if user.name != "Public"]
         return user / "AppData/Local"
 
