@@ -204,12 +204,23 @@ static const struct wrong {
     {"max=", 1, 1, "max"},
     {"drain=5\n  drain = x", 2, 3, "bad value \"x\" for drain: write a number of seconds from 0"},
     {"status=0", 1, 1, "bad value \"0\" for status"},
-    {"eager=yes", 1, 1, "bad value \"yes\" for eager: write true or false, or on or off"},
+    {"eager=maybe", 1, 1, "bad value \"maybe\" for eager: write true or false, or on or off"},
     {"eager=", 1, 1, "bad value \"\" for eager"},
     {"log-file=", 1, 1, "names no file"},
     {"window-total=5", 1, 1, "window-total"},
     {"config=x", 1, 1, "there is no option \"config\": a file can have timeout, linger"},
     {"help=1", 1, 1, "no option \"help\""},
+    {"ssh agent", 1, 1, "neither a route nor an option"},
+    {"docker", 1, 1, "\"docker\" is no route: write @docker"},
+    {"doker?max=3", 1, 1, "write @docker?max=3"},
+    {A "=docker", 1, 1, "write " A "=@docker"},
+    {"x=docker", 1, 1, "no option \"x\""},
+    {"via", 1, 1, "via lacks its value: write via=VALUE"},
+    {" timeout # 5", 1, 2, "timeout lacks its value"},
+    {"--via=x y", 1, 1, "\"--via=x y\": a flag has no hyphens in a file: write via=VALUE"},
+    {"-eager", 1, 1, "write eager=true"},
+    {"--idle 5", 1, 1, "write idle=VALUE"},
+    {"--colour=red", 1, 1, "there is no option \"--colour\""},
     {"name=x", 1, 1, "each route has a name of its own: write it behind an address"},
     {"v=1", 1, 1, "no option \"v\""},
     {"V=1", 1, 1, "no option \"V\""},
@@ -692,12 +703,12 @@ static void test_settings(void **state)
                       "  via =  C:\\Tools\\$UVR_ONE\\uvrelay.exe mux # not this\n"
                       "log-file=C:\\x=//y.log\n"
                       "max=7\n"
-                      "drain=0.5\ncontrol=off\nallow-remote=1\nverbose=on\nverbose=off\n" A "=" T "\n",
+                      "json # on\ndrain=0.5\ncontrol=off\nallow-remote=1\nverbose=on\nverbose=off\n" A "=" T "\n",
                       &place, &error);
   if (code != 0) {
     fail_msg("%s", error.text);
   }
-  assert_true(settings.eager && !settings.control && settings.allow_remote && !settings.verbose);
+  assert_true(settings.json && settings.eager && !settings.control && settings.allow_remote && !settings.verbose);
   assert_int_equal(settings.drain_ms, 500);
   assert_string_equal(settings.via, "C:\\Tools\\1\\uvrelay.exe mux");
   assert_string_equal(settings.log_file, "C:\\x=//y.log");

@@ -319,7 +319,13 @@ static void test_settings(void **state)
   /* A bad value is refused even if it would not count. */
   assert_int_equal(uvr_serve_setting_set(&out, "drain", "x", &error), UV_EINVAL);
   assert_int_equal(uvr_serve_setting_set(&out, "eager", "", &error), UV_EINVAL);
-  assert_int_equal(uvr_serve_setting_set(&out, "verbose", "yes", &error), UV_EINVAL);
+  assert_int_equal(uvr_serve_setting_set(&out, "verbose", "maybe", &error), UV_EINVAL);
+  assert_int_equal(uvr_serve_setting_set(&out, "json", "yes", &error), 0);
+  assert_true(out.json);
+  assert_int_equal(uvr_serve_setting_set(&out, "json", "no", &error), 0);
+  assert_false(out.json);
+  assert_true(uvr_serve_setting_is_switch("json") && !uvr_serve_setting_is_switch("via") &&
+              !uvr_serve_setting_is_switch("x"));
 }
 
 /* Each flag is a setting or not, and each setting a flag with a name of more than one letter. */

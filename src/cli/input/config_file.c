@@ -200,6 +200,42 @@ static int add_route(file_parser *self, const uvr_route_line *line, uvrelay_erro
   return uvr_config_append(self->config, &text, place, target_column, error);
 }
 
+/* A line that is a known name alone: a switch that is on, or something that lacks its value. Returns false if it is
+ * none. */
+static bool is_name_alone(file_parser *self, const char *text, int *code, uvrelay_error_t *error)
+{
+  bool setting = uvr_serve_setting_find(text) != UVR_SETTING_NONE;
+  if (!setting && !is_route_option(text)) {
+    return false;
+  }
+  if (setting && uvr_serve_setting_is_switch(text)) {
+    *code = set_setting(self, text, "true", error);
+  } else {
+    *code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s lacks its value: write %s=VALUE", text, text);
+  }
+  return true;
+}
+
+/* A line that is a flag as on a command line. Returns false if it is none. */
+static bool is_flag(const char *text, uvrelay_error_t *error)
+{
+  char name[NAME_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  const char *rest = text + strspn(text, "-");
+  size_t length = strcspn(rest, "= \t");
+  if (rest == text || length >= sizeof(name)) {
+    return false;
+  }
+  memcpy(name, rest, length);
+  name[length] = '\0';
+  if (uvr_serve_setting_find(name) == UVR_SETTING_NONE && !is_route_option(name)) {
+    return false;
+  }
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s: a flag has no hyphens in a file: write %s%s",
+                      uvr_quote(quoted, text), name, uvr_serve_setting_is_switch(name) ? "=true" : "=VALUE");
+  return true;
+}
+
 /* Parses one line, which ends before `end`. */
 static int parse_line(file_parser *self, char *end, uvrelay_error_t *error)
 {
@@ -222,6 +258,13 @@ static int parse_line(file_parser *self, char *end, uvrelay_error_t *error)
   }
   if (value != NULL && uvr_serve_setting_find(name) != UVR_SETTING_NONE) {
     return set_setting(self, name, value, error);
+  }
+  int alone = 0;
+  if (is_name_alone(self, text, &alone, error)) {
+    return alone;
+  }
+  if (is_flag(text, error)) {
+    return UV_EINVAL;
   }
   uvr_route_line route;
   uvr_quote(quoted, text); /* before it is split */

@@ -31,8 +31,7 @@ const uvr_preset *uvr_presets_find(const char *name, size_t length)
   return NULL;
 }
 
-/* The preset that was probably meant, or NULL. */
-static const char *find_near(const char *name, size_t length)
+const char *uvr_presets_near(const char *name, size_t length)
 {
   size_t count;
   const uvr_preset *presets = uvr_presets(&count);
@@ -69,7 +68,7 @@ int uvr_presets_refuse(const char *name, size_t length, uvrelay_error_t *error)
           quoted);
     }
   }
-  const char *meant = find_near(name, length);
+  const char *meant = uvr_presets_near(name, length);
   if (meant != NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "there is no preset %s: did you mean @%s?", quoted,
                          meant);

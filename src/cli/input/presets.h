@@ -25,6 +25,9 @@ const uvr_preset *uvr_presets(size_t *count);
 /* The preset of this name, of `length` bytes, or NULL. */
 const uvr_preset *uvr_presets_find(const char *name, size_t length);
 
+/* The name of the preset that was probably meant by this one, of `length` bytes, or NULL. */
+const char *uvr_presets_near(const char *name, size_t length);
+
 /* Says that there is no preset of this name, of `length` bytes: which one was meant, or which there are. Returns
  * UV_EINVAL. */
 int uvr_presets_refuse(const char *name, size_t length, uvrelay_error_t *error);

@@ -12,6 +12,7 @@
 
 #define BLANKS  " \t"
 #define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define PLAIN   LETTERS "0123456789-_./:=@,+%?&" /* what a suggestion may have */
 
 static bool is_preset(const char *text)
 {
@@ -215,10 +216,33 @@ int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_
   return code;
 }
 
+/* The preset that was meant by a name without its @, with or without options behind it, or NULL. */
+static const char *find_preset(const char *name)
+{
+  size_t length = strspn(name, LETTERS "-");
+  return length == 0 || (name[length] != '\0' && name[length] != '?') ? NULL : uvr_presets_near(name, length);
+}
+
+/* Whether a preset was meant whose @ is missing: alone, or as the target of another listener. */
+static bool is_preset_meant(const char *text, char meant[UVR_ROUTE_MEANT_SIZE])
+{
+  const char *sign = strrchr(text, '=');
+  const char *name = find_preset(text) != NULL || sign == NULL || !is_target(text) ? text : sign + 1;
+  const char *preset = find_preset(name);
+  if (preset == NULL) {
+    return false;
+  }
+  int needed = snprintf(meant, UVR_ROUTE_MEANT_SIZE, "%.*s@%s%s", (int)(name - text), text, preset,
+                        name + strspn(name, LETTERS "-"));
+  return needed > 0 && needed < UVR_ROUTE_MEANT_SIZE && meant[strspn(meant, PLAIN)] == '\0';
+}
+
 const char *uvr_route_line_meant(const char *text, bool shell, char meant[UVR_ROUTE_MEANT_SIZE])
 {
   char plain[UVR_MEANT_ROUTE_SIZE];
-  if (uvr_meant_route(text, plain) == NULL) {
+  if (is_preset_meant(text, meant)) {
+    (void)snprintf(plain, sizeof(plain), "%s", meant);
+  } else if (uvr_meant_route(text, plain) == NULL) {
     return UVR_ROUTE_EXAMPLE;
   }
   bool quotes = shell && strpbrk(plain, "?&~ ") != NULL;

@@ -263,6 +263,12 @@ uvr_serve_setting uvr_serve_setting_find(const char *name)
                                       : UVR_SETTING_PLAIN;
 }
 
+bool uvr_serve_setting_is_switch(const char *name)
+{
+  const uvr_flag *flag = find_setting(name);
+  return flag != NULL && flag->kind == UVR_FLAG_SWITCH;
+}
+
 const char *uvr_serve_setting_name(size_t i)
 {
   for (size_t k = 0; k < SERVE_FLAG_COUNT; k++) {
@@ -273,13 +279,20 @@ const char *uvr_serve_setting_name(size_t i)
   return NULL;
 }
 
+/* Words that people write in files. */
+static bool yes_or_no(const char *text, bool *value)
+{
+  *value = strcmp(text, "yes") == 0;
+  return *value || strcmp(text, "no") == 0;
+}
+
 int uvr_serve_setting_set(uvr_serve_options *self, const char *name, const char *value, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   const uvr_flag *flag = find_setting(name);
   uvr_parsed_flag parsed = {.id = flag->id, .value = value};
   uvr_serve_options ignored = *self;
-  if (flag->kind == UVR_FLAG_SWITCH && !uvr_flag_truth(value, &parsed.on)) {
+  if (flag->kind == UVR_FLAG_SWITCH && !uvr_flag_truth(value, &parsed.on) && !yes_or_no(value, &parsed.on)) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "bad value %s for %s: write true or false, or on or off",
                          uvr_quote(quoted, value), name);
   }

@@ -81,6 +81,9 @@ typedef enum uvr_serve_setting {
 /* Which kind of a setting this name is, such as `via` for --via=COMMAND. The options of routes are none. */
 uvr_serve_setting uvr_serve_setting_find(const char *name);
 
+/* Whether this is a setting that is on or off. */
+bool uvr_serve_setting_is_switch(const char *name);
+
 /* The name of the i-th setting, or NULL behind the last one. */
 const char *uvr_serve_setting_name(size_t i);
 
