@@ -154,7 +154,7 @@ def test_a_place_that_cannot_be_written_to(systemd):
     """What was done before stays, and is named; the next run goes on."""
     systemd.write("~/.config/systemd", "a file")
     done = set_up(systemd, "--yes", "ssh-agent")
-    assert done.code == 1 and "step 3: " in done.err and "(steps 1 to 2 are done)" in done.err, done
+    assert done.code == 1 and "step 3: " in done.err and "(steps 1 and 2 are done)" in done.err, done
     systemd.host("~/.config/systemd").unlink()
     assert len(steps(set_up(systemd, "ssh-agent"))) == 1
     assert systemd.run(["systemctl", "--user", "is-active", "uvrelay"]).out == "active\n"

@@ -107,7 +107,11 @@ static int act(uvr_job *job, plan *self, uvrelay_error_t *error)
     if (code != 0) {
       char done[64] = "nothing was changed before";
       if (number > 0) {
-        (void)snprintf(done, sizeof(done), number == 1 ? "step 1 is done" : "steps 1 to %u are done", number);
+        (void)snprintf(done, sizeof(done),
+                       number == 1   ? "step 1 is done"
+                       : number == 2 ? "steps 1 and 2 are done"
+                                     : "steps 1 to %u are done",
+                       number);
       }
       return uvr_error_set(error, UVRELAY_PHASE_NONE, code, "step %u: %.400s (%s)", number + 1, why.text, done);
     }

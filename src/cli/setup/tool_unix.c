@@ -156,7 +156,8 @@ int uvr_tool_service(const char *verb, uvrelay_error_t *error)
   }
   (void)run_for(QUESTION_PATIENCE_MS, "journalctl", ask, &journal, NULL);
   const char *words = last_words(journal);
-  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code, "%.400s: `journalctl --user -u uvrelay -n 20` shows more",
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code,
+                      "%.400s: `uvrelay doctor` and `journalctl --user -u uvrelay -n 20` tell more",
                       words != NULL ? words : why.text);
   free(journal);
   return code;
