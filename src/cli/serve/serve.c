@@ -193,7 +193,8 @@ static int read_config(uvr_server *self)
   }
   if (code != 0) {
     (void)refuse(self, 2, &place, &error);
-    if (place.file == NULL && error.phase != UVRELAY_PHASE_ADDRESS) { /* an address says itself what to write */
+    /* An address says itself what to write, and the system's failures are nobody's wrong usage. */
+    if (place.file == NULL && error.code == UV_EINVAL && error.phase != UVRELAY_PHASE_ADDRESS) {
       uvr_report_try(&self->log.report, "serve");
     }
     return -1;
