@@ -150,6 +150,17 @@ def test_what_was_changed_since_stays(systemd):
     assert not systemd.host("~/.uvrelay/uvrelay.exe").is_symlink()
 
 
+def test_taking_back_while_the_drive_is_not_there(plain):
+    """Neither Windows nor its drive is needed; what is out of reach is named."""
+    set_up(plain, "--yes", "ssh-agent")
+    plain.break_interop("absent")
+    plain.unmount_drive()
+    gone = set_up(plain, "--remove")
+    assert gone.code == 0 and not gone.err, gone
+    assert "uvrelay.exe is on a drive that is not there now: remove it by hand" in gone.out, gone
+    assert not plain.host("~/.uvrelay").exists() and not plain.host(ROUTES).exists()
+
+
 def test_a_unit_of_ones_own_is_used(systemd):
     unit = "[Service]\nType=notify\nExecStart=/home/user/.local/bin/uvrelay serve\n[Install]\nWantedBy=default.target\n"
     systemd.write(UNIT, unit)

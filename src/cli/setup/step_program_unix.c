@@ -168,6 +168,22 @@ static const char *recorded_copy(const char *entry, bool *changed)
   return path;
 }
 
+/* Whether the directory is there in which setup has made the copy's: else the drive is not. */
+static bool has_grandparent(const char *path)
+{
+  char *directory = strdup(path);
+  char *slash = NULL;
+  for (int i = 0; i < 2 && directory != NULL; i++) {
+    slash = strrchr(directory, '/');
+    if (slash != NULL) {
+      *slash = '\0';
+    }
+  }
+  bool has = slash == NULL || uvr_setup_is_there(directory);
+  free(directory);
+  return has;
+}
+
 static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
   bool changed = false;
@@ -179,7 +195,10 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     free(entry);
     return 0;
   }
-  if (path != NULL && changed && uvr_setup_is_there(path)) {
+  if (path != NULL && changed && !has_grandparent(path)) {
+    code = uvr_step_say(&step->note,
+                        uvr_setup_format("%s is on a drive that is not there now: remove it by hand", path), error);
+  } else if (path != NULL && changed && uvr_setup_is_there(path)) {
     code = uvr_step_say(
         &step->note, uvr_setup_format("%s stays, as it is not the file any more that setup has written", path), error);
   }
