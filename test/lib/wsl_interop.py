@@ -66,6 +66,9 @@ class Windows:
     def __enter__(self):
         self._before = os.environ["WINEPREFIX"]
         os.environ["WINEPREFIX"] = str(self.prefix)
+        # The first program starts Wine's services; several at a time that all are the first may hang.
+        subprocess.run(windows_command("cmd", "/c", "exit"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=60, check=True)
         return self
 
     def __exit__(self, *_):
