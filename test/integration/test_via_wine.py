@@ -265,7 +265,7 @@ def test_an_absent_pipe(path):
     with relaying(path, pipe, "--timeout=60", verbose=False) as serve:
         closed_after(path, 0)
         serve.wait_match(rf"^uvrelay: unix://{path}=via:{pipe} #1: far end: there is no pipe {pipe} \(ERROR_FILE_NOT")
-        serve.wait_match(rf"^uvrelay: far end: uvrelay: {pipe}: there is no pipe ")
+        assert "far end: uvrelay: " not in serve.stderr  # which would tell it again
 
 
 def test_an_absent_pipe_that_is_waited_for(path):
