@@ -1,8 +1,9 @@
 /* Where serve is asked: see server.h.
  *
- * Normal case: a client is accepted, its request is read up to the end of the line, it is answered, and it is closed
- * when the answer is written. Ways to fail: the request is too long, or there is no memory, which is answered; the
- * client leaves, or its time is over, which closes it. While a request waits to be answered, there is no time limit. */
+ * Normal case: a client is accepted, its request is read up to the end of the line, it is answered piece by piece, and
+ * it is closed when all is written. Ways to fail: the request is too long, or there is no memory, which is answered;
+ * the client leaves, or its time is over, which closes it. While a request waits to be answered, there is no time
+ * limit. */
 #include "cli/control/server.h"
 
 #include <stdio.h>
@@ -21,7 +22,10 @@ struct uvr_control_client {
   size_t length;
   char request[UVR_CONTROL_REQUEST_MAX + 1];
   uvr_text_line answer;
+  size_t written; /* bytes of it */
 };
+
+enum { PIECE = 65536 }; /* of an answer: for each one the client has the whole time */
 
 /* Clients. */
 
@@ -79,10 +83,30 @@ static void limit_time(uvr_control_client *client)
                        0);
 }
 
+static void write_piece(uvr_control_client *client);
+
 static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
+  uvr_control_client *client = user;
   (void)error;
-  close_client(user, outcome == UVR_DONE ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
+  if (client->closing) {
+    return;
+  }
+  if (outcome == UVR_DONE && client->written < client->answer.length) {
+    write_piece(client);
+  } else {
+    close_client(client, outcome == UVR_DONE ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
+  }
+}
+
+static void write_piece(uvr_control_client *client)
+{
+  const char *next = client->answer.text + client->written;
+  size_t left = client->answer.length - client->written;
+  size_t size = left < PIECE ? left : PIECE;
+  client->written += size;
+  limit_time(client);
+  uvr_stream_write(client->stream, next, size, on_written, client);
 }
 
 void uvr_control_answer(uvr_control_client *client, const char *error, const uvr_text_line *text)
@@ -101,8 +125,7 @@ void uvr_control_answer(uvr_control_client *client, const char *error, const uvr
     close_client(client, UVR_CLOSE_NOW);
     return;
   }
-  limit_time(client);
-  uvr_stream_write(client->stream, answer->text, answer->length, on_written, client);
+  write_piece(client);
 }
 
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
