@@ -43,15 +43,13 @@ def patient(shared):
 
 
 @contextlib.contextmanager
-def changed(patient, path, text, mode=0o755):
-    """A file of the machine that is something else for some time."""
-    file = patient.machine.host(path)
-    before = file.read_bytes()
-    patient.machine.write(path, text, mode)
+def another_exe(patient, data):
+    """Something else is uvrelay.exe for some time."""
+    patient.put_exe(data)
     try:
-        yield file
+        yield
     finally:
-        patient.machine.write(path, before, 0o755)
+        patient.put_exe()
 
 
 def test_all_is_well(patient):
@@ -194,14 +192,14 @@ def test_a_program_that_is_not_executable(patient):
 @pytest.mark.parametrize("text, what", [(b"", "is empty"), (b"<html>404</html>", "damaged"),
                                         (b"\x7fELF" + bytes(100), "a program for Linux")], ids=["empty", "html", "elf"])
 def test_no_program_for_windows(patient, text, what):
-    with changed(patient, patient.exe, text):
+    with another_exe(patient, text):
         check = patient.diagnose("Windows program", skipped=AFTER_EXE)
         assert what in check.text and "uvrelay setup" in check.remedy.splitlines()
     patient.assert_well()
 
 
 def test_a_damaged_program(patient):
-    with changed(patient, patient.exe, b"MZ and no more"):
+    with another_exe(patient, b"MZ and no more"):
         check = patient.diagnose("Windows version", skipped=AFTER_EXE[1:])
         assert "uvrelay setup" in check.remedy.splitlines()
     patient.assert_well()
@@ -211,7 +209,7 @@ def test_another_version(patient):
     program = pathlib.Path(setting("UVRELAY_EXE")).read_bytes()
     version = patient.machine.run("uvrelay --version").out.split()[1].encode()
     other = b"9" + version[1:]
-    with changed(patient, patient.exe, program.replace(version, other)):
+    with another_exe(patient, program.replace(version, other)):
         check = patient.diagnose("Windows version", state="warning")
         assert f"uvrelay.exe is of version {other.decode()}, and this program of version" in check.text
         assert "uvrelay setup" in check.remedy.splitlines()
