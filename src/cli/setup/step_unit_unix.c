@@ -52,7 +52,7 @@ static char *make_unit(const uvr_job *job)
                                       "Type=notify\n"
                                       "KillMode=mixed\n"
                                       "ExecStart=%s serve %s\n"
-                                      "ExecReload=kill -HUP $MAINPID\n"
+                                      "ExecReload=%s reload $MAINPID\n"
                                       "Restart=on-failure\n"
                                       "RestartPreventExitStatus=2\n"
                                       "TimeoutStopSec=15\n"
@@ -60,7 +60,7 @@ static char *make_unit(const uvr_job *job)
                                       "\n"
                                       "[Install]\n"
                                       "WantedBy=default.target\n",
-                                      program, config);
+                                      program, config, program);
   char *unit =
       body == NULL ? NULL : uvr_setup_format(HEAD "%016" PRIx64 "]\n%s", uvr_setup_hash(body, strlen(body)), body);
   free(program);
