@@ -1,9 +1,10 @@
 /* The table of the kinds of endpoints on Windows. */
 #include "endpoint/kind.h"
 
-static const uvr_kind unix_elsewhere = {
-    .no_target = "Unix sockets are reached from Linux only; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
-    .no_listener = "Unix sockets are for Linux only; on Windows name a pipe or a tcp:// port"};
+static const uvr_kind unix_elsewhere = {.no_target = "Unix sockets are reached from Linux only, not from Windows; run "
+                                                     "uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
+                                        .no_listener =
+                                            "Unix sockets are for Linux only; on Windows name a pipe or a tcp:// port"};
 
 static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",
                                       .no_listener = "Windows passes no sockets on; name a pipe or a tcp:// port"};

@@ -235,7 +235,9 @@ void pipe_instance(pipe_server *s)
 
 void pipe_listen(pipe_server *s, int type)
 {
-  (void)snprintf(s->name, sizeof(s->name), "%s", unique_pipe());
+  if (s->name[0] == '\0') {
+    (void)snprintf(s->name, sizeof(s->name), "%s", unique_pipe());
+  }
   s->mode = type == MESSAGE_PIPE ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
   s->access = s->access == 0 ? PIPE_ACCESS_DUPLEX : s->access;
   s->instances = s->instances == 0 ? 1 : s->instances;

@@ -13,7 +13,7 @@ enum { JOBS_MAX = 16, ONLY_MAX = 64, USUAL_SECONDS = 40, SAID = 8192, TRIES = 2 
 static const scenario *const groups[] = {
     usage_scenarios,    data_scenarios,  end_scenarios,  one_way_scenarios, stdio_scenarios, connect_scenarios,
     socket_scenarios,   serve_scenarios, stop_scenarios, mux_scenarios,     many_scenarios,  console_scenarios,
-    security_scenarios, pipe_facts,      packet_facts,   process_facts,
+    security_scenarios, name_scenarios,  pipe_facts,     packet_facts,      process_facts,
 };
 
 typedef struct settings {

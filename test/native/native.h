@@ -51,7 +51,7 @@ typedef struct scenario {
 /* The groups. Each table ends with a scenario without a name. */
 extern const scenario data_scenarios[], end_scenarios[], one_way_scenarios[], stdio_scenarios[], connect_scenarios[],
     usage_scenarios[], socket_scenarios[], serve_scenarios[], stop_scenarios[], mux_scenarios[], many_scenarios[],
-    console_scenarios[], security_scenarios[], pipe_facts[], packet_facts[], process_facts[];
+    console_scenarios[], security_scenarios[], name_scenarios[], pipe_facts[], packet_facts[], process_facts[];
 
 /* Why a scenario cannot run under Wine, or NULL. */
 const char *wine_cannot(const char *name);
