@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "cli/doctor/checks.h"
+#include "cli/doctor/config.h"
 #include "cli/doctor/patience.h"
 #include "cli/doctor/print.h"
 #include "cli/os/slim_start.h"
@@ -27,6 +28,7 @@ typedef struct session {
   const uvr_doctor_route_check *route_check;
   const uvr_doctor_check *check; /* that is being made */
   int failed;                    /* not 0: nothing can be printed */
+  bool no_routes;                /* a thread that was given up may be reading them still */
 } session;
 
 static const char usage[] = "Usage: uvrelay doctor [--json] [--config=FILE | LISTEN=TARGET...]\n"
@@ -115,6 +117,7 @@ static void make_checks(session *self)
       set_skipped(&check, checks[self->blame[i]].name);
     } else if (!uvr_doctor_call(run_check, self, limit_ms, &check)) {
       set_late(&check, limit_ms, checks[i].late);
+      self->no_routes = self->no_routes || checks[i].run == uvr_doctor_check_config;
     }
     if (check.state == UVR_CHECK_BAD) {
       self->blame[i] = (int)i;
@@ -156,7 +159,7 @@ static void make_route_checks(session *self)
 {
   size_t count = 0;
   const uvr_doctor_route_check *checks = uvr_doctor_route_checks(&count);
-  for (size_t i = 0; self->doctor.routes != NULL && i < self->doctor.config.count; i++) {
+  for (size_t i = 0; !self->no_routes && i < self->doctor.config.count; i++) {
     for (size_t k = 0; k < count && self->failed == 0; k++) {
       check_route(self, &self->doctor.routes[i], &checks[k]);
     }

@@ -157,6 +157,13 @@ def test_a_file(tmp_path, back):
     assert "cannot read the file" in examine(f"--config={tmp_path}/none", code=1)["configuration"]["text"]
 
 
+def test_a_file_that_hangs(tmp_path):
+    os.mkfifo(tmp_path / "routes.conf")
+    checks = examine(f"--config={tmp_path}/routes.conf", code=1)
+    assert checks["configuration"]["text"] == "it has not ended after 3 s, and was given up"
+    assert checks["targets"]["state"] == "skipped"
+
+
 def test_many_routes(tmp_path, back):
     """Their targets are tried at the same time."""
     routes = [f"unix://{tmp_path}/{i}={back.address}" for i in range(200)]
