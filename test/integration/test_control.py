@@ -69,6 +69,8 @@ def test_status_and_its_end(private_wine, target, file):  # noqa: F811
         serve.kill()
         serve.wait()
         assert status() == []
+        (directory / "4242").touch()  # as after a loss of power
+        assert status() == [] and list(directory.iterdir()) == []
 
 
 def test_reload(private_wine, target, file):  # noqa: F811

@@ -106,6 +106,7 @@ static host *open_host(unsigned patience_ms)
   h->large = malloc(LARGE);
   assert_non_null(h->large);
   memset(h->large, 'x', LARGE);
+  h->large[LARGE - 1] = '\n';
   assert_int_equal(uvr_control_place_make(&h->place, &error), 0);
   assert_int_equal(uv_sem_init(&h->ready, 0), 0);
   assert_int_equal(uv_thread_create(&h->thread, run, h), 0);

@@ -171,6 +171,9 @@ static bool take_answer(question *self, uvr_control_answer_text *out)
   }
   bool ok = strncmp(self->answer, "ok\n", 3) == 0;
   bool refusal = strncmp(self->answer, "error ", 6) == 0;
+  if (ok && self->answer[self->length - 1] != '\n') {
+    return false; /* it was cut */
+  }
   if (!ok && !refusal) {
     return false;
   }
@@ -221,7 +224,7 @@ int uvr_control_ask(const char *address, const char *request, uint64_t timeout_m
   self->error = error;
   int code = run(self, address, request, timeout_ms);
   if (code == 0 && !take_answer(self, out)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "cannot ask at %s: it has ended without an answer",
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "cannot ask at %s: it has ended before its answer",
                          address);
   }
   free(self->line);

@@ -27,7 +27,9 @@ size_t uvr_control_ask_all(const char *request, int process, uint64_t timeout_ms
       answer(user, places[i].process, &text);
       uvr_control_answer_clear(&text);
       heard++;
-    } else if (!is_absence(&error)) {
+    } else if (is_absence(&error)) {
+      uvr_control_place_forget(&places[i]);
+    } else {
       failed(user, places[i].process, &error);
       heard++;
     }

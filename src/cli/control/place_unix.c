@@ -105,6 +105,12 @@ void uvr_control_place_clear(uv_file file)
   (void)file;
 }
 
+/* It was not listed if nobody listened there. */
+void uvr_control_place_forget(const uvr_control_place *place)
+{
+  (void)place;
+}
+
 /* Connects without waiting. Returns 0 or the error's number. */
 static int probe(const char *path)
 {

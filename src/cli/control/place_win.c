@@ -59,19 +59,38 @@ int uvr_control_place_make(uvr_control_place *out, uvrelay_error_t *error)
   return 0;
 }
 
-uv_file uvr_control_place_show(const uvr_control_place *place)
+static int name_file(const uvr_control_place *place, char file[UVR_CONTROL_PATH_SIZE + 16])
 {
   char path[UVR_CONTROL_PATH_SIZE];
+  int code = uvr_control_directory(path);
+  if (code == 0) {
+    (void)snprintf(file, UVR_CONTROL_PATH_SIZE + 16, "%s\\%d", path, place->process);
+  }
+  return code;
+}
+
+uv_file uvr_control_place_show(const uvr_control_place *place)
+{
   char file[UVR_CONTROL_PATH_SIZE + 16];
   uv_fs_t request;
-  int code = uvr_control_directory(path);
+  int code = name_file(place, file);
   if (code != 0) {
     return code;
   }
-  (void)snprintf(file, sizeof(file), "%s\\%d", path, place->process);
   code = uv_fs_open(NULL, &request, file, UV_FS_O_WRONLY | UV_FS_O_CREAT | UV_FS_O_TEMPORARY, 0600, NULL);
   uv_fs_req_cleanup(&request);
   return code;
+}
+
+/* The computer has lost its power. A process that runs has made its pipe before its file. */
+void uvr_control_place_forget(const uvr_control_place *place)
+{
+  char file[UVR_CONTROL_PATH_SIZE + 16];
+  uv_fs_t request;
+  if (name_file(place, file) == 0) {
+    (void)uv_fs_unlink(NULL, &request, file, NULL);
+    uv_fs_req_cleanup(&request);
+  }
 }
 
 void uvr_control_place_clear(uv_file file)

@@ -19,7 +19,7 @@ static const char usage[] = "Usage: uvrelay reload [PROCESS]\n"
                             "changes nothing. If several run, all of them, or the one with this number.\n"
                             "\n"
                             "Exit status: 0, 1 if none runs or one of them could not do it, 2 for wrong\n"
-    "usage.\n";
+                            "usage.\n";
 
 static void say(int process, const char *text)
 {
