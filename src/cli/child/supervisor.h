@@ -50,12 +50,12 @@ typedef struct uvr_supervisor {
   char name[UVR_SUPERVISOR_NAME_SIZE]; /* the command line, for messages */
   uvr_wsl wsl;
   uvr_wsl_search search;
-  bool searching;
   uv_timer_t timer;
   uvr_child *child;    /* NULL: there is no process */
   uvr_child *hung;     /* an earlier one that has stopped running, and is being ended; or NULL */
   uint64_t starts;     /* how many processes were started */
   uint64_t started_at; /* loop time when the last one was */
+  bool searching;      /* `search` has not ended */
   bool up;             /* the mux has come up since the last start */
   bool overdue;        /* the process has not said in time what it speaks */
   size_t late;         /* how many processes in a row have not */
@@ -66,10 +66,10 @@ typedef struct uvr_supervisor {
   uvrelay_error_t error; /* why the far end is down */
   size_t reason_length;  /* of its text: how much is the reason; the rest is the last line of standard error */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
-  bool held;                            /* the last line was not reported yet */
   size_t cut;                           /* connections that were open over it */
   uint64_t delay_ms;                    /* before the next start, if nobody waits for it */
   uint64_t failed_at;                   /* loop time when it was last down */
+  bool held;                            /* the last line was not reported yet */
   bool wanted;                          /* a client has come since it was started last */
   bool hopeless;                        /* it will fail again unless the program's file is replaced */
   char warned[UVRELAY_ERROR_TEXT_SIZE]; /* the last warning */

@@ -37,7 +37,7 @@ static void unescape(char *text)
 
 static bool is_drive(const char *path)
 {
-  return isalpha((unsigned char)path[0]) && path[1] == ':';
+  return path[0] != '\0' && isalpha((unsigned char)path[0]) && path[1] == ':';
 }
 
 static bool is_drive_c(const char *path)
