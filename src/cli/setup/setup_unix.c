@@ -187,7 +187,9 @@ int uvr_cli_setup(int argc, char **argv)
   }
   int code = uvr_job_init(&job, &options, &error);
   if (code == 0) {
-    warn_of_root();
+    if (!options.remove) {
+      warn_of_root();
+    }
     code = run(&job, &checks, &error);
   }
   uvr_job_clear(&job);
