@@ -49,6 +49,30 @@ def test_wrong_usage(args, words):
     assert_usage_error(run_relay(*args), *words)
 
 
+@pytest.mark.parametrize("args, meant", [
+    (["server"], 'there is no command "server": did you mean uvrelay serve?'),
+    (["--serve"], "serve is a command, not a flag: write uvrelay serve"),
+    (["-L", "8080:h:80"], 'write uvrelay serve --via="ssh HOST uvrelay mux" tcp://127.0.0.1:8080=via:tcp://h:80'),
+    (["serve", "//./pipe/a", "tcp://h:80"], "write LISTEN=TARGET in one word, //./pipe/a=tcp://h:80"),
+    (["serve", "//./pipe/a->tcp://h:80"], "is no route: write //./pipe/a=tcp://h:80"),
+])
+def test_what_was_meant(args, meant):
+    result = run_relay(*args)
+    lines = result.stderr.splitlines()
+    assert result.code == 2 and lines[0].endswith(meant), lines
+    assert lines[1] == ("Try: uvrelay serve --help" if args[0] == "serve" else "Try: uvrelay --help")
+
+
+@pytest.mark.parametrize("target, meant", [
+    ("npipe://x", "such as //./pipe/x"), (r"\\.\pipex", "such as //./pipe/x"), (r"\pipe\x", "write //./pipe/x"),
+    ("http://h/x", "write tcp://h:80"), ("localhost:80", "write tcp://localhost:80"),
+    ("EXEC:npiperelay.exe -s //./pipe/x", "write //./pipe/x"),
+])
+def test_an_address_that_was_meant(target, meant):
+    result = run_relay(target)
+    assert result.code == 2 and error_sentence(result.stderr).endswith(meant)
+
+
 def test_wrong_usage_connects_to_nothing():
     with PipeServer("recv-end") as server:
         assert run_relay("-ei", server.name, "more").code == 2

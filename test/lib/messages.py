@@ -31,12 +31,13 @@ SINKS = {
 # What these put before the text.
 PREFIX = {"uvr_address_refuse": "the address ... ", "uvr_text_refuse": "the ... ... "}
 
-# What is no failure, as FILE| TEXT: what commands print and -v tells, how a connection ends, commands to be copied, what
-# to try, and parts of lines.
+# What is no failure, as FILE| TEXT: what commands print and -v tells, how a connection ends, commands to be copied,
+# what to try, and parts of lines.
 NO_FAILURE = re.compile("|".join([
     r"cli/(input/|windows_)hint", r"relay/route_hint", r"relay/pair[.]c[|] (?!neither)", r"cli/doctor/(?!probe)",
     r"cli/serve/(status_text|presets_command)", r"cli/control/env_text",
     r".*\| ([;:,(/]|\w+$|sudo |Try: |Usage: |RELOADING|uvrelay [.]{3} \(libuv|closed after|stopping: |far end:|via:)",
+    r".*\| (The|There|Would|It|Write) ",
     r".*\| (is ready|started \(|All is well|is found by|the configuration was read again|left_out|the address [.]{6}:)",
     r".*\| (the (near|far) end$|the (left|right) stream$|the address [.]{3} [.]{3}: write|[.]{3} last error)",
     r".*\| ([.]{3}: write |[.]{3} [.]{3}|.*(error_age|is taken for the|a reload has removed still))",
