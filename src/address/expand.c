@@ -186,7 +186,7 @@ int uvr_expand_command(const uvr_expander *self, const char *text, bool backslas
                        size_t *wrong, uvrelay_error_t *error)
 {
   expansion state = {.expander = self, .text = text, .out = out, .error = error};
-  char value[UVR_EXPANDED_SIZE];
+  char value[UVR_EXPANDED_SIZE] = "";
   const char *next = text;
   bool begins = true; /* a word */
   char quote = 0;

@@ -174,8 +174,11 @@ static bool remember(walk *self, const char *name)
   uvr_made_directories *made = self->made;
   size_t size = strlen(self->here) + strlen(name) + 2;
   char **paths = realloc(made->paths, (made->count + 1) * sizeof(*paths));
-  made->paths = paths == NULL ? made->paths : paths;
-  char *path = paths == NULL ? NULL : malloc(size);
+  if (paths == NULL) {
+    return false;
+  }
+  made->paths = paths;
+  char *path = malloc(size);
   if (path == NULL) {
     return false;
   }
