@@ -8,7 +8,8 @@ int uvr_print(const char *text);
 /* Prints texts behind each other, up to a NULL, in the same way. */
 int uvr_print_parts(const char *const parts[]);
 
-/* Prints to standard error how to get help on a command, behind the sentence that says why its command line is wrong. */
+/* Prints to standard error how to get help on a command, behind the sentence that says why its command line is wrong.
+ */
 void uvr_print_try(const char *command);
 
 /* Prints the version, and that of libuv, in the same way. */

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/output/status_table.h"
 #include "cli/output/text_line.h"
 #include "relay/route_hint.h"
 
@@ -32,11 +33,6 @@ static void say_topic(const uvr_report *self, const uvr_log_topic *topic, uvr_te
   uvr_text_line_clear(text);
 }
 
-static bool has_name(const uvr_report_route *route)
-{
-  return route->name != NULL && *route->name != '\0';
-}
-
 static void begin_json_route(uvr_text_line *self, const char *event, const uvr_report_route *route)
 {
   uvr_text_line both = {.text = NULL};
@@ -48,7 +44,7 @@ static void begin_json_route(uvr_text_line *self, const char *event, const uvr_r
   uvr_text_line_clear(&both);
   uvr_text_line_member(self, "listen", route->listen);
   uvr_text_line_member(self, "target", route->target);
-  if (has_name(route)) {
+  if (uvr_report_has_name(route)) {
     uvr_text_line_member(self, "name", route->name);
   }
 }
@@ -99,7 +95,7 @@ static void add_route(uvr_text_line *self, const uvr_report_route *route)
 static void begin_text(uvr_text_line *self, const uvr_report_route *route)
 {
   uvr_text_line_add(self, "uvrelay: ");
-  if (has_name(route)) {
+  if (uvr_report_has_name(route)) {
     uvr_text_line_text(self, route->name);
   } else {
     add_route(self, route);
@@ -114,7 +110,7 @@ void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
     end_json(self, &text);
   } else if (self->verbose) {
     begin_text(&text, route);
-    if (has_name(route)) {
+    if (uvr_report_has_name(route)) {
       uvr_text_line_add(&text, ": ");
       add_route(&text, route);
     }
@@ -300,82 +296,15 @@ void uvr_report_event(const uvr_report *self, const uvr_report_route *route, con
   }
 }
 
-static void status_in_json(const uvr_report *self, const uvr_report_route *routes, size_t count)
-{
-  uvr_text_line text = {.text = NULL};
-  uvr_text_line_begin(&text, "status");
-  uvr_text_line_add(&text, ",\"routes\":[");
-  for (size_t i = 0; i < count; i++) {
-    const uvrelay_route_counters_t *counters = &routes[i].counters;
-    uvr_text_line_add(&text, "%s{\"listen\":", i == 0 ? "" : ",");
-    uvr_text_line_string(&text, routes[i].listen);
-    uvr_text_line_member(&text, "target", routes[i].target);
-    if (has_name(&routes[i])) {
-      uvr_text_line_member(&text, "name", routes[i].name);
-    }
-    uvr_text_line_number(&text, "open", counters->open);
-    uvr_text_line_number(&text, "total", counters->total);
-    uvr_text_line_number(&text, "failed", counters->failed);
-    uvr_text_line_number(&text, "to_target", counters->to_target);
-    uvr_text_line_number(&text, "to_client", counters->to_client);
-    if (routes[i].error == NULL) {
-      uvr_text_line_add(&text, ",\"error\":null");
-    } else {
-      uvr_text_line_member(&text, "error", routes[i].error);
-    }
-    uvr_text_line_add(&text, "}");
-  }
-  uvr_text_line_add(&text, "]");
-  end_json(self, &text);
-}
-
-/* How many characters a route takes up. */
-static size_t width_of(const uvr_report_route *route)
-{
-  const char *const texts[] = {route->listen, route->target, has_name(route) ? route->name : ""};
-  size_t width = has_name(route) ? 3 : 1; /* the "=", and the ": " behind the name */
-  for (size_t i = 0; i < 3; i++) {
-    for (const char *next = texts[i]; *next != '\0';) {
-      char escaped[UVR_ESCAPED_SIZE];
-      size_t size = uvr_escape_next(&next, escaped);
-      width += escaped[0] == '\\' ? size : 1;
-    }
-  }
-  return width;
-}
-
-/* The columns have fixed minimum widths, so that they line up within a table and between one table and the next. */
-static void status_in_text(const uvr_report *self, const uvr_report_route *routes, size_t count)
-{
-  uvr_text_line text = {.text = NULL};
-  size_t widest = 0;
-  for (size_t i = 0; i < count; i++) {
-    size_t width = width_of(&routes[i]);
-    widest = width > widest ? width : widest;
-  }
-  uvr_text_line_add(&text, "%6s %9s %9s %15s %15s  ", "open", "total", "failed", "to target", "to client");
-  uvr_text_line_add(&text, "%-*s  last error\n", (int)(widest < 200 ? widest : 200), "route");
-  for (size_t i = 0; i < count; i++) {
-    const uvrelay_route_counters_t *counters = &routes[i].counters;
-    uvr_text_line_add(&text, "%6" PRIu64 " %9" PRIu64 " %9" PRIu64 " %15" PRIu64 " %15" PRIu64 "  ",
-                      (uint64_t)counters->open, counters->total, counters->failed, counters->to_target,
-                      counters->to_client);
-    if (has_name(&routes[i])) {
-      uvr_text_line_text(&text, routes[i].name);
-      uvr_text_line_add(&text, ": ");
-    }
-    add_route(&text, &routes[i]);
-    size_t width = width_of(&routes[i]);
-    uvr_text_line_add(&text, "%*s", (int)(width < widest && widest < 200 ? widest - width : 0) + 2, "");
-    uvr_text_line_text(&text, routes[i].error == NULL ? "-" : routes[i].error);
-    uvr_text_line_add(&text, "\n");
-  }
-  say(self, &text);
-}
-
 void uvr_report_status(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
-  (self->json ? status_in_json : status_in_text)(self, routes, count);
+  uvr_text_line text = {.text = NULL};
+  if (self->json) {
+    uvr_status_table_json(&text, routes, count);
+  } else {
+    uvr_status_table_text(&text, routes, count);
+  }
+  say(self, &text);
 }
 
 void uvr_report_stopping(const uvr_report *self, size_t open)

@@ -9,6 +9,7 @@
 
 #include "cli/input/config.h"
 #include "cli/output/log_limit.h"
+#include "cli/output/report_route.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
@@ -20,15 +21,6 @@ typedef struct uvr_report {
   void (*write_topic)(void *user, const uvr_log_topic *topic, const char *text, size_t length);
   void *user;
 } uvr_report;
-
-/* A route in a report. */
-typedef struct uvr_report_route {
-  const char *listen; /* canonical, as is the target */
-  const char *target;
-  uvrelay_route_counters_t counters; /* for the status only */
-  const char *error;                 /* its last error, for the status only; NULL: none */
-  const char *name;                  /* NULL or empty: it has none */
-} uvr_report_route;
 
 /* A route listens. */
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route);

@@ -17,6 +17,7 @@
 #include "cli/output/log_limit.c"     /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_writer.c"    /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/report.c"        /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/status_table.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/text_line.c"     /* NOLINT(bugprone-suspicious-include) */
 
 enum { LONG_MS = 20000, LINES = 4000, LINE = 1000 };
