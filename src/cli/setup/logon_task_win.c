@@ -104,8 +104,8 @@ static size_t add_value(char *out, size_t used, const char *value)
   for (; *value != '\0'; value++) {
     const char *entity = entity_of(*value);
     size_t length = entity != NULL ? strlen(entity) : 1;
-    if (out != NULL) {
-      memcpy(out + used, entity != NULL ? entity : value, length);
+    for (size_t i = 0; i < length && out != NULL; i++) {
+      out[used + i] = entity != NULL ? entity[i] : *value;
     }
     used += length;
   }
