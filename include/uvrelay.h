@@ -390,9 +390,10 @@ UVRELAY_API int uvrelay_route_replace(uvrelay_route_t *route, const char *listen
 /** Sets an option by its name, from text. Durations are in seconds, "2.5", or have a unit, "500ms", "90s", "5m", "2h",
  * up to a day; "off" is no limit where there can be none.
  *
- * For the whole route: `timeout`, `linger`, `idle`, `max`, `name`. Of the listener: `perm` (octal, "0600"), `mode` ("byte" or
- * "message"), `peer-uid` (a list of users, or "any"). Of the target: `impersonation` ("anonymous", "identification",
- * "impersonation", "delegation"), `absent` ("wait" or "fail"), `owner` (a list of users, or "any"). Of each: `eof`
+ * For the whole route: `timeout`, `linger`, `idle`, `max`, `name`. Of the listener: `perm` (octal, "0600"), `mode`
+ * ("byte" or "message"), `peer-uid` (a list of users, or "any"). Of the target: `impersonation` ("anonymous",
+ * "identification", "impersonation", "delegation"), `absent` ("wait" or "fail"), `owner` (a list of users, or "any").
+ * Of each: `eof`
  * ("auto", "marker", "none"), how it is told of the other one's end.
  * @param options with a valid size
  * @param side UVRELAY_LEFT: the listener; UVRELAY_RIGHT: the target; UVRELAY_SIDE_NONE: both
