@@ -124,7 +124,7 @@ static bool guess_forward(const char *text, const char *more, char meant[UVR_MEA
 
 static bool guess_ssh(const split_text *s, char meant[UVR_MEANT_ROUTE_SIZE])
 {
-  for (size_t i = 0; i < s->count; i++) {
+  for (size_t i = 0; i < s->count && s->words[i] != NULL; i++) {
     const char *word = s->words[i];
     const char *next = i + 1 < s->count ? s->words[i + 1] : NULL;
     bool forward = uvr_begins(word, "localforward");
