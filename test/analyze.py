@@ -3,7 +3,8 @@
 
 Runs gcc's static analyzer on the files of src/ whose names match one of the patterns, each as it is compiled in the
 build directory; `!` before a pattern leaves files out. Any finding is an error. One that is wrong is answered in the
-code, by an assertion that says why it cannot happen."""
+code, by an assertion that says why it cannot happen. Leaks are left to LeakSanitizer, which the tests in build/asan run
+with: gcc 12 also takes for leaked what is kept in a struct of the caller's, and no assertion can answer that."""
 
 import concurrent.futures
 import fnmatch
@@ -32,7 +33,7 @@ def commands(build, patterns):
             while "gcc" not in os.path.basename(words[0]):
                 words.pop(0)
             words[words.index("-o") + 1] = os.devnull
-            found[file] = [*words, "-fanalyzer", "-Werror"]
+            found[file] = [*words, "-fanalyzer", "-Wno-analyzer-malloc-leak", "-Werror"]
     return found
 
 

@@ -70,6 +70,9 @@ int uvr_ring_refuse_own_target(const uvr_address *target, uvrelay_error_t *error
 int uvr_ring_check(const uvr_list *hops, const uvr_hop *hop, const uvr_address *place, uvrelay_error_t *error)
 {
   const uvr_hop *next = hop_at(hops, place);
+  if (next == NULL) {
+    return 0;
+  }
   const uvr_hop *back = next == hop ? hop : find_hop_to(hops, next, hop);
   if (back == NULL) {
     return 0;

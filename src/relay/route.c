@@ -430,30 +430,31 @@ static int start(uvrelay_t *relay, uvrelay_route_t *route)
   return code;
 }
 
-/* Makes a route that does not listen yet. */
-static int make_route(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
-                      uvrelay_route_t **out)
+/* Makes a route that does not listen yet. Returns NULL, with *code and the relay's error, if that fails. */
+static uvrelay_route_t *make_route(uvrelay_t *relay, const char *listen, const char *target,
+                                   const uvrelay_route_options_t *options, int *code)
 {
   if (!uvr_relay_is_open(relay)) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
+    *code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
+    return NULL;
   }
   uvrelay_route_t *route = uvr_alloc(&relay->context.memory, sizeof(*route));
   if (route == NULL) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a route");
+    *code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a route");
+    return NULL;
   }
   route->relay = relay;
   uvr_list_init(&route->clients);
-  int code = parse_route(route, listen, target, options, &relay->error);
-  if (code != 0) {
+  *code = parse_route(route, listen, target, options, &relay->error);
+  if (*code != 0) {
     uvr_free(&relay->context.memory, route);
-    return code;
+    return NULL;
   }
   route->asked_port = route->listen.port;
   route->hop.listen = &route->listen;
   route->hop.target = &route->target;
   set_session_options(route);
-  *out = route;
-  return 0;
+  return route;
 }
 
 /* Adds a route that listens to its relay, unless it would lead into a ring. */
@@ -471,9 +472,9 @@ static int finish_adding(uvrelay_route_t *route)
 int uvrelay_route_add(uvrelay_t *relay, const char *listen, const char *target, const uvrelay_route_options_t *options,
                       uvrelay_route_t **out)
 {
-  uvrelay_route_t *route;
-  int code = make_route(relay, listen, target, options, &route);
-  if (code != 0) {
+  int code = 0;
+  uvrelay_route_t *route = make_route(relay, listen, target, options, &code);
+  if (route == NULL) {
     return code;
   }
   code = start(relay, route);
@@ -529,9 +530,9 @@ int uvrelay_route_replace(uvrelay_route_t *route, const char *listen, const char
                           uvrelay_route_t **out)
 {
   uvrelay_t *relay = route->relay;
-  uvrelay_route_t *next;
-  int code = make_route(relay, listen, target, options, &next);
-  if (code != 0) {
+  int code = 0;
+  uvrelay_route_t *next = make_route(relay, listen, target, options, &code);
+  if (next == NULL) {
     return code;
   }
   if (!is_listening(route) || route->removing || context_of(route) != context_of(next) || !listens_alike(next, route)) {

@@ -29,7 +29,7 @@ static int compare(const void *a, const void *b)
 void uvr_control_names_each(const char *directory, const char *ending,
                             void (*found)(void *user, int process, const char *name), void *user)
 {
-  int numbers[UVR_CONTROL_NAMES_MAX];
+  int numbers[UVR_CONTROL_NAMES_MAX] = {0};
   size_t count = 0;
   uv_fs_t request;
   uv_dirent_t entry;

@@ -2,6 +2,7 @@
  * counts. The first error ends the parsing. The library checks the options of routes. */
 #include "cli/input/serve_options.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -290,6 +291,7 @@ int uvr_serve_setting_set(uvr_serve_options *self, const char *name, const char 
 {
   char quoted[UVR_QUOTED_SIZE];
   const uvr_flag *flag = find_setting(name);
+  assert(flag != NULL); /* callers have found it */
   uvr_parsed_flag parsed = {.id = flag->id, .value = value};
   uvr_serve_options ignored = *self;
   if (flag->kind == UVR_FLAG_SWITCH && !uvr_flag_truth(value, &parsed.on) && !yes_or_no(value, &parsed.on)) {

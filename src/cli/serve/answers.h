@@ -4,7 +4,7 @@
 
 #include "cli/serve/server.h"
 
-/* Answers a request. `server` is the uvr_server. */
-void uvr_answers_request(void *server, uvr_control_client *client, const char *request);
+/* Answers a request. `user` is the uvr_server. */
+void uvr_answers_request(void *user, uvr_control_client *client, const char *request);
 
 #endif

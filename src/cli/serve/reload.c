@@ -292,7 +292,7 @@ static int change(uvr_server *server, bool *swaps, uvr_place *place, uvrelay_err
     int code =
         entry->changed ? take_place(server, entry, swaps, error) : uvr_routes_add(entry->served, &self->made, error);
     if (code != 0) {
-      *place = self->config.routes[i].place;
+      *place = entry->served->wanted.place;
       return code;
     }
   }
@@ -323,7 +323,7 @@ static int make_room(uvr_server *server)
 {
   uvr_reload *self = &server->reload;
   size_t count = server->count + self->config.count;
-  uvr_served **served = realloc(server->served, count * sizeof(*served));
+  uvr_served **served = realloc(server->served, count * sizeof(uvr_served *));
   if (served != NULL) {
     server->served = served;
   }
@@ -389,9 +389,7 @@ static void begin(uvr_server *server)
   self->running = true;
   (void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, uv_hrtime() / 1000);
   self->notified = uvr_notify_at_once(text) == 0; /* the relay must not wait for a manager that does not listen */
-  if (prepare(server, &place, &error) != 0) {
-    roll_back(server, &place, &error);
-  } else if (change(server, &swaps, &place, &error) != 0) {
+  if (prepare(server, &place, &error) != 0 || change(server, &swaps, &place, &error) != 0) {
     roll_back(server, &place, &error);
   } else if (swaps) {
     begin_swaps(server);

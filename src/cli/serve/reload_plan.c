@@ -30,8 +30,11 @@ static bool is_unchanged(const uvr_config_route *old, const uvr_config_route *wa
 {
   const uvrelay_route_options_t one = plain(old);
   const uvrelay_route_options_t two = plain(wanted);
-  return old->preset == wanted->preset && strcmp(old->listen, wanted->listen) == 0 &&
-         strcmp(old->target, wanted->target) == 0 && memcmp(&one, &two, sizeof(one)) == 0;
+  /* Bytes between members that differ by chance would only have the route replaced. So no member can be forgotten. */
+  /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
+  bool same = memcmp(&one, &two, sizeof(one)) == 0;
+  return same && old->preset == wanted->preset && strcmp(old->listen, wanted->listen) == 0 &&
+         strcmp(old->target, wanted->target) == 0;
 }
 
 /* Whether both are listened on at the same address. A port that the system chooses is the same if it was asked for in

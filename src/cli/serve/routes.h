@@ -37,7 +37,7 @@ void uvr_routes_say_status(uvr_server *server);
 /* The same, for the timer of --status. */
 void uvr_routes_on_timer(uv_timer_t *timer);
 
-/* How many bytes all connections have received from the far end so far. `server` is the uvr_server. */
-uint64_t uvr_routes_count_received(void *server);
+/* How many bytes all connections have received from the far end so far. `user` is the uvr_server. */
+uint64_t uvr_routes_count_received(void *user);
 
 #endif
