@@ -358,7 +358,7 @@ class Machine:
     def pipe(self, name, target):
         """A pipe of the Windows user's own that leads to an address of this side, such as tcp://127.0.0.1:PORT: what
         stands for a Windows program that listens there. uvrelay.exe serves it."""
-        serve = [setting("UVRELAY_EXE"), "serve", "-v", f"{name}={target}"]
+        serve = [setting("UVRELAY_EXE"), "serve", "--control=off", "-v", f"{name}={target}"]
         with Process(windows_command(*serve), stdin=subprocess.DEVNULL) as process:
             process.wait_stderr(": listening")
             yield process

@@ -9,6 +9,7 @@
  * listens on what is new. Then what was added is removed, and listeners go back to what was there before. */
 #include "cli/serve/reload.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,7 +293,8 @@ static int change(uvr_server *server, bool *swaps, uvr_place *place, uvrelay_err
     int code =
         entry->changed ? take_place(server, entry, swaps, error) : uvr_routes_add(entry->served, &self->made, error);
     if (code != 0) {
-      *place = entry->served->wanted.place;
+      assert(self->config.routes != NULL); /* the entries are made of them */
+      *place = self->config.routes[i].place;
       return code;
     }
   }
