@@ -3,6 +3,7 @@
  * Normal case: lines are appended until the next one would exceed the limit. Then the file is closed and renamed to
  * FILE.1, in place of an older one, and a new file is made. Where it cannot be renamed, as while another program of
  * Windows reads it, it is copied to FILE.1 and emptied. If somebody has moved or removed it, a new one is made, too.
+ * Another process may write to the same file: whether it has been turned over, and its size, is looked at anew.
  *
  * Ways to fail: at the start, it cannot be opened or is no ordinary file. Later, it cannot be written to, turned over
  * or made again. Then lines are left out, and the next ones are tried again; opening it, no more than once in a second.
@@ -106,20 +107,37 @@ void uvr_log_file_close(uvr_log_file *self)
   self->old = NULL;
 }
 
-/* Whether the file that is open is still at its place. */
-static bool is_at_its_place(const uvr_log_file *self)
+/* Whether the file that is open is still at its place. If so, finds out how long it is: others may have appended. */
+static bool is_at_its_place(uvr_log_file *self)
 {
   uv_stat_t here;
   uv_stat_t there;
-  return status_of(NULL, self->fd, &here) == 0 && status_of(self->path, -1, &there) == 0 &&
-         here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+  bool same = status_of(NULL, self->fd, &here) == 0 && status_of(self->path, -1, &there) == 0 &&
+              here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+  self->size = same ? here.st_size : self->size;
+  return same;
 }
 
-static int turn_over(uvr_log_file *self)
+/* Whether so many bytes are too many. */
+static bool is_full(const uvr_log_file *self, size_t length)
+{
+  return self->size > 0 && self->size + length > self->limit;
+}
+
+/* Turns it over, unless another process has just done that. */
+static int turn_over(uvr_log_file *self, size_t length)
 {
   uv_fs_t request;
+  int code = 0;
+  if (!is_at_its_place(self)) {
+    close_fd(self);
+    code = open_again(self, false);
+  }
+  if (code != 0 || !is_full(self, length)) {
+    return code;
+  }
   close_fd(self);
-  int code = uv_fs_rename(NULL, &request, self->path, self->old, NULL);
+  code = uv_fs_rename(NULL, &request, self->path, self->old, NULL);
   uv_fs_req_cleanup(&request);
   if (code == 0) {
     return open_again(self, false);
@@ -141,8 +159,8 @@ static int prepare(uvr_log_file *self, size_t length)
     self->retry_at = now + RETRY_NS;
     code = open_again(self, false);
   }
-  if (code == 0 && self->size > 0 && self->size + length > self->limit) {
-    code = turn_over(self);
+  if (code == 0 && is_full(self, length)) {
+    code = turn_over(self, length);
     self->torn = false;
   }
   return code;

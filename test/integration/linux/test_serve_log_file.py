@@ -74,6 +74,23 @@ def test_it_stays_small(tmp_path, back, log):
         assert all(line.startswith("uvrelay: ") for line in lines(old) + lines(log))
 
 
+def test_two_processes(tmp_path, back, log):
+    """Neither turns over what the other one has just begun: the old file is a full one, and no line is missing."""
+    fronts, old = [tmp_path / "one", tmp_path / "two"], tmp_path / "serve.log.1"
+    with contextlib.ExitStack() as stack:
+        for front in fronts:
+            route = f"unix://{front}={back.address}?name={front.name}"
+            stack.enter_context(Serve(f"--log-file={log}", "--log-size=4K", route, wait=False))
+            wait_line(log, f"uvrelay: .*{front}.*: listening")
+        for number in range(1, 101):
+            for front in fronts:
+                with connect(f"unix://{front}") as client:
+                    ask(client)
+                wait_for(lambda: any(f"{front.name} #{number}: closed" in line for line in lines(old) + lines(log)),
+                         f"{front.name} #{number}")
+            assert size(log) <= 4096 and (not old.exists() or 3072 < size(old) <= 4096)
+
+
 def test_errors_of_the_start_are_told_twice(tmp_path, log):
     """Who looks at a terminal sees them, and who has started it without one finds them."""
     sentence = refused(f"--log-file={log}", f"unix://{tmp_path}/none/front=tcp://127.0.0.1:1?owner=x", code=2)
