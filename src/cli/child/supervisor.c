@@ -487,6 +487,17 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
   }
 }
 
+bool uvr_supervisor_is_unused(const uvr_supervisor *self)
+{
+  return self->state == UVR_SUPERVISOR_IDLE;
+}
+
+void uvr_supervisor_set_options(uvr_supervisor *self, const uvr_supervisor_options *options)
+{
+  self->options = *options;
+  (void)uvr_child_lines_escape(self->name, sizeof(self->name), options->line, false);
+}
+
 int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_supervisor_options *options)
 {
   const uvrelay_mux_options_t mux = {.size = sizeof(mux),
@@ -494,8 +505,8 @@ int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_superv
                                      .greeting_ms = UINT64_MAX, /* see greeting_limit */
                                      .event_cb = on_mux_event,
                                      .user = self};
-  *self = (uvr_supervisor){.relay = relay, .options = *options};
-  (void)uvr_child_lines_escape(self->name, sizeof(self->name), options->line, false);
+  *self = (uvr_supervisor){.relay = relay};
+  uvr_supervisor_set_options(self, options);
   uvr_wsl_init(&self->wsl);
   int code = uvrelay_mux_new(&self->mux, relay, UVRELAY_MUX_NEAR, &mux);
   if (code == 0) {

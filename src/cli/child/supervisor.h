@@ -81,6 +81,10 @@ typedef struct uvr_supervisor {
  * uvrelay_mux_new(). */
 int uvr_supervisor_init(uvr_supervisor *self, uvrelay_t *relay, const uvr_supervisor_options *options);
 
+/* Whether the far end has never been needed. Then its options may be exchanged, all but the window. */
+bool uvr_supervisor_is_unused(const uvr_supervisor *self);
+void uvr_supervisor_set_options(uvr_supervisor *self, const uvr_supervisor_options *options);
+
 /* The far end is needed: starts it now, or after the delay if it has failed a short time ago. No effect while it runs.
  */
 void uvr_supervisor_start(uvr_supervisor *self);

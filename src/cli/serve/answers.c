@@ -63,7 +63,7 @@ static void answer_status(uvr_server *server, uvr_control_client *client, bool j
       routes[status.route_count++] = route_of(server->served[i], now);
     }
   }
-  if (server->supervised) {
+  if (server->supervised && !server->spare) {
     far_end = far_end_of(&server->supervisor);
     status.far_end = &far_end;
   }

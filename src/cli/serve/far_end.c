@@ -31,7 +31,11 @@ int uvr_far_end_make(uvr_server *server, const uvr_serve_options *options, uvrel
                                        .window_total = options->window_total,
                                        .count_received = uvr_routes_count_received,
                                        .user = server};
-  if (server->command.argc == 0 || server->supervised) {
+  if (server->command.argc == 0 || (server->supervised && !server->spare)) {
+    return 0;
+  }
+  if (server->supervised) {
+    uvr_supervisor_set_options(&server->supervisor, &with);
     return 0;
   }
   int code = uvr_supervisor_init(&server->supervisor, server->relay, &with);

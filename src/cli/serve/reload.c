@@ -116,6 +116,7 @@ static void commit(uvr_server *server)
     }
   }
   server->count = self->count;
+  server->spare = server->spare && server->command.argc == 0;
   uvr_reload_say_done(&server->log.report, &counts, &server->options, &self->options, &text);
   apply(server, &self->options);
   if (server->supervised && server->options.eager) {
@@ -349,6 +350,49 @@ static bool has_standard_input(const uvr_serve_options *given)
   return false;
 }
 
+/* A reload that has failed has left a far end's command that nobody has used: it is to be found anew. */
+static void forget_spare(uvr_server *server)
+{
+  if (!server->supervised || (server->spare && uvr_supervisor_is_unused(&server->supervisor))) {
+    uvr_command_clear(&server->command);
+    free(server->own_via);
+    server->own_via = NULL;
+    server->options.via = NULL;
+  } else {
+    server->spare = false;
+  }
+}
+
+/* Keeps the text of the command of a far end that is needed for the first time. */
+static int keep_via(uvr_server *server)
+{
+  const char *via = server->reload.options.via;
+  if (via == NULL || server->command.argc == 0 || (server->supervised && !server->spare)) {
+    return 0;
+  }
+  size_t size = strlen(via) + 1;
+  char *copy = realloc(server->own_via, size);
+  if (copy == NULL) {
+    return UV_ENOMEM;
+  }
+  server->own_via = memcpy(copy, via, size);
+  server->command_line = server->own_via;
+  server->options.via = server->own_via;
+  return 0;
+}
+
+/* Makes the far end, if one is needed for the first time. */
+static int make_far_end(uvr_server *server, uvrelay_error_t *error)
+{
+  bool supervised = server->supervised;
+  if (keep_via(server) != 0) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the far end's command");
+  }
+  int code = uvr_far_end_make(server, &server->reload.options, error);
+  server->spare = server->spare || server->supervised != supervised;
+  return code;
+}
+
 /* Reads the configuration and prepares all that does not change what runs. Returns 0; or not 0, *place and *error. */
 static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
 {
@@ -360,21 +404,13 @@ static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
   }
   int code = uvr_serve_load(&server->given, &self->options, &self->config, place, error);
   code = code == 0 ? uvr_check_routes(&self->config, place, error) : code;
+  forget_spare(server);
   code = code == 0 ? uvr_far_end_find(server, &self->options, &self->config, place, error) : code;
   if (code != 0) {
     return code;
   }
   *place = (uvr_place){.file = NULL};
-  if (server->command.argc > 0 && !server->supervised && self->options.via != NULL && server->own_via == NULL) {
-    size_t size = strlen(self->options.via) + 1;
-    server->own_via = malloc(size);
-    if (server->own_via == NULL) {
-      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the far end's command");
-    }
-    server->command_line = memcpy(server->own_via, self->options.via, size);
-    server->options.via = server->own_via;
-  }
-  code = uvr_far_end_make(server, &self->options, error);
+  code = make_far_end(server, error);
   if (code == 0 && (make_room(server) != 0 || uvr_reload_match(server) != 0)) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }

@@ -88,6 +88,7 @@ struct uvr_server {
   char *own_via;             /* memory of options.via, if a reload has set it; or NULL */
   uvr_supervisor supervisor; /* of the far end */
   bool supervised;           /* it was made and is not closed yet */
+  bool spare;                /* a reload has made it, and none that needs it has succeeded: it is not used so far */
   bool busy;                 /* the loop could not be closed: a thread may use it until the process ends */
   uvr_signals signals;
   uv_timer_t timer; /* of --status, then of the end */

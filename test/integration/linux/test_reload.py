@@ -187,6 +187,25 @@ def test_a_far_end_that_is_needed_now(config, path, tmp_path, back):
             ask(client)
 
 
+def test_the_far_end_of_a_reload_that_has_failed(config, path, tmp_path, back):
+    """It was not needed so far: the next reload may name another one."""
+    config.write(f"unix://{path}={back.address}")
+    with config.serve(), listener(tmp_path / "busy"):
+        before = config.home.status()
+        routes = [f"unix://{path}={back.address}", f"unix://{tmp_path}/2=via:{back.address}"]
+        for command in ("/bin/false", "/bin/true"):
+            text = config.reload(f"via={command}", *routes, f"unix://{tmp_path}/busy={back.address}", code=1)
+            assert "another program listens" in text
+            assert "far_end" not in config.home.status()[0] and "far_end" not in before[0]
+        assert "cannot find" in config.reload("via=/nonexistent/x", *routes, code=1)
+        assert config.reload(routes[0]) == done(unchanged=1)
+        assert config.reload(f"via={' '.join(MUX)}", *routes) == done(unchanged=1, new=1)
+        with connect(f"unix://{tmp_path}/2") as client:
+            ask(client)
+        assert config.home.status()[0]["far_end"]["command"] == " ".join(MUX)
+        assert config.reload("via=/bin/false", *routes) == f"{done(unchanged=2)}; what has changed of via needs a restart"
+
+
 def test_the_far_end_stays(config, path, tmp_path, back):
     config.write(f"via={' '.join(MUX)}", "drain=60", f"unix://{path}=via:{back.address}")
     with config.serve(), connect(f"unix://{path}") as client:
