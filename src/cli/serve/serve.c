@@ -155,11 +155,12 @@ static void on_status_signal(void *user)
   }
 }
 
-/* SIGHUP. Without a file there is nothing to read again: it ends the program, as it always has. */
+/* SIGHUP. Without a file there is nothing to read again: it ends the program, as it always has. Somebody who wants a
+ * reload does not want to cut what is open, so that it does nothing while it stops. */
 static void on_reload_signal(void *user)
 {
   uvr_server *self = user;
-  if (self->config_count == 0 || self->stopping) {
+  if (self->config_count == 0) {
     stop(self);
   } else {
     uvr_reload_request(self, NULL);

@@ -326,6 +326,20 @@ def test_sighup(config, path, tmp_path, back):
         ask(client)
 
 
+def test_sighup_while_it_stops(config, path, back):
+    """It is no second signal, which would cut what is open."""
+    config.write("drain=60", f"unix://{path}={back.address}")
+    with config.serve() as serve, connect(f"unix://{path}") as client:
+        ask(client)
+        serve.send_signal(signal.SIGTERM)
+        wait_for(lambda: not path.exists(), "it does not listen any more")
+        serve.send_signal(signal.SIGHUP)
+        assert "it is stopping" in config.reload(code=1)
+        ask(client)
+        client.close()
+        serve.ended(0)
+
+
 def test_sighup_without_a_file(path, back, tmp_path):
     """It ends, as it always has."""
     with Home(tmp_path / "home").serve(f"unix://{path}={back.address}") as serve:
