@@ -294,6 +294,7 @@ static void begin_removal(uvrelay_route_t *route, uint64_t timeout_ms)
 {
   uint64_t now = uv_now(route->relay->context.loop);
   route->removing = true;
+  route->hop.place = NULL; /* its listener is closed before anybody else comes */
   route->deadline = timeout_ms < UINT64_MAX - now ? now + timeout_ms : UINT64_MAX;
   if (!uv_is_closing((uv_handle_t *)&route->wakeup)) {
     wake_after(route, 0);

@@ -9,7 +9,6 @@
  * listens on what is new. Then what was added is removed, and listeners go back to what was there before. */
 #include "cli/serve/reload.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +36,7 @@ static void finish(uvr_server *server)
   free(self->entries);
   self->entries = NULL;
   self->count = 0;
+  self->turns = 0;
   uvr_config_clear(&self->config);
   self->running = false;
   self->restoring = false;
@@ -176,26 +176,32 @@ static void put_back(uvr_server *server, uvr_reload_entry *entry)
 
 static void step(uv_timer_t *timer);
 
-/* Undoes what was done, because of this error. */
+static void undo(uvr_server *server, uvr_reload_entry *entry)
+{
+  if (entry->replaced) {
+    put_back(server, entry);
+  } else {
+    drop(entry, 0);
+  }
+  if (!entry->swapped) {
+    uvr_routes_free(entry->back);
+    entry->back = NULL;
+  }
+}
+
+/* Undoes what was done, the last of it first, because of this error. */
 static void roll_back(uvr_server *server, const uvr_place *place, const uvrelay_error_t *error)
 {
   uvr_reload *self = &server->reload;
   self->place = *place;
   self->error = *error;
   self->restoring = true;
-  for (size_t i = 0; i < self->count; i++) {
-    uvr_reload_entry *entry = &self->entries[i];
-    if (entry->kept || entry->served == NULL) {
-      continue;
-    }
-    if (entry->replaced) {
-      put_back(server, entry);
-    } else {
-      drop(entry, 0);
-    }
-    if (!entry->swapped) {
-      uvr_routes_free(entry->back);
-      entry->back = NULL;
+  for (unsigned turn = self->turns + 1; turn-- > 0;) {
+    for (size_t i = self->count; i-- > 0;) {
+      uvr_reload_entry *entry = &self->entries[i];
+      if (!entry->kept && entry->served != NULL && entry->turn == turn) {
+        undo(server, entry);
+      }
     }
   }
   for (size_t i = 0; i < server->count; i++) {
@@ -250,7 +256,7 @@ static void step(uv_timer_t *timer)
       return;
     }
     if (code != 0 && !self->restoring) {
-      roll_back(server, &self->config.routes[self->next].place, &error);
+      roll_back(server, &entry->place, &error);
       return;
     }
     if (code != 0) {
@@ -263,7 +269,7 @@ static void step(uv_timer_t *timer)
 /* Takes over the listener of another route. Returns 0, also if it has to be made anew, or a negative code. */
 static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps, uvrelay_error_t *error)
 {
-  entry->back = uvr_routes_copy(entry->from);
+  entry->back = entry->back != NULL ? entry->back : uvr_routes_copy(entry->from);
   if (entry->back == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
   }
@@ -280,26 +286,65 @@ static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps, 
   return code == UV_ENOTSUP ? 0 : code;
 }
 
-/* Adding, and taking over listeners. Returns 0; or a negative code, *place and *error. */
+/* Whether it may be a ring with a route that is still to change. */
+static bool may_be_ring(int code, const uvrelay_error_t *error)
+{
+  return code == UV_EINVAL && error->phase == UVRELAY_PHASE_ADDRESS;
+}
+
+/* One turn of taking places: of those that may, unless another one has to go first. Returns 0, or the code of the first
+ * one that could not, with *place and *error. *moved tells whether any could. */
+static int take_turn(uvr_server *server, bool *swaps, bool *moved, uvr_place *place, uvrelay_error_t *error)
+{
+  uvr_reload *self = &server->reload;
+  int first = 0;
+  self->turns++;
+  *moved = false;
+  for (size_t i = 0; i < self->count && (first == 0 || may_be_ring(first, error)); i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    uvrelay_error_t why;
+    if (!entry->changed || entry->turn > 0) {
+      continue;
+    }
+    int code = take_place(server, entry, swaps, &why);
+    if (code == 0) {
+      entry->turn = self->turns;
+      *moved = true;
+    } else if (first == 0 || !may_be_ring(code, &why)) {
+      first = code;
+      *place = entry->place;
+      *error = why;
+    }
+  }
+  return first;
+}
+
+/* Taking over listeners, and then adding, which may lead to them. Returns 0; or a negative code, *place and *error. */
 static int change(uvr_server *server, bool *swaps, uvr_place *place, uvrelay_error_t *error)
 {
   uvr_reload *self = &server->reload;
+  int code;
+  bool moved;
   for (size_t i = 0; i < self->count; i++) {
     uvr_reload_entry *entry = &self->entries[i];
-    if (entry->kept) {
-      continue;
-    }
-    uvr_routes_set_via(entry->served);
-    entry->changed = entry->from != NULL;
-    int code =
-        entry->changed ? take_place(server, entry, swaps, error) : uvr_routes_add(entry->served, &self->made, error);
-    if (code != 0) {
-      assert(self->config.routes != NULL); /* the entries are made of them */
-      *place = self->config.routes[i].place;
-      return code;
+    if (!entry->kept) {
+      uvr_routes_set_via(entry->served);
+      entry->changed = entry->from != NULL;
     }
   }
-  return 0;
+  do {
+    code = take_turn(server, swaps, &moved, place, error);
+  } while (moved && may_be_ring(code, error));
+  self->turns++;
+  for (size_t i = 0; code == 0 && i < self->count; i++) {
+    uvr_reload_entry *entry = &self->entries[i];
+    if (!entry->kept && !entry->changed) {
+      *place = entry->place;
+      code = uvr_routes_add(entry->served, &self->made, error);
+      entry->turn = self->turns;
+    }
+  }
+  return code;
 }
 
 static void begin_swaps(uvr_server *server)

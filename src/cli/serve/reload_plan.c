@@ -86,6 +86,7 @@ int uvr_reload_match(uvr_server *server)
   uvr_reload *self = &server->reload;
   for (size_t i = 0; i < self->count; i++) {
     uvr_reload_entry *entry = &self->entries[i];
+    entry->place = self->config.routes[i].place;
     entry->served = find(server, &self->config.routes[i], is_unchanged);
     entry->kept = entry->served != NULL;
     if (entry->kept) {

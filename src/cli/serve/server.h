@@ -44,6 +44,8 @@ typedef struct uvr_reload_entry {
   bool changed;       /* it takes a place */
   bool replaced;      /* it has taken over the listener of `from` */
   bool swapped;       /* `from` was removed for it */
+  uvr_place place;    /* where it stands in a file */
+  unsigned turn;      /* in which it took its place or was added; 0: not yet */
 } uvr_reload_entry;
 
 /* A reload. */
@@ -56,6 +58,7 @@ typedef struct uvr_reload {
   uvr_made_directories made; /* for sockets */
   uvr_reload_entry *entries;
   size_t count;
+  unsigned turns;   /* how many there were */
   uv_timer_t timer; /* for listeners that cannot be taken over */
   uint64_t until;   /* loop time when the listener of `next` must be there, ms */
   size_t next;      /* index of the entry that is swapped next */

@@ -169,6 +169,42 @@ def test_routes_that_change_places(config, tmp_path, back, other):
                 ask(client)
 
 
+def test_routes_whose_order_is_turned_round(config, tmp_path, back):
+    """Neither before nor after is it a ring; nor is it one on the way, in whatever order the lines are."""
+    one, two, three = (f"unix://{tmp_path}/{number}" for number in "123")
+    before = [f"{one}={two}", f"{two}={three}", f"{three}={back.address}"]
+    after = [f"{three}={two}", f"{two}={one}", f"{one}={back.address}"]
+    config.write(*before)
+    with config.serve():
+        for lines in (after, before, after[::-1], before[::-1]):
+            assert config.reload(*lines) == done(changed=3)
+            assert {f"{listen}={route['target']}" for listen, route in config.routes().items()} == set(lines)
+            for where in (one, two, three):
+                with connect(where) as client:
+                    ask(client)
+
+
+@pytest.mark.parametrize("before, after", [
+    (["1=back", "2=1"], ["2=back", "1=2"]),
+    (["1=2", "2=back"], ["1=back", "2=1"]),
+    (["1=3"], ["1=back", "3=1"]),
+], ids=["turned", "turned-back", "new"])
+def test_routes_that_go_back_in_turn(config, tmp_path, back, before, after):
+    """What is made again leads to what another route has led from meanwhile."""
+
+    def lines(routes):
+        ends = (route.split("=") for route in routes)
+        return [f"unix://{tmp_path}/{one}={back.address if two == 'back' else f'unix://{tmp_path}/{two}'}"
+                for one, two in ends]
+
+    config.write(*lines(before))
+    with listener(tmp_path / "busy"), config.serve() as serve:
+        config.reload(*lines(after), f"unix://{tmp_path}/busy={back.address}", code=1)
+        assert sorted(f"{listen}={route['target']}" for listen, route in config.routes().items()) == lines(before)
+        serve.wait_stderr("nothing was changed by the reload\n")
+        assert "ring" not in serve.stderr, serve.stderr
+
+
 def test_the_directory_of_a_new_route(config, path, tmp_path, back):
     config.write(f"unix://{path}={back.address}")
     with config.serve():
@@ -263,6 +299,7 @@ def test_an_error_changes_nothing(config, path, tmp_path, back, kind):
             ask(client)
             text = config.reload(*lines, code=1)
             assert expected in text and text.endswith(": nothing was changed by the reload"), text
+            serve.wait_stderr("nothing was changed by the reload\n")
             assert serve.stderr.count("nothing was changed by the reload\n") == 1, serve.stderr
             ask(client)
             with connect(f"unix://{path}") as second:
