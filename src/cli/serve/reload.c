@@ -6,7 +6,8 @@
  * for example): the old one is removed then, and the new one is tried until the system has let the old one go.
  *
  * Ways to fail: the configuration has an error; the command of a far end that is needed now is not found; somebody else
- * listens on what is new. Then what was added is removed, and listeners go back to what was there before. */
+ * listens on what is new. Then what was added is removed, and listeners go back to what was there before. One that was
+ * removed and cannot be made again is lost; if no route listens then, serve ends. */
 #include "cli/serve/reload.h"
 
 #include <inttypes.h>
@@ -37,6 +38,7 @@ static void finish(uvr_server *server)
   self->entries = NULL;
   self->count = 0;
   self->turns = 0;
+  self->lost = 0;
   uvr_config_clear(&self->config);
   self->running = false;
   self->restoring = false;
@@ -50,6 +52,8 @@ static void finish(uvr_server *server)
     self->asker_count = self->next_asker_count;
     self->next_asker_count = 0;
     begin(server);
+  } else if (!server->stopping && uvr_routes_are_all_lost(server)) {
+    server->on_all_lost(server);
   }
 }
 
@@ -66,7 +70,7 @@ static void finish_failed(uvr_server *server)
 {
   uvr_text_line text = {.text = NULL};
   uvr_made_directories_remove(&server->reload.made);
-  uvr_reload_say_failed(&server->log.report, &server->reload.place, &server->reload.error, &text);
+  uvr_reload_say_failed(&server->log.report, &server->reload.place, &server->reload.error, server->reload.lost, &text);
   answer_all(server, text.failed ? "there is no memory" : text.text, NULL);
   uvr_text_line_clear(&text);
   finish(server);
@@ -222,6 +226,7 @@ static bool may_pass(int code)
 static void restore_failed(uvr_server *server, uvr_reload_entry *entry, const uvrelay_error_t *error)
 {
   uvr_report_error(&server->log.report, NULL, error);
+  server->reload.lost++;
   leave_out(server, entry->back);
   uvr_routes_free(entry->back);
   entry->back = NULL;

@@ -71,10 +71,16 @@ void uvr_reload_say_done(const uvr_report *report, const uvr_reload_counts *coun
 }
 
 void uvr_reload_say_failed(const uvr_report *report, const uvr_place *place, const uvrelay_error_t *error,
-                           uvr_text_line *text)
+                           unsigned lost, uvr_text_line *text)
 {
   uvrelay_error_t whole = *error;
-  (void)uvr_error_set(&whole, error->phase, error->code, "%.400s: nothing was changed by the reload", error->text);
+  if (lost == 0) {
+    (void)uvr_error_set(&whole, error->phase, error->code, "%.400s: nothing was changed by the reload", error->text);
+  } else {
+    (void)uvr_error_set(&whole, error->phase, error->code,
+                        "%.400s: the reload was undone, but %u route%s could not be made again: the log says why",
+                        error->text, lost, lost == 1 ? "" : "s");
+  }
   uvr_report_error(report, place, &whole);
   if (place->file != NULL) {
     uvr_text_line_add(text, "%.200s:%u:%u: ", place->file, place->line, place->column);

@@ -15,7 +15,7 @@ uvr_report_route uvr_routes_row(const uvrelay_route_t *route)
 
 /* Events. */
 
-static bool are_all_lost(const uvr_server *server)
+bool uvr_routes_are_all_lost(const uvr_server *server)
 {
   for (size_t i = 0; i < server->count; i++) {
     if (!server->served[i]->lost) {
@@ -43,7 +43,7 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
   }
   if (event->type == UVRELAY_EVENT_FAILED) {
     self->lost = true;
-    if (!server->stopping && !server->reload.running && are_all_lost(server)) {
+    if (!server->stopping && !server->reload.running && uvr_routes_are_all_lost(server)) {
       server->on_all_lost(server);
     }
   }

@@ -63,6 +63,7 @@ typedef struct uvr_reload {
   uint64_t until;   /* loop time when the listener of `next` must be there, ms */
   size_t next;      /* index of the entry that is swapped next */
   bool restoring;   /* it has failed, and what was there is made again */
+  unsigned lost;    /* how many routes could not be made again */
   uvr_place place;  /* of the error, if it has failed */
   uvrelay_error_t error;
   uvr_control_client *askers[UVR_CONTROL_CLIENTS_MAX]; /* who wait for its result */

@@ -328,6 +328,28 @@ def test_a_listener_that_goes_back(config, tmp_path, path, back):
             ask(client)
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_a_listener_that_cannot_go_back(config, tmp_path, path, back, others):
+    """It is said that it is lost; and a serve of which no route is left ends, so that it can be started again."""
+    one = tmp_path / "d" / "1"
+    one.parent.mkdir()
+    rest = [f"unix://{path}={back.address}"] if others else []
+    config.write(f"unix://{one}={back.address}", *rest)
+    with config.serve() as serve:
+        one.parent.rename(tmp_path / "moved")
+        (tmp_path / "d").write_text("a file")
+        text = config.reload(f"unix://{one}?perm=0666={back.address}", *rest, code=1)
+        assert text.endswith(": the reload was undone, but 1 route could not be made again: the log says why"), text
+        serve.wait_match(f"cannot listen on unix://{one}: not a directory")
+        if others:
+            assert list(config.routes()) == [f"unix://{path}"]
+            (tmp_path / "d").unlink()
+            assert config.reload() == done(unchanged=1, new=1)
+            assert can_connect(one) and can_connect(path)
+        else:
+            serve.ended(1)
+
+
 def test_a_file_that_is_gone(config, path, back):
     config.write(f"unix://{path}={back.address}")
     with config.serve():
