@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include <uv.h>
 
@@ -168,4 +170,33 @@ int uvr_serve_load(const uvr_serve_options *given, uvr_serve_options *options, u
     code = refuse_none(given, error);
   }
   return code;
+}
+
+/* Whether it is there, and neither an ordinary file nor a directory, which cannot be read anyway. */
+static bool is_special(const char *path)
+{
+  uv_fs_t request;
+  int code = uv_fs_stat(NULL, &request, path, NULL);
+  uint64_t kind = code == 0 ? request.statbuf.st_mode & S_IFMT : S_IFREG;
+  uv_fs_req_cleanup(&request);
+  return kind != S_IFREG && kind != S_IFDIR;
+}
+
+int uvr_serve_load_may_repeat(const uvr_serve_options *given, uvrelay_error_t *error)
+{
+  char path[UVR_EXPANDED_SIZE];
+  char quoted[UVR_QUOTED_SIZE];
+  for (unsigned i = 0; i < given->config_count; i++) {
+    const char *name = given->configs[i];
+    if (strcmp(name, "-") == 0) {
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                           "cannot read the configuration again: a part of it came from standard input: restart it");
+    }
+    if (expand_path(name, path, error) == 0 && is_special(path)) {
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                           "cannot read the configuration again: %s is no ordinary file: restart it",
+                           uvr_quote(quoted, name));
+    }
+  }
+  return 0;
 }

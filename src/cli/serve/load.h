@@ -14,4 +14,8 @@
 int uvr_serve_load(const uvr_serve_options *given, uvr_serve_options *options, uvr_config *config, uvr_place *place,
                    uvrelay_error_t *error);
 
+/* Whether all of it can be read again: not what came from standard input, nor from a pipe or a terminal, which would
+ * not end, or not even open, before somebody writes to it. Returns 0, or UV_EINVAL and *error. */
+int uvr_serve_load_may_repeat(const uvr_serve_options *given, uvrelay_error_t *error);
+
 #endif

@@ -389,17 +389,6 @@ static int make_room(uvr_server *server)
   return served == NULL || rows == NULL || self->entries == NULL ? UV_ENOMEM : 0;
 }
 
-/* What was read from standard input cannot be read again. */
-static bool has_standard_input(const uvr_serve_options *given)
-{
-  for (unsigned i = 0; i < given->config_count; i++) {
-    if (strcmp(given->configs[i], "-") == 0) {
-      return true;
-    }
-  }
-  return false;
-}
-
 /* A reload that has failed has left a far end's command that nobody has used: it is to be found anew. */
 static void forget_spare(uvr_server *server)
 {
@@ -448,11 +437,11 @@ static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
 {
   uvr_reload *self = &server->reload;
   self->config = (uvr_config){.routes = NULL};
-  if (has_standard_input(&server->given)) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                         "cannot read the configuration again: a part of it came from standard input: restart it");
+  int code = uvr_serve_load_may_repeat(&server->given, error);
+  if (code != 0) {
+    return code;
   }
-  int code = uvr_serve_load(&server->given, &self->options, &self->config, place, error);
+  code = uvr_serve_load(&server->given, &self->options, &self->config, place, error);
   code = code == 0 ? uvr_check_routes(&self->config, place, error) : code;
   forget_spare(server);
   code = code == 0 ? uvr_far_end_find(server, &self->options, &self->config, place, error) : code;

@@ -372,6 +372,22 @@ def test_standard_input(config, path, back):
         serve.ended(2)
 
 
+def test_a_pipe(config, path, back):
+    """As of --config=<(COMMAND): to read it once more would wait for a writer, and hold up all."""
+    fifo = config.file.with_name("fifo")
+    os.mkfifo(fifo)
+    config.write(f"unix://{path}={back.address}")
+    with config.home.serve("--config", fifo, wait=False) as serve:
+        fifo.write_text(config.file.read_text())
+        wait_for(lambda: can_connect(path), "it listens")
+        text = config.reload(code=1)
+        assert text.endswith('/fifo" is no ordinary file: restart it: nothing was changed by the reload'), text
+        serve.send_signal(signal.SIGHUP)
+        with connect(f"unix://{path}") as client:
+            ask(client)
+        serve.stop()
+
+
 # Signals, and systemd.
 
 def test_sighup(config, path, tmp_path, back):
