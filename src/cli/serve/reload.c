@@ -414,7 +414,8 @@ static int keep_via(uvr_server *server)
   if (copy == NULL) {
     return UV_ENOMEM;
   }
-  server->own_via = memcpy(copy, via, size);
+  memcpy(copy, via, size);
+  server->own_via = copy;
   server->command_line = server->own_via;
   server->options.via = server->own_via;
   return 0;
