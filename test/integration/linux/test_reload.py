@@ -379,7 +379,7 @@ def test_a_pipe(config, path, back):
     config.write(f"unix://{path}={back.address}")
     with config.home.serve("--config", fifo, wait=False) as serve:
         fifo.write_text(config.file.read_text())
-        wait_for(lambda: can_connect(path), "it listens")
+        serve.wait_match(r".*: listening")
         text = config.reload(code=1)
         assert text.endswith('/fifo" is no ordinary file: restart it: nothing was changed by the reload'), text
         serve.send_signal(signal.SIGHUP)
