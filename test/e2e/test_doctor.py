@@ -4,7 +4,6 @@ What needs a machine of its own is in test_doctor_machines.py."""
 
 import contextlib
 import json
-import json
 import os
 import pathlib
 import re
@@ -255,6 +254,27 @@ def test_no_configuration(patient):
     assert f'there is no file "{CONFIG}"' in check.text and check.remedy == "uvrelay setup"
     patient.configure(ROUTE)
     patient.start_serve()
+
+
+def test_a_program_that_is_not_on_path(patient):
+    """What is to be typed names it by the path that works; that of a program of the same name would not."""
+    patient.stop_serve()
+    patient.machine.run("mkdir -p '/home/user/my own' other && cp ~/.local/bin/uvrelay '/home/user/my own/'; "
+                        "ln -s /bin/false other/uvrelay")
+    for path in ("/usr/bin", "/home/user/other:/usr/bin"):
+        done = patient.machine.run(["/home/user/my own/uvrelay", "doctor"], env={"PATH": path})
+        lines = [line.strip() for line in done.out.splitlines()]
+        assert "'/home/user/my own/uvrelay' serve --background" in lines, done
+        assert lines[-1].endswith("then run '/home/user/my own/uvrelay' doctor again."), done
+    patient.machine.run("rm -r '/home/user/my own' other")
+    patient.start_serve()
+    patient.assert_well()
+
+
+def test_an_error_in_another_configuration(patient):
+    patient.machine.write("~/other.conf", "nonsense\n")
+    check = patient.examine("--config=/home/user/other.conf", code=1)["configuration"]
+    assert check.remedy.splitlines()[1:] == ["/home/user/.local/bin/uvrelay serve --check --config=/home/user/other.conf"]
 
 
 @pytest.mark.parametrize("via, name, text", [

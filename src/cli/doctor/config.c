@@ -41,14 +41,26 @@ static void describe(const uvr_doctor *doctor, uvr_check *check)
   }
 }
 
-static void refuse(uvr_check *check, const uvr_place *place, const uvrelay_error_t *error)
+/* The command that reads the same files. */
+static void add_serve_check(const uvr_doctor *doctor, uvr_check *check)
+{
+  char word[UVR_SHELL_WORD_SIZE];
+  uvr_check_add_remedy(check, "%s serve --check", doctor->own);
+  for (unsigned i = 0; i < doctor->given.config_count; i++) {
+    size_t length = strlen(check->remedy);
+    (void)snprintf(check->remedy + length, sizeof(check->remedy) - length, " --config=%s",
+                   uvr_shell_word(word, doctor->given.configs[i]));
+  }
+}
+
+static void refuse(const uvr_doctor *doctor, uvr_check *check, const uvr_place *place, const uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   if (place != NULL && place->file != NULL) {
     uvr_check_set(check, UVR_CHECK_BAD, "%s:%u:%u: %s", place->file, place->line, place->column, error->text);
     uvr_check_add_remedy(check, "# mend line %u of %s; this tells whether it is right then:", place->line,
                          uvr_quote(quoted, place->file));
-    uvr_check_add_remedy(check, "uvrelay serve --check");
+    add_serve_check(doctor, check);
   } else {
     uvr_check_set(check, UVR_CHECK_BAD, "%s", error->text);
   }
@@ -128,7 +140,7 @@ static bool find_far_end(uvr_doctor *doctor, uvr_check *check)
   if (status == 0 || (doctor->is_wsl && via == NULL)) { /* in WSL a check of its own says why */
     return true;
   }
-  refuse(check, via == NULL && first != NULL ? &first->place : NULL, &error);
+  refuse(doctor, check, via == NULL && first != NULL ? &first->place : NULL, &error);
   return false;
 }
 
@@ -142,11 +154,11 @@ void uvr_doctor_check_config(uvr_doctor *doctor, uvr_check *check)
   if (lacks_usual_file(doctor)) {
     uvr_check_set(check, UVR_CHECK_WARNING, "no route is given, and there is no file %s",
                   uvr_quote(quoted, doctor->usual));
-    uvr_check_add_remedy(check, "%s", uvr_doctor_setup_remedy());
+    uvr_doctor_add_setup_remedy(doctor->own, check);
     return;
   }
   if (uvr_serve_load(&doctor->given, &doctor->options, &doctor->config, &place, &error) != 0) {
-    refuse(check, &place, &error);
+    refuse(doctor, check, &place, &error);
     doctor->config.count = 0; /* those that are there were not all checked */
     return;
   }
@@ -285,7 +297,7 @@ void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route 
                   unset       ? ""
                   : code == 0 ? uvr_quote(quoted, value)
                               : "another place");
-    uvr_check_add_remedy(check, "eval \"$(uvrelay env)\"");
+    uvr_check_add_remedy(check, "eval \"$(%s env)\"", doctor->own);
     uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");
   }
 }

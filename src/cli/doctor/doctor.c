@@ -13,15 +13,17 @@
 #include "cli/doctor/checks.h"
 #include "cli/doctor/config.h"
 #include "cli/doctor/patience.h"
+#include "cli/doctor/place.h"
 #include "cli/doctor/print.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/print.h"
 
-enum { CHECKS_MAX = 32, ALL_MS = 18000, LEAST_MS = 1500, NOBODY = -1 };
+enum { CHECKS_MAX = 32, ALL_MS = 18000, LEAST_MS = 1500, OWN_MS = 1000, NOBODY = -1 };
 
 typedef struct session {
   uvr_doctor doctor;
   uvr_doctor_print print;
+  char own[UVR_SHELL_WORD_SIZE]; /* of a thread that may have been given up */
   uint64_t until;                /* the end of its time, in ms */
   int blame[CHECKS_MAX];         /* for each check: the one that is the reason why it is bad or skipped, or NOBODY */
   const uvr_doctor_route *route; /* that is being checked */
@@ -166,6 +168,21 @@ static void make_route_checks(session *self)
   }
 }
 
+static void find_own_command(void *user, uvr_check *check)
+{
+  session *self = user;
+  (void)check;
+  (void)uvr_doctor_own_command(self->own);
+}
+
+/* A directory of PATH may be on a drive that hangs. */
+static void set_own_command(session *self)
+{
+  uvr_check check = {.state = UVR_CHECK_NONE};
+  bool found = uvr_doctor_call(find_own_command, self, OWN_MS, &check);
+  (void)snprintf(self->doctor.own, sizeof(self->doctor.own), "%s", found ? self->own : "uvrelay");
+}
+
 /* Examines all. Returns the exit status. */
 static int examine(session *self)
 {
@@ -173,12 +190,13 @@ static int examine(session *self)
   for (int i = 0; i < CHECKS_MAX; i++) {
     self->blame[i] = NOBODY;
   }
+  set_own_command(self);
   uvr_wsl_init(&self->doctor.wsl);
   self->failed = uvr_doctor_print_begin(&self->print, self->doctor.given.json);
   make_checks(self);
   make_route_checks(self);
   if (self->failed == 0) {
-    self->failed = uvr_doctor_print_end(&self->print);
+    self->failed = uvr_doctor_print_end(&self->print, self->doctor.own);
   }
   return self->failed != 0 || self->print.counts[UVR_CHECK_BAD] > 0 ? 1 : 0;
 }

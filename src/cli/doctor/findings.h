@@ -23,6 +23,7 @@ typedef struct uvr_doctor_route {
 } uvr_doctor_route;
 
 typedef struct uvr_doctor {
+  char own[UVR_SHELL_WORD_SIZE]; /* what starts this program in a shell */
   uvr_wsl wsl;
   bool is_wsl;
   uvr_serve_options given;   /* the command line */

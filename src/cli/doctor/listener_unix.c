@@ -49,10 +49,10 @@ static void add_start_remedy(const uvr_doctor *doctor, uvr_check *check)
   if (has_systemd && doctor->given.config_count == 0) {
     uvr_check_add_remedy(check, "systemctl --user restart uvrelay");
   } else if (doctor->given.config_count == 1) {
-    uvr_check_add_remedy(check, "uvrelay serve --background --config=%s",
+    uvr_check_add_remedy(check, "%s serve --background --config=%s", doctor->own,
                          uvr_shell_word(word, doctor->given.configs[0]));
   } else {
-    uvr_check_add_remedy(check, "uvrelay serve --background");
+    uvr_check_add_remedy(check, "%s serve --background", doctor->own);
   }
 }
 
@@ -64,7 +64,7 @@ static void say_free(const uvr_doctor *doctor, const char *what, uvr_check *chec
     uvr_check_set(check, UVR_CHECK_SKIPPED, "see serve above");
   } else {
     uvr_check_set(check, UVR_CHECK_BAD, "%s: the uvrelay serve that runs does not have this route", what);
-    uvr_check_add_remedy(check, "uvrelay reload");
+    uvr_check_add_remedy(check, "%s reload", doctor->own);
   }
 }
 
@@ -203,7 +203,7 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   if (holder.kind != UVR_HOLDER_NOBODY) {
     say_held(listener->path, &holder, check);
     if (holder.kind == UVR_HOLDER_SERVE) {
-      uvr_doctor_ask_served(route, holder.process, check);
+      uvr_doctor_ask_served(doctor, route, holder.process, check);
     }
   } else if (listener->kind == UVR_ADDRESS_UNIX) {
     check_path(doctor, listener->path, check);

@@ -7,7 +7,11 @@
 /* Whether others could have written a configuration file. */
 void uvr_doctor_check_file(const char *path, uvr_check *check);
 
-/* The remedy if there is no configuration file. */
-const char *uvr_doctor_setup_remedy(void);
+/* What starts this program in the user's shell: its name, or where that would start another program or none, its path.
+ * Returns `word`. */
+const char *uvr_doctor_own_command(char word[UVR_SHELL_WORD_SIZE]);
+
+/* The remedy if there is no configuration file. `own` is what starts this program. */
+void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check);
 
 #endif

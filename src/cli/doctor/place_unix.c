@@ -1,10 +1,12 @@
 /* Files on Unix: see place.h. */
 #include "cli/doctor/place.h"
 
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "base/accounts_unix.h"
 #include "base/text.h"
+#include "cli/child/own_program_unix.h"
 #include "cli/child/trusted_file_unix.h"
 
 void uvr_doctor_check_file(const char *path, uvr_check *check)
@@ -27,7 +29,16 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
   }
 }
 
-const char *uvr_doctor_setup_remedy(void)
+const char *uvr_doctor_own_command(char word[UVR_SHELL_WORD_SIZE])
 {
-  return "uvrelay setup";
+  bool on_path = false;
+  char *program = uvr_own_program(&on_path);
+  (void)uvr_shell_word(word, on_path || program == NULL ? "uvrelay" : program);
+  free(program);
+  return word;
+}
+
+void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check)
+{
+  uvr_check_add_remedy(check, "%s setup", own);
 }

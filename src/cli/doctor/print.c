@@ -121,7 +121,7 @@ int uvr_doctor_print_check(uvr_doctor_print *self, const uvr_check *check)
   return write_line(&line);
 }
 
-int uvr_doctor_print_end(uvr_doctor_print *self)
+int uvr_doctor_print_end(uvr_doctor_print *self, const char *own)
 {
   uvr_text_line line = {.text = NULL};
   size_t bad = self->counts[UVR_CHECK_BAD];
@@ -135,10 +135,10 @@ int uvr_doctor_print_end(uvr_doctor_print *self)
     uvr_text_line_add(&line, "All is well, but for %" PRIu64 " warning%s.\n", (uint64_t)warnings,
                       warnings == 1 ? "" : "s");
   } else {
-    uvr_text_line_add(&line,
-                      "%" PRIu64
-                      " check%s bad. Begin with the first one: type what is below it, then run uvrelay doctor again.\n",
+    uvr_text_line_add(&line, "%" PRIu64 " check%s bad. Begin with the first one: type what is below it, then run ",
                       (uint64_t)bad, bad == 1 ? " is" : "s are");
+    uvr_text_line_text(&line, own);
+    uvr_text_line_add(&line, " doctor again.\n");
   }
   return write_line(&line);
 }

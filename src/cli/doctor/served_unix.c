@@ -34,7 +34,7 @@ static void add_failure(const char *age, const char *error, uvr_check *check)
   uvr_utf8_trim(check->text);
 }
 
-static void judge(const uvr_doctor_route *route, char *const fields[FIELDS], uvr_check *check)
+static void judge(const uvr_doctor *doctor, const uvr_doctor_route *route, char *const fields[FIELDS], uvr_check *check)
 {
   char served[UVR_QUOTED_SIZE];
   char wanted[UVR_QUOTED_SIZE];
@@ -43,14 +43,14 @@ static void judge(const uvr_doctor_route *route, char *const fields[FIELDS], uvr
     check->state = UVR_CHECK_WARNING;
     (void)snprintf(check->text + length, sizeof(check->text) - length, ", but leads to %s, not to %s",
                    uvr_quote(served, fields[1]), uvr_quote(wanted, route->target.address.canonical));
-    uvr_check_add_remedy(check, "uvrelay reload");
+    uvr_check_add_remedy(check, "%s reload", doctor->own);
   }
   if (*fields[3] != '\0') {
     add_failure(fields[2], fields[3], check);
   }
 }
 
-void uvr_doctor_ask_served(const uvr_doctor_route *route, int process, uvr_check *check)
+void uvr_doctor_ask_served(const uvr_doctor *doctor, const uvr_doctor_route *route, int process, uvr_check *check)
 {
   char directory[UVR_CONTROL_PATH_SIZE];
   char address[UVR_CONTROL_PATH_SIZE + 32];
@@ -69,7 +69,7 @@ void uvr_doctor_ask_served(const uvr_doctor_route *route, int process, uvr_check
     line[length] = '\0';
     split(line, fields);
     if (strcmp(fields[0], route->config->listener.canonical) == 0) {
-      judge(route, fields, check);
+      judge(doctor, route, fields, check);
     }
     line = next;
   }

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/child/check_program.h"
 #include "cli/child/wsl_drives_unix.h"
+#include "cli/doctor/place.h"
 #include "cli/doctor/wsl_unix.h"
 #include "cli/facts/ask_facts.h"
 #include "uvrelay/version.h"
@@ -33,13 +34,12 @@ static void add_file_remedy(const uvr_doctor *doctor, int code, const uvrelay_er
   char word[UVR_SHELL_WORD_SIZE];
   char path[UVR_SHELL_WORD_SIZE] = "";
   const char *quote = strchr(error->text, '"');
-  (void)doctor;
   if (code == UV_EACCES && quote != NULL) { /* the text quotes the file */
     (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(quote + 1, "\""), quote + 1);
     uvr_check_add_remedy(check, "chmod +x %s", uvr_shell_word(word, path));
   } else {
     uvr_check_add_remedy(check, "# put uvrelay.exe beside this program, then");
-    uvr_check_add_remedy(check, "uvrelay setup");
+    uvr_doctor_add_setup_remedy(doctor->own, check);
   }
 }
 
@@ -57,7 +57,7 @@ static bool check_head(const uvr_doctor *doctor, uvr_check *check)
                 : head.kind == UVR_PROGRAM_ELF ? "a program for Linux, not for Windows"
                                                : "damaged: no program for Windows");
   uvr_check_add_remedy(check, "# replace it by uvrelay.exe of version %s, then", UVRELAY_VERSION);
-  uvr_check_add_remedy(check, "uvrelay setup");
+  uvr_doctor_add_setup_remedy(doctor->own, check);
   return false;
 }
 
@@ -76,7 +76,7 @@ static void check_disk(const uvr_doctor *doctor, uvr_check *check)
     uvr_check_set(check, UVR_CHECK_OK, "%s is on the Linux disk", quoted); /* the drive has a check of its own */
   } else if (slow) {
     uvr_check_set(check, UVR_CHECK_WARNING, "%s is on the Linux disk, from where Windows starts it slowly", quoted);
-    uvr_check_add_remedy(check, "uvrelay setup");
+    uvr_doctor_add_setup_remedy(doctor->own, check);
   } else {
     uvr_check_set(check, UVR_CHECK_OK, "%s, on a drive of Windows", quoted);
   }
@@ -119,7 +119,7 @@ void uvr_doctor_check_windows_facts(uvr_doctor *doctor, uvr_check *check)
       uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
     } else {
       uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
-      uvr_check_add_remedy(check, "uvrelay setup");
+      uvr_doctor_add_setup_remedy(doctor->own, check);
     }
     return;
   }
@@ -133,7 +133,7 @@ void uvr_doctor_check_windows_facts(uvr_doctor *doctor, uvr_check *check)
     uvr_check_set(check, UVR_CHECK_WARNING, "uvrelay.exe is of version %s, and this program of version %s", version,
                   UVRELAY_VERSION);
     uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
-    uvr_check_add_remedy(check, "uvrelay setup");
+    uvr_doctor_add_setup_remedy(doctor->own, check);
   }
   uvr_facts_clear(&facts);
 }

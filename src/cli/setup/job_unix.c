@@ -13,12 +13,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "cli/child/find_program.h"
+#include "cli/child/own_program_unix.h"
 #include "cli/setup/files_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
-
-#define DELETED " (deleted)"
 
 static int no_memory(uvrelay_error_t *error)
 {
@@ -49,25 +47,6 @@ static int find_home(uvr_job *self, uvrelay_error_t *error)
   return self->home == NULL ? no_memory(error) : 0;
 }
 
-/* By the name that PATH finds, if that is this program: its file may have another name after an update. */
-static char *find_program(void)
-{
-  char own[PATH_MAX];
-  char real[PATH_MAX];
-  char *found = NULL;
-  ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-  own[length < 0 ? 0 : length] = '\0';
-  size_t end = strlen(own) - (strlen(own) < sizeof(DELETED) ? 0 : sizeof(DELETED) - 1);
-  if (strcmp(own + end, DELETED) == 0) {
-    own[end] = '\0';
-  }
-  if (uvr_find_program("uvrelay", NULL, &found, NULL) == 0 && realpath(found, real) != NULL && strcmp(real, own) == 0) {
-    return found;
-  }
-  free(found);
-  return *own == '\0' ? NULL : strdup(own);
-}
-
 int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_t *error)
 {
   *self = (uvr_job){.options = options, .preset_count = options->preset_count};
@@ -83,7 +62,7 @@ int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_
   self->config = self->config_home == NULL ? NULL : uvr_setup_format("%s/uvrelay/routes.conf", self->config_home);
   self->directory = uvr_setup_format("%s/.uvrelay", self->home);
   self->link = uvr_setup_format("%s/%s", self->home, UVR_WSL_LINK);
-  self->program = find_program();
+  self->program = uvr_own_program(&self->on_path);
   char *record = self->directory == NULL ? NULL : uvr_setup_format("%s/setup", self->directory);
   if (self->config == NULL || self->link == NULL || self->program == NULL || record == NULL) {
     free(record);

@@ -33,6 +33,7 @@ typedef struct uvr_job {
   char *directory;   /* ~/.uvrelay */
   char *link;        /* to the Windows program */
   char *program;     /* this program, by a name that survives its update where there is one */
+  bool on_path;      /* it is what `uvrelay` starts */
   uvr_record record;
   uvr_job_windows windows;
   bool manager; /* systemd runs for this user */

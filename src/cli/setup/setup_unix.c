@@ -61,7 +61,7 @@ static void warn_of_root(void)
 /* How this program is called by its user. To be freed. */
 static char *command_of(const uvr_job *job, uvr_shell shell)
 {
-  if (uvr_tool_is_there("uvrelay")) {
+  if (job->on_path) {
     return strdup("uvrelay");
   }
   return shell == UVR_SHELL_FISH ? uvr_setup_fish_word(job->program) : uvr_setup_shell_word(job->program);
