@@ -223,3 +223,13 @@ def test_gpg_agent_takes_its_place(systemd):
     assert systemd.run(["systemctl", "--user", "is-enabled", *held]).out == "enabled\n" * len(held)
     # serve has made the directory of its socket, and it has served there.
     assert {name: what for name, what in snapshot(systemd, times=False).items() if name != ".gnupg"} == before
+
+
+def test_a_home_that_cannot_be_written_to(plain):
+    """The reason is told, and not what was looked at last."""
+    plain.host("~").chmod(0o500)
+    try:
+        done = set_up(plain, "--yes", "ssh-agent")
+    finally:
+        plain.host("~").chmod(0o700)
+    assert done.code == 1 and 'cannot make the directory "/home/user/.uvrelay": permission denied (EACCES)' in done.err, done

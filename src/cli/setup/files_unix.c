@@ -100,8 +100,12 @@ int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error
       if (code != 0) {
         return code;
       }
-    } else if (errno != EEXIST && (stat(part, &status) != 0 || !S_ISDIR(status.st_mode))) {
-      return fail("make the directory", part, error);
+    } else {
+      int why = errno;
+      if (why != EEXIST && (stat(part, &status) != 0 || !S_ISDIR(status.st_mode))) {
+        errno = why;
+        return fail("make the directory", part, error);
+      }
     }
     if (slash != NULL) {
       *slash++ = '/';
