@@ -22,8 +22,9 @@ def test_with_systemd(systemd, agent):
         done = set_up(systemd, "--yes", "ssh-agent")
         assert done.code == 0 and not done.err, done
         assert steps(done) == steps(planned)
-        assert 'eval "$(uvrelay env)"' in done.out and "SSH_AUTH_SOCK" in done.out
-        assert "ssh-agent" in done.out.split("Done.")[1], "the doctor looks at the route"
+        assert 'eval "$(/home/user/.local/bin/uvrelay env)"' in done.out and "SSH_AUTH_SOCK" in done.out
+        checked = "ok       ssh-agent:              ~/.uvrelay/ssh-agent.sock leads to //./pipe/openssh-ssh-agent\n"
+        assert done.out.split("\n\n")[-1] == checked, done
         assert agent.comment in is_set_up(systemd)
         assert systemd.run(["systemctl", "--user", "is-enabled", "uvrelay"]).out == "enabled\n"
 
@@ -233,3 +234,17 @@ def test_a_home_that_cannot_be_written_to(plain):
     finally:
         plain.host("~").chmod(0o700)
     assert done.code == 1 and 'cannot make the directory "/home/user/.uvrelay": permission denied (EACCES)' in done.err, done
+
+
+def test_the_check_in_the_end(plain, agent):
+    """A line for a route that works, and in full only what does not."""
+    with plain.agent(agent.socket):
+        done = set_up(plain, "--yes", "ssh-agent", "docker")
+        checked = done.out.split("\n\n")[-1].splitlines()
+        assert done.code == 1 and len(checked) == 4, done
+        assert checked[0].split() == ["ok", "ssh-agent:", "~/.uvrelay/ssh-agent.sock", "leads", "to",
+                                      "//./pipe/openssh-ssh-agent"]
+        assert checked[1].startswith("bad      target of docker: ") and checked[2].strip().startswith("# start Docker")
+        assert checked[3].startswith("1 check is bad. ")
+        whole = plain.run("uvrelay doctor").out
+        assert "variable of ssh-agent: " in whole and "far end: " in whole, "the doctor itself tells all"

@@ -243,6 +243,21 @@ void uvr_doctor_check_target(const uvr_doctor *doctor, const uvr_doctor_route *r
   }
 }
 
+void uvr_doctor_describe_route(const uvr_doctor_route *route, char *text, size_t size)
+{
+  const uvr_address *listener = &route->config->listener;
+  const uvr_address *target = &route->target.address;
+  char home[UVR_ADDRESS_PATH_SIZE] = "";
+  size_t length = sizeof(home);
+  bool known = uv_os_homedir(home, &length) == 0 && length > 1;
+  bool within = known && strncmp(listener->path, home, length) == 0 && listener->path[length] == '/';
+  (void)snprintf(text, size, "%s%s leads to %s", within ? "~" : "",
+                 within                      ? listener->path + length
+                 : listener->path[0] != '\0' ? listener->path
+                                             : listener->canonical,
+                 target->canonical + (target->via ? strlen("via:") : 0));
+}
+
 /* The environment. */
 
 enum { VALUE_SIZE = UVR_ADDRESS_PATH_SIZE + 64 };

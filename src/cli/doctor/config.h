@@ -13,6 +13,9 @@ void uvr_doctor_try_targets(uvr_doctor *doctor, uvr_check *check);
 /* A route's target, which was tried before. */
 void uvr_doctor_check_target(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check);
 
+/* Says of a route that works what leads where, as people write it. */
+void uvr_doctor_describe_route(const uvr_doctor_route *route, char *text, size_t size);
+
 /* The variable of the environment that is to lead programs to a route that is a preset. */
 void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route *route, uvr_check *check);
 

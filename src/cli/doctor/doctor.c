@@ -30,6 +30,7 @@ typedef struct session {
   const uvr_doctor_route_check *route_check;
   const uvr_doctor_check *check; /* that is being made */
   int failed;                    /* not 0: nothing can be printed */
+  bool brief;                    /* as setup has it: see uvr_doctor_confirm() */
   bool no_routes;                /* a thread that was given up may be reading them still */
 } session;
 
@@ -66,7 +67,10 @@ static uint64_t limit_of(const session *self, unsigned limit_ms)
 
 static void print(session *self, const uvr_check *check)
 {
-  self->failed = self->failed != 0 ? self->failed : uvr_doctor_print_check(&self->print, check);
+  bool shown = !self->brief || check->state == UVR_CHECK_BAD || check->state == UVR_CHECK_WARNING;
+  if (shown && self->failed == 0) {
+    self->failed = uvr_doctor_print_check(&self->print, check);
+  }
 }
 
 static void set_late(uvr_check *check, uint64_t limit_ms, const char *remedy)
@@ -136,7 +140,8 @@ static void run_route_check(void *user, uvr_check *check)
   self->route_check->run(&self->doctor, self->route, check);
 }
 
-static void check_route(session *self, const uvr_doctor_route *route, const uvr_doctor_route_check *with)
+/* Returns the state. */
+static uvr_check_state check_route(session *self, const uvr_doctor_route *route, const uvr_doctor_route_check *with)
 {
   size_t count = 0;
   const uvr_doctor_check *checks = uvr_doctor_checks(&count);
@@ -155,16 +160,48 @@ static void check_route(session *self, const uvr_doctor_route *route, const uvr_
     set_late(&check, limit_ms, NULL);
   }
   print(self, &check);
+  return check.state;
+}
+
+/* All that there is to say of a route that works; or, if something that it needs was told of above, that it does not.
+ */
+static void print_brief(session *self, const uvr_doctor_route *route, uvr_check_state worst)
+{
+  uvr_check check = {.state = worst <= UVR_CHECK_OK ? UVR_CHECK_OK : UVR_CHECK_SKIPPED};
+  (void)snprintf(check.name, sizeof(check.name), "%s", route->name);
+  if (check.state == UVR_CHECK_OK) {
+    uvr_doctor_describe_route(route, check.text, sizeof(check.text));
+  } else {
+    (void)snprintf(check.text, sizeof(check.text), "see above");
+  }
+  if (self->failed == 0) {
+    self->failed = uvr_doctor_print_check(&self->print, &check);
+  }
+}
+
+static void examine_route(session *self, const uvr_doctor_route *route)
+{
+  size_t count = 0;
+  const uvr_doctor_route_check *checks = uvr_doctor_route_checks(&count);
+  uvr_check_state worst = UVR_CHECK_NONE;
+  bool told = false;
+  for (size_t i = 0; i < count && self->failed == 0; i++) {
+    if (self->brief && checks[i].run == uvr_doctor_check_variable) {
+      continue;
+    }
+    uvr_check_state state = check_route(self, route, &checks[i]);
+    told = told || state == UVR_CHECK_BAD || state == UVR_CHECK_WARNING;
+    worst = state > worst ? state : worst;
+  }
+  if (self->brief && !told) {
+    print_brief(self, route, worst);
+  }
 }
 
 static void make_route_checks(session *self)
 {
-  size_t count = 0;
-  const uvr_doctor_route_check *checks = uvr_doctor_route_checks(&count);
   for (size_t i = 0; !self->no_routes && i < self->doctor.config.count; i++) {
-    for (size_t k = 0; k < count && self->failed == 0; k++) {
-      check_route(self, &self->doctor.routes[i], &checks[k]);
-    }
+    examine_route(self, &self->doctor.routes[i]);
   }
 }
 
@@ -195,7 +232,8 @@ static int examine(session *self)
   self->failed = uvr_doctor_print_begin(&self->print, self->doctor.given.json);
   make_checks(self);
   make_route_checks(self);
-  if (self->failed == 0) {
+  bool well = self->print.counts[UVR_CHECK_BAD] == 0 && self->print.counts[UVR_CHECK_WARNING] == 0;
+  if (self->failed == 0 && !(self->brief && well && self->doctor.config.count > 0)) {
     self->failed = uvr_doctor_print_end(&self->print, self->doctor.own);
   }
   return self->failed != 0 || self->print.counts[UVR_CHECK_BAD] > 0 ? 1 : 0;
@@ -243,4 +281,19 @@ int uvr_cli_doctor(int argc, char **argv)
     break;
   }
   return check_usage(&self->doctor.given, &error) != 0 ? refuse(&error) : examine(self);
+}
+
+int uvr_doctor_confirm(void)
+{
+  session *self = calloc(1, sizeof(*self)); /* not freed, as above */
+  uvrelay_error_t error;
+  char word[] = "doctor";
+  char *words[] = {word, NULL};
+  uvr_slim_start(true);
+  if (self == NULL || uvr_serve_options_parse(1, words, &self->doctor.given, &error) != UVR_SERVE_RUN) {
+    (void)fputs("uvrelay: there is no memory\n", stderr);
+    return 1;
+  }
+  self->brief = true;
+  return examine(self);
 }

@@ -158,13 +158,10 @@ static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
   return code == 0 ? finish(job, changed, error) : code;
 }
 
-/* The doctor's words are those of the command `uvrelay doctor`. */
 static int check(void)
 {
-  char word[] = "doctor";
-  char *words[] = {word, NULL};
   uvrelay_error_t error;
-  return uvr_talk(&error, "\n") == 0 ? uvr_cli_doctor(1, words) : 1;
+  return uvr_talk(&error, "\n") == 0 ? uvr_doctor_confirm() : 1;
 }
 
 int uvr_cli_setup(int argc, char **argv)
