@@ -72,6 +72,20 @@ def test_a_yes_at_the_terminal(systemd):
     assert "Done." in terminal.out and systemd.host(UNIT).exists()
 
 
+def test_two_at_once(plain):
+    """One of them waits at a question: the other one changes nothing, and says why."""
+    before = snapshot(plain)
+    first = Terminal(plain, "ssh-agent")
+    first.wait("? [Y/n] ")
+    second = set_up(plain, "--yes", "docker")
+    assert second.code == 1 and second.err.startswith("uvrelay: another `uvrelay setup` of yours runs: "), second
+    assert set_up(plain, "--dry-run", "docker").code == 0, "it shows all the same"
+    assert snapshot(plain) == before
+    first.type("n\n")
+    assert first.end() == 1
+    assert "Done." in set_up(plain, "--yes", "docker").out
+
+
 def test_no_terminal_and_no_yes(systemd):
     before = snapshot(systemd)
     done = set_up(systemd, "ssh-agent")

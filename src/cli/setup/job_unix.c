@@ -2,10 +2,12 @@
 #include "cli/setup/job_unix.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,12 +49,24 @@ static int find_home(uvr_job *self, uvrelay_error_t *error)
   return self->home == NULL ? no_memory(error) : 0;
 }
 
+/* Two at once would each write what it has read before the other one wrote. Where nothing can be locked, nothing is. */
+static int lock_home(uvr_job *self, uvrelay_error_t *error)
+{
+  self->lock = open(self->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (self->lock >= 0 && flock(self->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EBUSY,
+                         "another `uvrelay setup` of yours runs: let it end, then run this one again");
+  }
+  return 0;
+}
+
 int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_t *error)
 {
-  *self = (uvr_job){.options = options, .preset_count = options->preset_count};
+  *self = (uvr_job){.options = options, .preset_count = options->preset_count, .lock = -1};
   memcpy(self->presets, options->presets, sizeof(self->presets));
   uvr_wsl_init(&self->wsl);
   int code = find_home(self, error);
+  code = code == 0 && !options->dry_run ? lock_home(self, error) : code;
   if (code != 0) {
     return code;
   }
@@ -76,6 +90,9 @@ int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_
 
 void uvr_job_clear(uvr_job *self)
 {
+  if (self->lock >= 0) {
+    (void)close(self->lock);
+  }
   free(self->home);
   free(self->config_home);
   free(self->config);

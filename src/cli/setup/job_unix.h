@@ -34,6 +34,7 @@ typedef struct uvr_job {
   char *link;        /* to the Windows program */
   char *program;     /* this program, by a name that survives its update where there is one */
   bool on_path;      /* it is what `uvrelay` starts */
+  int lock;          /* the home directory, which is locked while setup changes something; -1: it is not */
   uvr_record record;
   uvr_job_windows windows;
   bool manager; /* systemd runs for this user */
