@@ -111,6 +111,19 @@ def test_more_names_and_fewer(systemd):
     assert not systemd.host(UNIT).exists() and not systemd.host("~/.uvrelay/setup").exists()
 
 
+def test_a_file_that_was_edited_on_windows(plain):
+    """An editor of Windows puts a byte order mark before the first line, and ends lines by CR LF."""
+    set_up(plain, "--yes", "ssh-agent")
+    plain.write(ROUTES, "\ufeff" + plain.host(ROUTES).read_text().replace("\n", "\r\n"), 0o600)
+    assert "nothing was changed" in set_up(plain, "--yes", "ssh-agent").out
+    more = set_up(plain, "--yes", "docker")
+    assert len(steps(more)) == 2 and not more.err, more
+    assert plain.host(ROUTES).read_bytes().startswith(b"\xef\xbb\xbf# Begin of what")
+    gone = set_up(plain, "--remove")
+    assert gone.code == 0 and "Note: " not in gone.out, gone
+    assert plain.host(ROUTES).read_bytes() == b"\xef\xbb\xbf"
+
+
 def test_a_route_of_ones_own_counts(systemd):
     """Who has @ssh-agent behind another listener is not given a second one."""
     systemd.write(ROUTES, "unix://~/mine.sock=@ssh-agent\n")

@@ -8,6 +8,9 @@
 
 #include "cli/setup/text_unix.h"
 
+/* What an editor of Windows may put before the first line. */
+#define BYTE_ORDER_MARK "\xEF\xBB\xBF"
+
 static size_t length_of_line(const char *line)
 {
   size_t length = strcspn(line, "\n");
@@ -19,11 +22,16 @@ static bool is_line(const char *line, const char *beginning)
   return strncmp(line, beginning, strlen(beginning)) == 0;
 }
 
+static size_t length_of_mark(const char *text)
+{
+  return is_line(text, BYTE_ORDER_MARK) ? strlen(BYTE_ORDER_MARK) : 0;
+}
+
 uvr_block_state uvr_block_find(const char *text, uvr_block *out)
 {
   uvr_block_state state = UVR_BLOCK_NONE;
   bool open = false;
-  for (const char *line = text; *line != '\0'; line += length_of_line(line)) {
+  for (const char *line = text + length_of_mark(text); *line != '\0'; line += length_of_line(line)) {
     if (is_line(line, UVR_BLOCK_BEGIN)) {
       if (state != UVR_BLOCK_NONE) {
         return UVR_BLOCK_DAMAGED;
@@ -46,7 +54,7 @@ uvr_block_state uvr_block_find(const char *text, uvr_block *out)
 
 char *uvr_block_replace(const char *text, size_t start, size_t end, const char *bytes)
 {
-  bool lacks_newline = start > 0 && text[start - 1] != '\n' && *bytes != '\0';
+  bool lacks_newline = start > length_of_mark(text) && text[start - 1] != '\n' && *bytes != '\0';
   return uvr_setup_format("%.*s%s%s%s", (int)start, text, lacks_newline ? "\n" : "", bytes, text + end);
 }
 

@@ -187,6 +187,7 @@ typedef struct back {
 static bool is_own_line(const uvr_job *job, const char *line, size_t length, bool *taken)
 {
   length -= length > 0 && line[length - 1] == '\n' ? 1 : 0;
+  length -= length > 0 && line[length - 1] == '\r' ? 1 : 0;
   bool own = length > 1 && *line == '@' && uvr_presets_find(line + 1, length - 1) != NULL;
   *taken = own && uvr_job_concerns(job, line + 1, length - 1);
   return own;
@@ -200,7 +201,7 @@ static char *left_lines(const uvr_job *job, const char *text, const uvr_block *b
     size_t length = strcspn(line, "\n") + 1;
     bool taken = false;
     if (!is_own_line(job, line, length, &taken) && out->changed == NULL) {
-      out->changed = strndup(line, length - 1);
+      out->changed = strndup(line, strcspn(line, "\r\n"));
     }
     if (!taken) {
       char *more = uvr_setup_format("%s%.*s", left, (int)length, line);
