@@ -239,6 +239,23 @@ def test_gpg_agent_takes_its_place(systemd):
     assert {name: what for name, what in snapshot(systemd, times=False).items() if name != ".gnupg"} == before
 
 
+def test_a_record_that_cannot_be_written(plain):
+    """What could not be taken back then is not written, so that the next run can."""
+    before = snapshot(plain, times=False)
+    set_up(plain, "--yes", "ssh-agent")
+    plain.host(ROUTES).unlink()
+    record = plain.host("~/.uvrelay/setup").read_text()
+    plain.write("~/.uvrelay/setup", "".join(line for line in record.splitlines(True) if "routes.conf" not in line))
+    plain.run("mkdir ~/.uvrelay/setup.new")
+    done = set_up(plain, "--yes", "ssh-agent")
+    assert done.code == 1 and 'cannot write "/home/user/.uvrelay/setup"' in done.err, done
+    assert not plain.host(ROUTES).exists()
+    plain.run("rmdir ~/.uvrelay/setup.new")
+    assert "Done." in set_up(plain, "--yes", "ssh-agent").out
+    assert set_up(plain, "--remove").code == 0
+    assert snapshot(plain, times=False) == before
+
+
 def test_a_home_that_cannot_be_written_to(plain):
     """The reason is told, and not what was looked at last."""
     plain.host("~").chmod(0o500)

@@ -234,6 +234,20 @@ int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t m
   return code;
 }
 
+int uvr_setup_write_recorded(const char *path, bool is_new, const char *text, mode_t mode, uvr_record *record,
+                             uvrelay_error_t *error)
+{
+  int code = is_new ? uvr_record_add(record, UVR_RECORD_FILE, path, error) : 0;
+  if (code != 0) {
+    return code;
+  }
+  code = uvr_setup_write(path, text, strlen(text), mode, false, record, error);
+  if (code != 0 && is_new) {
+    (void)uvr_record_drop(record, UVR_RECORD_FILE, path, NULL);
+  }
+  return code;
+}
+
 int uvr_setup_record_newline(const char *path, const char *text, uvr_record *record, uvrelay_error_t *error)
 {
   size_t length = text == NULL ? 0 : strlen(text);

@@ -21,6 +21,10 @@ int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error);
 int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t mode, bool move_away, uvr_record *record,
                     uvrelay_error_t *error);
 
+/* The same for a text; one that is new is recorded as setup's own, or, if it cannot be, not written. */
+int uvr_setup_write_recorded(const char *path, bool is_new, const char *text, mode_t mode, uvr_record *record,
+                             uvrelay_error_t *error);
+
 /* Lines are to be added at the end of a file with this text (NULL: there is none): records whether its last line has no
  * newline; and the opposite: takes the newline out of the text again, if they were at its end until now. */
 int uvr_setup_record_newline(const char *path, const char *text, uvr_record *record, uvrelay_error_t *error);

@@ -163,8 +163,7 @@ static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   code = code == 0 ? plan_lines(job, text, &new, &shown, &names, error) : code;
   if (code == 0 && new != NULL) {
     code = uvr_setup_record_newline(job->config, text, &job->record, error);
-    code = code == 0 ? uvr_setup_write(job->config, new, strlen(new), 0600, false, &job->record, error) : code;
-    code = code == 0 && is_new ? uvr_record_add(&job->record, UVR_RECORD_FILE, job->config, error) : code;
+    code = code == 0 ? uvr_setup_write_recorded(job->config, is_new, new, 0600, &job->record, error) : code;
   }
   free(text);
   free(new);

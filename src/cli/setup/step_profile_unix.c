@@ -101,11 +101,8 @@ static int write_profile(uvr_job *job, const profile *self, uvrelay_error_t *err
   bool found = self->state != PROFILE_ABSENT;
   size_t end = strlen(text);
   char *new = uvr_block_replace(text, found ? self->block.start : end, found ? self->block.end : end, self->wanted);
-  int code =
-      new == NULL ? no_memory(error) : uvr_setup_write(self->path, new, strlen(new), 0644, false, &job->record, error);
-  if (code == 0 && self->text == NULL) {
-    code = uvr_record_add(&job->record, UVR_RECORD_FILE, self->path, error);
-  }
+  int code = new == NULL ? no_memory(error)
+                         : uvr_setup_write_recorded(self->path, self->text == NULL, new, 0644, &job->record, error);
   free(new);
   return code;
 }
