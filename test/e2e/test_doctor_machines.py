@@ -45,5 +45,10 @@ def test_held_by_systemd(make_machine):
     assert checks[name].remedy == "systemctl --user mask --now gpg-agent.socket"
     patient.carry_out(checks[name].remedy)
     checks = patient.examine(code=1)
-    assert checks["serve"].state == "bad" and checks["serve"].remedy == "systemctl --user restart uvrelay"
-    assert checks[name].state == "skipped" and checks[name].text == "see serve above"
+    assert checks["serve"].state == "bad" and checks[name].text == "see serve above"
+    assert checks["serve"].remedy == "/home/user/.local/bin/uvrelay serve --background", "there is no unit yet"
+    patient.carry_out(checks["serve"].remedy)
+    assert patient.examine()["serve"].state == "ok"
+    machine.run("pkill -x uvrelay")
+    machine.write("~/.config/systemd/user/uvrelay.service", "[Service]\nExecStart=/bin/true\n")
+    assert patient.examine(code=1)["serve"].remedy == "systemctl --user restart uvrelay"

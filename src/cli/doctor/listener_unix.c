@@ -13,6 +13,8 @@
 #include "cli/doctor/holder_unix.h"
 #include "cli/doctor/served_unix.h"
 
+#define UNIT "/systemd/user/uvrelay.service"
+
 /* The units of systemd that make a socket, by the end of its path. */
 static const struct {
   const char *end;
@@ -40,13 +42,28 @@ static const char *unit_of(const char *path)
   return NULL;
 }
 
+/* Whether systemd can know the unit of serve, by its file. */
+static bool has_unit(void)
+{
+  static const char *const places[] = {"/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"};
+  char path[UVR_PATH_SIZE];
+  size_t length = uvr_paths_config(path, NULL) == 0 ? strlen(path) - strlen("/uvrelay/routes.conf") : 0;
+  (void)snprintf(path + length, sizeof(path) - length, "%s", UNIT);
+  bool has = length > 0 && access(path, F_OK) == 0; /* the user's own are beside the directory of routes.conf */
+  for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !has; i++) {
+    (void)snprintf(path, sizeof(path), "%s%s", places[i], UNIT);
+    has = access(path, F_OK) == 0;
+  }
+  return has;
+}
+
 /* How to start serve with the routes that are looked at. */
 static void add_start_remedy(const uvr_doctor *doctor, uvr_check *check)
 {
   struct stat status;
   char word[UVR_SHELL_WORD_SIZE];
   bool has_systemd = stat(doctor->wsl.systemd, &status) == 0;
-  if (has_systemd && doctor->given.config_count == 0) {
+  if (has_systemd && doctor->given.config_count == 0 && has_unit()) {
     uvr_check_add_remedy(check, "systemctl --user restart uvrelay");
   } else if (doctor->given.config_count == 1) {
     uvr_check_add_remedy(check, "%s serve --background --config=%s", doctor->own,
