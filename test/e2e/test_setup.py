@@ -239,6 +239,18 @@ def test_gpg_agent_takes_its_place(systemd):
     assert {name: what for name, what in snapshot(systemd, times=False).items() if name != ".gnupg"} == before
 
 
+def test_a_link_that_leads_to_nothing(plain):
+    plain.run("mkdir -p ~/.config; ln -s ~/elsewhere ~/.config/uvrelay")
+    done = set_up(plain, "--yes", "ssh-agent")
+    assert done.code == 1 and "/.config/uvrelay" in done.err and "it is a link that leads to nothing" in done.err, done
+    plain.run("rm ~/.config/uvrelay; mkdir ~/.config/uvrelay; ln -s ~/elsewhere ~/.config/uvrelay/routes.conf")
+    done = set_up(plain, "--yes", "ssh-agent")
+    assert done.code == 1 and '/routes.conf": it is a link that leads to nothing' in done.err, done
+    plain.run("touch ~/elsewhere")
+    assert "Done." in set_up(plain, "--yes", "ssh-agent").out
+    assert plain.host(ROUTES).is_symlink() and "@ssh-agent" in plain.host("~/elsewhere").read_text()
+
+
 def test_a_record_that_cannot_be_written(plain):
     """What could not be taken back then is not written, so that the next run can."""
     before = snapshot(plain, times=False)

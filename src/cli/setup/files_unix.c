@@ -51,6 +51,14 @@ static int fail(const char *what, const char *path, uvrelay_error_t *error)
                        uv_strerror(-code), uv_err_name(-code), remedy(code));
 }
 
+static int refuse_link(const char *path, uvrelay_error_t *error)
+{
+  char quoted[UVR_QUOTED_SIZE];
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
+                       "cannot use %s: it is a link that leads to nothing: remove it, or make what it leads to",
+                       uvr_quote(quoted, path));
+}
+
 bool uvr_setup_is_there(const char *path)
 {
   struct stat status;
@@ -102,18 +110,18 @@ int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error
       }
     } else {
       int why = errno;
-      if (why != EEXIST && (stat(part, &status) != 0 || !S_ISDIR(status.st_mode))) {
-        errno = why;
+      bool there = stat(part, &status) == 0;
+      if (!there && why == EEXIST) {
+        return refuse_link(part, error);
+      }
+      if (!there || !S_ISDIR(status.st_mode)) {
+        errno = there ? ENOTDIR : why;
         return fail("make the directory", part, error);
       }
     }
     if (slash != NULL) {
       *slash++ = '/';
     }
-  }
-  if (stat(path, &status) == 0 && !S_ISDIR(status.st_mode)) {
-    errno = ENOTDIR;
-    return fail("make the directory", path, error);
   }
   return 0;
 }
@@ -221,7 +229,10 @@ int uvr_setup_write(const char *path, const char *bytes, size_t length, mode_t m
     return code;
   }
   if (realpath(path, real) == NULL) {
-    if (errno != ENOENT || uvr_setup_is_there(path)) {
+    if (errno == ENOENT && uvr_setup_is_there(path)) {
+      return refuse_link(path, error);
+    }
+    if (errno != ENOENT) {
       return fail("write", path, error);
     }
     (void)snprintf(real, sizeof(real), "%s", path);
