@@ -55,7 +55,8 @@ class Patient:
 
     def examine(self, *args, code=None, **options):
         """What the doctor says: a dictionary of checks by their names, in their order."""
-        result = self.machine.run(["/home/user/.local/bin/uvrelay", "doctor", "--json", *args], **options)
+        environment = {"PATH": "/home/user/.local/bin:" + self.machine.environment()["PATH"], **options.pop("env", {})}
+        result = self.machine.run(["/home/user/.local/bin/uvrelay", "doctor", "--json", *args], env=environment, **options)
         assert result.err == "", result
         checks = {check["check"]: Check(check) for check in json.loads(result.out)}
         assert all(sorted(check) == ["check", "remedy", "state", "text"] for check in checks.values())

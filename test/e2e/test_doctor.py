@@ -256,6 +256,13 @@ def test_no_configuration(patient):
     patient.start_serve()
 
 
+def test_a_configuration_without_a_route(patient):
+    patient.configure("# nothing\n")
+    check = patient.diagnose("configuration", skipped=("targets", "far end"))
+    assert "has none" in check.text and check.remedy == "uvrelay setup"
+    patient.configure(ROUTE)
+
+
 def test_a_program_that_is_not_on_path(patient):
     """What is to be typed names it by the path that works; that of a program of the same name would not."""
     patient.stop_serve()
@@ -274,7 +281,7 @@ def test_a_program_that_is_not_on_path(patient):
 def test_an_error_in_another_configuration(patient):
     patient.machine.write("~/other.conf", "nonsense\n")
     check = patient.examine("--config=/home/user/other.conf", code=1)["configuration"]
-    assert check.remedy.splitlines()[1:] == ["/home/user/.local/bin/uvrelay serve --check --config=/home/user/other.conf"]
+    assert check.remedy.splitlines()[1:] == ["uvrelay serve --check --config=/home/user/other.conf"]
 
 
 @pytest.mark.parametrize("via, name, text", [
