@@ -60,9 +60,9 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
   (void)check;
 }
 
-const char *uvr_doctor_setup_remedy(void)
+void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check)
 {
-  return "set it up";
+  uvr_check_add_remedy(check, "%s setup", own);
 }
 
 void uvr_probe_run(uvr_probe *self)
@@ -80,7 +80,7 @@ static uvr_check check;
 static int set_up(void **state)
 {
   (void)state;
-  doctor = (uvr_doctor){.is_wsl = false};
+  doctor = (uvr_doctor){.own = "uvrelay", .is_wsl = false};
   config = (uvr_config_route){.listen = NULL};
   route = (uvr_doctor_route){.config = &config};
   check = (uvr_check){.state = UVR_CHECK_NONE};
@@ -196,7 +196,7 @@ static void test_configuration(void **state)
 {
   (void)state;
   uvr_doctor_check_config(&doctor, &check);
-  expect(UVR_CHECK_WARNING, "there is no file \"/nonexistent/routes.conf\"", "set it up");
+  expect(UVR_CHECK_WARNING, "there is no file \"/nonexistent/routes.conf\"", "uvrelay setup");
   check = (uvr_check){.state = UVR_CHECK_NONE};
   doctor.given.config_count = 1;
   doctor.given.configs[0] = "routes.conf";

@@ -73,7 +73,7 @@ def test_what_failed_last(tmp_path):
         assert re.fullmatch(rf"uvrelay serve listens, process {serve.popen.pid}; its last failure, \d+ s ago: there is no "
                             rf"socket unix://{tmp_path}/none \(ENOENT\)", check["text"]), check
         check = examine(f"{listen}=unix://{tmp_path}/other", env=home, code=1)[f"listener of {listen}"]
-        assert check["state"] == "warning" and check["remedy"] == "uvrelay reload"
+        assert check["state"] == "warning" and check["remedy"] == f"{os.path.realpath(PROGRAM)} reload"
         assert f'but leads to "unix://{tmp_path}/none", not to "unix://{tmp_path}/other"' in check["text"]
 
 

@@ -32,6 +32,7 @@
 #include "cli/doctor/interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/doctor/listener_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/doctor/wsl_unix.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/paths_unix.c"        /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -58,8 +59,9 @@ void uvr_capture_clear(uvr_capture *self)
 }
 
 /* A serve that says nothing. */
-void uvr_doctor_ask_served(const uvr_doctor_route *route, int process, uvr_check *out)
+void uvr_doctor_ask_served(const uvr_doctor *self, const uvr_doctor_route *route, int process, uvr_check *out)
 {
+  (void)self;
   (void)route;
   (void)process;
   (void)out;
@@ -74,7 +76,7 @@ static int set_up(void **state)
   static char systemd[SCRATCH_PATH_MAX];
   (void)fake_wsl_set_up(state);
   memset(&script, 0, sizeof(script));
-  doctor = (uvr_doctor){.wsl = fake.wsl};
+  doctor = (uvr_doctor){.own = "uvrelay", .wsl = fake.wsl};
   (void)scratch_path(&fake.place, "etc", etc);
   (void)scratch_path(&fake.place, "systemd", systemd);
   doctor.wsl.etc = etc;
@@ -411,6 +413,11 @@ static void test_serve(void **state)
   expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "uvrelay serve --background");
   make_parents("systemd/");
   put_holder(20, "uvrelay\n", "uvrelay\0mux", 12, "socket:[1]"); /* is none */
+  assert_int_equal(setenv("XDG_CONFIG_HOME", at("config"), 1), 0);
+  examine(uvr_doctor_check_serve); /* systemd has no unit of it */
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "uvrelay serve --background");
+  make_parents("config/systemd/user/");
+  put("config/systemd/user/uvrelay.service", "", 0600);
   examine(uvr_doctor_check_serve);
   expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "systemctl --user restart uvrelay");
   put("home/s", "", 0600);
@@ -420,6 +427,7 @@ static void test_serve(void **state)
   examine(uvr_doctor_check_serve);
   expect(UVR_CHECK_OK, "uvrelay serve runs, process 21", "");
   assert_false(doctor.lacks_serve);
+  assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
   doctor.given.route_count = 1;
   examine(uvr_doctor_check_serve);
   assert_int_equal(check.state, UVR_CHECK_NONE);
