@@ -100,7 +100,7 @@ def test_without_names_it_tells_what_there_is(systemd, agent):
     with systemd.agent(agent.socket):
         told = set_up(systemd)
         assert "  ssh-agent  there: \\\\.\\pipe\\openssh-ssh-agent, yours, of uvrelay.exe\n" in told.out, told
-        assert "To set up what is there, type: uvrelay setup ssh-agent\n" in told.out
+        assert "To set up what is there, type: /home/user/.local/bin/uvrelay setup ssh-agent\n" in told.out
         assert snapshot(systemd) == before
         terminal = Terminal(systemd)
         terminal.wait("Set up ssh-agent? [Y/n] ")

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cli/child/own_program_unix.h"
 #include "cli/setup/files_unix.h"
+#include "cli/setup/shell_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
 
@@ -105,6 +106,13 @@ void uvr_job_clear(uvr_job *self)
   free(self->windows.copy);
   free(self->windows.copy_shown);
   uvr_facts_clear(&self->windows.facts);
+}
+
+char *uvr_job_command(const uvr_job *self)
+{
+  return self->on_path                           ? strdup("uvrelay")
+         : uvr_shell_of_user() == UVR_SHELL_FISH ? uvr_setup_fish_word(self->program)
+                                                 : uvr_setup_shell_word(self->program);
 }
 
 bool uvr_job_concerns(const uvr_job *self, const char *name, size_t length)

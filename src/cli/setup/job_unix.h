@@ -49,6 +49,9 @@ int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_
 
 void uvr_job_clear(uvr_job *self);
 
+/* What starts this program in the user's shell. To be freed; NULL: there is no memory. */
+char *uvr_job_command(const uvr_job *self);
+
 /* Whether the preset is one of those chosen, or all are. */
 bool uvr_job_concerns(const uvr_job *self, const char *name, size_t length);
 

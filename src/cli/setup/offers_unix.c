@@ -63,8 +63,8 @@ static bool is_taken(const uvr_job *job, const uvr_preset *preset)
 static int offer_one(uvr_job *job, const uvr_preset *preset, bool *yes, uvrelay_error_t *error)
 {
   bool taken = is_taken(job, preset);
-  char *question = uvr_setup_format("Set up %s%s%s%s?", preset->name, taken ? ", in addition to the one that has " : "",
-                                    taken ? preset->variable : "", "");
+  char *question = uvr_setup_format("Set up %s%s%s?", preset->name, taken ? ", in addition to the one that has " : "",
+                                    taken ? preset->variable : "");
   if (question == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
   }
@@ -79,6 +79,15 @@ static void choose(uvr_job *job, const uvr_preset *preset)
   if (job->preset_count < UVR_SETUP_NAMES_MAX) {
     job->presets[job->preset_count++] = preset;
   }
+}
+
+static int tell_command(const uvr_job *job, const char *before, const char *names, uvrelay_error_t *error)
+{
+  char *command = uvr_job_command(job);
+  int code = command == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+                             : uvr_talk(error, "%s %s setup%s\n", before, command, names);
+  free(command);
+  return code;
 }
 
 int uvr_offers_make(uvr_job *job, uvrelay_error_t *error)
@@ -123,9 +132,9 @@ int uvr_offers_make(uvr_job *job, uvrelay_error_t *error)
     }
   }
   if (code == 0 && !asks && there > 0 && names != NULL) {
-    code = uvr_talk(error, "To set up what is there, type: uvrelay setup%s\n", names);
+    code = tell_command(job, "To set up what is there, type:", names, error);
   } else if (code == 0 && there == 0 && job->preset_count == 0) {
-    code = uvr_talk(error, "Nothing of this is there now. A route can be set up before: uvrelay setup ssh-agent\n");
+    code = tell_command(job, "Nothing of this is there now. A route can be set up before:", " ssh-agent", error);
   }
   free(names);
   free(config);

@@ -22,7 +22,6 @@
 #include "cli/setup/shell_unix.h"
 #include "cli/setup/talk_unix.h"
 #include "cli/setup/text_unix.h"
-#include "cli/setup/tool_unix.h"
 
 static void say(const char *before, const char *text)
 {
@@ -58,15 +57,6 @@ static void warn_of_root(void)
   }
 }
 
-/* How this program is called by its user. To be freed. */
-static char *command_of(const uvr_job *job, uvr_shell shell)
-{
-  if (job->on_path) {
-    return strdup("uvrelay");
-  }
-  return shell == UVR_SHELL_FISH ? uvr_setup_fish_word(job->program) : uvr_setup_shell_word(job->program);
-}
-
 static int tell_of_gpg(const uvr_job *job, uvrelay_error_t *error)
 {
   for (size_t i = 0; i < job->preset_count; i++) {
@@ -97,7 +87,7 @@ static char *list_variables(const uvr_job *job)
 static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
 {
   uvr_shell shell = uvr_shell_of_user();
-  char *command = command_of(job, shell);
+  char *command = uvr_job_command(job);
   char *variables = list_variables(job);
   int code = 0;
   if (variables == NULL) {
