@@ -40,7 +40,7 @@ static char *path_of(const uvr_job *job, const char *name)
 
 static char *make_unit(const uvr_job *job)
 {
-  char *program = uvr_setup_unit_word(job->program);
+  char *program = uvr_setup_unit_program(job->program);
   char *flag = uvr_setup_format("--config=%s", job->config);
   char *config = flag == NULL ? NULL : uvr_setup_unit_word(flag);
   char *body = program == NULL || config == NULL

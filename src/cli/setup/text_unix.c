@@ -66,6 +66,11 @@ char *uvr_setup_unit_word(const char *text)
   return quote(text, '"', "\"\\%$", (const char *const[]){"\\\"", "\\\\", "%%", "$$"});
 }
 
+char *uvr_setup_unit_program(const char *text)
+{
+  return quote(text, '"', "\"\\%", (const char *const[]){"\\\"", "\\\\", "%%"});
+}
+
 uint64_t uvr_setup_hash(const char *bytes, size_t length)
 {
   uint64_t hash = 14695981039346656037U;

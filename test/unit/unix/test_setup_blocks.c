@@ -125,6 +125,7 @@ static void test_words(void **state)
   expect_word(uvr_setup_shell_word, "", "''");
   expect_word(uvr_setup_fish_word, "a", "'a'");
   expect_word(uvr_setup_fish_word, "it's \\ $x", "'it\\'s \\\\ $x'");
+  expect_word(uvr_setup_unit_program, "/a b/%h/$x/\"\\", "\"/a b/%%h/$x/\\\"\\\\\"");
   expect_word(uvr_setup_unit_word, "/a b/%h/$x/\"\\", "\"/a b/%%h/$$x/\\\"\\\\\"");
 }
 
