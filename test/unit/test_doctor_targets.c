@@ -198,10 +198,11 @@ static void test_configuration(void **state)
   uvr_doctor_check_config(&doctor, &check);
   expect(UVR_CHECK_WARNING, "there is no file \"/nonexistent/routes.conf\"", "uvrelay setup");
   check = (uvr_check){.state = UVR_CHECK_NONE};
+  doctor.usual[0] = '\0';
   doctor.given.config_count = 1;
   doctor.given.configs[0] = "routes.conf";
   uvr_doctor_check_config(&doctor, &check);
-  expect(UVR_CHECK_BAD, "routes.conf:3:7: it is wrong", "uvrelay serve --check");
+  expect(UVR_CHECK_BAD, "routes.conf:3:7: it is wrong", "uvrelay serve --check --config=routes.conf");
 }
 
 int main(void)
