@@ -93,8 +93,14 @@ static int expand_log_file(const uvr_serve_options *given, uvr_serve_options *op
   return options->log_file == NULL ? no_memory(error) : 0;
 }
 
+/* Whether a text is an address, or was to be one. */
+static bool resembles_address(const char *text)
+{
+  return strchr(text, '=') == NULL && (strstr(text, "://") != NULL || strncmp(text, "//", 2) == 0);
+}
+
 /* A route of the command line is wrong. Perhaps it was cut in two: LISTEN and TARGET as two arguments, with or without
- * something between them. */
+ * something between them. If one of them is wrong in itself, that is told when they are one word. */
 static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_t *error)
 {
   char all[UVR_ADDRESS_PATH_SIZE] = "";
@@ -108,6 +114,12 @@ static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_
                           uvr_quote(quoted, given->routes[at]), meant);
       return;
     }
+  }
+  if (at + 1 < given->route_count && resembles_address(given->routes[at]) && resembles_address(given->routes[at + 1])) {
+    char whole[UVR_QUOTED_SIZE];
+    (void)snprintf(all, sizeof(all), "%s=%s", given->routes[at], given->routes[at + 1]);
+    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write LISTEN=TARGET in one word, %s",
+                        uvr_quote(quoted, given->routes[at]), uvr_quote(whole, all));
   }
 }
 

@@ -125,6 +125,7 @@ def test_an_address_of_a_route(route, meant):
 @pytest.mark.parametrize("args, meant", [
     (["-L", "8080:h:80", "host"], 'write uvrelay serve --via="ssh HOST uvrelay mux" tcp://127.0.0.1:8080=via:tcp://h:80'),
     (["serve", "unix:///a", "->", "tcp://b:1"], "write LISTEN=TARGET in one word, unix:///a=tcp://b:1"),
+    (["serve", "unix:///a", "tcp://b"], 'write LISTEN=TARGET in one word, "unix:///a=tcp://b"'),
     (["serve", "->"], "write LISTEN=TARGET in one word"),
     (["-d", "TCP:h:80"], "-v says what happens"),
     (["-T5"], "-help lists all"),
