@@ -48,7 +48,7 @@ void uvr_reload_say_done(const uvr_report *report, const uvr_reload_counts *coun
                     (uint64_t)counts->kept, counts->kept == 1 ? "" : "s", (uint64_t)counts->changed,
                     (uint64_t)counts->added, (uint64_t)counts->gone);
   if (names[0] != '\0') {
-    uvr_text_line_add(text, "; what has changed of %s needs a restart", names);
+    uvr_text_line_add(text, "; changes to %s need a restart", names);
   }
   if (report->json) {
     uvr_text_line_begin(&line, "reloaded");
