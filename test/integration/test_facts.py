@@ -108,7 +108,7 @@ def test_a_variable_that_is_not_set():
 def test_wrong_usage(words):
     result = run_relay("facts", *words)
     assert (result.code, result.stdout) == (2, b"")
-    assert f'"{words[0]}"' in error_sentence(result.stderr)
+    assert f'"{words[0]}"' in error_sentence(result.stderr) and "Try: uvrelay facts --help" in result.stderr
 
 
 def test_help():

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/control/ask_all.h"
+#include "cli/output/print.h"
 #include "cli/output/text_line.h"
 
 void uvr_control_say(const char *text)
@@ -21,7 +22,7 @@ void uvr_control_say(const char *text)
 int uvr_control_refuse(const char *command, const char *text)
 {
   uvr_control_say(text);
-  (void)fprintf(stderr, "Try: uvrelay %s --help\n", command);
+  uvr_print_try(command);
   return 2;
 }
 

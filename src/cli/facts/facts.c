@@ -16,12 +16,14 @@
 
 enum { PATH_SIZE = 32768 };
 
-static const char usage[] =
-    "Usage: uvrelay facts\n"
-    "\n"
-    "Prints what uvrelay knows of this system, a line each, NAME=VALUE in UTF-8. On Windows these are also the\n"
-    "user's directories, and the pipes and socket files that presets lead to, with their owner and, of pipes, the\n"
-    "server's program. `uvrelay setup` and `uvrelay doctor` ask uvrelay.exe for them from WSL.\n";
+static const char usage[] = "Usage: uvrelay facts\n"
+                            "\n"
+                            "Prints what uvrelay knows of this system, a line each, NAME=VALUE in UTF-8. On\n"
+                            "Windows these are also the user's directories, and the pipes and socket files\n"
+                            "that presets lead to, with their owners and, for pipes, the servers' programs.\n"
+                            "From WSL, uvrelay setup and uvrelay doctor ask uvrelay.exe for them.\n"
+                            "\n"
+                            "Exit status: 0, 1 after a failure, 2 for wrong usage.\n";
 
 static void add_bytes(uvr_facts_text *self, const char *bytes, size_t length)
 {
@@ -102,5 +104,6 @@ int uvr_cli_facts(int argc, char **argv)
     return uvr_print(usage);
   }
   (void)fprintf(stderr, "uvrelay: facts takes no arguments, but there is %s\n", uvr_quote(quoted, argv[1]));
+  uvr_print_try("facts");
   return 2;
 }
