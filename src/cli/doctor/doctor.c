@@ -36,20 +36,21 @@ typedef struct session {
 
 static const char usage[] = "Usage: uvrelay doctor [--json] [--config=FILE | LISTEN=TARGET...]\n"
                             "\n"
-                            "Looks for what keeps uvrelay serve from working: WSL's start of Windows\n"
+                            "Finds out what keeps uvrelay serve from working: WSL's start of Windows\n"
                             "programs, uvrelay.exe, the configuration, each route's listener and target. It\n"
-                            "prints a line for each check and below what is not well what to type to mend\n"
-                            "it. It changes nothing and takes 20 seconds at the most.\n"
+                            "prints a line for each check, and below each problem what to type to fix it.\n"
+                            "It changes nothing and takes 20 seconds at most.\n"
                             "\n"
                             "Without routes it checks those of the configuration file of serve; it takes\n"
                             "serve's other flags, too.\n"
                             "\n"
+                            "Flags:\n"
                             "  --config=FILE  check the routes of this file\n"
                             "  --json         print an array of objects with check, state (ok, warning, bad,\n"
                             "                 skipped), text and remedy\n"
                             "  --help         show this help and exit\n"
                             "\n"
-                            "Exit status: 0 all is well, but for warnings; 1 something is bad; 2 wrong usage.\n";
+                            "Exit status: 0 if nothing is bad, 1 if something is, 2 for wrong usage.\n";
 
 static uint64_t now_ms(void)
 {

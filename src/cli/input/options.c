@@ -141,7 +141,7 @@ uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *
 {
   uvr_flags self = {.table = flags,
                     .count = FLAG_COUNT,
-                    .all = "-help lists all",
+                    .all = "--help lists all",
                     .argc = argc,
                     .argv = argv,
                     .next = 1,
@@ -174,13 +174,13 @@ const char *uvr_options_usage(void)
          "       uvrelay COMMAND --help\n"
          "\n"
          "Relays standard input and output to TARGET, or runs a command:\n"
-         "  setup                 sets up sockets in WSL for agents and Docker of Windows\n"
+         "  setup                 makes agents and Docker of Windows reachable in WSL\n"
          "  doctor                finds out why something does not work\n"
          "  serve                 listens, and relays many connections\n"
-         "  status, reload, env   ask a serve that runs: what it does; to read its\n"
-         "                        configuration again; what to put into the environment\n"
+         "  status, reload, env   ask a running serve: what it does; to read its\n"
+         "                        configuration again; for the environment's variables\n"
          "  presets               lists the routes that have a name, such as @ssh-agent\n"
-         "  mux, facts            are run by the others on the far side\n"
+         "  mux, facts            are run by these commands, on the other side\n"
          "\n"
          "TARGET is one of:\n"
          "  //./pipe/NAME         a named pipe of this computer, also as \\\\.\\pipe\\NAME,\n"

@@ -28,19 +28,21 @@
 
 enum { SCHTASKS_MS = 30000, TEXT_SIZE = 3 * UVR_PATH_SIZE, NAME_SIZE = UVR_SID_SIZE + 16 };
 
-static const char usage[] =
-    "Usage: uvrelay setup --logon [--remove] [--dry-run]\n"
-    "\n"
-    "On Windows, setup has `uvrelay serve` started, without a window, whenever you log on, by a scheduled task of "
-    "yours.\n"
-    "It serves what %APPDATA%\\uvrelay\\routes.conf says, and its log is %LOCALAPPDATA%\\uvrelay\\serve.log.\n"
-    "\n"
-    "  --logon     make the task, or make it anew\n"
-    "  --remove    with --logon: remove it\n"
-    "  --dry-run   show what would be done, with the task, and do nothing\n"
-    "  --help      show this help and exit\n"
-    "\n"
-    "Programs in WSL that are to reach Windows are set up in WSL: there, type uvrelay setup.\n";
+static const char usage[] = "Usage: uvrelay setup --logon [--remove] [--dry-run]\n"
+                            "\n"
+                            "On Windows, setup makes a scheduled task of yours, which starts uvrelay serve\n"
+                            "without a window whenever you log on. It serves the routes of\n"
+                            "%APPDATA%\\uvrelay\\routes.conf, and its log is %LOCALAPPDATA%\\uvrelay\\serve.log.\n"
+                            "\n"
+                            "Flags:\n"
+                            "  --logon               make the task, or make it anew\n"
+                            "  --remove              with --logon: remove it\n"
+                            "  --dry-run             show what would be done, with the task, and do nothing\n"
+                            "  --help                show this help and exit\n"
+                            "\n"
+                            "For programs in WSL that are to reach Windows, type uvrelay setup in WSL.\n"
+                            "\n"
+                            "Exit status: 0, 1 after a failure, 2 for wrong usage.\n";
 
 typedef struct setup {
   bool logon;

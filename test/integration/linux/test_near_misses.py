@@ -128,7 +128,7 @@ def test_an_address_of_a_route(route, meant):
     (["serve", "unix:///a", "tcp://b"], 'write LISTEN=TARGET in one word, "unix:///a=tcp://b"'),
     (["serve", "->"], "write LISTEN=TARGET in one word"),
     (["-d", "TCP:h:80"], "-v says what happens"),
-    (["-T5"], "-help lists all"),
+    (["-T5"], ": --help lists all"),
 ])
 def test_flags_of_other_programs(args, meant):
     assert refuse(*args)[0].endswith(meant)
