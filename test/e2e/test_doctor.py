@@ -233,7 +233,7 @@ def test_on_the_linux_disk(patient):
 def test_an_error_in_the_configuration(patient):
     patient.configure(ROUTE + "nonsense\n")
     check = patient.diagnose("configuration", skipped=("targets", "far end"))
-    assert check.text.startswith(f"{CONFIG}:2:1: ") and f'# mend line 2 of "{CONFIG}"' in check.remedy
+    assert check.text.startswith(f"{CONFIG}:2:1: ") and f'# fix line 2 of "{CONFIG}"' in check.remedy
     assert patient.machine.run("uvrelay serve --check").code == 2, "the command that tells it"
     patient.configure(ROUTE)
     patient.assert_well()

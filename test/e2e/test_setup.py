@@ -135,7 +135,7 @@ def test_a_route_of_ones_own_counts(systemd):
 @pytest.mark.parametrize("text, wrong", [
     ("unix://~/x.sock=tcp://127.0.0.1:9\nbad\n", ":2:1: "),
     ("unix://~/.uvrelay/ssh-agent.sock=tcp://127.0.0.1:9\n", "ssh-agent.sock"),
-    ("# Begin of what `uvrelay setup` has written; `uvrelay setup --remove` takes it away.\n@docker\n", "mend it by hand"),
+    ("# Begin of what `uvrelay setup` has written; `uvrelay setup --remove` takes it away.\n@docker\n", "fix it by hand"),
     ("a\0b\n", ""),
 ])
 def test_a_file_with_an_error(systemd, text, wrong):

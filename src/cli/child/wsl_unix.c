@@ -282,7 +282,7 @@ static int check_handler(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_erro
   if (!uvr_wsl_handler_is_lost(&handler)) {
     return 0;
   }
-  (void)snprintf(start->remedy, sizeof(start->remedy), "to mend it, type %s",
+  (void)snprintf(start->remedy, sizeof(start->remedy), "to fix it, type %s",
                  uvr_wsl_handler_remedy(&handler, remedy, sizeof(remedy)));
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP, "%s", uvr_wsl_handler_text(&handler, text, sizeof(text)));
 }

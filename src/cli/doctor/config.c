@@ -58,7 +58,7 @@ static void refuse(const uvr_doctor *doctor, uvr_check *check, const uvr_place *
   char quoted[UVR_QUOTED_SIZE];
   if (place != NULL && place->file != NULL) {
     uvr_check_set(check, UVR_CHECK_BAD, "%s:%u:%u: %s", place->file, place->line, place->column, error->text);
-    uvr_check_add_remedy(check, "# mend line %u of %s; this tells whether it is right then:", place->line,
+    uvr_check_add_remedy(check, "# fix line %u of %s; this tells whether it is right:", place->line,
                          uvr_quote(quoted, place->file));
     add_serve_check(doctor, check);
   } else {

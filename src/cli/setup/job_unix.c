@@ -133,7 +133,7 @@ int uvr_job_make_directory(uvr_job *self, uvrelay_error_t *error)
       (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0)) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EACCES,
                          "%s is not a directory that only you can write to: look at it by `ls -ld`, and move it away "
-                         "or mend it by `chmod 700`",
+                         "or fix it by `chmod 700`",
                          uvr_quote(quoted, self->directory));
   }
   return uvr_setup_make_directory(self->directory, &self->record, error);

@@ -61,7 +61,7 @@ static int find_block(const uvr_job *job, const char *text, uvr_block *block, bo
              ? 0
              : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
                              "%.160s: of the two lines between which `uvrelay setup` writes, one is missing or stands "
-                             "there twice: mend it by hand",
+                             "there twice: fix it by hand",
                              job->config);
 }
 

@@ -84,7 +84,7 @@ static int read_profile(const uvr_job *job, uvr_shell shell, profile *out, uvrel
     return uvr_error_set(
         error, UVRELAY_PHASE_NONE, UV_EINVAL,
         "%.200s: of the two lines between which `uvrelay setup` writes, one is missing or stands there "
-        "twice: mend it by hand",
+        "twice: fix it by hand",
         out->path);
   }
   if (state == UVR_BLOCK_FOUND) {

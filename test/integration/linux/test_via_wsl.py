@@ -160,7 +160,7 @@ def test_without_a_handler_nothing_is_started(wsl, status, own, why, remedy):
             assert client.recv(1) == b""
         [line] = [serve.wait_match("^uvrelay: .*Windows programs.*")[0]]
         assert line.startswith("uvrelay: far end: uvrelay.exe mux cannot be started: ")
-        assert why in line and f"to mend it, type {remedy}" in line
+        assert why in line and f"to fix it, type {remedy}" in line
         log = serve.stop()
         assert "a script" not in log
         assert log.count(remedy) == 1 and log.count(why) == 2, "the far end tells what to do, the client only why"
