@@ -24,6 +24,18 @@ def tmp_path():
 
 
 @pytest.fixture
+def private_wine():
+    """All Windows programs that the test starts run in a Wine of its own, with a system directory of its own."""
+    from privatewine import PrivateWine  # not for the tests of the Linux program alone
+    from programs import under_wine
+
+    if not under_wine():
+        pytest.skip("a system of a test's own can be had under Wine only")
+    with PrivateWine(own_system=True) as wine:
+        yield wine
+
+
+@pytest.fixture
 def rig(tmp_path):
     """Makes a target, `uvrelay.exe serve` before it, and its clients."""
     from winserving import Rig  # not for the tests of the Linux program alone

@@ -7,7 +7,6 @@ import tempfile
 import threading
 
 import pytest
-from privatewine import private_wine  # noqa: F401 (a fixture)
 from programs import SOON, unique_pipe, uvrelay_exe, windows_command, windows_path
 from winserving import Client, PipeClient, Serve, TcpTarget, connect
 
@@ -54,7 +53,7 @@ def exchange(client, end, count=1000, seed=3):
     client.receive(count, seed + 1)
 
 
-def test_status_and_its_end(private_wine, target, file):  # noqa: F811
+def test_status_and_its_end(private_wine, target, file):
     assert run("status").returncode == 1 and "no uvrelay serve" in run("status").stderr
     pipe = unique_pipe()
     file.write_text(f"{pipe}={target.address}\ntcp://127.0.0.1:0={target.address}\n")
@@ -73,7 +72,7 @@ def test_status_and_its_end(private_wine, target, file):  # noqa: F811
         assert status() == [] and list(directory.iterdir()) == []
 
 
-def test_reload(private_wine, target, file):  # noqa: F811
+def test_reload(private_wine, target, file):
     """Connections go on, pipes are taken over, and an error changes nothing."""
     first, second, third = unique_pipe("1"), unique_pipe("2"), unique_pipe("3")
     lines = ["drain=60", f"{first}={target.address}", f"{second}={target.address}"]
@@ -100,7 +99,7 @@ def test_reload(private_wine, target, file):  # noqa: F811
 
 
 @pytest.mark.parametrize("listener", ["tcp", "byte"])
-def test_reload_under_traffic(private_wine, target, file, listener):  # noqa: F811
+def test_reload_under_traffic(private_wine, target, file, listener):
     """Bytes that are under way arrive, all of them, while the route changes again and again."""
     size = 3_000_000
     listen = "tcp://127.0.0.1:0" if listener == "tcp" else unique_pipe()
@@ -130,7 +129,7 @@ def test_reload_under_traffic(private_wine, target, file, listener):  # noqa: F8
             assert not failures and not thread.is_alive(), failures
 
 
-def test_background(private_wine, target, file):  # noqa: F811
+def test_background(private_wine, target, file):
     pipe = unique_pipe()
     file.write_text(f"{pipe}={target.address}\n")
     for _ in range(2):  # the second one finds that it runs

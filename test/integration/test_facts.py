@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from privatewine import private_wine  # noqa: F401 (a fixture)
 from programs import SOON, Process, Relay, error_sentence, run_relay, uvrelay_exe, windows_command, windows_path
 from winpeers import PipeServer
 

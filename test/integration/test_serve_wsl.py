@@ -7,7 +7,6 @@ import socket
 
 import pytest
 
-from privatewine import private_wine  # noqa: F401 (a fixture)
 from programs import Relay, peer, run_relay, subprocess, unique_pipe, uvrelay_exe, windows_command, windows_path
 from winserving import PipeClient, Serve, TcpTarget
 

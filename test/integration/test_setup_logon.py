@@ -7,7 +7,6 @@ import xml.etree.ElementTree as tree
 
 import pytest
 
-from privatewine import private_wine  # noqa: F401 (a fixture)
 from programs import Relay, Result, error_sentence, run_relay, uvrelay_exe, windows_path
 
 EXPECTED = pathlib.Path(__file__).with_name("logon_task.xml")
@@ -66,7 +65,7 @@ def test_made_and_removed(private_wine):
         assert (result.code, result.stderr) == (0, "")
         assert b"starts uvrelay serve at each logon" in result.stdout and b"is not there yet" in result.stdout
     assert (private_wine.local / "uvrelay").is_dir()
-    assert not list((private_wine.local.parent.parent / "Temp").glob("uvrelay*"))
+    assert not list((private_wine.profile / "Temp").glob("uvrelay*"))
     (private_wine.roaming / "uvrelay").mkdir()
     (private_wine.roaming / "uvrelay/routes.conf").write_text("tcp://127.0.0.1:0=tcp://127.0.0.1:1\n")
     assert b"It serves what this file says" in run_relay("setup", "--logon").stdout
@@ -83,7 +82,7 @@ def test_a_dry_run_does_nothing(private_wine):
     assert not (private_wine.local / "uvrelay").exists()
     result = run_relay("setup", "--logon")
     assert result.code == 1 and "schtasks.exe" in error_sentence(result.stderr)
-    assert not list((private_wine.local.parent.parent / "Temp").glob("uvrelay*"))
+    assert not list((private_wine.profile / "Temp").glob("uvrelay*"))
 
 
 @pytest.mark.parametrize("words, text", [([], "by --logon"), (["--dry-run"], "by --logon"), (["ssh-agent"], '"ssh-agent"'),

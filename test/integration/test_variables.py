@@ -7,7 +7,6 @@ import contextlib
 import pytest
 
 from assuanpeer import AssuanServer
-from privatewine import private_wine  # noqa: F401 (a fixture)
 from programs import Process, error_sentence, run_relay, under_wine, unique_name, uvrelay_exe, windows_command, windows_path
 from serving import ask, connect, receive_all
 from via import Via
@@ -28,7 +27,7 @@ def agent(wine):
     directory.mkdir(exist_ok=True)
     with AssuanServer(lambda connection: connection.sendall(b"OK Pleased to meet you\n")) as server:
         (directory / "S.gpg-agent").write_bytes(server.file())
-        yield f"C:/users/{wine.local.parent.parent.name}/AppData/Local/gnupg/S.gpg-agent"
+        yield f"C:/users/{wine.user}/AppData/Local/gnupg/S.gpg-agent"
 
 
 @pytest.mark.parametrize("words", [[AGENT], ["-a", r"%LocalAppData%\gnupg\S.gpg-agent"],
@@ -44,14 +43,14 @@ def test_messages_show_what_it_stands_for(private_wine):
     run_relay("--version")
     result = run_relay(AGENT)
     assert result.code == 1
-    assert f"C:/users/{private_wine.local.parent.parent.name}/AppData/Local/gnupg/S.gpg-agent" in error_sentence(result.stderr)
+    assert f"C:/users/{private_wine.user}/AppData/Local/gnupg/S.gpg-agent" in error_sentence(result.stderr)
 
 
 def user_pipe(wine, **options):
     """A pipe with the user's name in it; and its name with a variable in that place."""
     run_relay("--version")
     name = unique_name("of")
-    return (PipeServer("echo-end", name=f"//./pipe/{wine.local.parent.parent.name}-{name}", **options),
+    return (PipeServer("echo-end", name=f"//./pipe/{wine.user}-{name}", **options),
             f"//./pipe/%USERNAME%-{name}")
 
 
@@ -76,7 +75,7 @@ def test_serve(private_wine, tmp_path):
 def test_serve_does_not_lead_to_itself(private_wine):
     run_relay("--version")
     name = unique_name()
-    user = private_wine.local.parent.parent.name
+    user = private_wine.user
     result = run_relay("serve", f"npipe:{user}-{name}=npipe:%USERNAME%-{name}")
     assert result.code != 0 and "would be its own target" in result.stderr
     result = run_relay("serve", f"npipe:{name}-a=npipe:{name}-*")

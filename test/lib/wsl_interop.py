@@ -1,85 +1,23 @@
-"""The Windows side of the stand-in WSL machine of wsl_machine.py: its drive C, in a Wine prefix of its own, and who
-listens at WSL's interop sockets and starts Windows programs there."""
+"""The Windows side of the stand-in WSL machine of wsl_machine.py: who listens at WSL's interop sockets and starts Windows
+programs."""
 
 import contextlib
 import os
 import pathlib
 import select
-import shutil
 import socket
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
-import time
 
-from programs import SOON, peer, setting, windows_command
+from programs import SOON, peer, windows_command
 
 HERE = pathlib.Path(__file__).resolve().parent
 #: What of the test's environment a Windows program started from the machine gets, beside Wine's: none of what could
 #: lead it to something of Linux.
 KEPT = ("PATH", "HOME", "USER", "LOGNAME", "LC_ALL", "TMPDIR")
 BY_SIGNAL = 256  # what test/peers/unix/wsl_machine_init.c adds a signal to
-
-
-class Windows:
-    """A Wine prefix of its own, made in no time of that of the tests: it shares the directory C:\\windows with it and
-    has its own registry, users and processes, so that names of pipes meet in no other test.
-
-    While it is open, all Windows programs that this process starts run there: it sets WINEPREFIX. Where several are open,
-    they run in the one that was opened last."""
-
-    _tests = None  # the prefix of the tests, while there is one of these
-
-    def __init__(self):
-        base = Windows._tests or pathlib.Path(setting("WINEPREFIX"))
-        Windows._tests = base
-        self._directory = tempfile.TemporaryDirectory(prefix="uvr-win-", dir="/tmp")
-        self.prefix = pathlib.Path(self._directory.name)
-        self.c, self.windows = self.prefix / "c", base / "drive_c" / "windows"
-        self._wait_for_registry(base)
-        for file in (*base.glob("*.reg"), base / ".update-timestamp"):
-            shutil.copy(file, self.prefix)
-        for name in ("users", "ProgramData"):
-            shutil.copytree(base / "drive_c" / name, self.c / name, symlinks=True)
-        (self.c / "Program Files").mkdir()
-        # Relative, so that it leads to the same in the machine, whose drive C is /mnt/c: to /mnt/windows.
-        (self.c / "windows").symlink_to("../windows")
-        (self.prefix / "windows").symlink_to(self.windows)
-        devices = self.prefix / "dosdevices"
-        devices.mkdir()
-        (devices / "c:").symlink_to("../c")
-        (devices / "z:").symlink_to("/")
-        #: The Windows user, and that user's %USERPROFILE% on this side.
-        self.user = next(path.name for path in (self.c / "users").iterdir() if path.name != "Public")
-        self.profile = self.c / "users" / self.user
-
-    @staticmethod
-    def _wait_for_registry(base):
-        """Wine's server writes it from time to time."""
-        end = time.monotonic() + 60
-        while not (base / "system.reg").exists():
-            assert time.monotonic() < end, f"{base} is no Wine prefix, or has no registry: run sh test/wine start {base}"
-            time.sleep(0.1)
-
-    def __enter__(self):
-        self._before = os.environ["WINEPREFIX"]
-        os.environ["WINEPREFIX"] = str(self.prefix)
-        # The first program starts Wine's services; several at a time that all are the first may hang.
-        subprocess.run(windows_command("cmd", "/c", "exit"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL, timeout=60, check=True)
-        return self
-
-    def __exit__(self, *_):
-        try:
-            for step in ("-k", "-w"):
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    subprocess.run(["wineserver", step], env={**os.environ, "WINEPREFIX": str(self.prefix)}, stdin=subprocess.DEVNULL,
-                                   capture_output=True, timeout=SOON, check=False)
-        finally:
-            os.environ["WINEPREFIX"] = self._before
-            self._directory.cleanup()
 
 
 def _receive(connection, length):

@@ -44,9 +44,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import wsl_root  # noqa: E402
 from agent_forward import AgentForward  # noqa: E402
+from privatewine import PrivateWine  # noqa: E402
 from programs import SOON, Process, setting, under_wine, windows_command  # noqa: E402
 from winpeers import Peer, PipeServer  # noqa: E402
-from wsl_interop import Interop, Windows  # noqa: E402
+from wsl_interop import Interop  # noqa: E402
 from wsl_root import LIBRARIES, OTHER_UID, UID, USER  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -82,7 +83,7 @@ class Machine:
         self._base = pathlib.Path(base or "/")
         self._boot = self._process = self._manager = self._user_space = self._user_number = None
         try:
-            self.windows = self._stack.enter_context(Windows())
+            self.windows = self._stack.enter_context(PrivateWine())
             self.path = pathlib.Path(self._stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="uvr-wsl-", dir="/tmp")))
             self.path.chmod(0o711)
