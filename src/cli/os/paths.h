@@ -16,4 +16,11 @@ int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error);
 /* How to get that file, as the beginning of a sentence. */
 const char *uvr_paths_config_advice(void);
 
+/* The log of a serve in the background: ${XDG_STATE_HOME:-~/.local/state}/uvrelay/serve.log, on Windows
+ * %LOCALAPPDATA%\uvrelay\serve.log. Returns the same. */
+int uvr_paths_log(char out[UVR_PATH_SIZE], uvrelay_error_t *error);
+
+/* What separates directories in these paths. */
+char uvr_paths_separator(void);
+
 #endif

@@ -7,12 +7,28 @@
 
 #include "base/error.h"
 
-#define FILE_OF_ROUTES "/uvrelay/routes.conf"
-
-static int refuse_long(uvrelay_error_t *error)
+/* A file in a directory of the XDG specification: that of a variable, or one in the home directory. Returns 0; or
+ * UV_ENOENT, and *why, which continues "the home directory"; or UV_ENOBUFS. */
+static int find(const char *variable, const char *below, const char *file, char out[UVR_PATH_SIZE], const char **why)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOBUFS,
-                       "the path of the configuration file routes.conf is too long: give it by --config=FILE");
+  char base[UVR_PATH_SIZE];
+  size_t size = sizeof(base);
+  int code = uv_os_getenv(variable, base, &size);
+  if (code == 0 && base[0] == '/') { /* a relative path is to be ignored, says the specification */
+    below = "";
+  } else {
+    size = sizeof(base);
+    code = uv_os_homedir(base, &size);
+  }
+  if (code != 0 || base[0] != '/') {
+    *why = code != 0 ? "cannot be found" : "is not absolute";
+    return UV_ENOENT;
+  }
+  while (size > 1 && base[size - 1] == '/') {
+    base[--size] = '\0';
+  }
+  int length = snprintf(out, UVR_PATH_SIZE, "%s%s/uvrelay/%s", base, below, file);
+  return length < 0 || length >= UVR_PATH_SIZE ? UV_ENOBUFS : 0;
 }
 
 const char *uvr_paths_config_advice(void)
@@ -22,24 +38,36 @@ const char *uvr_paths_config_advice(void)
 
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
 {
-  char base[UVR_PATH_SIZE];
-  size_t size = sizeof(base);
-  const char *below = "";
-  int code = uv_os_getenv("XDG_CONFIG_HOME", base, &size);
-  if (code != 0 || base[0] != '/') { /* a relative path is to be ignored, says the XDG specification */
-    size = sizeof(base);
-    code = uv_os_homedir(base, &size);
-    below = "/.config";
-  }
-  if (code != 0 || base[0] != '/') {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
+  const char *why = "";
+  int code = find("XDG_CONFIG_HOME", "/.config", "routes.conf", out, &why);
+  if (code == UV_ENOENT) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
                          "cannot tell where the configuration file routes.conf is, as the home directory %s: set HOME, "
                          "or give the file by --config=FILE",
-                         code != 0 ? "cannot be found" : "is not absolute");
+                         why);
   }
-  while (size > 1 && base[size - 1] == '/') {
-    base[--size] = '\0';
+  return code == 0 ? 0
+                   : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
+                                   "the path of the configuration file routes.conf is too long: give it by "
+                                   "--config=FILE");
+}
+
+int uvr_paths_log(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
+{
+  const char *why = "";
+  int code = find("XDG_STATE_HOME", "/.local/state", "serve.log", out, &why);
+  if (code == UV_ENOENT) {
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
+                         "cannot tell where the log is to be, as the home directory %s: set HOME, or give the log by "
+                         "--log-file=FILE",
+                         why);
   }
-  int length = snprintf(out, UVR_PATH_SIZE, "%s%s" FILE_OF_ROUTES, base, below);
-  return length < 0 || length >= UVR_PATH_SIZE ? refuse_long(error) : 0;
+  return code == 0 ? 0
+                   : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
+                                   "the path of the log serve.log is too long: give it by --log-file=FILE");
+}
+
+char uvr_paths_separator(void)
+{
+  return '/';
 }

@@ -7,13 +7,13 @@
 #include <uv.h>
 
 #include "cli/control/place.h"
-#include "cli/os/log_path.h"
+#include "cli/os/paths.h"
 
 enum { DIRECTORY_MODE = 0700 };
 
 static bool is_separator(char c)
 {
-  return c == '/' || (c == '\\' && uvr_log_path_separator() == '\\');
+  return c == '/' || (c == '\\' && uvr_paths_separator() == '\\');
 }
 
 /* Makes the directories of a file's path that are missing. What cannot be made shows when the file is opened. */
@@ -38,7 +38,7 @@ uvr_detach_result uvr_background_begin(uvr_server *server, uvr_detached *out, in
   char errors[UVR_PATH_SIZE + 8];
   uvr_control_place place;
   uvr_detach_options options = {.errors = errors};
-  if (uvr_log_path(server->usual_log, error) != 0) {
+  if (uvr_paths_log(server->usual_log, error) != 0) {
     return UVR_DETACH_FAILED;
   }
   make_directories(server->usual_log);
@@ -47,7 +47,7 @@ uvr_detach_result uvr_background_begin(uvr_server *server, uvr_detached *out, in
     server->given.log_file = server->usual_log;
   }
   if (server->given.control && uvr_control_place_make(&place, NULL) == 0 && uvr_control_directory(directory) == 0) {
-    (void)snprintf(lock, sizeof(lock), "%s%cbackground.lock", directory, uvr_log_path_separator());
+    (void)snprintf(lock, sizeof(lock), "%s%cbackground.lock", directory, uvr_paths_separator());
     options.lock = lock;
   }
   return uvr_detach(&options, out, status, error);

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 #include "cli/input/file.h"
-#include "cli/os/log_path.h"
+#include "cli/os/paths.h"
 #include "cli/setup/files_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/tool_unix.h"
@@ -100,7 +100,7 @@ bool uvr_background_runs(const uvr_job *job)
 static int record_log(uvr_job *job, uvrelay_error_t *error)
 {
   char log[UVR_PATH_SIZE];
-  int code = uvr_log_path(log, error);
+  int code = uvr_paths_log(log, error);
   if (code != 0 || uvr_setup_is_there(log)) {
     return code;
   }
@@ -126,7 +126,7 @@ int uvr_background_clean(uvr_job *job, uvrelay_error_t *error)
   if (code == 0 && !runs) {
     (void)rmdir(run); /* another serve of the user's may be in it */
   }
-  if (code == 0 && uvr_log_path(log, NULL) == 0 && uvr_record_has(&job->record, UVR_RECORD_FILE, log)) {
+  if (code == 0 && uvr_paths_log(log, NULL) == 0 && uvr_record_has(&job->record, UVR_RECORD_FILE, log)) {
     char *old = uvr_setup_format("%s.1", log);
     code = uvr_setup_unlink(log, false, error);
     code = code == 0 && old != NULL ? uvr_setup_unlink(old, false, error) : code;

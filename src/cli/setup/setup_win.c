@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/child/capture.h"
-#include "cli/os/log_path.h"
 #include "cli/os/paths.h"
 #include "cli/os/slim_start.h"
 #include "cli/os/wide_win.h"
@@ -92,7 +91,7 @@ static int find_places(setup *self)
   if (code != 0) {
     return fail_by_code("cannot find the program's file or the user's directory", code);
   }
-  if (uvr_log_path(self->log, &error) != 0) {
+  if (uvr_paths_log(self->log, &error) != 0) {
     return fail(error.text);
   }
   (void)uvr_sid_text(self->sid, &sid);

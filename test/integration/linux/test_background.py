@@ -70,6 +70,22 @@ def test_it_listens_when_the_command_returns(home, file, path):
         assert ": listening\n" in home.log.read_text()
 
 
+@pytest.mark.parametrize("state, log", [
+    ("{}/state//", "state/uvrelay/serve.log"),
+    ("state", ".local/state/uvrelay/serve.log"),
+])
+def test_where_the_log_is(home, file, state, log):
+    home.env["XDG_STATE_HOME"] = state.format(home.directory)
+    assert home.start("-v") == ""
+    assert ": listening\n" in (home.directory / log).read_text()
+
+
+def test_no_place_for_the_log(home):
+    home.env.update(HOME="here", XDG_STATE_HOME="")
+    text = home.start("tcp://127.0.0.1:0=tcp://127.0.0.1:9", code=1)
+    assert "cannot tell where the log is to be, as the home directory is not absolute: set HOME" in text
+
+
 def test_a_line_in_the_profile(home, file, path):
     """In every shell, and in many at once."""
     several = [subprocess.Popen([PROGRAM, "serve", "--background"], env={**os.environ, **home.env},
