@@ -54,7 +54,9 @@ def exchange(client, end, count=1000, seed=3):
 
 
 def test_status_and_its_end(private_wine, target, file):
-    assert run("status").returncode == 1 and "no uvrelay serve" in run("status").stderr
+    nobody = run("status")
+    assert nobody.returncode == 1 and "no uvrelay serve" in nobody.stderr
+    assert "uvrelay.exe setup --logon" in nobody.stderr and "systemctl" not in nobody.stderr
     pipe = unique_pipe()
     file.write_text(f"{pipe}={target.address}\ntcp://127.0.0.1:0={target.address}\n")
     with Serve(options=(f"--config={windows_path(file)}",)) as serve:

@@ -85,7 +85,7 @@ def test_a_dry_run_does_nothing(private_wine):
     assert not list((private_wine.profile / "Temp").glob("uvrelay*"))
 
 
-@pytest.mark.parametrize("words, text", [([], "by --logon"), (["--dry-run"], "by --logon"), (["ssh-agent"], '"ssh-agent"'),
+@pytest.mark.parametrize("words, text", [([], "by --logon"), (["--dry-run"], "by --logon"), (["ssh-agent"], '"ssh-agent" is set up in WSL'),
                                          (["--logon", "--yes"], '"--yes"')])
 def test_wrong_usage(words, text):
     result = run_relay("setup", *words)

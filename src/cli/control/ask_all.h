@@ -8,11 +8,6 @@
 #include "cli/control/ask.h"
 #include "cli/control/place.h"
 
-/* What nobody has answered is said by: "no uvrelay serve runs ...", with what to try. */
-#define UVR_CONTROL_NOBODY                                                                                             \
-  "no uvrelay serve of this user runs: start one by uvrelay serve, set it up by uvrelay setup, or look at "            \
-  "systemctl --user status uvrelay"
-
 /* Sends the request to each, or only to the process of this number if it is not 0, and gives each answer to `answer`.
  * One that has ended meanwhile is left out; of one that does not answer, *error, given to `failed`, says why. Returns
  * how many have been given to either. */

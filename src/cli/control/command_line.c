@@ -29,7 +29,7 @@ int uvr_control_refuse(const char *command, const char *text)
 void uvr_control_say_nobody(int process)
 {
   if (process == 0) {
-    (void)fputs("uvrelay: " UVR_CONTROL_NOBODY "\n", stderr);
+    (void)fprintf(stderr, "uvrelay: no uvrelay serve of this user runs: %s\n", uvr_control_advice());
   } else {
     (void)fprintf(stderr,
                   "uvrelay: no uvrelay serve of this user runs as process %d: uvrelay status lists those that do\n",

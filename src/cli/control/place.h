@@ -35,6 +35,9 @@ size_t uvr_control_place_list(uvr_control_place **out);
 /* Nobody listens at this place any more: removes what is left of it. */
 void uvr_control_place_forget(const uvr_control_place *place);
 
+/* How to have a serve run on this system, as a phrase. */
+const char *uvr_control_advice(void);
+
 /* The directory. Returns 0, or a negative code. */
 int uvr_control_directory(char path[UVR_CONTROL_PATH_SIZE]);
 

@@ -181,3 +181,8 @@ size_t uvr_control_place_list(uvr_control_place **out)
   *out = self.places;
   return self.count;
 }
+
+const char *uvr_control_advice(void)
+{
+  return "start one by uvrelay serve, set it up by uvrelay setup, or look at systemctl --user status uvrelay";
+}

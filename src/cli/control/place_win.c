@@ -127,3 +127,8 @@ size_t uvr_control_place_list(uvr_control_place **out)
   *out = self.places;
   return self.count;
 }
+
+const char *uvr_control_advice(void)
+{
+  return "start one by uvrelay.exe serve, or at each logon by uvrelay.exe setup --logon";
+}

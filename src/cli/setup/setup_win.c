@@ -300,7 +300,9 @@ int uvr_cli_setup(int argc, char **argv)
     if (help || (!logon && !removes && !dry_run)) {
       free(self);
       (void)snprintf(text, sizeof(text),
-                     "setup on Windows knows no %s: its flags are --logon, --remove, --dry-run, --help",
+                     argv[i][0] != '-' ? "%s is set up in WSL: type uvrelay setup there"
+                                       : "setup on Windows has no flag %s: its flags are --logon, --remove, --dry-run "
+                                         "and --help",
                      uvr_quote(quoted, argv[i]));
       return help ? uvr_print(usage) : wrong_usage(text);
     }
