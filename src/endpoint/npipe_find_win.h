@@ -1,4 +1,5 @@
-/* Finding the pipe that an address with a * at its end means, and opening a pipe if it is its owner's who may own it.
+/* Finding the pipe that an address with a * at its end means, and opening a pipe only if its owner is one of those
+ * named.
  */
 #ifndef UVR_ENDPOINT_NPIPE_FIND_WIN_H
 #define UVR_ENDPOINT_NPIPE_FIND_WIN_H
@@ -6,7 +7,7 @@
 #include "address/address.h"
 #include "endpoint/attempt.h"
 
-/* Opens a pipe, and closes it again if its owner is not one whom the list names. Returns 0 and *file; or a negative
+/* Opens a pipe, and closes it again if its owner is not in the list. Returns 0 and *file; or a negative
  * code and *error. */
 int uvr_npipe_open_owned(const char *path, const char *name, uvrelay_impersonation_t level, const char *owner,
                          uv_os_fd_t *file, uvrelay_error_t *error);

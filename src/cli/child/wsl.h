@@ -76,7 +76,7 @@ typedef struct uvr_wsl_start {
   int socket;
   bool refused;       /* it is of no use to start the program: it would fail, with a misleading message or none */
   char remedy[192];   /* what to do then, as a phrase; else "" */
-  bool lasting;       /* refused, until the system is mended */
+  bool lasting;       /* refused, until the system is repaired */
   bool on_linux_disk; /* it is a program for Windows, and lies on no drive of Windows, so that starting it is slow */
 } uvr_wsl_start;
 

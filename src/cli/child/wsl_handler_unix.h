@@ -32,7 +32,7 @@ bool uvr_wsl_handler_is_lost(const uvr_wsl_handler *handler);
 /* What is wrong, as a sentence; "" if nothing is. Returns `text`. */
 const char *uvr_wsl_handler_text(const uvr_wsl_handler *handler, char *text, size_t size);
 
-/* A command line for a shell that mends it; "" if nothing is wrong. Returns `text`. */
+/* A command line for a shell that repairs it; "" if nothing is wrong. Returns `text`. */
 const char *uvr_wsl_handler_remedy(const uvr_wsl_handler *handler, char *text, size_t size);
 
 #endif

@@ -9,7 +9,7 @@
 /* The checks, at most 32. */
 const uvr_doctor_check *uvr_doctor_checks(size_t *count);
 
-/* The index of the one that the targets need which are reached by a far end; the count of the checks: none. */
+/* The index of the check that targets behind a far end depend on; the number of checks if there is none. */
 size_t uvr_doctor_far_check(void);
 
 /* The checks of each route. */

@@ -5,7 +5,8 @@
 #include "cli/os/detach.h"
 #include "cli/serve/server.h"
 
-/* Goes on in another process: see uvr_detach(). Before anything is read, as it has to be before there are threads. */
+/* Goes on in another process: see uvr_detach(). To be called before anything is read, as it must come before any
+ * thread. */
 uvr_detach_result uvr_background_begin(uvr_server *server, uvr_detached *out, int *status, uvrelay_error_t *error);
 
 #endif
