@@ -103,6 +103,9 @@ def test_more_names_and_fewer(systemd):
     assert systemd.host(ROUTES).stat().st_mode & 0o777 == 0o640
     one = set_up(systemd, "--remove", "ssh-agent")
     assert one.code == 0, one
+    assert [step[3:] for step in steps(one)] == ["Take @ssh-agent out of /home/user/.config/uvrelay/routes.conf",
+                                                 "Have uvrelay.service read the routes again"]
+    assert systemd.run("uvrelay env").out == "export DOCKER_HOST='unix:///home/user/.uvrelay/docker.sock';\n"
     text = systemd.host(ROUTES).read_text()
     assert "@docker\n" in text and "@ssh-agent" not in text
     assert systemd.run(["systemctl", "--user", "is-active", "uvrelay"]).out == "active\n"

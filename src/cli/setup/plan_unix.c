@@ -32,10 +32,21 @@ static const uvr_step_half *half_of(const uvr_job *job, const uvr_step *step)
   return job->options->remove ? &step->kind->take_back : &step->kind->set_up;
 }
 
-/* The step that is number `i` in the order of acting. */
+/* The step that is number `i` in the order of acting. All is taken back in the opposite order. If routes are left,
+ * serve goes on: it reads them again when the others are gone from the file, and leaves gpg's place before systemd gets
+ * it. */
 static uvr_step *step_at(const uvr_job *job, plan *self, size_t i)
 {
-  return &self->steps[job->options->remove ? STEPS - 1 - i : i];
+  static const uvr_step_kind *const partly[STEPS] = {&uvr_step_config, &uvr_step_unit, &uvr_step_profile, &uvr_step_gpg,
+                                                     &uvr_step_program};
+  if (!job->options->remove || job->nothing_left) {
+    return &self->steps[job->options->remove ? STEPS - 1 - i : i];
+  }
+  size_t at = 0;
+  while (kinds[at] != partly[i]) {
+    at++;
+  }
+  return &self->steps[at];
 }
 
 /* The routes decide what is left, so they are looked at first when they are taken back. */
