@@ -17,10 +17,14 @@
 #include "cli/setup/step_unix.h"
 #include "cli/setup/talk_unix.h"
 
-enum { STEPS = 5, INDENT = 5 };
+enum { PROGRAM, CONFIG, GPG, UNIT, PROFILE, STEPS };
 
-static const uvr_step_kind *const kinds[STEPS] = {&uvr_step_program, &uvr_step_config, &uvr_step_gpg, &uvr_step_unit,
-                                                  &uvr_step_profile};
+enum { INDENT = 5 };
+
+static const uvr_step_kind *const kinds[STEPS] = {
+    [PROGRAM] = &uvr_step_program, [CONFIG] = &uvr_step_config,   [GPG] = &uvr_step_gpg,
+    [UNIT] = &uvr_step_unit,       [PROFILE] = &uvr_step_profile,
+};
 
 typedef struct plan {
   uvr_step steps[STEPS];
@@ -37,16 +41,9 @@ static const uvr_step_half *half_of(const uvr_job *job, const uvr_step *step)
  * it. */
 static uvr_step *step_at(const uvr_job *job, plan *self, size_t i)
 {
-  static const uvr_step_kind *const partly[STEPS] = {&uvr_step_config, &uvr_step_unit, &uvr_step_profile, &uvr_step_gpg,
-                                                     &uvr_step_program};
-  if (!job->options->remove || job->nothing_left) {
-    return &self->steps[job->options->remove ? STEPS - 1 - i : i];
-  }
-  size_t at = 0;
-  while (kinds[at] != partly[i]) {
-    at++;
-  }
-  return &self->steps[at];
+  static const size_t partly[STEPS] = {CONFIG, UNIT, PROFILE, GPG, PROGRAM};
+  bool back = job->options->remove;
+  return &self->steps[!back ? i : job->nothing_left ? STEPS - 1 - i : partly[i]];
 }
 
 /* The routes decide what is left, so they are looked at first when they are taken back. */
