@@ -62,8 +62,8 @@ def echoing(tmp_path, *words):
     (tmp_path / "cmd.exe").write_bytes(b"")  # a planted one
     line = subprocess.list2cmdline([windows_path(tmp_path / "with blank & more.cmd"), *words])
     with Relay("serve", "-v", "--eager", "--via", line, ROUTE, cwd=tmp_path) as serve:
-        serve.wait_stderr("far end: [")
-        return serve.stderr.partition("far end: [")[2].partition("\n")[0]
+        serve.wait_stderr("exited at once with status 0: [")
+        return serve.stderr.partition("exited at once with status 0: [")[2].partition("; starting it again")[0]
 
 
 def test_words_of_a_batch_file(tmp_path):

@@ -6,7 +6,8 @@ import itertools
 import pytest
 
 import bytestream
-from programs import SOON, error_sentence, peer, unique_pipe, uvrelay_exe, windows_command, windows_path
+from programs import (SAID_OF_WRONG_FLAG, SOON, error_sentence, peer, unique_pipe, uvrelay_exe, windows_command,
+                      windows_path)
 from serving import connect
 from via import Via
 from winpeers import Parent, PipeServer
@@ -213,7 +214,7 @@ def test_help_and_usage(kind):
         parent.finish()
     with Parent("recv-err-end", "wait=10000", options=[f"--stderr={kind}"], program=program("--wrong")) as parent:
         assert parent.event("exit")["code"] == 2
-        assert parent.event("recv-err-end")["bytes"] > 2000
+        assert parent.event("recv-err-end")["bytes"] == len(SAID_OF_WRONG_FLAG)
         parent.finish()
 
 

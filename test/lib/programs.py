@@ -20,6 +20,9 @@ import time
 #: How long anything may take that is expected to happen at once, on a machine with other work to do.
 SOON = 20
 
+#: What uvrelay --wrong prints, with a line's end as on Linux.
+SAID_OF_WRONG_FLAG = 'uvrelay: unknown flag "--wrong": --help lists all\nTry: uvrelay --help\n'
+
 _started = []
 _numbers = itertools.count(1)
 
