@@ -239,7 +239,7 @@ def test_the_far_end_of_a_reload_that_has_failed(config, path, tmp_path, back):
         with connect(f"unix://{tmp_path}/2") as client:
             ask(client)
         assert config.home.status()[0]["far_end"]["command"] == " ".join(MUX)
-        assert config.reload("via=/bin/false", *routes) == f"{done(unchanged=2)}; what has changed of via needs a restart"
+        assert config.reload("via=/bin/false", *routes) == f"{done(unchanged=2)}; changes to via need a restart"
 
 
 def test_the_far_end_stays(config, path, tmp_path, back):
