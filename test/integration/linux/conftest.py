@@ -31,3 +31,20 @@ def back(tmp_path):
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "front"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A configuration file that a running serve reads again."""
+    from reloading import Config
+
+    return Config(tmp_path)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """A target besides `back`."""
+    from serving import EchoServer
+
+    with EchoServer(tmp_path / "back2") as server:
+        yield server
