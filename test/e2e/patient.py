@@ -94,6 +94,7 @@ class Patient:
     def start_serve(self, socket=SOCKET):
         self.serve = self.machine.popen(["/home/user/.local/bin/uvrelay", "serve"], stderr=subprocess.DEVNULL)
         wait_for(lambda: self.machine.host(socket).exists(), "serve listens")
+        wait_for(lambda: list(self.machine.host("/home/user/.uvrelay/run").glob("*.sock")), "serve can be asked")
 
     def stop_serve(self):
         if self.serve is not None:

@@ -58,7 +58,7 @@ def test_size(tmp_path):
     run("cmake", "--install", BUILD, "--component", "runtime", "--strip", "--prefix", tmp_path)
     installed = tmp_path / "bin/uvrelay"
     assert not re.search(r"\.symtab|\.debug", run(os.environ["OBJDUMP"], "-h", installed))
-    assert installed.stat().st_size < 600 * 1024
+    assert installed.stat().st_size < 800 * 1024
 
 
 def test_runs_alone(alone):

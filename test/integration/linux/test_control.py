@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 from control import Home
-from programs import SOON
+from programs import SOON, unique_name
 from serving import PROGRAM, Target, ask, connect, echo, receive_all, wait_for
 from via import MUX
 
@@ -261,9 +261,10 @@ def test_clients_that_say_nothing(home, path, back):
         wait_for(lambda: serve.descriptors() == before, "all are closed")
 
 
-def test_many_routes(home, tmp_path):
+def test_many_routes(home):
     """The answer is as long as it is."""
-    routes = [f"unix://{tmp_path}/s{number}={NOBODY}" for number in range(1000)]
+    name = unique_name("many")
+    routes = [f"abstract:{name}-{number}={NOBODY}" for number in range(1000)]
     with home.serve(*routes, verbose=False):
         assert len(home.status()[0]["routes"]) == 1000
 
