@@ -268,10 +268,6 @@ static void open_control(uvr_server *self)
 static void say_ready(uvr_server *self)
 {
   uvrelay_error_t error;
-  if (self->given.background) {
-    uvr_log_writer_flush(&self->log.writer, UVR_LOG_PATIENCE_MS); /* what comes now goes to the log */
-    uvr_detach_ready(&self->detached);
-  }
   uvr_log_ready(&self->log);
   uvr_wsl wsl;
   uvr_wsl_init(&wsl);
@@ -284,8 +280,11 @@ static void say_ready(uvr_server *self)
   (void)uv_gettimeofday(&now);
   self->since = now.tv_sec;
   self->ready_at = uv_now(&self->loop);
-  uvr_log_writer_flush(&self->log.writer,
-                       UVR_LOG_PATIENCE_MS); /* whoever is notified may look for the ports in the log */
+  /* Whoever is notified may look for the ports in the log. */
+  uvr_log_writer_flush(&self->log.writer, UVR_LOG_PATIENCE_MS);
+  if (self->given.background) {
+    uvr_detach_ready(&self->detached);
+  }
   int code = uvr_notify("READY=1");
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot notify the socket in NOTIFY_SOCKET: %s",

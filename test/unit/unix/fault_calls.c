@@ -208,17 +208,34 @@ int sys_bind(int fd, const struct sockaddr *address, socklen_t length)
 ENTRY(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 
 /* Without a child, the umask may take permissions away; then the socket is refused. The child shares the memory, so
- * that its calls are counted, too; but not where ThreadSanitizer would end the program for that. */
+ * that its calls are counted and fail, too. ThreadSanitizer would end the program for that: there the child's calls
+ * don't fail, as nobody would learn of it. */
 #ifdef __SANITIZE_THREAD__
 enum { SHARED = 0 };
 #else
 enum { SHARED = CLONE_VM | CLONE_VFORK };
 #endif
+
+typedef struct child_call {
+  int (*run)(void *);
+  void *arg;
+} child_call;
+
+static int run_in_child(void *user)
+{
+  const child_call *call = user;
+  if (SHARED == 0) {
+    fault_disarm();
+  }
+  return call->run(call->arg);
+}
+
 int sys_clone(int (*run)(void *), void *stack, int flags, void *arg);
 int sys_clone(int (*run)(void *), void *stack, int flags, void *arg)
 {
   MAY_FAIL("clone", true, -1, FAILS(EAGAIN));
-  return clone(run, stack, flags | SHARED, arg);
+  child_call call = {.run = run, .arg = arg};
+  return clone(run_in_child, stack, flags | SHARED, &call);
 }
 ENTRY(int, clone, (int (*run)(void *), void *stack, int flags, void *arg), (run, stack, flags, arg))
 
