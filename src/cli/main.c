@@ -241,6 +241,13 @@ static int refuse_usage(program *p, const char *text)
   return 2;
 }
 
+/* What the help on the whole program tells about, though it is no command of the table. */
+static bool is_general(const char *topic)
+{
+  return strcmp(topic, "help") == 0 || strcmp(topic, "version") == 0 || strcmp(topic, "--help") == 0 ||
+         strcmp(topic, "-h") == 0;
+}
+
 /* uvrelay help, and uvrelay help with the command that follows. */
 static int help(program *p, int argc, char **argv)
 {
@@ -252,7 +259,7 @@ static int help(program *p, int argc, char **argv)
     char *words[] = {argv[2], flag, NULL};
     return command->run(2, words);
   }
-  if (argc <= 2) {
+  if (argc <= 2 || (argc == 3 && is_general(topic))) {
     return uvr_print(uvr_options_usage());
   }
   if (argc > 3) {

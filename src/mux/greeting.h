@@ -4,7 +4,9 @@
 
 #include <stddef.h>
 
-#define UVR_MUX_GREETING "uvrelay-mux/1\n"
+/* The version of the protocol, which the greeting names. */
+#define UVR_MUX_PROTOCOL "1"
+#define UVR_MUX_GREETING "uvrelay-mux/" UVR_MUX_PROTOCOL "\n"
 
 /* The part of the greeting that has been received. All zero at first. */
 typedef struct uvr_mux_greeting {

@@ -36,7 +36,8 @@ def test_windows_programs(machine, monkeypatch):
     assert machine.run("A=1 B=2 WSLENV=A/u cmd.exe /c 'echo %A% %B%'").out == "1 %B%\n"
     assert machine.run("cmd.exe /c 'echo %LOCALAPPDATA%'").out.strip() == machine.windows_path(machine.local_app_data)
     machine.install()
-    assert machine.run("uvrelay.exe --version").out == machine.run("uvrelay --version").out != ""
+    windows, linux = (machine.run(f"{name} --version").out.splitlines() for name in ("uvrelay.exe", "uvrelay"))
+    assert windows[:2] == linux[:2] and "Windows" in windows[2] and "Linux" in linux[2]
     machine.install(version=machine.version[:-1] + "x")
     assert {machine.run(f"{name} --version").out.split()[1][-1] for name in ("uvrelay", "uvrelay.exe")} == {"x"}
     assert machine.interop.started[-1] == ["/home/user/.local/bin/uvrelay.exe", "--version"]

@@ -97,8 +97,12 @@ def test_help(flag):
 def test_version(flag):
     result = run_relay(flag)
     assert (result.code, result.stderr) == (0, "")
-    assert re.match(rb"uvrelay \d+\.\d+\.\d+", result.stdout)
-    assert result.stdout.count(b"\n") == 1
+    version, libraries, system = result.stdout.decode().splitlines()
+    assert re.fullmatch(r"uvrelay \d+\.\d+\.\d+", version)
+    assert re.fullmatch(r"libuv \d+\.\d+\.\d+, mux protocol 1", libraries)
+    assert re.fullmatch(r"Windows (x86-64|x86|arm64), (msvcrt|UCRT), static, (gcc|clang) \d+\.\d+\.\d+", system)
+    imported = uvrelay_exe().read_bytes().lower()
+    assert ("UCRT" in system) == (b"msvcrt.dll" not in imported)
 
 
 # ---- flags in Go's syntax ----

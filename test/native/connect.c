@@ -240,8 +240,8 @@ static void version(int variant)
   program *p = start(NULL, "--version");
   expect_exit(p, 0);
   expect_silence(p);
-  CHECK(strncmp(p->output.data, "uvrelay ", 8) == 0 &&
-            strchr(p->output.data, '\n') == p->output.data + p->output.length - 1,
+  CHECK(strncmp(p->output.data, "uvrelay ", 8) == 0 && strstr(p->output.data, "\nlibuv ") != NULL &&
+            strstr(p->output.data, "\nWindows ") != NULL && p->output.data[p->output.length - 1] == '\n',
         "the version is %s", p->output.data);
 }
 

@@ -2,6 +2,7 @@
  * none. */
 #include "cli/facts/facts.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,17 @@ static int print_facts(void)
   return status;
 }
 
+static bool is_help(const char *word)
+{
+  static const char *const forms[] = {"--help", "-help", "-h", "help"};
+  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+    if (strcmp(word, forms[i]) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 int uvr_cli_facts(int argc, char **argv)
 {
   char quoted[UVR_QUOTED_SIZE];
@@ -100,7 +112,7 @@ int uvr_cli_facts(int argc, char **argv)
   if (argc == 1) {
     return print_facts();
   }
-  if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+  if (argc == 2 && is_help(argv[1])) {
     return uvr_print(usage);
   }
   (void)fprintf(stderr, "uvrelay: facts takes no arguments, but there is %s\n", uvr_quote(quoted, argv[1]));

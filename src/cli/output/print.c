@@ -7,6 +7,8 @@
 
 #include <uv.h>
 
+#include "cli/os/built_for.h"
+#include "mux/greeting.h"
 #include "stream/blocking_file.h"
 #include "uvrelay/version.h"
 
@@ -50,9 +52,25 @@ void uvr_print_try(const char *command)
   (void)fprintf(stderr, "Try: uvrelay %s --help\n", command);
 }
 
+#if defined(__clang__)
+#define COMPILER                                                                                                       \
+  "clang " UVR_DIGITS(__clang_major__) "." UVR_DIGITS(__clang_minor__) "." UVR_DIGITS(__clang_patchlevel__)
+#elif defined(__GNUC__)
+#define COMPILER "gcc " UVR_DIGITS(__GNUC__) "." UVR_DIGITS(__GNUC_MINOR__) "." UVR_DIGITS(__GNUC_PATCHLEVEL__)
+#elif defined(_MSC_VER)
+#define COMPILER "MSVC " UVR_DIGITS(_MSC_VER)
+#else
+#define COMPILER "another compiler"
+#endif
+
+/* That libuv whose header was compiled with; a shared one may be another when the program runs. */
+#define LIBUV UVR_DIGITS(UV_VERSION_MAJOR) "." UVR_DIGITS(UV_VERSION_MINOR) "." UVR_DIGITS(UV_VERSION_PATCH)
+
 int uvr_print_version(void)
 {
-  char text[128];
-  (void)snprintf(text, sizeof(text), "uvrelay %s (libuv %s)\n", UVRELAY_VERSION, uv_version_string());
+  char text[256];
+  const char *compiled = uv_version() == UV_VERSION_HEX ? "" : " (compiled with " LIBUV ")";
+  (void)snprintf(text, sizeof(text), "uvrelay %s\nlibuv %s%s, mux protocol %s\n%s, %s\n", UVRELAY_VERSION,
+                 uv_version_string(), compiled, UVR_MUX_PROTOCOL, uvr_built_for(), COMPILER);
   return uvr_print(text);
 }

@@ -12,7 +12,8 @@ int uvr_print_parts(const char *const parts[]);
  */
 void uvr_print_try(const char *command);
 
-/* Prints the version, and that of libuv, in the same way. */
+/* Prints the version in the same way, and below it what the program was built with: see built_for.h. Nothing of it
+ * depends on where or when it was built. */
 int uvr_print_version(void);
 
 #endif
