@@ -28,24 +28,24 @@ typedef struct environment {
 
 static const char usage[] = "Usage: eval \"$(uvrelay env)\"\n"
                             "\n"
-                            "Prints what leads programs to the routes that run now, such as\n"
-                            "export SSH_AUTH_SOCK='/home/me/.uvrelay/ssh-agent.sock'; for routes from presets\n"
-                            "(see uvrelay presets). Without any it prints a comment.\n"
+                            "Prints shell commands that set the variables by which programs find the running\n"
+                            "routes of presets, such as export SSH_AUTH_SOCK='/home/me/.uvrelay/agent.sock'.\n"
+                            "Without such routes it prints a comment.\n"
                             "\n"
                             "Flags:\n"
                             "  --shell=NAME          for sh (also bash, zsh, dash, ksh), fish, csh (tcsh),\n"
-                            "                        powershell (pwsh) or cmd; sh unless given, and\n"
-                            "                        powershell on Windows\n"
-                            "  --help                show this help and exit\n"
+                            "                        powershell (pwsh) or cmd; the default is sh, on Windows\n"
+                            "                        powershell\n"
+                            "  --help                print this help and exit\n"
                             "\n"
-                            "In the start file of each shell:\n"
+                            "In the startup file of your shell:\n"
                             "  bash, zsh:    eval \"$(uvrelay env)\"\n"
                             "  fish:         uvrelay env --shell=fish | source\n"
                             "  tcsh:         eval \"`uvrelay env --shell=csh`\"\n"
                             "  PowerShell:   uvrelay.exe env | Out-String | Invoke-Expression\n"
                             "  cmd:          for /f \"delims=\" %i in ('uvrelay.exe env --shell=cmd') do @%i\n"
                             "\n"
-                            "Exit status: 0, also if no serve runs; 2 for wrong usage.\n";
+                            "Exit status: 0, even if no serve runs; 2 for wrong usage.\n";
 
 static bool is_set(environment *self, const char *name)
 {

@@ -13,13 +13,12 @@
 
 static const char usage[] = "Usage: uvrelay reload [PROCESS]\n"
                             "\n"
-                            "Makes the uvrelay serve that runs read its configuration files again: routes\n"
-                            "that have not changed keep their listeners and connections, routes that are gone\n"
-                            "end like a serve that is stopped, and new ones begin. A file with an error\n"
-                            "changes nothing. If several run, all of them, or the one with this number.\n"
+                            "Makes the running uvrelay serve read its configuration files again. Unchanged\n"
+                            "routes keep their listeners and connections, removed routes drain as when serve\n"
+                            "stops, and new routes start. If a file has an error, nothing changes. If several\n"
+                            "serves run, all of them reload, or only the one with this process number.\n"
                             "\n"
-                            "Exit status: 0, 1 if none runs or one of them could not do it, 2 for wrong\n"
-                            "usage.\n";
+                            "Exit status: 0; 1 if none runs or a reload failed; 2 for wrong usage.\n";
 
 static void say(int process, const char *text)
 {

@@ -36,15 +36,15 @@ typedef struct status {
 
 static const char usage[] = "Usage: uvrelay status [flags]\n"
                             "\n"
-                            "Asks each uvrelay serve of this user that runs, and prints its routes with their\n"
+                            "Prints, for each running uvrelay serve of this user, its routes with their\n"
                             "connections, bytes and last errors, and the state of its far end.\n"
                             "\n"
                             "Flags:\n"
-                            "  --json                print one JSON object a serve, each in a line\n"
-                            "  --watch[=SECONDS]     print it again and again, every 2 seconds unless given\n"
-                            "  --help                show this help and exit\n"
+                            "  --json                print JSON, one object per serve and line\n"
+                            "  --watch[=SECONDS]     print it again at this interval (2)\n"
+                            "  --help                print this help and exit\n"
                             "\n"
-                            "Exit status: 0, 1 if none runs or one does not answer, 2 for wrong usage.\n";
+                            "Exit status: 0; 1 if none runs or one does not answer; 2 for wrong usage.\n";
 
 static void on_answer(void *user, int process, const uvr_control_answer_text *answer)
 {

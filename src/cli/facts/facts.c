@@ -19,10 +19,10 @@ enum { PATH_SIZE = 32768 };
 
 static const char usage[] = "Usage: uvrelay facts\n"
                             "\n"
-                            "Prints what uvrelay knows of this system, a line each, NAME=VALUE in UTF-8. On\n"
-                            "Windows these are also the user's directories, and the pipes and socket files\n"
-                            "that presets lead to, with their owners and, for pipes, the servers' programs.\n"
-                            "From WSL, uvrelay setup and uvrelay doctor ask uvrelay.exe for them.\n"
+                            "Prints what uvrelay knows of this system, one NAME=VALUE per line, in UTF-8. On\n"
+                            "Windows this includes the user's directories, and the pipes and socket files of\n"
+                            "presets with their owners and, for pipes, the programs that serve them. In WSL,\n"
+                            "uvrelay setup and uvrelay doctor run uvrelay.exe facts.\n"
                             "\n"
                             "Exit status: 0, 1 after a failure, 2 for wrong usage.\n";
 
