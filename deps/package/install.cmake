@@ -1,23 +1,48 @@
-# What `cmake --install` installs, into a prefix that may be moved: the program, sample units for systemd (which name
-# the prefix), the library, its headers, and the files by which CMake and pkg-config find it. A pinned libuv goes with
-# it (deps/libuv.cmake). The components are runtime, development and libuv.
+# What `cmake --install` installs, into a prefix that may be moved. The components:
+#
+#   runtime        the program, units for systemd, manual pages (docs/CMakeLists.txt), completions, licence, changes
+#   documentation  README.md and the guides in docs/
+#   development    the library, its headers, the files by which CMake and pkg-config find it, manual pages of section 3
+#   libuv          a pinned libuv, which the library needs (deps/libuv.cmake)
+#
+# A distribution may want other places than these; they are relative to the prefix, as those of GNUInstallDirs are:
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
+set(UVRELAY_UNIT_DIR "lib/systemd/user" CACHE STRING "Where units of the users' systemd are installed")
+set(UVRELAY_ZSH_DIR "${CMAKE_INSTALL_DATAROOTDIR}/zsh/site-functions" CACHE STRING
+    "Where completions for zsh are installed; Debian's packages have theirs in share/zsh/vendor-completions")
+set(UVRELAY_UNIT_PROGRAM "" CACHE STRING
+    "The program that the units name; empty: where it is installed. It may begin with %h, the user's home")
+set(UVRELAY_WINDOWS_PROGRAM "" CACHE FILEPATH
+    "A uvrelay.exe to be installed with the program for Linux, where `uvrelay setup` looks for it")
 set(package_directory "${CMAKE_INSTALL_LIBDIR}/cmake/uvrelay")
 set(generated "${PROJECT_BINARY_DIR}/package")
 
 if(TARGET uvrelay)
   install(TARGETS uvrelay RUNTIME COMPONENT runtime)
   if(UNIX)
-    # Sample units for users' systemd. The program's path is known only when it is installed: --prefix may be given then.
+    # The program's path is known only when it is installed: --prefix may be given then.
     install(CODE "
-      set(uvrelay_program \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/uvrelay\")
+      set(uvrelay_program \"${UVRELAY_UNIT_PROGRAM}\")
+      if(uvrelay_program STREQUAL \"\")
+        set(uvrelay_program \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/uvrelay\")
+      endif()
       foreach(unit IN ITEMS uvrelay.service uvrelay-ssh-agent.service)
         configure_file(\"${PROJECT_SOURCE_DIR}/docs/systemd/\${unit}.in\" \"${generated}/\${unit}\" @ONLY)
       endforeach()" COMPONENT runtime)
     install(FILES "${generated}/uvrelay.service" "${generated}/uvrelay-ssh-agent.service"
             "${PROJECT_SOURCE_DIR}/docs/systemd/uvrelay-ssh-agent.socket"
-      DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/uvrelay/systemd" COMPONENT runtime)
+      DESTINATION "${UVRELAY_UNIT_DIR}" COMPONENT runtime)
+    set(completions "${CMAKE_CURRENT_LIST_DIR}/completions")
+    install(FILES "${completions}/uvrelay.bash" RENAME uvrelay
+      DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions" COMPONENT runtime OPTIONAL)
+    install(FILES "${completions}/_uvrelay" DESTINATION "${UVRELAY_ZSH_DIR}" COMPONENT runtime OPTIONAL)
+    install(FILES "${completions}/uvrelay.fish"
+      DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d" COMPONENT runtime OPTIONAL)
+    if(UVRELAY_WINDOWS_PROGRAM)
+      # Not below a directory that is named after this processor, as it is not for this system.
+      install(PROGRAMS "${UVRELAY_WINDOWS_PROGRAM}" DESTINATION lib/uvrelay RENAME uvrelay.exe COMPONENT runtime)
+    endif()
   endif()
 endif()
 install(TARGETS uvrelay_library EXPORT uvrelayTargets
@@ -29,7 +54,13 @@ if(libuv_origin STREQUAL "pinned" AND UNIX)
   set_target_properties(uvrelay_library PROPERTIES INSTALL_RPATH "\$ORIGIN") # libuv is beside it
 endif()
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" COMPONENT development)
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/doc/uvrelay" COMPONENT runtime)
+set(doc_directory "${CMAKE_INSTALL_DATAROOTDIR}/doc/uvrelay")
+install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.md"
+  DESTINATION "${doc_directory}" COMPONENT runtime)
+# The guides, in the same places to each other as in the source, so that their links lead somewhere.
+install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${doc_directory}" COMPONENT documentation)
+file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
+install(FILES ${guides} DESTINATION "${doc_directory}/docs" COMPONENT documentation)
 
 # For CMake. Of the targets by which libuv may be known, the kind that this build has comes first.
 if(libuv_origin STREQUAL "pinned" AND NOT BUILD_SHARED_LIBS)

@@ -29,6 +29,12 @@ def run(*command, fails=False, **options):
     return result.stdout
 
 
+def cached(name):
+    """A variable of the cache of the build that is tested."""
+    found = re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
 def receive_all(connection):
     """What comes over a socket until its end."""
     return b"".join(iter(lambda: connection.recv(65536), b""))

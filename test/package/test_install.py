@@ -6,12 +6,20 @@ import re
 
 import pytest
 
-from conftest import BUILD, SOURCE, WINDOWS, run
+from conftest import BUILD, SOURCE, WINDOWS, cached, run
 
 PROGRAM = "bin/uvrelay.exe" if WINDOWS else "bin/uvrelay"
-LICENSE = "share/doc/uvrelay/LICENSE"
-UNITS = set() if WINDOWS else {f"share/uvrelay/systemd/{name}" for name in (
+NOTES = {"share/doc/uvrelay/LICENSE", "share/doc/uvrelay/CHANGELOG.md"}
+GUIDES = {"share/doc/uvrelay/README.md", *(f"share/doc/uvrelay/docs/{path.name}" for path in (SOURCE / "docs").glob("*.md"))}
+UNITS = set() if WINDOWS else {f"lib/systemd/user/{name}" for name in (
     "uvrelay.service", "uvrelay-ssh-agent.service", "uvrelay-ssh-agent.socket")}  # fmt: skip
+COMPLETIONS = set() if WINDOWS else {
+    place for name, place in (
+        ("uvrelay.bash", "share/bash-completion/completions/uvrelay"),
+        ("_uvrelay", "share/zsh/site-functions/_uvrelay"),
+        ("uvrelay.fish", "share/fish/vendor_completions.d/uvrelay.fish"),
+    ) if (SOURCE / "deps/package/completions" / name).exists()}  # fmt: skip
+RUNTIME = {PROGRAM, *NOTES, *UNITS, *COMPLETIONS}
 DEVELOPMENT = {
     *(str(path.relative_to(SOURCE)) for path in (SOURCE / "include").rglob("*.h")),
     "lib/libuvrelay.a",
@@ -51,7 +59,10 @@ def find(build, wanted, *settings, own="", **options):
 
 
 def test_runtime_is_the_program_alone(tmp_path):
-    assert install(tmp_path, "--component", "runtime", "--prefix", tmp_path) == {PROGRAM, LICENSE} | UNITS
+    """With what belongs to it. The manual pages only if they were made."""
+    installed = install(tmp_path, "--component", "runtime", "--prefix", tmp_path)
+    assert {path for path in installed if not path.startswith("share/man/")} == RUNTIME
+    assert not any(path.startswith("share/man/man3") for path in installed)
 
 
 @pytest.mark.skipif(WINDOWS, reason="there is no systemd")
@@ -63,6 +74,25 @@ def test_units_name_the_program(tmp_path):
         assert unit.endswith(".socket") or f'ExecStart="{tmp_path / PROGRAM}" serve ' in text, unit
 
 
+@pytest.mark.skipif(WINDOWS, reason="there is no systemd")
+def test_places_that_a_distribution_chooses(tmp_path):
+    """deps/package/make.sh makes Debian's package by these, and the archive that is unpacked into ~/.local."""
+    exe = tmp_path / "uvrelay.exe"
+    exe.write_bytes(b"MZ")
+    settings = [f"-D{name}={value}" for name, value in (
+        ("UVRELAY_UNIT_DIR", "share/systemd/user"), ("UVRELAY_UNIT_PROGRAM", "%h/.local/bin/uvrelay"),
+        ("UVRELAY_WINDOWS_PROGRAM", exe), ("UVRELAY_TESTS", "OFF"), ("UVRELAY_DOWNLOADS", cached("UVRELAY_DOWNLOADS")),
+    )]  # fmt: skip
+    build = tmp_path / "build"
+    run("cmake", "-S", SOURCE, "-B", build, "-G", "Ninja", f"-DCMAKE_C_COMPILER={os.environ['CC']}", *settings)
+    (build / "uvrelay").write_bytes((BUILD / "uvrelay").read_bytes())
+    prefix = tmp_path / "prefix"
+    run("cmake", "--install", build, "--component", "runtime", "--prefix", prefix)
+    assert (prefix / "lib/uvrelay/uvrelay.exe").read_bytes() == b"MZ"
+    unit = (prefix / "share/systemd/user/uvrelay.service").read_text()
+    assert 'ExecStart="%h/.local/bin/uvrelay" serve ' in unit
+
+
 def test_everything_is_there(tmp_path):
     """With DESTDIR, as packagers do it. The manual pages only if they were made."""
     installed = install(tmp_path / "opt", "--prefix", "/opt", DESTDIR=str(tmp_path))
@@ -70,7 +100,7 @@ def test_everything_is_there(tmp_path):
     of_libuv = r"(doc|cmake)/libuv/|/libuv-static.pc|/libuv\.a|include/uv(/|\.h)"
     libuv = {path for path in installed if re.search(of_libuv, path)}
     assert {"lib/libuv.a", "include/uv.h", "lib/cmake/libuv/libuvConfig.cmake", "share/doc/libuv/LICENSE"} <= libuv
-    assert installed - pages - libuv == {PROGRAM, LICENSE} | UNITS | DEVELOPMENT
+    assert installed - pages - libuv == RUNTIME | GUIDES | DEVELOPMENT
     for path in DEVELOPMENT | {"lib/pkgconfig/libuv-static.pc"}:
         text = (tmp_path / "opt" / path).read_bytes()
         assert path.endswith(".a") or not re.search(rf"/opt|{SOURCE}|{BUILD}".encode(), text), path

@@ -7,16 +7,10 @@ import shutil
 
 import pytest
 
-from conftest import BUILD, SOURCE, WINDOWS, run
+from conftest import BUILD, SOURCE, WINDOWS, cached, run
 
 PROGRAM = "uvrelay.exe" if WINDOWS else "uvrelay"
 FILES = [PROGRAM, "libuvrelay.a", "libuv/libuv.a"]
-
-
-def cached(name):
-    """A variable of the cache of the build that is tested."""
-    found = re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
-    return found[1] if found else ""
 
 
 def build_copy(place, directory):
