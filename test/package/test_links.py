@@ -6,7 +6,7 @@ import pytest
 
 from conftest import SOURCE
 
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "src/README.md", *(f"docs/{path.name}" for path in SOURCE.glob("docs/*.md"))]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "src/README.md", *(str(path.relative_to(SOURCE)) for path in SOURCE.glob("docs/**/*.md"))]
 
 
 def anchors(page):
