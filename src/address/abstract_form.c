@@ -9,18 +9,16 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   (void)flags;
   size_t length = strlen(rest);
   if (length == 0) {
-    return uvr_address_refuse(text, error, "names no socket: write abstract:NAME");
+    return uvr_address_refuse(text, error, "has no socket name: write abstract:NAME");
   }
   if (strncmp(rest, "//", 2) == 0) {
     return uvr_address_refuse(text, error,
-                              "has slashes after abstract:, which would belong to the name: "
-                              "write abstract:NAME");
+                              "has slashes after abstract:, which would be part of the name: write abstract:NAME");
   }
   if (length > UVR_ADDRESS_UNIX_MAX) {
-    return uvr_address_refuse(text, error,
-                              "has a name of %u bytes, but an abstract socket's has at most %d: "
-                              "choose a shorter one",
-                              (unsigned)length, UVR_ADDRESS_UNIX_MAX);
+    return uvr_address_refuse(
+        text, error, "has a name of %u bytes, but the name of an abstract socket has at most %d: choose a shorter one",
+        (unsigned)length, UVR_ADDRESS_UNIX_MAX);
   }
   memcpy(out->path, rest, length + 1);
   (void)snprintf(out->canonical, sizeof(out->canonical), "abstract:%s", rest);

@@ -66,7 +66,7 @@ static int check_text(const char *text, uvrelay_error_t *error)
                          list_forms(list, false));
   }
   if (memchr(text, '\0', TEXT_MAX + 1) == NULL) {
-    return uvr_address_refuse(text, error, "is too long: at most %d bytes are taken", (int)TEXT_MAX);
+    return uvr_address_refuse(text, error, "is too long: the limit is %d bytes", (int)TEXT_MAX);
   }
   for (const char *next = text; *next != '\0';) {
     uint32_t point = 0;
@@ -76,7 +76,7 @@ static int check_text(const char *text, uvrelay_error_t *error)
                                 (unsigned)(unsigned char)*next);
     }
     if (uvr_is_control(point)) {
-      return uvr_address_refuse(text, error, "has the control character 0x%02x: leave it out", (unsigned)point);
+      return uvr_address_refuse(text, error, "has the control character 0x%02x: remove it", (unsigned)point);
     }
     next += length;
   }
@@ -148,7 +148,7 @@ static int refuse_form(const char *text, unsigned flags, uvrelay_error_t *error)
   const char *name = uvr_meant_pipe(text);
   if (name != NULL) {
     return uvr_address_refuse(
-        text, error, "seems to be a pipe's name that a shell altered: write %s, which shells leave alone, or %s",
+        text, error, "looks like a pipe's name that a shell has altered: write %s, which shells leave alone, or %s",
         suggest(one, "npipe:", name, "npipe:NAME"), suggest(two, "//./pipe/", name, "//./pipe/NAME"));
   }
   const char *meant = uvr_meant(text, flags, is_accepted, one);
@@ -156,20 +156,20 @@ static int refuse_form(const char *text, unsigned flags, uvrelay_error_t *error)
     return refuse_path(text, error);
   }
   if (uvr_meant_foreign(text) != NULL) {
-    return uvr_address_refuse(text, error, "is written as for another program: write %s",
+    return uvr_address_refuse(text, error, "is in the form of another program: write %s",
                               meant != NULL ? meant : uvr_meant_foreign(text));
   }
   if (uvr_begins(text, "via:")) {
     return uvr_address_refuse(text, error,
-                              "begins with via:, which only the target of a route may, once: leave it out");
+                              "begins with via:, which is allowed once, in the target of a route: remove it");
   }
   if (uvr_begins(text, uvr_fd_form.scheme)) {
-    return uvr_address_refuse(text, error, "is a socket that can only be listened on, by serve: name another target");
+    return uvr_address_refuse(text, error, "can only be listened on, by uvrelay serve: choose another target");
   }
   if (strcmp(text, "-") == 0 || uvr_is_same_word(text, "stdio")) {
     return uvr_address_refuse(text, error,
-                              "has no scheme: standard input and output are one side of the relay anyway; "
-                              "name the other one, such as //./pipe/NAME");
+                              "has no scheme: standard input and output are always one side of the relay; write the "
+                              "other one, such as //./pipe/NAME");
   }
   if (meant == NULL && (*text == '.' || strstr(text, ".sock") != NULL) && strchr(text, ':') == NULL) {
     return uvr_address_refuse(text, error, "has no scheme: write the whole path of a Unix socket, unix:///PATH");
@@ -200,7 +200,8 @@ static void add_meant(const char *text, unsigned flags, uvrelay_error_t *error)
   char meant[UVR_MEANT_SIZE];
   if (has_options(text, flags, meant)) {
     (void)uvr_address_refuse(
-        text, error, "has options behind a ?, as only a route of serve may: write %s, and flags before it", meant);
+        text, error,
+        "has options after a ?, which only routes of uvrelay serve can have: write %s, and put flags before it", meant);
     return;
   }
   size_t length = error == NULL ? 0 : strlen(error->text);
@@ -230,7 +231,7 @@ static int parse_assuan_path(const char *text, uvr_address *out, uvrelay_error_t
     return parse_form(text, 0, out, error);
   }
   if (is_address(text)) {
-    return uvr_address_refuse(text, error, "is not the path of a libassuan socket file: leave -a out");
+    return uvr_address_refuse(text, error, "is not the path of a libassuan socket file: remove -a");
   }
   out->kind = uvr_assuan_form.kind;
   return uvr_assuan_form.parse(text, text, UVR_ADDRESS_ASSUAN_PATH, out, error);
@@ -297,7 +298,7 @@ int uvr_address_parse(const char *text, unsigned flags, uvr_address *out, uvrela
     add_meant(text, flags, error);
   }
   if (result == 0 && strlen(out->canonical) > TEXT_MAX) { /* a path without its scheme may be shorter than that */
-    result = uvr_address_refuse(text, error, "is too long: with its scheme, assuan:///, at most %d bytes are taken",
+    result = uvr_address_refuse(text, error, "is too long: the limit is %d bytes, including the scheme assuan:///",
                                 (int)TEXT_MAX);
   }
   if (result != 0) {

@@ -20,13 +20,13 @@ static const struct {
   const char *rest; /* NULL: no address has the scheme */
   const char *fault;
 } forms[] = {
-    {"unix:", "///", "a Unix socket is written as unix:///PATH there"},
-    {"tcp:", "//", "a TCP port is written as tcp://HOST:PORT there"},
-    {"assuan:", "///", "a libassuan socket file is written as assuan:///PATH there"},
-    {"abstract:", "", "an abstract socket is written as abstract:NAME there"},
-    {"npipe:", NULL, "a pipe is written as //./pipe/NAME there"},
-    {"via:", NULL, "an address is written without via:, a pipe as //./pipe/NAME there"},
-    {"\\\\", NULL, "a pipe is written as //./pipe/NAME there"},
+    {"unix:", "///", "a pattern for a Unix socket is unix:///PATH"},
+    {"tcp:", "//", "a pattern for a TCP port is tcp://HOST:PORT"},
+    {"assuan:", "///", "a pattern for a libassuan socket file is assuan:///PATH"},
+    {"abstract:", "", "a pattern for an abstract socket is abstract:NAME"},
+    {"npipe:", NULL, "a pattern for a pipe is //./pipe/NAME"},
+    {"via:", NULL, "patterns have no via:, and a pattern for a pipe is //./pipe/NAME"},
+    {"\\\\", NULL, "a pattern for a pipe is //./pipe/NAME"},
 };
 
 /* What is wrong with a pattern that begins with this scheme, but with which no address can begin; or NULL. */
@@ -241,9 +241,8 @@ static const char *port_fault(const char *port)
 {
   unsigned number;
   bool open = port[strcspn(port, WILDCARDS)] != '\0';
-  return open || (uvr_number_parse(port, 10, UINT16_MAX, &number) && number > 0)
-             ? NULL
-             : "a port is a number from 1 to 65535 there";
+  return open || (uvr_number_parse(port, 10, UINT16_MAX, &number) && number > 0) ? NULL
+                                                                                 : "a port is a number from 1 to 65535";
 }
 
 static const char *tcp_fault(const char *pattern)
@@ -255,19 +254,19 @@ static const char *tcp_fault(const char *pattern)
   size_t length = find_ipv6(host.begin, &inside, &end);
   if (length > 0 && memchr(inside, '*', length) == NULL && memchr(inside, '?', length) == NULL &&
       write_ip(inside, length, ip) == AF_UNSPEC) {
-    return "it has no IPv6 address within [ and ]";
+    return "it has no IPv6 address between [ and ]";
   }
   if (length > 0 && uvr_begins(inside, "::ffff:") && memchr(inside, '*', length) != NULL) {
-    return "an IPv4 address is written without ::ffff: there";
+    return "write an IPv4 address without ::ffff:";
   }
   if (strcspn(host.begin, WILDCARDS) >= host.length && is_numeric(host.begin, host.length) &&
       write_ip(host.begin, host.length, ip) == AF_UNSPEC) {
-    return "its host is no IPv4 address, and no name either";
+    return "its host is neither an IPv4 address nor a name";
   }
   if (host.port != NULL) {
     return port_fault(host.port);
   }
-  return pattern[strcspn(pattern, WILDCARDS)] == '\0' ? "a TCP port is written as tcp://HOST:PORT there" : NULL;
+  return pattern[strcspn(pattern, WILDCARDS)] == '\0' ? "a pattern for a TCP port is tcp://HOST:PORT" : NULL;
 }
 
 const char *uvr_allow_fault(const char *pattern)
@@ -280,10 +279,10 @@ const char *uvr_allow_fault(const char *pattern)
   }
   (void)snprintf(copy, sizeof(copy), "%.*s", (int)(option < sizeof(copy) ? option : sizeof(copy)), pattern);
   if (pattern[option] != '\0' && !uvr_impersonation_parse(pattern + option + strlen(OPTION), &level)) {
-    return "a level of impersonation is " UVR_IMPERSONATION_LEVELS;
+    return "impersonation levels are " UVR_IMPERSONATION_LEVELS;
   }
   if (pattern[option] != '\0' && !may_begin(copy, "//")) {
-    return "only a pipe's server, of //./pipe/NAME, can impersonate";
+    return "only the server of a pipe (//./pipe/NAME) can impersonate";
   }
   const char *fault = scheme_fault(pattern);
   bool begins = may_begin(pattern, "//");
@@ -291,7 +290,7 @@ const char *uvr_allow_fault(const char *pattern)
     begins = begins || (forms[i].rest != NULL && may_begin(pattern, forms[i].scheme));
   }
   if (fault == NULL && !begins) {
-    return "no address begins so: a pattern is for //./pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or "
+    return "it has no known scheme: patterns are for //./pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH or "
            "abstract:NAME";
   }
   return fault != NULL || !uvr_begins(pattern, TCP) ? fault : tcp_fault(pattern);

@@ -13,8 +13,8 @@
 #define LENGTH(literal) (sizeof(literal) - 1)
 #define REDIRECT        "%Assuan%"
 #define CYGWIN          "!<socket >"
-#define RESTART         "restart the agent, so that it writes the file anew"
-#define NO_SOCKET_FILE  "is no libassuan socket file: gpgconf --list-dirs shows where they are"
+#define RESTART         "restart the agent, which then rewrites the file"
+#define NO_SOCKET_FILE  "is not a libassuan socket file: gpgconf --list-dirs shows where they are"
 
 void uvr_assuan_wipe(void *secret, size_t size)
 {
@@ -76,13 +76,13 @@ static const char *parse_port(input *in, uint16_t *port)
     }
   }
   if (digits == 0) {
-    return "has no port where one must stand: " RESTART;
+    return "has no port in its first line: " RESTART;
   }
   if (value == 0) {
     return "has port 0, which nothing can listen on: " RESTART;
   }
   if (value > UINT16_MAX) {
-    return "has a port over 65535: " RESTART;
+    return "has a port above 65535: " RESTART;
   }
   skip(in, digits);
   *port = (uint16_t)value;
@@ -101,7 +101,7 @@ static const char *parse_plain(input in, uvr_assuan *out)
     return fault;
   }
   if (starts_with(&in, "\r\n")) {
-    return "has a carriage return after its port, so something altered its line ends: " RESTART;
+    return "has a carriage return after its port, because something changed its line endings: " RESTART;
   }
   if (in.size == 0) {
     return "ends after its port, without the nonce: " RESTART;
@@ -154,7 +154,7 @@ static const char *parse_cygwin(input in, uvr_assuan *out)
     return fault;
   }
   if (starts_with(&in, " d ")) {
-    return "stands for a datagram socket, but only stream sockets can be relayed: choose another";
+    return "is for a datagram socket, but only stream sockets can be relayed: choose another";
   }
   if (!accept_word(&in, " s ")) {
     return "lacks the s of a stream socket after its port: " RESTART;
@@ -165,7 +165,7 @@ static const char *parse_cygwin(input in, uvr_assuan *out)
     }
   }
   bool ended = in.size == 0 || (in.size == 1 && (in.next[0] == '\0' || in.next[0] == '\n'));
-  return ended ? NULL : "goes on after its nonce: " RESTART;
+  return ended ? NULL : "continues after its nonce: " RESTART;
 }
 
 static const char *parse(input in, uvr_assuan *out)
@@ -174,8 +174,8 @@ static const char *parse(input in, uvr_assuan *out)
     return "is empty: " RESTART;
   }
   if (starts_with(&in, REDIRECT)) {
-    return "is a redirect to a Unix socket, made for programs on that side: take the path that its socket= line "
-           "names, as unix:///PATH";
+    return "is a redirect to a Unix socket, for programs on the same side as the socket: use the path in its socket= "
+           "line, as unix:///PATH";
   }
   if (in.size > UVR_ASSUAN_FILE_MAX) {
     return "is too large for a libassuan socket file: gpgconf --list-dirs shows where they are";

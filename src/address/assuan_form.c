@@ -20,7 +20,7 @@ static int parse_variable_path(const char *text, const char *path, size_t variab
                                uvrelay_error_t *error)
 {
   if (path[variable + strspn(path + variable, UVR_SLASHES)] == '\0') {
-    return uvr_address_refuse(text, error, "names no file: write assuan:%%LOCALAPPDATA%%/PATH");
+    return uvr_address_refuse(text, error, "has no path: write assuan:%%LOCALAPPDATA%%/PATH");
   }
   out->has_variable = true;
   (void)snprintf(out->path, sizeof(out->path), "%s", path);
@@ -36,7 +36,7 @@ static int parse_path(const char *text, uvr_address *out, uvrelay_error_t *error
     return parse_variable_path(text, text, variable, out, error);
   }
   if (text[strspn(text, UVR_SLASHES)] == '\0') {
-    return uvr_address_refuse(text, error, "names no file: write the path of a libassuan socket file");
+    return uvr_address_refuse(text, error, "has no path: write the path of a libassuan socket file");
   }
   set_path(text, out);
   return 0;
@@ -53,7 +53,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
     return parse_variable_path(text, rest, variable, out, error);
   }
   if (*rest == '%') {
-    return uvr_address_refuse(text, error, "has a %% where its path begins: write %s, with a slash behind it",
+    return uvr_address_refuse(text, error, "has a %% at the start of its path: write %s, followed by a slash",
                               UVR_FILE_VARIABLES);
   }
   const char *path = uvr_path_of(rest);
@@ -62,7 +62,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   }
   path += *path == '/' && uvr_is_drive(path + 1) ? 1 : 0;
   if (path[strspn(path, UVR_SLASHES)] == '\0') {
-    return uvr_address_refuse(text, error, "names no file: write assuan:///PATH");
+    return uvr_address_refuse(text, error, "has no path: write assuan:///PATH");
   }
   set_path(path, out);
   return 0;

@@ -28,7 +28,7 @@ typedef struct expansion {
 static int add(expansion *self, const char *bytes, size_t length)
 {
   if (length >= UVR_EXPANDED_SIZE - self->used) {
-    return REFUSE(self, "is too long: at most %d bytes are taken",
+    return REFUSE(self, "is too long: the limit is %d bytes",
                   self->expander->noun == NULL ? UVR_ADDRESS_PATH_SIZE - 1 : UVR_EXPANDED_SIZE - 1);
   }
   memcpy(self->out + self->used, bytes, length);
@@ -76,7 +76,7 @@ static int add_home(expansion *self, bool via)
 {
   char home[UVR_EXPANDED_SIZE];
   if (via) {
-    return REFUSE(self, "has a ~ in a path that the far end opens, whose home directory is not known here: "
+    return REFUSE(self, "has a ~ in a path that the far end opens, but the home directory there is not known here: "
                         "write the whole path");
   }
   int code = find_home(self, home);
@@ -135,8 +135,8 @@ int uvr_expand(const uvr_expander *self, const char *text, char out[UVR_EXPANDED
       code = add_home(&state, via);
       next++;
     } else if (next == path && next[0] == '~' && path != text) {
-      code = REFUSE(&state, "has a ~ without a slash after it: only ~/ stands for a home directory, "
-                            "which is yours: write the whole path of another one");
+      code = REFUSE(&state, "has a ~ that is not followed by a slash, but only ~/, your own home directory, is "
+                            "expanded: write the whole path");
     } else if (*next == '$' && self->variable != NULL) {
       code = add_variable(&state, &next);
     } else {

@@ -10,7 +10,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   const char *name = rest + 2;
   if (strncmp(rest, "//", 2) != 0 || *name == '\0' || strpbrk(name, "/\\:") != NULL) {
     return uvr_address_refuse(text, error,
-                              "names no descriptor: write fd://NAME, with a name of LISTEN_FDNAMES, or fd://NUMBER");
+                              "has no descriptor: write fd://NAME, with a name from LISTEN_FDNAMES, or fd://NUMBER");
   }
   (void)snprintf(out->path, sizeof(out->path), "%s", name);
   (void)snprintf(out->canonical, sizeof(out->canonical), "fd://%s", name);

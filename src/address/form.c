@@ -99,7 +99,7 @@ const char *uvr_user_variable(const char *name)
 const char *uvr_host_fault(const char *host, size_t length)
 {
   if (length == 0) {
-    return "names no host";
+    return "has no host";
   }
   if (length > HOST_MAX) {
     return "has a host name of more than 253 bytes";
@@ -111,7 +111,7 @@ const char *uvr_host_fault(const char *host, size_t length)
       return "has a host name with an empty part";
     }
     if (!uvr_is_letter(c) && !uvr_is_digit(c) && c != '.' && c != '-' && c != '_' && (unsigned char)c < 0x80) {
-      return "has a host name with a character that no host name has";
+      return "has a host name with a character that host names cannot have";
     }
     letters = letters || (!uvr_is_digit(c) && c != '.');
   }
@@ -124,7 +124,7 @@ const char *uvr_host_fault(const char *host, size_t length)
     memcpy(copy, host, length);
     copy[length] = '\0';
     if (uv_inet_pton(AF_INET, copy, &ignored) != 0) {
-      return "has digits that are no IPv4 address";
+      return "has digits that are not an IPv4 address";
     }
   }
   return NULL;

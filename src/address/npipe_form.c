@@ -16,15 +16,14 @@ static const char *pipe_name_fault(const char *name)
 {
   const char *wildcard = strpbrk(name, "*?\"<>");
   if (wildcard != NULL && strcmp(wildcard, "*") != 0) {
-    return *wildcard == '*'
-               ? "has a wildcard before the end of the pipe's name, where only its last character may be a *"
-               : "has a wildcard in the pipe's name, one of ? \" < >";
+    return *wildcard == '*' ? "has a wildcard before the end of the pipe's name, but only the last character can be a *"
+                            : "has a wildcard in the pipe's name, one of ? \" < >";
   }
   size_t part = 0;
   for (size_t i = 0;; i++) {
     if (uvr_is_slash(name[i]) || name[i] == '\0') {
       if (i > part && name[i - 1] == '.') {
-        return "has a part that ends in a dot in the pipe's name, which Windows would drop";
+        return "has a part that ends in a dot in the pipe's name, which Windows would remove";
       }
       if (name[i] == '\0') {
         break;
@@ -34,9 +33,9 @@ static const char *pipe_name_fault(const char *name)
   }
   char last = name[strlen(name) - 1];
   if (uvr_is_slash(last)) {
-    return "ends in a slash, which no pipe's name does";
+    return "ends in a slash, but pipe names do not";
   }
-  return last == ' ' ? "ends in a blank, which Windows would drop" : NULL;
+  return last == ' ' ? "ends in a space, which Windows would remove" : NULL;
 }
 
 /* Marks what stands for something else in a pipe's name. Returns why it may not; or NULL. */
@@ -47,11 +46,11 @@ static const char *set_marks(const char *host, const char *name, unsigned flags,
   out->has_variable = uvr_user_variable(name) != NULL;
   out->open_ended = name[length - 1] == '*';
   if (listens && (out->has_variable || out->open_ended)) {
-    return out->open_ended ? "has a wildcard at the end of the pipe's name, which only a target's may have"
-                           : "has " UVR_USER_VARIABLE " in the pipe's name, which only a target's may have";
+    return out->open_ended ? "has a wildcard at the end of the pipe's name, which only targets can have"
+                           : "has " UVR_USER_VARIABLE " in the pipe's name, which only targets can have";
   }
   if (out->open_ended && length == 1) {
-    return "has a wildcard for the whole of the pipe's name";
+    return "has a wildcard in place of the whole pipe name";
   }
   return out->open_ended && *host != '.' ? "has a wildcard, but the pipes of another computer cannot be listed" : NULL;
 }
@@ -61,12 +60,12 @@ static int set_pipe(const char *text, const char *host, size_t host_length, cons
                     uvr_address *out, uvrelay_error_t *error)
 {
   if (*name == '\0') {
-    return uvr_address_refuse(text, error, "names no pipe: write //./pipe/NAME");
+    return uvr_address_refuse(text, error, "has no pipe name: write //./pipe/NAME");
   }
   const char *fault = pipe_name_fault(name);
   fault = fault != NULL ? fault : set_marks(host, name, flags, out);
   if (fault != NULL) {
-    return uvr_address_refuse(text, error, "%s: write //./pipe/NAME with the name that its server gave it", fault);
+    return uvr_address_refuse(text, error, "%s: write //./pipe/NAME, with the name that its server uses", fault);
   }
 
   int head = snprintf(out->path, sizeof(out->path), "\\\\%.*s\\pipe\\", (int)host_length, host);
@@ -82,7 +81,8 @@ static int set_pipe(const char *text, const char *host, size_t host_length, cons
   size_t units = uvr_utf16_units(out->path);
   /* A name that did not fit into out->path has more units than are allowed, even at four bytes for two units. */
   if (*name != '\0' || units > UVR_ADDRESS_NPIPE_MAX) {
-    return uvr_address_refuse(text, error, "is too long for a pipe: Windows takes %d characters, //./pipe/ included",
+    return uvr_address_refuse(text, error,
+                              "is too long for a pipe: the limit of Windows is %d characters, including //./pipe/",
                               UVR_ADDRESS_NPIPE_MAX);
   }
   for (size_t i = 0; i <= used; i++) {
@@ -105,7 +105,7 @@ static int parse_pipe_path(const char *text, const char *name, unsigned flags, u
   const char *pipe = host + host_length + strspn(host + host_length, UVR_SLASHES);
   bool here = host_length == 1 && (*host == '.' || *host == '?');
   if (!uvr_begins(pipe, "pipe") || (pipe[4] != '\0' && !uvr_is_slash(pipe[4]))) {
-    return uvr_address_refuse(text, error, "is no pipe's name: write //./pipe/NAME or //HOST/pipe/NAME");
+    return uvr_address_refuse(text, error, "is not a pipe's name: write //./pipe/NAME or //HOST/pipe/NAME");
   }
   if (host - name != 2) {
     return uvr_address_refuse(text, error, "begins with %d slashes instead of two: write //./pipe/NAME",

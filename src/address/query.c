@@ -13,7 +13,7 @@
 #define DAY_MS          ((uint64_t)86400 * 1000)
 #define NAMES           "name, timeout, linger, idle, max, perm, mode, impersonation, eof, absent, owner and peer-uid"
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
-#define DURATION        "a number of seconds over 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
+#define DURATION        "a number of seconds above 0 and up to 86400, or a time such as 500ms, 90s, 5m or 2h, or off"
 
 enum { MAX_MAX = 1000000, PERM_MAX = 0777, NAME_SIZE = 32, VALUE_SIZE = UVRELAY_USERS_SIZE };
 
@@ -46,19 +46,19 @@ static const struct {
     [OPTION_IDLE] = {"idle", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
     [OPTION_MAX] = {"max", UVRELAY_SIDE_NONE, 0, false, "a number from 1 to 1000000", NULL},
     [OPTION_PERM] = {"perm", UVRELAY_LEFT, UVR_ADDRESS_HAS_PERMISSIONS, false,
-                     "an octal number up to 0777, such as 0600", "where a Unix socket is listened on"},
+                     "an octal number up to 0777, such as 0600", "for listeners on Unix sockets"},
     [OPTION_MODE] = {"mode", UVRELAY_LEFT, UVR_ADDRESS_HAS_MODE, false, "byte or message",
-                     "where a named pipe is listened on, as a target's is for its server to say"},
+                     "for listeners on named pipes, because the server of a target decides its mode"},
     [OPTION_IMPERSONATION] = {"impersonation", UVRELAY_RIGHT, UVR_ADDRESS_HAS_IMPERSONATION, false,
-                              UVR_IMPERSONATION_LEVELS, "where the target is a named pipe"},
+                              UVR_IMPERSONATION_LEVELS, "for targets that are named pipes"},
     [OPTION_EOF] = {"eof", UVRELAY_SIDE_NONE, 0, true, "auto, marker or none", NULL},
-    [OPTION_ABSENT] = {"absent", UVRELAY_RIGHT, 0, false, "wait or fail", "where a target is named"},
+    [OPTION_ABSENT] = {"absent", UVRELAY_RIGHT, 0, false, "wait or fail", "for targets"},
     [OPTION_OWNER] = {"owner", UVRELAY_RIGHT, UVR_ADDRESS_HAS_OWNER, false, UVR_USERS_FORM,
-                      "where the target is a named pipe, a Unix socket or a socket file"},
+                      "for targets that are named pipes, Unix sockets or socket files"},
     [OPTION_PEER_UID] = {"peer-uid", UVRELAY_LEFT, UVR_ADDRESS_HAS_PEER_UIDS, false, UVR_USERS_PEERS_FORM,
-                         "where a Unix socket is listened on"},
+                         "for listeners on Unix sockets"},
     [OPTION_NAME] = {"name", UVRELAY_SIDE_NONE, 0, false,
-                     "up to 63 letters, digits, hyphens, underscores and dots, the first one a letter or digit", NULL},
+                     "up to 63 letters, digits, hyphens, underscores and dots, beginning with a letter or digit", NULL},
 };
 
 static const char *const level_names[] = {"anonymous", "identification", "impersonation", "delegation"};
@@ -213,16 +213,15 @@ static int refuse_name(const char *name, uvrelay_error_t *error)
     meant = changes < least ? table[i].name : meant;
     least = changes < least ? changes : least;
   }
-  return meant != NULL
-             ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "there is no option %s: did you mean %s?",
-                             uvr_quote(quoted, name), meant)
-             : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                             "there is no option %s: the options of a route are " NAMES, uvr_quote(quoted, name));
+  return meant != NULL ? uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                                       "there is no option %s: did you mean %s?", uvr_quote(quoted, name), meant)
+                       : uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                                       "there is no option %s: route options are " NAMES, uvr_quote(quoted, name));
 }
 
 static int refuse_size(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have an invalid size");
 }
 
 int uvrelay_route_option(uvrelay_route_options_t *options, uvrelay_side_t side, const char *name, const char *value,
@@ -287,7 +286,7 @@ static int parse_option(const char *text, size_t length, uvrelay_side_t side, uv
   char copy[NAME_SIZE + VALUE_SIZE];
   if (length >= sizeof(copy)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "%s has an option that is too long: the options of a route are " NAMES, address->canonical);
+                         "%s has an option that is too long: route options are " NAMES, address->canonical);
   }
   memcpy(copy, text, length);
   copy[length] = '\0';

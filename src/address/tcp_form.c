@@ -22,12 +22,12 @@ static const char *parse_ipv6(const char *bracket, uvr_address *out, const char 
     return "has no ] after the IPv6 address";
   }
   if (address >= sizeof(copy)) {
-    return "has no IPv6 address within [ and ]";
+    return "has no IPv6 address between [ and ]";
   }
   memcpy(copy, inside, address);
   copy[address] = '\0';
   if (uv_inet_pton(AF_INET6, copy, &ignored) != 0) {
-    return "has no IPv6 address within [ and ]";
+    return "has no IPv6 address between [ and ]";
   }
   if (address < length) {
     size_t zone = length - address - 1;
@@ -64,7 +64,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   const char *fault = NULL;
   const char *odd = strpbrk(host, "/\\?#@");
   if (odd != NULL) {
-    return uvr_address_refuse(text, error, "has %s where only a host and a port may stand: write tcp://HOST:PORT",
+    return uvr_address_refuse(text, error, "has %s, but only a host and a port are allowed: write tcp://HOST:PORT",
                               *odd == '@'   ? "a user's name"
                               : *odd == '?' ? "a query"
                               : *odd == '#' ? "a fragment"
@@ -76,7 +76,7 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   if (*host == '[') {
     fault = parse_ipv6(host, out, &end);
   } else if (*end == ':' && strchr(end + 1, ':') != NULL) {
-    fault = "has more than one colon, and an IPv6 address must stand in brackets";
+    fault = "has more than one colon, and IPv6 addresses need brackets";
   } else {
     fault = uvr_host_fault(host, (size_t)(end - host));
     if (fault == NULL) {

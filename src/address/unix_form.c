@@ -10,23 +10,24 @@ static int parse(const char *text, const char *rest, unsigned flags, uvr_address
   (void)flags;
   const char *path = uvr_path_of(rest);
   if (rest[strspn(rest, "/")] == '@') {
-    return uvr_address_refuse(text, error, "has an @ where a path begins: write abstract:NAME for an abstract socket");
+    return uvr_address_refuse(text, error,
+                              "has an @ at the start of its path: write abstract:NAME for an abstract socket");
   }
   if (*path != '/') {
     return uvr_address_refuse(text, error, "has no absolute path: write unix:///PATH, with three slashes");
   }
   size_t length = strlen(path);
   if (path[strspn(path, "/")] == '\0') {
-    return uvr_address_refuse(text, error, "names no socket: write unix:///PATH");
+    return uvr_address_refuse(text, error, "has no path: write unix:///PATH");
   }
   if (path[length - 1] == '/') {
-    return uvr_address_refuse(text, error,
-                              "ends in a slash, so it names a directory: write the path of the socket in it");
+    return uvr_address_refuse(text, error, "ends in a slash, so it is a directory: write the path of the socket in it");
   }
   if (length > UVR_ADDRESS_UNIX_MAX) {
-    return uvr_address_refuse(
-        text, error, "has a path of %u bytes, but a Unix socket's has at most %d: link to it from a shorter one",
-        (unsigned)length, UVR_ADDRESS_UNIX_MAX);
+    return uvr_address_refuse(text, error,
+                              "has a path of %u bytes, but the path of a Unix socket has at most %d: use a shorter "
+                              "path, such as a symbolic link to its directory",
+                              (unsigned)length, UVR_ADDRESS_UNIX_MAX);
   }
   memcpy(out->path, path, length + 1);
   (void)snprintf(out->canonical, sizeof(out->canonical), "unix://%s", path);

@@ -53,10 +53,10 @@ typedef struct uvr_user {
 
 /* What an option may be, for messages. */
 #define UVR_USERS_FORM                                                                                                 \
-  "users with commas between them, which are on Windows " UVR_USERS_ON_WINDOWS ", and on Unix " UVR_USERS_ON_UNIX      \
-  "; or any, for everybody"
+  "users, separated by commas: on Windows " UVR_USERS_ON_WINDOWS "; on Unix " UVR_USERS_ON_UNIX                        \
+  "; or any, for all users"
 
-#define UVR_USERS_PEERS_FORM "users with commas between them: " UVR_USERS_ON_UNIX "; or any, for everybody"
+#define UVR_USERS_PEERS_FORM "users, separated by commas: " UVR_USERS_ON_UNIX "; or any, for all users"
 
 /* Parses the first word of a list and moves *list behind it and its comma; after the last word *list is NULL. Returns
  * false if the word is none. */

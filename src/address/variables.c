@@ -66,8 +66,8 @@ static int fill_in_path(uvr_address *address, int (*variable)(const char *name, 
   bool elsewhere = value[0] == '/' && value[1] == '/'; /* a directory on another computer */
   if (!elsewhere && !(uvr_is_letter(value[0]) && value[1] == ':' && (value[2] == '/' || value[2] == '\0'))) {
     return uvr_address_refuse(address->canonical, error,
-                              "has the variable %.*s, whose value is no whole path: write the path itself", (int)length,
-                              address->path);
+                              "has the variable %.*s, whose value is not a whole path: write the path itself",
+                              (int)length, address->path);
   }
   (void)snprintf(text, sizeof(text), "assuan://%s%s%s", elsewhere ? "" : "/", value, address->path + length);
   return parse_again(address, text, error);
@@ -88,7 +88,7 @@ static int fill_in_name(uvr_address *address, int (*variable)(const char *name, 
   if (strpbrk(value, UVR_SLASHES "*?\"<>%") != NULL) {
     return uvr_address_refuse(
         address->canonical, error,
-        "has the variable %s, whose value has a character that no user's name has: write the name itself",
+        "has the variable %s, whose value has a character that user names cannot have: write the name itself",
         UVR_USER_VARIABLE);
   }
   size_t used = 0;

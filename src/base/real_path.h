@@ -7,7 +7,7 @@
 #include <uv.h>
 
 /* A message for a failure: the name, and why. */
-#define UVR_REAL_PATH_UNKNOWN "cannot tell where %s really is, which decides whether it is allowed: the system says %s"
+#define UVR_REAL_PATH_UNKNOWN "cannot determine the real path of %s, which decides whether it is allowed: %s"
 
 /* Writes the path of an open file, as addresses have it: on Windows with slashes, C:/x or //HOST/share/x. Returns 0;
  * UV_ENOENT if the file was removed; or another negative code where the system cannot tell it, or it is too long. */

@@ -359,7 +359,7 @@ static int parse_route(uvrelay_route_t *route, const char *listen, const char *t
   unsigned given = 0;
   uvrelay_route_options_t *own = &route->options;
   if (uvr_abi_copy(own, sizeof(*own), options) != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have no valid size");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the options of the route have an invalid size");
   }
   own->size = sizeof(*own);
   int code = uvr_route_address(listen, UVRELAY_LEFT, own, &given, &route->listen, error);

@@ -92,7 +92,7 @@ const char *uvr_route_hint(const uvrelay_error_t *error)
   case UVRELAY_PHASE_CONNECT:
     return connect_hint(error->code, error->text);
   case UVRELAY_PHASE_HANDSHAKE:
-    return "restart the agent, as by gpgconf --kill gpg-agent, so that it writes the file anew";
+    return "restart the agent (gpgconf --kill gpg-agent), which then rewrites the file";
   case UVRELAY_PHASE_LISTEN:
     return listen_hint(error->code);
   case UVRELAY_PHASE_READ:

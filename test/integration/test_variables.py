@@ -126,9 +126,9 @@ def run_where(settings, target):
 
 @pytest.mark.parametrize("settings, target, text", [
     ("LOCALAPPDATA=", "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent", "has the variable %LOCALAPPDATA%, which is not set"),
-    ("LOCALAPPDATA=x", "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent", "no whole path"),
+    ("LOCALAPPDATA=x", "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent", "not a whole path"),
     ("USERNAME=", "npipe:%USERNAME%", "has the variable %USERNAME%, which is not set"),
-    ("USERNAME=a/b", "npipe:%USERNAME%", "a character that no user's name has"),
+    ("USERNAME=a/b", "npipe:%USERNAME%", "a character that user names cannot have"),
     (r"LOCALAPPDATA=\\server\share", "assuan:%LOCALAPPDATA%/x", "may be a file of another computer"),
 ])
 def test_refused(settings, target, text):
@@ -146,4 +146,4 @@ def test_pipes_that_cannot_be_listed():
 @pytest.mark.parametrize("listen", ["npipe:a*", "npipe:%USERNAME%"])
 def test_no_listener(listen):
     result = run_relay("serve", f"{listen}=tcp://127.0.0.1:1")
-    assert result.code == 2 and "which only a target's may have" in result.stderr
+    assert result.code == 2 and "which only targets can have" in result.stderr

@@ -243,7 +243,7 @@ static const struct refused {
     /* for the far end of a mux */
     {"via:", V, {"is empty"}},
     {"via:via:tcp://localhost:1", V, {"via:tcp://localhost:1", "begins with via:", "once"}},
-    {"via:tcp://localhost:1", 0, {"via:tcp://localhost:1", "only the target of a route"}},
+    {"via:tcp://localhost:1", 0, {"via:tcp://localhost:1", "once, in the target of a route"}},
     {"via:tcp://localhost:0", V, {"port"}},
     {"via:fd://3", V, {"only be listened on"}},
     {"via:x", V, {"scheme"}},
@@ -251,45 +251,45 @@ static const struct refused {
     {"via:unix://x", V, {"unix:///PATH"}},
     {"vi:tcp://localhost:1", V, {"unknown scheme"}},
     /* pipes */
-    {"//./pipe/", 0, {"\"//./pipe/\"", "names no pipe", "write //./pipe/NAME"}},
-    {"//./pipe", 0, {"names no pipe"}},
-    {"//HOST/pipe///", 0, {"names no pipe"}},
-    {"npipe:", 0, {"names no pipe"}},
-    {"npipe:////./pipe/", 0, {"names no pipe"}},
-    {"//", 0, {"no pipe's name", "//./pipe/NAME"}},
-    {"//./", 0, {"no pipe's name"}},
-    {"//./COM1", 0, {"no pipe's name", "//./pipe/NAME"}},
-    {"//./pipes/x", 0, {"no pipe's name"}},
-    {"//server/share/x", 0, {"no pipe's name", "//HOST/pipe/NAME"}},
-    {"npipe:////./pip/x", 0, {"no pipe's name"}},
+    {"//./pipe/", 0, {"\"//./pipe/\"", "has no pipe name", "write //./pipe/NAME"}},
+    {"//./pipe", 0, {"has no pipe name"}},
+    {"//HOST/pipe///", 0, {"has no pipe name"}},
+    {"npipe:", 0, {"has no pipe name"}},
+    {"npipe:////./pipe/", 0, {"has no pipe name"}},
+    {"//", 0, {"not a pipe's name", "//./pipe/NAME"}},
+    {"//./", 0, {"not a pipe's name"}},
+    {"//./COM1", 0, {"not a pipe's name", "//./pipe/NAME"}},
+    {"//./pipes/x", 0, {"not a pipe's name"}},
+    {"//server/share/x", 0, {"not a pipe's name", "//HOST/pipe/NAME"}},
+    {"npipe:////./pip/x", 0, {"not a pipe's name"}},
     {"///./pipe/x", 0, {"3 slashes instead of two", "write //./pipe/NAME"}},
     {"\\\\\\\\.\\\\pipe\\\\x", 0, {"4 slashes instead of two", "write //./pipe/NAME"}},
     {"npipe:/x", 0, {"neither two nor four slashes", "npipe:////./pipe/NAME"}},
     {"npipe://x", 0, {"slashes between npipe: and the pipe's name", "write npipe:NAME or //./pipe/NAME"}},
     {"npipe:\\\\x", 0, {"slashes between npipe: and the pipe's name"}},
-    {"npipe://", 0, {"no pipe's name"}},
-    {"npipe://./x", 0, {"no pipe's name"}},
-    {"npipe://x/y", 0, {"no pipe's name", "//HOST/pipe/NAME"}},
-    {"npipe://./pipe/", 0, {"names no pipe"}},
+    {"npipe://", 0, {"not a pipe's name"}},
+    {"npipe://./x", 0, {"not a pipe's name"}},
+    {"npipe://x/y", 0, {"not a pipe's name", "//HOST/pipe/NAME"}},
+    {"npipe://./pipe/", 0, {"has no pipe name"}},
     {"npipe:./pipe/x", 0, {"ends in a dot"}},
     {"npipe:/./pipe/x", 0, {"neither two nor four slashes"}},
     {"npipe:///./pipe/x", 0, {"neither two nor four slashes"}},
     {"npipe://///./pipe/x", 0, {"neither two nor four slashes"}},
-    {"//./pipe/*", 0, {"wildcard for the whole", "//./pipe/NAME"}},
-    {"npipe:*", 0, {"wildcard for the whole"}},
+    {"//./pipe/*", 0, {"wildcard in place of the whole", "//./pipe/NAME"}},
+    {"npipe:*", 0, {"wildcard in place of the whole"}},
     {"//./pipe/a**", 0, {"wildcard before the end", "//./pipe/NAME"}},
     {"//./pipe/a*b", 0, {"wildcard before the end"}},
     {"//./pipe/a*\\b*", 0, {"wildcard before the end"}},
-    {"//./pipe/a*", UVR_ADDRESS_LISTEN, {"wildcard", "only a target's"}},
-    {"npipe:a*", UVR_ADDRESS_LISTEN, {"wildcard", "only a target's"}},
-    {"npipe:a-%username%", UVR_ADDRESS_LISTEN, {"%USERNAME%", "only a target's"}},
+    {"//./pipe/a*", UVR_ADDRESS_LISTEN, {"wildcard", "only targets can"}},
+    {"npipe:a*", UVR_ADDRESS_LISTEN, {"wildcard", "only targets can"}},
+    {"npipe:a-%username%", UVR_ADDRESS_LISTEN, {"%USERNAME%", "only targets can"}},
     {"//HOST/pipe/a*", 0, {"wildcard", "another computer"}},
     {"//HOST/pipe/*", 0, {"wildcard"}},
     {"//./pipe/a?b", 0, {"wildcard"}},
     {"//./pipe/<x", 0, {"wildcard"}},
     {"//./pipe/x>", 0, {"wildcard"}},
     {"npipe:\"x\"", 0, {"wildcard"}},
-    {"//./pipe/.", 0, {"ends in a dot", "Windows would drop"}},
+    {"//./pipe/.", 0, {"ends in a dot", "Windows would remove"}},
     {"//./pipe/..", 0, {"ends in a dot"}},
     {"//./pipe/../C:/x", 0, {"ends in a dot"}},
     {"npipe:a\\..\\..\\C:\\x", 0, {"ends in a dot"}},
@@ -298,20 +298,20 @@ static const struct refused {
     {"//./pipe/x./y", 0, {"ends in a dot"}},
     {"//./pipe/x/", 0, {"ends in a slash"}},
     {"npipe:x\\", 0, {"ends in a slash"}},
-    {"//./pipe/x ", 0, {"ends in a blank", "Windows would drop"}},
-    {"//a b/pipe/x", 0, {"character that no host name has", "//HOST/pipe/NAME"}},
+    {"//./pipe/x ", 0, {"ends in a space", "Windows would remove"}},
+    {"//a b/pipe/x", 0, {"character that host names cannot have", "//HOST/pipe/NAME"}},
     {"//..x/pipe/x", 0, {"empty part"}},
     {"//-x/pipe/x", 0, {"begins with a hyphen"}},
-    {"//1.2/pipe/x", 0, {"no IPv4 address"}},
+    {"//1.2/pipe/x", 0, {"not an IPv4 address"}},
     /* mistakes on the way to a pipe's name */
-    {"\\.pipex", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
-    {".pipex", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
-    {"/./pipe/x", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
-    {"\\.\\pipe\\docker\\x", 0, {"shell altered", "write npipe:docker\\x,", "or //./pipe/docker\\x"}},
-    {"./pipe/x", 0, {"shell altered", "write npipe:x,"}},
-    {".pipe", 0, {"shell altered", "write npipe:NAME,", "or //./pipe/NAME"}},
-    {"C:/Program Files/Git/./pipe/x", 0, {"shell altered", "write npipe:x,", "or //./pipe/x"}},
-    {"C:\\pipe\\..\\x", 0, {"shell altered", "npipe:NAME", "//./pipe/NAME"}},
+    {"\\.pipex", 0, {"shell has altered", "write npipe:x,", "or //./pipe/x"}},
+    {".pipex", 0, {"shell has altered", "write npipe:x,", "or //./pipe/x"}},
+    {"/./pipe/x", 0, {"shell has altered", "write npipe:x,", "or //./pipe/x"}},
+    {"\\.\\pipe\\docker\\x", 0, {"shell has altered", "write npipe:docker\\x,", "or //./pipe/docker\\x"}},
+    {"./pipe/x", 0, {"shell has altered", "write npipe:x,"}},
+    {".pipe", 0, {"shell has altered", "write npipe:NAME,", "or //./pipe/NAME"}},
+    {"C:/Program Files/Git/./pipe/x", 0, {"shell has altered", "write npipe:x,", "or //./pipe/x"}},
+    {"C:\\pipe\\..\\x", 0, {"shell has altered", "npipe:NAME", "//./pipe/NAME"}},
     /* other mistakes */
     {"C:\\Users\\x\\S.gpg-agent", 0, {"path of a file", "add -a", "write assuan:///C:/Users/x/S.gpg-agent"}},
     {"c:/x", 0, {"path of a file", "add -a", "write assuan:///c:/x"}},
@@ -324,8 +324,8 @@ static const struct refused {
     {"gopher://x/", 0, {"unknown scheme", "npipe, unix, tcp, assuan and abstract"}},
     {"fd:x", 0, {"only be listened on"}},
     /* as socat and others write them */
-    {"UNIX-CONNECT:/run/x,retry=3", 0, {"for another program", "write unix:/run/x"}},
-    {"UNIX-LISTEN:x,fork", 0, {"for another program", "write unix:///PATH"}},
+    {"UNIX-CONNECT:/run/x,retry=3", 0, {"form of another program", "write unix:/run/x"}},
+    {"UNIX-LISTEN:x,fork", 0, {"form of another program", "write unix:///PATH"}},
     {"TCP4:localhost:80", 0, {"write tcp://localhost:80"}},
     {"tcp6:[::1]:80", 0, {"write tcp://[::1]:80"}},
     {"TCP-LISTEN:80,fork", 0, {"write tcp://127.0.0.1:80"}},
@@ -333,38 +333,38 @@ static const struct refused {
     {"unix-abstract:x", 0, {"write abstract:x"}},
     {"ABSTRACT-CONNECT:x", 0, {"write abstract:x"}},
     {"@x", 0, {"write abstract:x"}},
-    {"pipe://./pipe/x", 0, {"for another program", "write //./pipe/x"}},
+    {"pipe://./pipe/x", 0, {"form of another program", "write //./pipe/x"}},
     {"x", 0, {"no scheme", "write //./pipe/x"}},
     {"x/y", 0, {"no scheme", "//./pipe/NAME", "assuan:///PATH"}},
-    {"UNIX-CONNECT:\"/run/x\",retry=3", 0, {"for another program", "write unix:/run/x"}},
-    {"UNIX-CONNECT:\"/run/a b\"", 0, {"for another program", "write unix:///PATH"}},
-    {"TCP-LISTEN:80x,fork", 0, {"for another program", "write tcp://HOST:PORT"}},
+    {"UNIX-CONNECT:\"/run/x\",retry=3", 0, {"form of another program", "write unix:/run/x"}},
+    {"UNIX-CONNECT:\"/run/a b\"", 0, {"form of another program", "write unix:///PATH"}},
+    {"TCP-LISTEN:80x,fork", 0, {"form of another program", "write tcp://HOST:PORT"}},
     {"TCP6-LISTEN:80,fork", 0, {"write tcp://[::1]:80"}},
     {"TCP:h:80,nodelay", 0, {"bad port", "such as tcp://h:80"}},
-    {"EXEC:npiperelay.exe -ei -s //./pipe/x", 0, {"for another program", "write //./pipe/x"}},
-    {"EXEC:'uvrelay.exe \\\\.\\pipe\\x',nofork", 0, {"for another program", "write //./pipe/x"}},
-    {"EXEC:ls", 0, {"for another program", "write //./pipe/NAME"}},
+    {"EXEC:npiperelay.exe -ei -s //./pipe/x", 0, {"form of another program", "write //./pipe/x"}},
+    {"EXEC:'uvrelay.exe \\\\.\\pipe\\x',nofork", 0, {"form of another program", "write //./pipe/x"}},
+    {"EXEC:ls", 0, {"form of another program", "write //./pipe/NAME"}},
     {"uvrelay.exe -s //HOST/x", 0, {"no scheme", "tcp://HOST:PORT"}},
     {"uvrelay.exe -s //./pipe/x", 0, {"no scheme", "write //./pipe/x"}},
-    {"pipe:x", 0, {"for another program", "write //./pipe/x"}},
-    {"pipe://x", 0, {"for another program", "write //./pipe/x"}},
-    {"pipe:\\\\.\\pipe\\a\\b", 0, {"for another program", "write //./pipe/a/b"}},
-    {"pipe://h/pipe/x", 0, {"for another program", "write //h/pipe/x"}},
+    {"pipe:x", 0, {"form of another program", "write //./pipe/x"}},
+    {"pipe://x", 0, {"form of another program", "write //./pipe/x"}},
+    {"pipe:\\\\.\\pipe\\a\\b", 0, {"form of another program", "write //./pipe/a/b"}},
+    {"pipe://h/pipe/x", 0, {"form of another program", "write //h/pipe/x"}},
     {"npipe://x", 0, {"such as //./pipe/x"}},
     {"npipe:/x", 0, {"such as //./pipe/x"}},
     {"npip:x", 0, {"unknown scheme", "write //./pipe/x"}},
     {"npipe//./pipe/x", 0, {"no scheme", "write //./pipe/x"}},
-    {"//pipe/x", 0, {"no pipe's name", "such as //./pipe/x"}},
-    {"\\\\.\\pipex", 0, {"no pipe's name", "such as //./pipe/x"}},
+    {"//pipe/x", 0, {"not a pipe's name", "such as //./pipe/x"}},
+    {"\\\\.\\pipex", 0, {"not a pipe's name", "such as //./pipe/x"}},
     {"\\pipe\\x", 0, {"no scheme", "write //./pipe/x"}},
     {"pipe/x", 0, {"no scheme", "write //./pipe/x"}},
     {"\"//./pipe/x\"", 0, {"no scheme", "write //./pipe/x"}},
-    {"//./pipe/x?timeout=5", 0, {"options behind a ?", "write //./pipe/x"}},
-    {"tcp://h:1?idle=5", 0, {"options behind a ?", "write tcp://h:1"}},
-    {"http://h", 0, {"for another program", "write tcp://h:80"}},
-    {"https://me@h/x?y#z", 0, {"for another program", "write tcp://h:443"}},
-    {"http://h:8080/x", 0, {"for another program", "write tcp://h:8080"}},
-    {"ssh://me@h", 0, {"for another program", "write tcp://h:22"}},
+    {"//./pipe/x?timeout=5", 0, {"options after a ?", "write //./pipe/x"}},
+    {"tcp://h:1?idle=5", 0, {"options after a ?", "write tcp://h:1"}},
+    {"http://h", 0, {"form of another program", "write tcp://h:80"}},
+    {"https://me@h/x?y#z", 0, {"form of another program", "write tcp://h:443"}},
+    {"http://h:8080/x", 0, {"form of another program", "write tcp://h:8080"}},
+    {"ssh://me@h", 0, {"form of another program", "write tcp://h:22"}},
     {"80", 0, {"no scheme", "write tcp://127.0.0.1:80"}},
     {":80", 0, {"no scheme", "write tcp://127.0.0.1:80"}},
     {"*:80", 0, {"no scheme", "write tcp://127.0.0.1:80"}},
@@ -381,7 +381,7 @@ static const struct refused {
     {"unix://run/x", 0, {"no absolute path", "such as unix:///run/x"}},
     {"unixs:///x", 0, {"unknown scheme", "write unix:///x"}},
     {"unix=/x", 0, {"no scheme", "write unix:/x"}},
-    {"file:///x", 0, {"for another program", "write unix:///x"}},
+    {"file:///x", 0, {"form of another program", "write unix:///x"}},
     {"~/x.sock", 0, {"no scheme", "write unix://~/x.sock"}},
     {"x.sock", 0, {"no scheme", "the whole path", "unix:///PATH"}},
     {"../x", 0, {"no scheme", "the whole path", "unix:///PATH"}},
@@ -393,7 +393,7 @@ static const struct refused {
     {" //./pipe/x", 0, {"no scheme"}},
     /* unix */
     {"unix:", 0, {"no absolute path", "write unix:///PATH"}},
-    {"unix:/", 0, {"names no socket"}},
+    {"unix:/", 0, {"has no path"}},
     {"unix:/run/", 0, {"ends in a slash"}},
     {"unix://~/x", 0, {"no absolute path"}},
     {"unix:~u/x", 0, {"no absolute path"}},
@@ -402,22 +402,22 @@ static const struct refused {
     {"unix:x", 0, {"no absolute path"}},
     {"unix://run/x", 0, {"no absolute path"}},
     {"unix:\\\\\\x", 0, {"no absolute path"}},
-    {"unix:///", 0, {"names no socket"}},
-    {"unix://///", 0, {"names no socket"}},
+    {"unix:///", 0, {"has no path"}},
+    {"unix://///", 0, {"has no path"}},
     {"unix:///run/", 0, {"ends in a slash", "directory"}},
     /* abstract */
-    {"abstract:", 0, {"names no socket", "write abstract:NAME"}},
-    {"abstract://x", 0, {"would belong to the name", "write abstract:NAME"}},
-    {"abstract:x", A, {"leave -a out"}},
+    {"abstract:", 0, {"has no socket name", "write abstract:NAME"}},
+    {"abstract://x", 0, {"would be part of the name", "write abstract:NAME"}},
+    {"abstract:x", A, {"remove -a"}},
     /* tcp */
-    {"tcp:", 0, {"names no host", "write tcp://HOST:PORT"}},
+    {"tcp:", 0, {"has no host", "write tcp://HOST:PORT"}},
     {"tcp:80", 0, {"no host before the port", "write tcp://HOST:PORT"}},
     {"tcp://80", 0, {"no host before the port"}},
     {"tcp:h", 0, {"has no port"}},
     {"tcp:/h:80", 0, {"a path", "write tcp://HOST:PORT"}},
     {"tcp:::1:80", 0, {"more than one colon"}},
-    {"tcp://", 0, {"names no host"}},
-    {"tcp://:80", 0, {"names no host"}},
+    {"tcp://", 0, {"has no host"}},
+    {"tcp://:80", 0, {"has no host"}},
     {"tcp://h", 0, {"has no port", "write tcp://HOST:PORT"}},
     {"tcp://h:", 0, {"has no port"}},
     {"tcp://[::1]", 0, {"has no port"}},
@@ -454,45 +454,45 @@ static const struct refused {
     {"tcp://[fe80::1%]:80", 0, {"bad zone"}},
     {"tcp://[fe80::1%a b]:80", 0, {"bad zone"}},
     {"tcp://[fe80::1%a%b]:80", 0, {"bad zone"}},
-    {"tcp://256.1.1.1:80", 0, {"no IPv4 address"}},
-    {"tcp://1.2.3:80", 0, {"no IPv4 address"}},
-    {"tcp://1.2.3.4.:80", 0, {"no IPv4 address"}},
+    {"tcp://256.1.1.1:80", 0, {"not an IPv4 address"}},
+    {"tcp://1.2.3:80", 0, {"not an IPv4 address"}},
+    {"tcp://1.2.3.4.:80", 0, {"not an IPv4 address"}},
     {"tcp://.h:80", 0, {"empty part"}},
     {"tcp://a..b:80", 0, {"empty part"}},
     {"tcp://-h:80", 0, {"begins with a hyphen"}},
-    {"tcp://a b:80", 0, {"character that no host name has"}},
-    {"tcp://*:80", 0, {"character that no host name has"}},
+    {"tcp://a b:80", 0, {"character that host names cannot have"}},
+    {"tcp://*:80", 0, {"character that host names cannot have"}},
     /* assuan */
     {"assuan:", 0, {"no absolute path", "write assuan:///PATH"}},
     {"assuan:x", 0, {"no absolute path", "write assuan:///PATH"}},
     {"assuan:%TEMP%/x", 0, {"write %LOCALAPPDATA%, %APPDATA% or %USERPROFILE%"}},
-    {"assuan:%LOCALAPPDATA%", 0, {"where its path begins", "slash behind"}},
-    {"assuan:%LOCALAPPDATA%x/y", 0, {"where its path begins", "slash behind"}},
-    {"assuan:%", 0, {"where its path begins"}},
-    {"%APPDATA%/", A, {"names no file"}},
-    {"assuan:%APPDATA%/", 0, {"names no file", "write assuan:%LOCALAPPDATA%/PATH"}},
-    {"assuan:%APPDATA%\\/", 0, {"names no file"}},
+    {"assuan:%LOCALAPPDATA%", 0, {"at the start of its path", "followed by a slash"}},
+    {"assuan:%LOCALAPPDATA%x/y", 0, {"at the start of its path", "followed by a slash"}},
+    {"assuan:%", 0, {"at the start of its path"}},
+    {"%APPDATA%/", A, {"has no path"}},
+    {"assuan:%APPDATA%/", 0, {"has no path", "write assuan:%LOCALAPPDATA%/PATH"}},
+    {"assuan:%APPDATA%\\/", 0, {"has no path"}},
     {"assuan:C:x", 0, {"no absolute path"}},
     {"assuan://C:x", 0, {"no absolute path", "three slashes"}},
     {"assuan://x", A, {"no absolute path"}},
     {"assuan:~/x", 0, {"no absolute path"}},
-    {"assuan:/", 0, {"names no file"}},
-    {"assuan:///", 0, {"names no file"}},
-    {"assuan:///\\/", 0, {"names no file"}},
-    {"/", A, {"names no file"}},
-    {"\\\\", A, {"names no file"}},
-    {"//./pipe/x", A, {"not the path of a libassuan socket file", "leave -a out"}},
-    {"\\\\.\\pipe\\x", A, {"leave -a out"}},
-    {"npipe:/x", A, {"leave -a out"}},
-    {"unix:x", A, {"leave -a out"}},
-    {"npipe:x", A, {"leave -a out"}},
-    {"unix:///x", A, {"leave -a out"}},
-    {"tcp://h", A, {"leave -a out"}},
+    {"assuan:/", 0, {"has no path"}},
+    {"assuan:///", 0, {"has no path"}},
+    {"assuan:///\\/", 0, {"has no path"}},
+    {"/", A, {"has no path"}},
+    {"\\\\", A, {"has no path"}},
+    {"//./pipe/x", A, {"not the path of a libassuan socket file", "remove -a"}},
+    {"\\\\.\\pipe\\x", A, {"remove -a"}},
+    {"npipe:/x", A, {"remove -a"}},
+    {"unix:x", A, {"remove -a"}},
+    {"npipe:x", A, {"remove -a"}},
+    {"unix:///x", A, {"remove -a"}},
+    {"tcp://h", A, {"remove -a"}},
     /* characters */
     {"//./pipe/a\x07"
      "b",
      0,
-     {"\"//./pipe/a\\x07b\"", "control character 0x07", "leave it out"}},
+     {"\"//./pipe/a\\x07b\"", "control character 0x07", "remove it"}},
     {"//./pipe/x\n", 0, {"\"//./pipe/x\\x0a\"", "control character 0x0a"}},
     {"unix:///x\x7F", 0, {"control character 0x7f"}},
     {"\t", A, {"control character 0x09"}},
@@ -595,7 +595,7 @@ static void test_lengths(void **state)
              NULL); /* it does not count */
   try_length("via:assuan:///", "x", UVR_ADDRESS_PATH_SIZE - strlen("assuan:///"), "", V, "too long");
   try_length("via://./pipe/", "x", 247, "", V, NULL);
-  const char *no_pipe = "too long for a pipe: Windows takes 256 characters";
+  const char *no_pipe = "too long for a pipe: the limit of Windows is 256 characters";
   try_length("//./pipe/", "x", 247, "", 0, NULL);
   try_length("//./pipe/", "x", 248, "", 0, no_pipe);
   try_length("npipe:", "x", 247, "", 0, NULL);
@@ -612,15 +612,15 @@ static void test_lengths(void **state)
   try_length("//./pipe/", "\xF0\x9F\x98\x80", 124, "", 0, no_pipe);
   try_length("//./pipe/x", "/", 900, "y", 0, NULL); /* slashes count once */
   try_length("npipe:", "x", 1017, "", 0, no_pipe);
-  try_length("npipe:", "x", 1018, "", 0, "too long: at most 1023 bytes");
-  try_length("npipe:", "x", 4000, "", 0, "too long: at most 1023 bytes");
+  try_length("npipe:", "x", 1018, "", 0, "too long: the limit is 1023 bytes");
+  try_length("npipe:", "x", 4000, "", 0, "too long: the limit is 1023 bytes");
   try_length("abstract:", "x", 107, "", 0, NULL);
-  try_length("abstract:", "x", 108, "", 0, "name of 108 bytes, but an abstract socket's has at most 107");
+  try_length("abstract:", "x", 108, "", 0, "name of 108 bytes, but the name of an abstract socket has at most 107");
   try_length("unix:///", "x", 106, "", 0, NULL);
-  try_length("unix:///", "x", 107, "", 0, "path of 108 bytes, but a Unix socket's has at most 107");
+  try_length("unix:///", "x", 107, "", 0, "path of 108 bytes, but the path of a Unix socket has at most 107");
   try_length("tcp://", "x", 253, ":80", 0, NULL);
   try_length("tcp://", "x", 254, ":80", 0, "more than 253 bytes");
-  try_length("tcp://", "1", 253, ":80", 0, "no IPv4 address");
+  try_length("tcp://", "1", 253, ":80", 0, "not an IPv4 address");
   try_length("tcp://[fe80::1%", "z", 64, "]:80", 0, NULL);
   try_length("tcp://[fe80::1%", "z", 1000, "]:80", 0, "bad zone");
   try_length("tcp://[fe80::1%", "z", 65, "]:80", 0, "bad zone");
@@ -629,17 +629,17 @@ static void test_lengths(void **state)
   try_length("tcp://[", "1", 1000, "]:80", 0, "no IPv6 address");
   try_length("tcp://h:", "0", 900, "80", 0, NULL);
   try_length("assuan:///", "x", 1013, "", 0, NULL);
-  try_length("assuan:///", "x", 1014, "", 0, "too long: at most 1023 bytes");
+  try_length("assuan:///", "x", 1014, "", 0, "too long: the limit is 1023 bytes");
   try_length("", "x", 1023, "", A, NULL);
-  try_length("", "x", 1024, "", A, "too long: at most 1023 bytes");
+  try_length("", "x", 1024, "", A, "too long: the limit is 1023 bytes");
   try_length("C:/", "x", 1008, "", A, NULL);
   try_length("C:/", "x", 1010, "", A, NULL);
-  try_length("C:/", "x", 1011, "", A, "too long: with its scheme");
+  try_length("C:/", "x", 1011, "", A, "including the scheme");
   try_length("/", "x", 1013, "", A, NULL);
-  try_length("/", "x", 1014, "", A, "too long: with its scheme");
+  try_length("/", "x", 1014, "", A, "including the scheme");
   try_length("assuan:/", "x", 1013, "", 0, NULL);
-  try_length("assuan:/", "x", 1014, "", 0, "too long: with its scheme");
-  try_length("assuan:C:/", "x", 1011, "", 0, "too long: with its scheme");
+  try_length("assuan:/", "x", 1014, "", 0, "including the scheme");
+  try_length("assuan:C:/", "x", 1011, "", 0, "including the scheme");
   /* Too long to be suggested, and for the text to be shown whole. */
   try_length("/", "x", 500, "", 0, "write unix:///PATH for");
   try_length("/", "\xE2\x82\xAC", 300, "", 0, "assuan:///PATH for");

@@ -71,26 +71,26 @@ static void test_taken(void **state)
   }
 }
 
-#define EMPTY    "is empty: restart the agent, so that it writes the file anew"
-#define NO_PORT  "has no port where one must stand: restart the agent, so that it writes the file anew"
-#define PORT_0   "has port 0, which nothing can listen on: restart the agent, so that it writes the file anew"
-#define PORT_BIG "has a port over 65535: restart the agent, so that it writes the file anew"
-#define FIRST    "has something other than a port in its first line: restart the agent, so that it writes the file anew"
+#define EMPTY    "is empty: restart the agent, which then rewrites the file"
+#define NO_PORT  "has no port in its first line: restart the agent, which then rewrites the file"
+#define PORT_0   "has port 0, which nothing can listen on: restart the agent, which then rewrites the file"
+#define PORT_BIG "has a port above 65535: restart the agent, which then rewrites the file"
+#define FIRST    "has something other than a port in its first line: restart the agent, which then rewrites the file"
 #define RETURN                                                                                                         \
-  "has a carriage return after its port, so something altered its line ends: restart the agent, so that it writes "    \
-  "the file anew"
-#define NO_NONCE "ends after its port, without the nonce: restart the agent, so that it writes the file anew"
-#define SHORT    "has a nonce that is too short, less than 16 bytes: restart the agent, so that it writes the file anew"
-#define LONG     "has a nonce that is too long, more than 16 bytes: restart the agent, so that it writes the file anew"
-#define OTHER    "is no libassuan socket file: gpgconf --list-dirs shows where they are"
+  "has a carriage return after its port, because something changed its line endings: restart the agent, which then "   \
+  "rewrites the file"
+#define NO_NONCE "ends after its port, without the nonce: restart the agent, which then rewrites the file"
+#define SHORT    "has a nonce that is too short, less than 16 bytes: restart the agent, which then rewrites the file"
+#define LONG     "has a nonce that is too long, more than 16 bytes: restart the agent, which then rewrites the file"
+#define OTHER    "is not a libassuan socket file: gpgconf --list-dirs shows where they are"
 #define LARGE    "is too large for a libassuan socket file: gpgconf --list-dirs shows where they are"
-#define NO_S     "lacks the s of a stream socket after its port: restart the agent, so that it writes the file anew"
-#define DATAGRAM "stands for a datagram socket, but only stream sockets can be relayed: choose another"
+#define NO_S     "lacks the s of a stream socket after its port: restart the agent, which then rewrites the file"
+#define DATAGRAM "is for a datagram socket, but only stream sockets can be relayed: choose another"
 #define BAD_WORDS                                                                                                      \
-  "has no nonce of four groups of eight hexadecimal digits: restart the agent, so that it writes the file anew"
-#define TRAILING "goes on after its nonce: restart the agent, so that it writes the file anew"
+  "has no nonce of four groups of eight hexadecimal digits: restart the agent, which then rewrites the file"
+#define TRAILING "continues after its nonce: restart the agent, which then rewrites the file"
 #define REDIRECT                                                                                                       \
-  "is a redirect to a Unix socket, made for programs on that side: take the path that its socket= line names, as "     \
+  "is a redirect to a Unix socket, for programs on the same side as the socket: use the path in its socket= line, as " \
   "unix:///PATH"
 
 static const struct refused {

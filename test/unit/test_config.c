@@ -647,9 +647,9 @@ static const struct expanded {
     {A "=npipe:x$1", NULL, "$$ for the $ itself", 18},
     {A "=npipe:x${}", NULL, "$$ for the $ itself", 18},
     {A "=npipe:x${HOME", NULL, "$$ for the $ itself", 18},
-    {"unix://~you/a=" T, NULL, "only ~/ stands for a home directory", 8},
+    {"unix://~you/a=" T, NULL, "only ~/, your own home directory", 8},
     {"unix://~=" T, NULL, "only ~/", 8},
-    {A "=via:unix://~/a", NULL, "home directory is not known here", 22},
+    {A "=via:unix://~/a", NULL, "home directory there is not known here", 22},
     {"unix:///$UVR_LONG$UVR_LONG=" T, NULL, "too long", 18},
 };
 

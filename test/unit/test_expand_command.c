@@ -173,7 +173,7 @@ static void test_long(void **state)
   memset(text, 'x', sizeof(text) - 1);
   text[sizeof(text) - 1] = '\0';
   assert_int_equal(uvr_expand_command(&expander, text, true, out, &wrong, &error), UV_EINVAL);
-  assert_non_null(strstr(error.text, "is too long: at most 4095 bytes"));
+  assert_non_null(strstr(error.text, "is too long: the limit is 4095 bytes"));
   text[sizeof(text) - 2] = '\0';
   assert_int_equal(uvr_expand_command(&expander, text, true, out, &wrong, &error), 0);
   assert_string_equal(text, out);

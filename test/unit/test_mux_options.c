@@ -80,7 +80,7 @@ static const struct wrong {
     {{"--allow=npipe:x"}, {"\"npipe:x\"", "//./pipe/NAME"}},
     {{"--allow=via:tcp://h:1"}, {"//./pipe/NAME"}},
     {{"--allow=NPipe:x"}, {"//./pipe/NAME"}},
-    {{"--allow=unix:/run/*"}, {"\"unix:/run/*\"", "written as unix:///PATH there"}},
+    {{"--allow=unix:/run/*"}, {"\"unix:/run/*\"", "for a Unix socket is unix:///PATH"}},
     {{"--allow=unix:"}, {"unix:///PATH"}},
     {{"--allow=unix://~/x"}, {"unix:///PATH"}},
     {{"--allow=UNIX:///x"}, {"unix:///PATH"}},

@@ -181,7 +181,7 @@ static void test_good(void **state)
         assert_int_equal(error.code, UV_EINVAL);
         assert_int_equal(error.phase, UVRELAY_PHASE_ADDRESS);
         assert_non_null(strstr(error.text, good[i].name));
-        assert_non_null(strstr(error.text, " is allowed only where "));
+        assert_non_null(strstr(error.text, " is allowed only for "));
       }
       assert_same(&options, &expected);
     }
@@ -472,12 +472,12 @@ static const struct {
     {R, NULL, "?max=1", "empty"},
     {R, NULL, "via:", "empty"},
     {R, NULL, "via:?max=1", "empty"},
-    {R, NULL, "via:via:tcp://127.0.0.1:1?max=1", "leave it out"},
-    {R, NULL, "via:tcp://127.0.0.1:1?mode=byte", "only where a named pipe is listened on"},
+    {R, NULL, "via:via:tcp://127.0.0.1:1?max=1", "remove it"},
+    {R, NULL, "via:tcp://127.0.0.1:1?mode=byte", "only for listeners on named pipes"},
     {R, NULL, "via:tcp://127.0.0.1:1?eof=marker", "for named pipes"},
     {R, NULL, "via:tcp://127.0.0.1:1?x", "there is no option \"x\""},
-    {L, "via:tcp://127.0.0.1:1", NULL, "leave it out"},
-    {L, "via:tcp://127.0.0.1:1?max=1", NULL, "leave it out"},
+    {L, "via:tcp://127.0.0.1:1", NULL, "remove it"},
+    {L, "via:tcp://127.0.0.1:1?max=1", NULL, "remove it"},
     /* Only a listener's. */
     {R, NULL, "tcp://127.0.0.1:0", "port"},
     {R, NULL, "tcp://127.0.0.1:0?max=1", "port"},
@@ -489,25 +489,25 @@ static const struct {
     {L, "fd://a/b", NULL, "fd://NAME"},
     {L, "fd://a:b", NULL, "fd://NAME"},
     /* Of another kind, or another side's. */
-    {L, "tcp://127.0.0.1:1?perm=0600", NULL, "Unix socket is listened on"},
-    {L, "fd://3?perm=0600", NULL, "Unix socket is listened on"},
-    {L, "npipe:x?perm=0600", NULL, "Unix socket is listened on"},
-    {R, NULL, "unix:///s?perm=0600", "perm is allowed only where"},
-    {R, NULL, "abstract:s?perm=0600", "perm is allowed only where"},
-    {L, "tcp://127.0.0.1:1?mode=byte", NULL, "where a named pipe is listened on"},
-    {L, "unix:///s?mode=byte", NULL, "where a named pipe is listened on"},
-    {R, NULL, "npipe:x?mode=byte", "mode is allowed only where"},
-    {R, NULL, "tcp://127.0.0.1:1?impersonation=anonymous", "where the target is a named pipe"},
-    {L, "npipe:x?impersonation=anonymous", NULL, "impersonation is allowed only where"},
+    {L, "tcp://127.0.0.1:1?perm=0600", NULL, "for listeners on Unix sockets"},
+    {L, "fd://3?perm=0600", NULL, "for listeners on Unix sockets"},
+    {L, "npipe:x?perm=0600", NULL, "for listeners on Unix sockets"},
+    {R, NULL, "unix:///s?perm=0600", "perm is allowed only for"},
+    {R, NULL, "abstract:s?perm=0600", "perm is allowed only for"},
+    {L, "tcp://127.0.0.1:1?mode=byte", NULL, "for listeners on named pipes"},
+    {L, "unix:///s?mode=byte", NULL, "for listeners on named pipes"},
+    {R, NULL, "npipe:x?mode=byte", "mode is allowed only for"},
+    {R, NULL, "tcp://127.0.0.1:1?impersonation=anonymous", "for targets that are named pipes"},
+    {L, "npipe:x?impersonation=anonymous", NULL, "impersonation is allowed only for"},
     {L, "tcp://127.0.0.1:1?eof=marker", NULL, "eof=marker"},
     {L, "unix:///s?eof=marker", NULL, "eof=marker"},
     {R, NULL, "assuan:///s?eof=marker", "eof=marker"},
-    {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which is allowed only where"},
-    {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which is allowed only where"},
-    {L, "unix:///s?owner=user", NULL, "owner is allowed only where"},
-    {L, "tcp://127.0.0.1:1?peer-uid=user", NULL, "peer-uid, which is allowed only where a Unix socket is listened on"},
-    {L, "npipe:x?peer-uid=user", NULL, "peer-uid, which is allowed only where"},
-    {R, NULL, "unix:///s?peer-uid=user", "peer-uid is allowed only where"},
+    {R, NULL, "tcp://127.0.0.1:1?owner=user", "owner, which is allowed only for"},
+    {R, NULL, "via:tcp://127.0.0.1:1?owner=user", "owner, which is allowed only for"},
+    {L, "unix:///s?owner=user", NULL, "owner is allowed only for"},
+    {L, "tcp://127.0.0.1:1?peer-uid=user", NULL, "peer-uid, which is allowed only for listeners on Unix sockets"},
+    {L, "npipe:x?peer-uid=user", NULL, "peer-uid, which is allowed only for"},
+    {R, NULL, "unix:///s?peer-uid=user", "peer-uid is allowed only for"},
     /* Twice. */
     {R, NULL, "npipe:x?owner=any&owner=user", "owner of //./pipe/x is given twice"},
     {L, "tcp://127.0.0.1:1?max=1&max=1", NULL, "max of tcp://127.0.0.1:1 is given twice"},

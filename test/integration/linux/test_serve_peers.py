@@ -165,7 +165,7 @@ def test_through_a_far_end(path, back):
 
 
 @pytest.mark.parametrize("args, text", [
-    (["tcp://127.0.0.1:0?peer-uid=user"], "tcp://127.0.0.1:0 cannot have the option peer-uid, which is allowed only where a Unix"),
+    (["tcp://127.0.0.1:0?peer-uid=user"], "tcp://127.0.0.1:0 cannot have the option peer-uid, which is allowed only for listeners on Unix"),
     (["--peer-uid=user", "tcp://127.0.0.1:0"], "tcp://127.0.0.1:0 cannot have the option peer-uid=user, as only Unix "),
     (["--peer-uid=user,uvrelay-none", "unix:///tmp/none"], "there is no user uvrelay-none in /etc/passwd: write the number"),
     (["--peer-uid=system", "unix:///tmp/none"], 'the option peer-uid has the bad value "system": write users'),
