@@ -224,8 +224,8 @@ typedef struct uvrelay_event_s {
   uvrelay_session_t *session;     /**< OPENED, CLOSED: its session, which with CLOSED serves only to tell which one */
   const uvrelay_result_t *result; /**< CLOSED: how it ended; its left side is the client, its right one the target */
   const uvrelay_error_t *error;   /**< PAUSED, FAILED, REFUSED: why */
-  const uvrelay_peer_t *peer;     /**< OPENED, REFUSED: the client's process, of a Unix socket or a named pipe; NULL if
-                                     nothing is known of it */
+  const uvrelay_peer_t *peer;     /**< OPENED, CLOSED, REFUSED: the client's process, of a Unix socket or a named pipe;
+                                     NULL if nothing is known of it */
 } uvrelay_event_t;
 
 /** Called from the loop, later, for each event of a route, the last time before the route's or the relay's close

@@ -32,6 +32,7 @@ typedef struct client {
   uvr_list_node node;
   uint64_t number;
   uvrelay_session_t *session;
+  uvrelay_peer_t peer; /* without a process and a user: unknown */
 } client;
 
 struct uvrelay_route_s {
@@ -117,7 +118,7 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
 {
   client *c = user;
   uvrelay_route_t *route = c->route;
-  uint64_t number = c->number;
+  const client gone = *c;
   remove_client(route, c);
   uvr_free(&route->relay->context.memory, c);
   route->counters.to_target += result->to_right;
@@ -132,7 +133,11 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
   if (route->removing) {
     wake_after(route, 0);
   }
-  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED, .number = number, .session = session, .result = result});
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED,
+                                .number = gone.number,
+                                .session = session,
+                                .result = result,
+                                .peer = gone.peer.pid > 0 || gone.peer.uid >= 0 ? &gone.peer : NULL});
   if (!route->removing) {
     check_relief(route);
   }
@@ -184,7 +189,7 @@ static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer
   uvrelay_t *relay = route->relay;
   client *c = uvr_alloc(&relay->context.memory, sizeof(*c));
   if (c != NULL) {
-    c->route = route;
+    *c = (client){.route = route, .peer = peer != NULL ? *peer : UVR_PEER_UNKNOWN};
     c->session = uvr_session_start_client(relay, context_of(route), stream, &route->target, route->via,
                                           &route->session_options, on_session_done, c);
   }

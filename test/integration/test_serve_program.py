@@ -43,9 +43,11 @@ def test_a_failure_is_told_without_v():
         with PipeClient(pipe, "recv-end") as client:
             client.finish()
         serve.wait_stderr("\n")
-        assert serve.stderr == (f"uvrelay: {pipe}=//./pipe/uvrelay-test-absent #1: there is no pipe "
-                                "//./pipe/uvrelay-test-absent (ERROR_FILE_NOT_FOUND, 2): "
-                                "start its server, or set absent=wait to wait for it\n")
+        line, process = re.fullmatch(r"(.*) \(client: process (\d+)\)\n", serve.stderr).groups()
+        assert line == (f"uvrelay: {pipe}=//./pipe/uvrelay-test-absent #1: there is no pipe "
+                        "//./pipe/uvrelay-test-absent (ERROR_FILE_NOT_FOUND, 2): "
+                        "start its server, or set absent=wait to wait for it")
+        assert int(process) > 0
 
 
 def test_lines_of_v(target):
@@ -64,7 +66,7 @@ def test_lines_of_v(target):
             end.close()
             closed = serve.wait_closed()
         assert re.fullmatch(re.escape(name) + r" #1: closed after \d+ ms: .+; 10 bytes to the target, "
-                            r"20 bytes to the client", closed)
+                            r"20 bytes to the client \(client: process \d+\)", closed)
         assert len(serve.lines()) == 3
         assert serve.stdout == b""
 

@@ -154,7 +154,8 @@ class Serve(Process):
     def wait_closed(self, count=1, timeout=SOON):
         """Waits until so many connections are over, and gives what the log says of the last."""
         return Closed(*self.wait_match(
-            r"#(\d+): closed after (\d+) ms: (.*); (\d+) bytes? to the target, (\d+) bytes? to the client$", count,
+            r"#(\d+): closed after (\d+) ms: (.*); (\d+) bytes? to the target, "
+            r"(\d+) bytes? to the client(?: \(client: .*\))?$", count,
             timeout).groups())
 
     def events(self, name=None):

@@ -105,6 +105,28 @@ static void test_peer(void **state)
   }
 }
 
+/* At the end, too, and where it is a failure without -v. Its number does not make a failure another one. */
+static void test_peer_at_the_end(void **state)
+{
+  (void)state;
+  const uvrelay_peer_t peer = {.pid = 345, .uid = 1000};
+  const uvrelay_result_t failure = {.reason = UVRELAY_REASON_FAILED, .error = {.text = "e"}};
+  const uvrelay_result_t silence = {
+      .reason = UVRELAY_REASON_SILENT, .side = UVRELAY_RIGHT, .to_right = 1, .error = {.text = "e"}};
+  const uvrelay_event_t failed = {.type = UVRELAY_EVENT_CLOSED, .number = 1, .peer = &peer, .result = &failure};
+  const uvrelay_event_t silent = {.type = UVRELAY_EVENT_CLOSED, .number = 1, .peer = &peer, .result = &silence};
+  assert_said(plain, &failed, "uvrelay: unix:///a=tcp://h:1 #1: e (client: process 345 of user 1000)\n");
+  assert_said(verbose, &failed,
+              "uvrelay: unix:///a=tcp://h:1 #1: closed after 0 ms: failed: e; 0 bytes to the target, 0 bytes to the "
+              "client (client: process 345 of user 1000)\n");
+  assert_said(plain, &silent,
+              "uvrelay: unix:///a=tcp://h:1 #1: warning: the target had not answered a byte when linger was over: set "
+              "a longer linger=, or linger=off, if it needs more time (client: process 345 of user 1000)\n");
+  assert_said(json, &failed,
+              TIME "\"closed\"" ROUTE_JSON ",\"number\":1,\"peer_pid\":345,\"peer_uid\":1000,\"duration_ms\":0,"
+                   "\"to_target\":0,\"to_client\":0,\"reason\":\"failed\",\"text\":\"e\"}\n");
+}
+
 /* A client that was refused is told of without -v, too. */
 static void test_refused(void **state)
 {
@@ -657,6 +679,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_opened),
       cmocka_unit_test(test_peer),
+      cmocka_unit_test(test_peer_at_the_end),
       cmocka_unit_test(test_refused),
       cmocka_unit_test(test_closed),
       cmocka_unit_test(test_closed_unanswered),

@@ -208,19 +208,26 @@ static void add_result(const uvr_report *self, uvr_text_line *text, const uvrela
   }
 }
 
-/* Adds what is known of a client. */
-static void add_peer(uvr_text_line *text, const uvrelay_peer_t *peer)
+/* Adds what is known of a client, between these two texts. */
+static void add_peer(uvr_text_line *text, const char *before, const uvrelay_peer_t *peer, const char *after)
 {
   if (peer == NULL) {
     return;
   }
-  uvr_text_line_add(text, " by ");
+  uvr_text_line_add(text, "%s", before);
   if (peer->pid > 0) {
     uvr_text_line_add(text, "process %" PRIu32 "%s", peer->pid, peer->uid >= 0 ? " of " : "");
   }
   if (peer->uid >= 0) {
     uvr_text_line_add(text, "user %" PRId64, peer->uid);
   }
+  uvr_text_line_add(text, "%s", after);
+}
+
+/* The same at the end of a line. */
+static void add_client(uvr_text_line *text, const uvrelay_peer_t *peer)
+{
+  add_peer(text, " (client: ", peer, ")");
 }
 
 static void event_in_text(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
@@ -230,7 +237,7 @@ static void event_in_text(const uvr_report *self, const uvr_report_route *route,
   switch (event->type) {
   case UVRELAY_EVENT_OPENED:
     uvr_text_line_add(&text, " #%" PRIu64 ": opened", event->number);
-    add_peer(&text, event->peer);
+    add_peer(&text, " by ", event->peer, "");
     break;
   case UVRELAY_EVENT_REFUSED:
     uvr_text_line_add(&text, " #%" PRIu64 ": ", event->number);
@@ -239,6 +246,7 @@ static void event_in_text(const uvr_report *self, const uvr_report_route *route,
   case UVRELAY_EVENT_CLOSED:
     uvr_text_line_add(&text, " #%" PRIu64 ": ", event->number);
     add_result(self, &text, event->result);
+    add_client(&text, event->peer);
     break;
   case UVRELAY_EVENT_PAUSED:
   case UVRELAY_EVENT_FAILED:
@@ -266,11 +274,14 @@ bool uvr_report_is_carrier_lost(const uvrelay_result_t *result, const char *name
          strncmp(text + sizeof(before) - 1 + length, after, sizeof(after) - 1) == 0;
 }
 
-static void warning_in_text(const uvr_report *self, const uvr_report_route *route, uint64_t number, const char *warning)
+static void warning_in_text(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event,
+                            const char *warning)
 {
   uvr_text_line text = {.text = NULL};
   begin_text(&text, route);
-  uvr_text_line_add(&text, " #%" PRIu64 ": warning: %s\n", number, warning);
+  uvr_text_line_add(&text, " #%" PRIu64 ": warning: %s", event->number, warning);
+  add_client(&text, event->peer);
+  uvr_text_line_add(&text, "\n");
   say_topic(self,
             &(uvr_log_topic){.kind = "warning", .listen = route->listen, .target = route->target, .text = warning},
             &text);
@@ -292,7 +303,7 @@ void uvr_report_event(const uvr_report *self, const uvr_report_route *route, con
     event_in_text(self, route, event);
   }
   if (!self->json && warning != NULL) {
-    warning_in_text(self, route, event->number, warning);
+    warning_in_text(self, route, event, warning);
   }
 }
 

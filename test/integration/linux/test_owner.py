@@ -161,7 +161,7 @@ def test_serve(squatted, path, back, how):
         with connect(f"unix://{path}") as client:
             ends(client, b"secret")
         assert server.line() == "got b''"
-        line = serve.wait_match(r"^uvrelay: (.*)$")[1]
+        line = serve.wait_match(r"^uvrelay: (.*) \(client: process \d+ of user \d+\)$")[1]
         assert line == f"unix://{path}={address} #1: {belongs(address, OTHER, 'user')}"
         with connect(f"unix://{path}2") as client:
             ask(client)

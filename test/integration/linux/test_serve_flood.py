@@ -236,7 +236,7 @@ def check_waiting(place, address):
              verbose=False) as serve:
         with connect(f"unix://{place}/s") as hasty, connect(f"unix://{place}/t") as patient:
             ends(hasty)
-            serve.wait_match(r"#1: gave up on \S+ after 0.15 s, as .* exited at once with status 1: not yet$")
+            serve.wait_match(r"#1: gave up on \S+ after 0.15 s, as .* exited at once with status 1: not yet \(client: .*\)$")
             ask(patient)
 
 

@@ -83,8 +83,9 @@ def test_v_tells_the_story(path, back):
     assert number == ["#1: opened", "#1: closed", "#2: opened", "#2: closed"]
     durations = [int(found[1]) for found in serve.matches(r"closed after (\d+) ms: ")]
     assert 290 <= durations[0] < SOON * 1000
-    ends = serve.matches(r"closed after \d+ ms: (\S.*); (\d+) bytes? to the target, (\d+) bytes? to the client$")
+    ends = serve.matches(r"closed after \d+ ms: (\S.*); (\d+) bytes? to the target, (\d+) bytes? to the client \((.*)\)$")
     assert [(found[2], found[3]) for found in ends] == [("5", "5"), ("7", "7")]
+    assert {found[4] for found in ends} == {f"client: process {os.getpid()} of user {os.geteuid()}"}
 
 
 def test_each_reason_is_told(path, tmp_path):
@@ -96,10 +97,10 @@ def test_each_reason_is_told(path, tmp_path):
         with serve.connect(1) as client:
             ends(client)
         silent = serve.wait_match(r"front=\S* #1: closed .*$")[0]
-        assert silent.endswith("; 5 bytes to the target, 5 bytes to the client") and "silent for too long" in silent
+        assert "; 5 bytes to the target, 5 bytes to the client (client: process " in silent and "silent for too long" in silent
         failed = serve.wait_match(r"front2=\S* #1: closed .*$")[0]
         assert "there is no socket" in failed and "ENOENT" in failed
-        assert failed.endswith("; 0 bytes to the target, 0 bytes to the client")
+        assert "; 0 bytes to the target, 0 bytes to the client (client: process " in failed
 
 
 def test_without_v_a_failure_is_a_line(path):

@@ -55,6 +55,11 @@ def test_the_log_tells_who(place, back, verbose_json):
                 assert (event["peer_pid"], event["peer_uid"]) == (os.getpid(), OWN)
             else:
                 serve.wait_match(rf"^uvrelay: \S+ #1: opened by process {os.getpid()} of user {OWN}$")
+        if verbose_json:
+            event = serve.wait_event("closed")
+            assert (event["peer_pid"], event["peer_uid"]) == (os.getpid(), OWN)
+        else:
+            serve.wait_match(rf"^uvrelay: \S+ #1: closed .* \(client: process {os.getpid()} of user {OWN}\)$")
 
 
 def test_tcp_tells_nothing(back):
