@@ -178,7 +178,7 @@ static int start(program *p, uvr_context *context, const uvr_address *address, u
   }
   if (handle_signals(p) != 0 || uvr_pair_start(context, p->stdio, NULL, &options, &events, &p->pair) != 0 ||
       uvr_dial_start(context, address, &dial, on_dialled, p) == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a relay");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for a relay");
   }
   uvr_log_line(&context->log, "connecting to %s", address->canonical);
   return 0;
@@ -342,7 +342,7 @@ int uvr_cli_main(int argc, char **argv)
   }
   program *p = calloc(1, sizeof(*p));
   if (p == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   p->log.fd = STANDARD_ERROR;

@@ -32,7 +32,7 @@ int wmain(int argc, wchar_t **wide_argv)
   }
   int status = 1;
   if (converted < argc) {
-    (void)fputs("uvrelay: there is no memory for the arguments\n", stderr);
+    (void)fputs("uvrelay: not enough memory for the arguments\n", stderr);
   } else {
     status = uvr_cli_main(argc, argv);
   }

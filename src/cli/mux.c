@@ -203,7 +203,7 @@ int uvr_cli_mux(int argc, char **argv)
   uvr_slim_start(true);
   program *self = calloc(1, sizeof(*self));
   if (self == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   uvr_mux_action action = uvr_mux_options_parse(argc, argv, &self->options, &error);

@@ -5,7 +5,7 @@ uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_req
 {
   uvr_acceptor *acceptor = uvr_alloc(&request->context->memory, ops->size);
   if (acceptor == NULL) {
-    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "not enough memory to listen on %s",
                         request->address->canonical);
     return NULL;
   }

@@ -176,7 +176,7 @@ void uvr_handshake_start(uvr_handshake *handshake, uvr_stream *stream, uv_timer_
       .context = stream->context, .stream = stream, .timer = timer, .file = *file, .on_done = on_done, .user = user};
   handshake->output = uvr_buffer_get(&stream->context->buffers, UVR_BUFFER_SMALL);
   if (handshake->output == NULL) {
-    fail(handshake, UV_ENOMEM, "cannot be sent the nonce, as there is no memory");
+    fail(handshake, UV_ENOMEM, "cannot be sent the nonce, because there is not enough memory");
     return;
   }
   transmit(handshake, file->nonce, UVR_ASSUAN_NONCE_SIZE, on_nonce_sent);

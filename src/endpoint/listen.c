@@ -169,7 +169,7 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
   }
   uvr_listener *listener = uvr_alloc(&context->memory, sizeof(*listener));
   if (listener == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "not enough memory to listen on %s",
                          address->canonical);
   }
   listener->context = context;

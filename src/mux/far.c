@@ -208,7 +208,7 @@ static void on_request(uvr_mux_stream *stream, int code)
     if (r->dial != NULL) {
       return;
     }
-    (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "there is no memory for a connection");
+    (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "not enough memory for a connection");
   }
   refuse(r, &error);
 }

@@ -205,7 +205,7 @@ static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *er
 
 static int fail_memory(uvrelay_npipe_t *np, const uvr_address *address)
 {
-  return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "there is no memory to connect to %s",
+  return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "not enough memory to connect to %s",
                        address->canonical);
 }
 

@@ -86,7 +86,7 @@ static void dial(carrier_opener *o)
   const uvr_dial_options options = {.timeout_ms = o->mux->mux.options.greeting_ms, .connect = {.via = o->opener.via}};
   o->dial = uvr_dial_start(o->mux->mux.context, o->opener.address, &options, on_dialled, o);
   if (o->dial == NULL) {
-    (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_ENOMEM, "there is no memory to connect to the other end");
+    (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_ENOMEM, "not enough memory to connect to the other end");
     uvr_mux_carrier_end(o->carrier, UVRELAY_MUX_DOWN_EARLY, &error);
   }
 }
@@ -123,7 +123,7 @@ static int attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier)
     code = uvr_mux_attach(&mux->mux, o, on_carrier_end, on_carrier_closed, &o->carrier);
   }
   if (code == UV_ENOMEM) {
-    (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a carrier");
+    (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "not enough memory for a carrier");
   }
   if (code != 0) {
     if (o != NULL) {
@@ -379,7 +379,7 @@ int uvrelay_mux_new(uvrelay_mux_t **out, uvrelay_t *relay, uvrelay_mux_role_t ro
   }
   uvrelay_mux_t *mux = make(relay, role, &own);
   if (mux == NULL) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a mux");
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for a mux");
   }
   uvr_mux_init(&mux->mux);
   uvr_relay_add(relay, &mux->part, &part_ops);

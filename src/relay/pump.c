@@ -84,7 +84,7 @@ static bool grow_message(uvr_pump *pump, size_t more)
   size_t capacity = length + more > pump->message_size / 2 ? pump->message_size : (length + more) * 2;
   uvr_buffer *larger = uvr_buffer_new(pump->buffers, capacity);
   if (larger == NULL) {
-    fail_source(pump, UV_ENOMEM, "sent a message that there is no memory for");
+    fail_source(pump, UV_ENOMEM, "sent a message that is too large for the free memory");
     return false;
   }
   if (pump->message != NULL) {

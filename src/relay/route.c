@@ -153,7 +153,7 @@ static void on_refused_closed(void *user)
 /* There is no memory for a client. There is no event for it, but it is counted, and a warning. */
 static void refuse(uvrelay_route_t *route, uvr_stream *stream)
 {
-  (void)uvr_error_set(&route->error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory for a client of %s",
+  (void)uvr_error_set(&route->error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "not enough memory for a client of %s",
                       route->listen.canonical);
   uvr_log_line(&route->relay->context.warnings, "%s: it was closed", route->error.text);
   route->refused++;
@@ -446,7 +446,7 @@ static uvrelay_route_t *make_route(uvrelay_t *relay, const char *listen, const c
   }
   uvrelay_route_t *route = uvr_alloc(&relay->context.memory, sizeof(*route));
   if (route == NULL) {
-    *code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a route");
+    *code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for a route");
     return NULL;
   }
   route->relay = relay;

@@ -91,7 +91,7 @@ static void deliver_result(uvrelay_session_t *s)
   uvrelay_result_t *result = s->result;
   if (result == NULL) {
     (void)uvr_error_set(&plain.error, s->phase, s->code, "%s",
-                        s->code != 0 ? uv_strerror(s->code) : "there was no memory to say why");
+                        s->code != 0 ? uv_strerror(s->code) : "there was not enough memory to say why");
     result = &plain;
   }
   result->duration_ms = uv_now(s->relay->context.loop) - s->started;
@@ -170,7 +170,7 @@ static void fail(uvrelay_session_t *s, uvrelay_side_t side, const uvrelay_error_
 static void fail_memory(uvrelay_session_t *s)
 {
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for a session");
+  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for a session");
   fail(s, UVRELAY_SIDE_NONE, &error);
 }
 
@@ -484,7 +484,7 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
   }
   if (code != 0) {
     if (code == UV_ENOMEM) {
-      (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "there is no memory for a session");
+      (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "not enough memory for a session");
     }
     if (s != NULL) {
       uvr_opener_give_back(relay, &s->right);

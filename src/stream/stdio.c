@@ -486,7 +486,7 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
     uvr_stream_stdio_discard(input, output);
     *out = NULL;
     return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOMEM,
-                         "there is no memory to open standard input and output");
+                         "not enough memory to open standard input and output");
   }
   s->base.ops = &ops;
   s->base.context = context;

@@ -369,7 +369,7 @@ static void test_no_memory(void **state)
       failed = b.r.failed;
       failures += failed ? 1U : 0U;
       /* Without memory for its wording alone the result is as it would have been. */
-      bool unworded = strstr(b.result.error.text, "no memory to say why") != NULL;
+      bool unworded = strstr(b.result.error.text, "not enough memory to say why") != NULL;
       bool tells = b.result.reason == UVRELAY_REASON_FAILED || b.result.reason == UVRELAY_REASON_GONE || unworded;
       if (failed && b.code == 0 && !tells) {
         fail_msg("%s, without allocation %zu: reason %d, \"%s\"", scenarios[i].name, n, (int)b.result.reason,

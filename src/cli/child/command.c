@@ -13,7 +13,7 @@
 
 static int no_memory(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
 }
 
 static bool is_blank(char c)

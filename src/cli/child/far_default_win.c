@@ -54,7 +54,7 @@ uvr_far_default uvr_far_default_find(uvr_command *out, const char **shown, const
   }
   char *file = uvr_to_utf8(path);
   if (file == NULL) {
-    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory to start wsl.exe");
+    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory to start wsl.exe");
     return UVR_FAR_DEFAULT_FAILED;
   }
   int code = uvr_command_make(out, file, (const char *const[]){"wsl.exe", "-e", "uvrelay", "mux", NULL}, error);

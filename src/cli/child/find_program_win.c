@@ -170,7 +170,7 @@ int uvr_find_program(const char *name, const char *path, char **file, uvrelay_er
   free(search);
   *file = found == NULL ? NULL : uvr_to_utf8(found);
   if (*file == NULL && (found != NULL || why.code == UV_ENOMEM)) {
-    (void)uvr_error_set(&why, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    (void)uvr_error_set(&why, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   free(found);
   if (*file == NULL && error != NULL) {

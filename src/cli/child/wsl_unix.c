@@ -256,7 +256,7 @@ static int choose_interop(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_err
   start->has_socket = found >= 0;
   start->socket = found;
   if (start->environment == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   return found >= 0 ? 0 : fail_interop(self, foreign, error);
 }

@@ -110,7 +110,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     bool kept = keep(self, buffer);
     uvr_buffer_put(&self->context.buffers, buffer);
     if (!kept || self->length > UVR_CONTROL_ANSWER_MAX) {
-      fail_with(self, kept ? UV_EFBIG : UV_ENOMEM, kept ? "its answer is too long" : "there is no memory");
+      fail_with(self, kept ? UV_EFBIG : UV_ENOMEM, kept ? "its answer is too long" : "not enough memory");
     } else {
       uvr_stream_read(self->stream, on_read, self);
     }
@@ -158,7 +158,7 @@ static void start(question *self, const char *address, uint64_t timeout_ms)
   (void)uv_timer_start(&self->timer, on_time, timeout_ms, 0);
   self->dial = uvr_dial_start(&self->context, &target, &options, on_dialled, self);
   if (self->dial == NULL) {
-    fail_with(self, UV_ENOMEM, "there is no memory");
+    fail_with(self, UV_ENOMEM, "not enough memory");
   }
 }
 
@@ -217,7 +217,7 @@ int uvr_control_ask(const char *address, const char *request, uint64_t timeout_m
 {
   question *self = calloc(1, sizeof(*self));
   *out = (uvr_control_answer_text){.text = NULL};
-  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "cannot ask at %s: there is no memory", address);
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "cannot ask at %s: not enough memory", address);
   if (self == NULL) {
     return UV_ENOMEM;
   }

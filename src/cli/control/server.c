@@ -115,7 +115,7 @@ void uvr_control_answer(uvr_control_client *client, const char *error, const uvr
   bool failed = text != NULL && text->failed;
   if (error != NULL || failed) {
     uvr_text_line_add(answer, "error ");
-    uvr_text_line_text(answer, failed ? "there is no memory for the answer" : error);
+    uvr_text_line_text(answer, failed ? "not enough memory for the answer" : error);
     uvr_text_line_add(answer, "\n");
   } else {
     uvr_text_line_add(answer, "ok\n");
@@ -227,7 +227,7 @@ int uvr_control_server_open(uvr_control_server *self, uv_loop_t *loop, const uvr
     return code;
   }
   if (uvr_context_init(&self->context, loop, &memory, &(uvrelay_log_t){.write = NULL}) != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory to listen on %s",
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "not enough memory to listen on %s",
                          self->address.canonical);
   }
   self->context.buffers.large = UVR_BUFFER_SMALL;

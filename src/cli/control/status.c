@@ -170,7 +170,7 @@ int uvr_cli_status(int argc, char **argv)
   uvr_parsed_flag flag;
   status *self = calloc(1, sizeof(*self));
   if (self == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   self->options.watch_ms = WATCH_MS;

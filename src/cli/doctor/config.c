@@ -106,7 +106,7 @@ static bool make_routes(uvr_doctor *doctor, uvr_check *check)
 {
   doctor->routes = calloc(doctor->config.count + 1, sizeof(*doctor->routes));
   if (doctor->routes == NULL) {
-    uvr_check_set(check, UVR_CHECK_BAD, "there is no memory");
+    uvr_check_set(check, UVR_CHECK_BAD, "not enough memory");
     return false;
   }
   for (size_t i = 0; i < doctor->config.count; i++) {

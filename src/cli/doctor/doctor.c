@@ -268,7 +268,7 @@ int uvr_cli_doctor(int argc, char **argv)
   uvr_slim_start(true);
   session *self = calloc(1, sizeof(*self)); /* not freed: threads that were given up use it */
   if (self == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   switch (uvr_serve_options_parse(argc, argv, &self->doctor.given, &error)) {
@@ -292,7 +292,7 @@ int uvr_doctor_confirm(void)
   char *words[] = {word, NULL};
   uvr_slim_start(true);
   if (self == NULL || uvr_serve_options_parse(1, words, &self->doctor.given, &error) != UVR_SERVE_RUN) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   self->brief = true;

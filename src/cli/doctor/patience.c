@@ -42,7 +42,7 @@ bool uvr_doctor_call(void (*run)(void *user, uvr_check *check), void *user, uint
   call *self = calloc(1, sizeof(*self));
   if (self == NULL || uv_mutex_init(&self->mutex) != 0 || uv_cond_init(&self->changed) != 0) {
     free(self);
-    uvr_check_set(check, UVR_CHECK_BAD, "there is no memory");
+    uvr_check_set(check, UVR_CHECK_BAD, "not enough memory");
     return true;
   }
   self->run = run;

@@ -391,7 +391,7 @@ void uvr_probe_run(uvr_probe *self)
 {
   run *r = calloc(1, sizeof(*r));
   attempt *attempts = calloc(self->count + 1, sizeof(*attempts));
-  uvrelay_error_t error = {.code = UV_ENOMEM, .text = "there is no memory"};
+  uvrelay_error_t error = {.code = UV_ENOMEM, .text = "not enough memory"};
   if (r == NULL || attempts == NULL || uv_loop_init(&r->loop) != 0) {
     self->error = error;
     free(r);

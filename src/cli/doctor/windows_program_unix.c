@@ -23,7 +23,7 @@ static int find_file(uvr_doctor *doctor, uvrelay_error_t *error)
 {
   if (doctor->command.file != NULL) { /* of --via, or found already */
     doctor->windows_file = strdup(doctor->command.file);
-    return doctor->windows_file == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory") : 0;
+    return doctor->windows_file == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory") : 0;
   }
   int code = uvr_wsl_find_far_end(&doctor->wsl, &doctor->windows_file, error);
   return code;

@@ -86,7 +86,7 @@ static int print_facts(void)
   free(path);
   int status = 1;
   if (out.failed) {
-    (void)fputs("uvrelay: there is no memory for the facts\n", stderr);
+    (void)fputs("uvrelay: not enough memory for the facts\n", stderr);
   } else {
     status = uvr_print(out.text);
   }

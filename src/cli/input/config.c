@@ -26,7 +26,7 @@ static int grow(uvr_config *self, uvrelay_error_t *error)
   size_t capacity = self->capacity == 0 ? 8 : self->capacity * 2;
   uvr_config_route *routes = realloc(self->routes, capacity * sizeof(*routes));
   if (routes == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the routes");
   }
   self->routes = routes;
   self->capacity = capacity;
@@ -42,7 +42,7 @@ int uvr_config_append(uvr_config *self, const uvr_route_text *text, uvr_place pl
   int code = grow(self, error);
   if (copy == NULL || code != 0) {
     free(copy);
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the routes");
   }
   memcpy(copy, text->listen, listen_size);
   memcpy(copy + listen_size, text->target, target_size);
@@ -61,7 +61,7 @@ int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t
   size_t size = strlen(argument) + 1;
   char *copy = malloc(size);
   if (copy == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the routes");
   }
   memcpy(copy, argument, size);
   uvr_route_line line = {.more = false};

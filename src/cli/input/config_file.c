@@ -162,7 +162,7 @@ static int expand_value(file_parser *self, uvr_serve_setting kind, const char *v
     return code;
   }
   *out = uvr_config_keep(self->config, text);
-  return *out != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the file");
+  return *out != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the file");
 }
 
 static int set_setting(file_parser *self, const char *name, const char *value, uvrelay_error_t *error)

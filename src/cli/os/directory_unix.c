@@ -307,7 +307,7 @@ static int make_all(const char *path, bool last_is_file, bool only_check, uvr_ma
     return 0;
   }
   if ((self = calloc(1, sizeof(*self))) == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "there is no memory for the path of a directory");
+    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, "not enough memory for the path of a directory");
   }
   self->fd = -1;
   self->last_is_file = last_is_file;

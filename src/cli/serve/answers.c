@@ -47,7 +47,7 @@ static void answer_status(uvr_server *server, uvr_control_client *client, bool j
   uvr_status_far_end far_end;
   uvr_status_route *routes = calloc(server->count == 0 ? 1 : server->count, sizeof(*routes));
   if (routes == NULL) {
-    uvr_control_answer(client, "there is no memory for the status", NULL);
+    uvr_control_answer(client, "not enough memory for the status", NULL);
     return;
   }
   uvr_status status = {.process = (int)uv_os_getpid(),

@@ -123,7 +123,7 @@ static int refuse(const char *text)
   uvr_text_line line = {.text = NULL};
   uvr_text_line_text(&line, text);
   uvr_text_line_bytes(&line, "", 1);
-  (void)fprintf(stderr, "uvrelay: %s\n", line.failed ? "there is no memory" : line.text);
+  (void)fprintf(stderr, "uvrelay: %s\n", line.failed ? "not enough memory" : line.text);
   uvr_text_line_clear(&line);
   uvr_print_try("presets");
   return 2;

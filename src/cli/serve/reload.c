@@ -71,7 +71,7 @@ static void finish_failed(uvr_server *server)
   uvr_text_line text = {.text = NULL};
   uvr_made_directories_remove(&server->reload.made);
   uvr_reload_say_failed(&server->log.report, &server->reload.place, &server->reload.error, server->reload.lost, &text);
-  answer_all(server, text.failed ? "there is no memory" : text.text, NULL);
+  answer_all(server, text.failed ? "not enough memory" : text.text, NULL);
   uvr_text_line_clear(&text);
   finish(server);
 }
@@ -276,7 +276,7 @@ static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps, 
 {
   entry->back = entry->back != NULL ? entry->back : uvr_routes_copy(entry->from);
   if (entry->back == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the routes");
   }
   uvr_served *old = entry->from;
   int code = uvr_routes_replace(entry->served, old);
@@ -426,7 +426,7 @@ static int make_far_end(uvr_server *server, uvrelay_error_t *error)
 {
   bool supervised = server->supervised;
   if (keep_via(server) != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the far end's command");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the far end's command");
   }
   int code = uvr_far_end_make(server, &server->reload.options, error);
   server->spare = server->spare || server->supervised != supervised;
@@ -452,7 +452,7 @@ static int prepare(uvr_server *server, uvr_place *place, uvrelay_error_t *error)
   *place = (uvr_place){.file = NULL};
   code = make_far_end(server, error);
   if (code == 0 && (make_room(server) != 0 || uvr_reload_match(server) != 0)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory for the routes");
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for the routes");
   }
   return code;
 }

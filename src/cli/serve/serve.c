@@ -49,7 +49,7 @@ static int refuse(uvr_server *self, int status, const uvr_place *place, const uv
 static int no_memory(uvr_server *self)
 {
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   return refuse(self, 1, NULL, &error);
 }
 
@@ -420,7 +420,7 @@ int uvr_cli_serve(int argc, char **argv)
   uvr_slim_start(true);
   uvr_server *self = calloc(1, sizeof(*self));
   if (self == NULL) {
-    (void)fputs("uvrelay: there is no memory\n", stderr);
+    (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
   self->on_all_lost = on_all_lost;

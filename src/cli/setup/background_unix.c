@@ -105,7 +105,7 @@ static int record_log(uvr_job *job, uvrelay_error_t *error)
     return code;
   }
   char *directory = strndup(log, (size_t)(strrchr(log, '/') - log));
-  code = directory == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+  code = directory == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory")
                            : uvr_setup_make_directory(directory, &job->record, error);
   free(directory);
   return code == 0 ? uvr_record_add(&job->record, UVR_RECORD_FILE, log, error) : code;
@@ -120,7 +120,7 @@ int uvr_background_clean(uvr_job *job, uvrelay_error_t *error)
   if (lock == NULL || run == NULL) {
     free(lock);
     free(run);
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   int code = runs ? 0 : uvr_setup_unlink(lock, false, error);
   if (code == 0 && !runs) {
@@ -141,7 +141,7 @@ int uvr_background_clean(uvr_job *job, uvrelay_error_t *error)
 int uvr_background_start(uvr_job *job, uvrelay_error_t *error)
 {
   char *config = uvr_setup_format("--config=%s", job->config);
-  int code = config == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+  int code = config == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory")
                             : record_log(job, error);
   if (code != 0) {
     free(config);
@@ -187,7 +187,7 @@ int uvr_background_reload_one(const uvr_job *job, long process, uvrelay_error_t 
   }
   free(socket_path);
   free(number);
-  return code == UV_ENOMEM ? uvr_error_set(error, UVRELAY_PHASE_NONE, code, "there is no memory") : code;
+  return code == UV_ENOMEM ? uvr_error_set(error, UVRELAY_PHASE_NONE, code, "not enough memory") : code;
 }
 
 int uvr_background_reload(const uvr_job *job, uvrelay_error_t *error)

@@ -23,7 +23,7 @@
 
 static int no_memory(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
 }
 
 static int find_home(uvr_job *self, uvrelay_error_t *error)

@@ -66,7 +66,7 @@ static int offer_one(uvr_job *job, const uvr_preset *preset, bool *yes, uvrelay_
   char *question = uvr_setup_format("Set up %s%s%s?", preset->name, taken ? ", in addition to the one that has " : "",
                                     taken ? preset->variable : "");
   if (question == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   *yes = job->options->yes && !taken;
   int code = job->options->yes ? 0 : uvr_talk_ask(question, !taken, yes, error);
@@ -84,7 +84,7 @@ static void choose(uvr_job *job, const uvr_preset *preset)
 static int tell_command(const uvr_job *job, const char *before, const char *names, uvrelay_error_t *error)
 {
   char *command = uvr_job_command(job);
-  int code = command == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+  int code = command == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory")
                              : uvr_talk(error, "%s %s setup%s\n", before, command, names);
   free(command);
   return code;

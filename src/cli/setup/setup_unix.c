@@ -92,10 +92,10 @@ static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
   int code = 0;
   if (variables == NULL) {
     free(command);
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   if (command == NULL) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   } else if (*variables != '\0') {
     code = uvr_talk(error,
                     shell == UVR_SHELL_FISH

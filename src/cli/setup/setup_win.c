@@ -214,7 +214,7 @@ static int make_task(const setup *self)
   uv_fs_t request;
   char *xml = make_xml(self);
   if (xml == NULL) {
-    return fail("there is no memory for the task");
+    return fail("not enough memory for the task");
   }
   int code = uv_os_tmpdir(directory, &size);
   (void)snprintf(path, sizeof(path), "%s\\uvrelay-task-%d.xml", directory, (int)uv_os_getpid());
@@ -263,7 +263,7 @@ static int show(const setup *self)
     return status;
   }
   char *xml = make_xml(self);
-  status = xml == NULL ? fail("there is no memory for the task") : uvr_print(xml);
+  status = xml == NULL ? fail("not enough memory for the task") : uvr_print(xml);
   free(xml);
   return status;
 }
@@ -290,7 +290,7 @@ int uvr_cli_setup(int argc, char **argv)
   setup *self = calloc(1, sizeof(*self));
   uvr_slim_start(false);
   if (self == NULL) {
-    return fail("there is no memory");
+    return fail("not enough memory");
   }
   for (int i = 1; i < argc; i++) {
     bool help = is_flag(argv[i], "help") || is_flag(argv[i], "h") || (argc == 2 && strcmp(argv[i], "help") == 0);

@@ -108,7 +108,7 @@ static int mask(uvr_job *job, const bool wanted[UNITS], uvrelay_error_t *error)
 {
   const char *words[UNITS + 3];
   char *place = uvr_setup_format("%s/systemd/user", job->config_home); /* systemctl would make it, unrecorded */
-  int code = place == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+  int code = place == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory")
                            : uvr_setup_make_directory(place, &job->record, error);
   make_words("mask", "--now", wanted, words);
   code = code == 0 ? uvr_tool_systemctl(words, error) : code;

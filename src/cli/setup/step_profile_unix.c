@@ -20,7 +20,7 @@
 
 static int no_memory(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
 }
 
 /* The lines, each with its newline. */

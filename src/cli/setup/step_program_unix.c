@@ -118,7 +118,7 @@ static int copy(uvr_job *job, uvrelay_error_t *error)
   }
   bool new = !uvr_setup_is_there(windows->copy);
   char *entry = uvr_setup_format("%016" PRIx64 " %s", uvr_setup_hash(bytes, length), windows->copy);
-  code = entry == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory")
+  code = entry == NULL ? uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory")
                        : uvr_setup_write(windows->copy, bytes, length, 0755, true, &job->record, error);
   free(bytes);
   if (code == 0) {

@@ -30,7 +30,7 @@ typedef enum unit_state {
 
 static int no_memory(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
 }
 
 static char *path_of(const uvr_job *job, const char *name)

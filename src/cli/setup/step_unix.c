@@ -11,5 +11,5 @@ int uvr_step_say(char **where, char *text, uvrelay_error_t *error)
 {
   free(*where);
   *where = text;
-  return text != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+  return text != NULL ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
 }

@@ -38,7 +38,7 @@ static int print(char *text, uvrelay_error_t *error)
     uvr_text_line_bytes(&line, "", 1);
   }
   if (text == NULL || line.failed) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   } else if (uvr_print(line.text) != 0) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "setup has stopped, as nobody reads what it says");
   }

@@ -129,7 +129,7 @@ static int find_place(uvr_job *job, uvrelay_error_t *error)
   uvr_job_windows *windows = &job->windows;
   const char *local = uvr_facts_get(&windows->facts, "localappdata", NULL);
   if (windows->source == NULL || windows->version == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "there is no memory");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
   if (local == NULL || *local == '\0') {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
