@@ -1,5 +1,5 @@
 """A place for one end-to-end test: a short directory with a home, the commands `uvrelay` and `uvrelay.exe` on the PATH,
-and the README's recipes, run there as the README has them.
+and the recipes of docs/recipes.md, run there as they stand.
 
 Everything started here carries a mark in its environment, which its children inherit. At the end all of that must be
 gone, relays and the listeners' sockets included; what isn't is ended, and the test fails and names it.
@@ -13,21 +13,33 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 
 from programs import Process, peer, setting, under_wine, unique_name, uvrelay_exe, windows_command, windows_path
 
 HERE = pathlib.Path(__file__).resolve().parent
 README = HERE.parent.parent / "README.md"
+RECIPES = HERE.parent.parent / "docs" / "recipes.md"
 
 #: The longest that one step with several programs may take; in WSL, starting one from a Linux disk takes seconds.
 LONG = 120
 
 
+#: Each block of code of a page: its indentation, the name in the comment before it, its language, what is in it.
+BLOCK = re.compile(r"^([ ]*)(?:<!-- recipe: ([\w-]+) -->\n+[ ]*)?```(\w*)\n(.*?)^[ ]*```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks():
+    """Each block of code of docs/recipes.md: its name, or None, its language, and what is in it."""
+    return [(name or None, language, textwrap.dedent(text))
+            for _, name, language, text in BLOCK.findall(RECIPES.read_text())]
+
+
 def recipe(name):
-    """The shell commands that follow the mark `<!-- recipe: NAME -->` in the README."""
-    found = re.findall(rf"<!-- recipe: {name} -->\n+```sh\n(.*?)```", README.read_text(), re.DOTALL)
-    assert len(found) == 1, f"README.md has {len(found)} recipes {name}"
+    """What is in the block that follows the mark `<!-- recipe: NAME -->` in docs/recipes.md."""
+    found = [text for other, _, text in blocks() if other == name]
+    assert len(found) == 1, f"{RECIPES.name} has {len(found)} recipes {name}"
     return found[0]
 
 

@@ -11,8 +11,8 @@ from programs import windows_path
 
 FORMS = [PLAIN, CYGWIN, CYGWIN_BY_LIBASSUAN]
 USER = "Somebody <somebody@example.org>"
-#: What the README has for the place of the socket file.
-README_FILE = "C:/Users/NAME/AppData/Local/gnupg/S.gpg-agent"
+#: What the recipe has for the place of the socket file.
+RECIPE_FILE = "C:/Users/NAME/AppData/Local/gnupg/S.gpg-agent"
 
 
 class Gpg:
@@ -84,7 +84,7 @@ def write_socket_file(place, forward, nonce=None, directory="gnupg"):
 
 def start_recipe(place, client, file):
     place.env["GNUPGHOME"] = str(client.home)
-    place.start_recipe("gpg-agent", client.socket, {README_FILE: windows_path(file).replace("\\", "/")})
+    place.start_recipe("gpg-agent", client.socket, {RECIPE_FILE: windows_path(file).replace("\\", "/")})
 
 
 def test_at_a_unix_socket(place, agent, client):
@@ -124,7 +124,7 @@ def test_a_socket_file_with_another_nonce(place, agent, client, form):
 
 
 def test_a_socket_file_whose_path_has_a_blank(place, agent, client):
-    """As the README writes it."""
+    """As docs/recipes.md writes it."""
     with AgentForward(agent.socket, PLAIN) as forward:
         path = windows_path(write_socket_file(place, forward, directory="Some Body")).replace("\\", "/")
         place.listen(client.socket, "uvrelay.exe -ei -ep -a " + path.replace(":", "\\:").replace(" ", "\\\\ "))

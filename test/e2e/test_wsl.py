@@ -1,6 +1,6 @@
-"""The README's recipes where uvrelay.exe is started as WSL starts it: see test/lib/wsl_init.py. In test_wsl_*.py they are
-used as in the other files here, which start the program directly. Here is what differs in WSL: who ends first, who is
-killed, and that only one direction moves at a time."""
+"""The recipes of docs/recipes.md where uvrelay.exe is started as WSL starts it: see test/lib/wsl_init.py. In
+test_wsl_*.py they are used as in the other files here, which start the program directly. Here is what differs in WSL: who
+ends first, who is killed, and that only one direction moves at a time."""
 
 import contextlib
 import os
