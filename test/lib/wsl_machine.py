@@ -45,7 +45,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import wsl_root  # noqa: E402
 from agent_forward import AgentForward  # noqa: E402
 from privatewine import PrivateWine  # noqa: E402
-from programs import SOON, Process, setting, under_wine, windows_command  # noqa: E402
+from programs import SOON, Process, peer, setting, under_wine, windows_command  # noqa: E402
 from winpeers import Peer, PipeServer  # noqa: E402
 from wsl_interop import Interop  # noqa: E402
 from wsl_root import LIBRARIES, OTHER_UID, UID, USER  # noqa: E402
@@ -485,9 +485,10 @@ def _defaults():
         os.environ.setdefault(name, str(value))
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         os.environ.pop(name, None)
-    for name in ("UVRELAY", "UVRELAY_EXE"):
-        if not os.path.exists(setting(name)):
-            sys.exit(f"wsl_machine: there is no {setting(name)}: build the presets linux and windows, or set {name}")
+    needed = {setting("UVRELAY"): "UVRELAY", setting("UVRELAY_EXE"): "UVRELAY_EXE", str(peer("wsl_host")): "UVRELAY_PEERS"}
+    for path, name in needed.items():
+        if not os.path.exists(path):
+            sys.exit(f"wsl_machine: there is no {path}: build the presets linux and windows, or set {name}")
     prefix = setting("WINEPREFIX")
     subprocess.run(["sh", HERE.parent / "wine", "start", prefix], check=True)
 
