@@ -185,7 +185,7 @@ static int refuse_form(const char *text, unsigned flags, uvrelay_error_t *error)
   return uvr_address_refuse(text, error, "has no scheme: write %s", meant != NULL ? meant : list_forms(list, false));
 }
 
-/* Whether what follows a question mark looks like options of a route, behind an address. */
+/* Whether what follows a question mark looks like options of a route, after an address. */
 static bool has_options(const char *text, unsigned flags, char address[UVR_MEANT_SIZE])
 {
   size_t length = strcspn(text, "?");
@@ -252,7 +252,7 @@ bool uvr_address_is_windows_file(const uvr_address *address)
 }
 
 /* Anything that begins with two slashes may lead to another computer, by //HOST, //./UNC/HOST and more. But Windows
- * takes \\?\C:\x as it stands, without resolving "..". It also takes \??\ for \\?\. */
+ * takes \\?\C:\x as it is, without resolving "..". It also takes \??\ for \\?\. */
 bool uvr_address_is_remote_file(const uvr_address *address)
 {
   const char *path = address->path;

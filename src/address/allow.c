@@ -133,7 +133,7 @@ static bool is_numeric(const char *host, size_t length)
 typedef struct host_part {
   const char *begin;
   size_t length;
-  const char *port; /* behind the colon, or NULL */
+  const char *port; /* after the colon, or NULL */
 } host_part;
 
 static void fold(char *text)
@@ -149,7 +149,7 @@ static bool is_pipe(const char *pattern)
 }
 
 /* An IPv6 address in brackets looks like a set of bytes, and its brackets may be escaped. Returns its length without
- * them, and sets *end behind them; or returns 0. */
+ * them, and sets *end after them; or returns 0. */
 static size_t find_ipv6(const char *host, const char **begin, const char **end)
 {
   size_t escape = host[0] == '\\' ? 1 : 0;

@@ -30,7 +30,7 @@ const char *uvr_allow_fault(const char *pattern);
 /* Makes what a pattern without a fault says; *out is to be freed by uvr_free. Returns 0 or UV_ENOMEM. */
 int uvr_allow_new(const uvrelay_allocator_t *memory, const char *pattern, uvr_allow **out);
 
-/* Whether an address matches as it stands: a TCP one with a name is not looked up; a path must be one that no link
+/* Whether an address matches as it is written: a TCP one with a name is not looked up; a path must be one that no link
  * leads away from. */
 bool uvr_allow_matches(const uvr_allow *allow, const uvr_address *address);
 
@@ -41,7 +41,7 @@ bool uvr_allow_may_match(const uvr_allow *allow, const uvr_address *address);
 bool uvr_allow_is_ip(const uvr_address *address);
 
 /* The part of a pattern for files that has no wildcards, up to the last slash, or all of it: which directory or file it
- * names may depend on links. Copies it to `path`, a drive with a slash behind it, and returns its length in the
+ * names may depend on links. Copies it to `path`, a drive followed by a slash, and returns its length in the
  * pattern; 0: there is none, or none of this kind of address. */
 size_t uvr_allow_fixed(const uvr_allow *allow, uvr_address_kind kind, char path[UVR_ADDRESS_PATH_SIZE]);
 

@@ -145,7 +145,7 @@ static bool parse_word(input *in, unsigned char *bytes)
   return true;
 }
 
-/* Parses a Cygwin socket file, from the text behind its mark. */
+/* Parses a Cygwin socket file, from the text after its mark. */
 static const char *parse_cygwin(input in, uvr_assuan *out)
 {
   out->cygwin = true;

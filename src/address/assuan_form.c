@@ -8,7 +8,7 @@
 
 static void set_path(const char *path, uvr_address *out)
 {
-  /* A path that cannot be written with the scheme, a relative one or /C:/x, is shown as it stands. */
+  /* A path that cannot be written with the scheme, a relative one or /C:/x, is shown as it is written. */
   bool plain = *path == '/' ? uvr_is_drive(path + 1) : !uvr_is_drive(path);
   const char *scheme = plain ? "" : *path == '/' ? "assuan://" : "assuan:///";
   (void)snprintf(out->path, sizeof(out->path), "%s", path);
@@ -28,7 +28,7 @@ static int parse_variable_path(const char *text, const char *path, size_t variab
   return 0;
 }
 
-/* A path as it stands. */
+/* A path as it is written. */
 static int parse_path(const char *text, uvr_address *out, uvrelay_error_t *error)
 {
   size_t variable = uvr_file_variable(text);

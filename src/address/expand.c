@@ -83,7 +83,7 @@ static int add_home(expansion *self, bool via)
   return code == 0 ? add(self, home, strlen(home)) : code;
 }
 
-/* Finds what a $ stands for, and moves *next behind its name. */
+/* Finds what a $ stands for, and moves *next after its name. */
 static int find_variable(expansion *self, const char **next, char value[UVR_EXPANDED_SIZE])
 {
   char name[NAME_SIZE];
@@ -147,8 +147,8 @@ int uvr_expand(const uvr_expander *self, const char *text, char out[UVR_EXPANDED
   return code;
 }
 
-/* Adds text to a command, of which it is to be a part of one word as it stands. `quote` is the one that is open, a
- * double quote, or 0. */
+/* Adds text to a command, of which it is to be a part of one word, unchanged. `quote` is the one that is open, a double
+ * quote, or 0. */
 static int add_literal(expansion *self, char quote, bool backslash, const char *text)
 {
   if (text[strcspn(text, backslash ? BLANKS "\"'\\" : BLANKS "\"'")] == '\0') {
@@ -166,7 +166,7 @@ static int add_literal(expansion *self, char quote, bool backslash, const char *
   return code == 0 && quote != 0 ? add(self, &quote, 1) : code;
 }
 
-/* The quote that is open behind a character, or 0. */
+/* The quote that is open after a character, or 0. */
 static char quote_after(char quote, char c)
 {
   if (quote == 0) {
@@ -175,7 +175,7 @@ static char quote_after(char quote, char c)
   return quote == c ? 0 : quote;
 }
 
-/* Whether a backslash and the character behind it belong together. */
+/* Whether a backslash and the character after it belong together. */
 static bool is_escape(const char *next, char quote, bool backslash)
 {
   return backslash && *next == '\\' && next[1] != '\0' &&

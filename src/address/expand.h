@@ -19,7 +19,7 @@ typedef struct uvr_expander {
   const char *noun; /* what the text is, for messages; NULL: an address */
 } uvr_expander;
 
-/* Expands the text of an address, which may have options behind it, into `out`:
+/* Expands the text of an address, which may have options after it, into `out`:
  *  - ~/ where the path of unix: or assuan: begins becomes the home directory. In a via: address it is refused, as the
  *    far end may have another one; so is ~NAME/.
  *  - $NAME and ${NAME} anywhere become the variable, which must be set and not be empty; $$ becomes a $.

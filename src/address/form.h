@@ -58,11 +58,11 @@ const char *uvr_path_of(const char *rest);
 /* Whether `text` begins with `word`, which is in lower case, in letters of either case. */
 bool uvr_begins(const char *text, const char *word);
 
-/* The variables of Windows that may stand in addresses. In upper or lower case, as Windows ignores the case. */
+/* The variables of Windows that may appear in addresses. In upper or lower case, as Windows ignores the case. */
 #define UVR_FILE_VARIABLES "%LOCALAPPDATA%, %APPDATA% or %USERPROFILE%"
 #define UVR_USER_VARIABLE  "%USERNAME%"
 
-/* The length of one of UVR_FILE_VARIABLES with which a path begins, with a slash behind it; or 0. */
+/* The length of one of UVR_FILE_VARIABLES with which a path begins, followed by a slash; or 0. */
 size_t uvr_file_variable(const char *path);
 
 /* Where UVR_USER_VARIABLE is in a pipe's name, or NULL. */

@@ -122,7 +122,7 @@ static bool offer_pipe(const guess *g, const char *start, const char *name)
   return strlen(name) < sizeof(copy) && *copy != '\0' && offer(g, "%s%s", start, copy);
 }
 
-/* A pipe's name with what should stand before it, in whatever form: ./pipe/x, //x, \pipe\x, //HOST/pipe/x. */
+/* A pipe's name with what should precede it, in whatever form: ./pipe/x, //x, \pipe\x, //HOST/pipe/x. */
 static bool guess_pipe(const guess *g, const char *rest)
 {
   const char *name = rest + strspn(rest, UVR_SLASHES);

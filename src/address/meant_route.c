@@ -99,7 +99,7 @@ static bool split(const char *text, split_text *out)
   return true;
 }
 
-/* ssh's [BIND:]PORT:HOST:HOSTPORT, or with a blank behind PORT; the host is named as the other computer knows it. */
+/* ssh's [BIND:]PORT:HOST:HOSTPORT, or with a blank after PORT; the host is named as the other computer knows it. */
 static bool guess_forward(const char *text, const char *more, char meant[UVR_MEANT_ROUTE_SIZE])
 {
   char all[TEXT_SIZE];
@@ -138,7 +138,7 @@ static bool guess_ssh(const split_text *s, char meant[UVR_MEANT_ROUTE_SIZE])
   return false;
 }
 
-/* Two words, but for what stands between or before them. */
+/* Two words, and what precedes or separates them. */
 static bool guess_words(const split_text *s, char meant[UVR_MEANT_ROUTE_SIZE])
 {
   static const char *const ignored[] = {"socat", "uvrelay", "serve", "->", "=>", "-->", "=", "<->", "to", "|"};

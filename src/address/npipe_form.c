@@ -1,4 +1,4 @@
-/* The form of a named pipe, see form.h: //./pipe/NAME and //HOST/pipe/NAME, also behind npipe: or npipe://, and
+/* The form of a named pipe, see form.h: //./pipe/NAME and //HOST/pipe/NAME, also after npipe: or npipe://, and
  * npipe:NAME. In the name of a target, %USERNAME% stands for the user's name, and a * at the end for the rest of a
  * name. */
 #include <stdbool.h>

@@ -35,11 +35,11 @@ typedef enum option_id {
 
 static const struct {
   const char *name;
-  uvrelay_side_t side;     /* in whose query it may stand; UVRELAY_SIDE_NONE: in both */
+  uvrelay_side_t side;     /* in whose query it may appear; UVRELAY_SIDE_NONE: in both */
   uvr_address_trait trait; /* what the address must have; 0: nothing */
   bool each;               /* each side may have its own */
   const char *values;      /* what the value may be, for the message */
-  const char *where;       /* where it may stand, for the message */
+  const char *where;       /* where it may appear, for the message */
 } table[OPTION_COUNT] = {
     [OPTION_TIMEOUT] = {"timeout", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
     [OPTION_LINGER] = {"linger", UVRELAY_SIDE_NONE, 0, false, DURATION, NULL},
@@ -306,7 +306,7 @@ static int parse_option(const char *text, size_t length, uvrelay_side_t side, uv
   return check_option(find(copy), side, value, options, address, given, error);
 }
 
-/* How many bytes at the beginning have a question mark that begins no options: \\?\pipe\NAME, also behind npipe:. */
+/* How many bytes at the beginning have a question mark that begins no options: \\?\pipe\NAME, also after npipe:. */
 static size_t device_length(const char *text)
 {
   char scheme[sizeof("npipe:")];

@@ -20,14 +20,14 @@ const char *uvr_impersonation_name(uvrelay_impersonation_t level);
 /* Whether a text, of UVRELAY_NAME_SIZE bytes at most, is a good name for a route. */
 bool uvr_route_name_check(const char *text);
 
-/* Where the option of this name, of `length` bytes, may stand: UVRELAY_LEFT behind a listener only, UVRELAY_RIGHT
- * behind a target only; UVRELAY_SIDE_NONE: behind both, or there is no such option. */
+/* Where the option of this name, of `length` bytes, may appear: UVRELAY_LEFT after a listener only, UVRELAY_RIGHT after
+ * a target only; UVRELAY_SIDE_NONE: after both, or there is no such option. */
 uvrelay_side_t uvr_route_option_side(const char *name, size_t length);
 
-/* The name of the i-th option, or NULL behind the last one. */
+/* The name of the i-th option, or NULL after the last one. */
 const char *uvr_route_option_name(size_t i);
 
-/* Parses one side's address and the options behind it, ADDRESS?NAME=VALUE&NAME=VALUE. An option of the whole route may
+/* Parses one side's address and the options after it, ADDRESS?NAME=VALUE&NAME=VALUE. An option of the whole route may
  * be given once, on either side: *given keeps count of them; set it to 0 before the first side and hand it over for the
  * second. Returns 0 or UV_EINVAL and *error. */
 int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_options_t *options, unsigned *given,

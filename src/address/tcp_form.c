@@ -9,7 +9,7 @@
 
 #define PORT_RANGE "a port is a decimal number from 1 to 65535"
 
-/* Parses [ADDRESS%ZONE] and sets *end behind the closing bracket. Returns what is wrong, or NULL. The zone is not
+/* Parses [ADDRESS%ZONE] and sets *end after the closing bracket. Returns what is wrong, or NULL. The zone is not
  * decoded, as what %25 means differs from system to system. */
 static const char *parse_ipv6(const char *bracket, uvr_address *out, const char **end)
 {

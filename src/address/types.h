@@ -22,7 +22,7 @@ typedef enum uvr_address_trait {
   UVR_ADDRESS_HAS_IMPERSONATION = 4, /* a client grants its server an impersonation level */
   UVR_ADDRESS_HAS_END_MARKER = 8,    /* an empty message can mark the end of the data */
   UVR_ADDRESS_HAS_OWNER = 16,        /* the system tells who owns a target */
-  UVR_ADDRESS_HAS_PEER_UIDS = 32     /* the system tells of which user a listener's client is */
+  UVR_ADDRESS_HAS_PEER_UIDS = 32     /* the system reports the user of a listener's client */
 } uvr_address_trait;
 
 /* Sizes in bytes, each with the NUL. */
@@ -47,7 +47,7 @@ typedef struct uvr_address {
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
   /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, assuan:%NAME%/PATH,
    * abstract:NAME or fd://NAME, or via: and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH,
-   * such as a relative one, is shown as it stands. Parsed again with the same flags, it gives the same address. */
+   * such as a relative one, is shown as it is written. Parsed again with the same flags, it gives the same address. */
   char canonical[UVR_ADDRESS_CANONICAL_SIZE];
   /* NPIPE: the Windows name, \\.\pipe\NAME or \\HOST\pipe\NAME; UNIX: the socket's path; ABSTRACT: its name; ASSUAN:
    * the path of the socket file as the system wants it, C:/x or /home/x, or %NAME%/x; FD: its name or number; TCP:

@@ -38,7 +38,7 @@ static int digit_of(char c)
   return uvr_is_digit(c) ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : 16;
 }
 
-/* Parses the digits at *text, of which there must be some, and moves *text behind them. */
+/* Parses the digits at *text, of which there must be some, and moves *text after them. */
 static bool parse_digits(const char **text, int base, uint64_t most, uint64_t *value)
 {
   const char *next = *text;

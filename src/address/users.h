@@ -27,7 +27,7 @@ bool uvr_sid_is_same(const uvr_sid *one, const uvr_sid *other);
 
 /* What a word says. */
 typedef enum uvr_user_kind {
-  UVR_USER_SELF, /* user: whoever runs this process */
+  UVR_USER_SELF, /* user: the user who runs this process */
   UVR_USER_SID,  /* on Windows: a SID, or system or admins, which are names for two */
   UVR_USER_UID,  /* on Unix: a number, or root, which is 0 */
   UVR_USER_NAME  /* on Unix: a name */
@@ -58,7 +58,7 @@ typedef struct uvr_user {
 
 #define UVR_USERS_PEERS_FORM "users, separated by commas: " UVR_USERS_ON_UNIX "; or any, for all users"
 
-/* Parses the first word of a list and moves *list behind it and its comma; after the last word *list is NULL. Returns
+/* Parses the first word of a list and moves *list after it and its comma; after the last word *list is NULL. Returns
  * false if the word is none. */
 bool uvr_users_next(const char **list, uvr_user *out);
 

@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-/* Returns the number of a line's account, and cuts the line behind its name. */
+/* Returns the number of a line's account, and cuts the line after its name. */
 static bool parse_line(char *line, uid_t *uid)
 {
   unsigned number = 0;

@@ -47,8 +47,8 @@ typedef struct uvr_context {
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
   struct uvr_hangups *hangups;   /* made while streams watch for one; else NULL */
-  uvr_closing *leftovers;        /* the owner's, which waits for it: counts what is being closed after a failure and is
-                                    nobody else's by then; NULL: the owner runs the loop until all is closed */
+  uvr_closing *leftovers;        /* the owner's, which waits for it: counts what is being closed after a failure and has
+                                    no other owner by then; NULL: the owner runs the loop until all is closed */
 } uvr_context;
 
 /* Initialises a context, which must outlive everything that uses it. Its owner may then change the size of its large

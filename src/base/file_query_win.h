@@ -13,8 +13,8 @@ bool uvr_file_is_overlapped(HANDLE file);
 /* Whether two handles are of one open file: the same handle, or duplicates. */
 bool uvr_file_is_same(HANDLE one, HANDLE other);
 
-/* Whether our end of a pipe is of no use any more: the other end is closed, or its server has disconnected us. There
- * may still be something to read. */
+/* Whether our end of a pipe is no longer of use: the other end is closed, or its server has disconnected us. There may
+ * still be something to read. */
 bool uvr_pipe_is_over(HANDLE pipe);
 
 /* In which directions a pipe carries bytes, as its server has made it, and seen from our end. */

@@ -78,7 +78,7 @@ static inline uvr_list_node *uvr_list_first(const uvr_list *list)
   return uvr_list_is_empty(list) ? NULL : list->ends.next;
 }
 
-/* The node behind `node`, or NULL. */
+/* The node after `node`, or NULL. */
 static inline uvr_list_node *uvr_list_next(const uvr_list *list, const uvr_list_node *node)
 {
   return node->next == &list->ends ? NULL : node->next;

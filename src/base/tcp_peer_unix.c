@@ -62,8 +62,8 @@ static bool make_question(int fd, question *q)
          fill_address(&here, q->body.id.idiag_dst, &q->body.id.idiag_dport);
 }
 
-/* The states of an end that has sent its FIN. A connection that nobody has accepted yet has no inode either, but is in
- * none of them. */
+/* The states of an end that has sent its FIN. A connection that has not been accepted yet has no inode either, but is
+ * in none of them. */
 static bool is_ending(unsigned state)
 {
   return state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_TIME_WAIT;

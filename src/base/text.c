@@ -278,7 +278,7 @@ bool uvr_is_same_word(const char *one, const char *other)
   return to_lower(*one) == to_lower(*other);
 }
 
-/* Whether the byte is in the set, which begins behind the opening bracket. Sets *end behind the closing bracket, or to
+/* Whether the byte is in the set, which begins after the opening bracket. Sets *end after the closing bracket, or to
  * NULL if there is none. */
 static bool is_in_set(const char *set, char byte, const char **end)
 {
@@ -302,7 +302,7 @@ static bool is_in_set(const char *set, char byte, const char **end)
   return found != negated;
 }
 
-/* Whether the first element of the pattern, which is no *, matches the byte. Sets *next behind the element. */
+/* Whether the first element of the pattern, which is no *, matches the byte. Sets *next after the element. */
 static bool matches_one(const char *pattern, char byte, const char **next)
 {
   const char *end = NULL;
@@ -326,7 +326,7 @@ static bool matches_one(const char *pattern, char byte, const char **next)
 
 bool uvr_pattern_matches(const char *pattern, const char *text)
 {
-  const char *star = NULL; /* behind the last *; the bytes that it matches end at `swallowed` */
+  const char *star = NULL; /* after the last *; the bytes that it matches end at `swallowed` */
   const char *swallowed = NULL;
   while (*text != '\0' || *pattern != '\0') {
     const char *next = pattern;

@@ -34,7 +34,7 @@ size_t uvr_utf16_to_utf8(const char *bytes, size_t length, char *out, size_t siz
 #define UVR_TIME_EXAMPLES "2.5, 500ms, 90s, 5m or 2h"
 
 /* Parses a time into milliseconds, rounded up: a decimal number, with or without a fraction, of seconds or of the unit
- * behind it, ms, s, m or h. A time that is longer than 300 years is some time that is. Returns false for any other
+ * after it, ms, s, m or h. A time that is longer than 300 years is some time that is. Returns false for any other
  * text. */
 bool uvr_time_parse(const char *text, uint64_t *milliseconds);
 
@@ -58,7 +58,7 @@ bool uvr_pattern_matches(const char *pattern, const char *text);
 #define UVR_ESCAPED_SIZE 4
 
 /* Escapes the first character of text from outside: a hidden character or a byte that is not UTF-8 becomes \xNN, byte
- * by byte; any other character stays as it is. Moves *text behind it, and returns how many bytes of `escaped` are set.
+ * by byte; any other character stays as it is. Moves *text after it, and returns how many bytes of `escaped` are set.
  */
 size_t uvr_escape_next(const char **text, char escaped[UVR_ESCAPED_SIZE]);
 
