@@ -5,9 +5,9 @@
  * Listening: without a file there are no permissions, so a listener asks the kernel who each client is. It accepts only
  * clients of its own user, unless perm=0666 lets everybody connect, or peer-uid names others.
  *
- * Ways to fail: nobody listens on the name, it takes packets, too many clients are waiting there, or somebody else than
- * the option `owner` allows listens there; another program
- * listens on the name; the permissions are other than 0600 or 0666; a client of another user is refused. */
+ * Ways to fail: no process listens on the name, it takes packets, too many clients are waiting there, or somebody else
+ * than the option `owner` allows listens there; another program listens on the name; the permissions are other than
+ * 0600 or 0666; a client of another user is refused. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -42,8 +42,8 @@ static int make_socket(void)
 /* Connecting. */
 
 /* Whether a socket of this name takes packets. For the kernel, a name is another one with each type of socket, so that
- * connecting finds nobody. Its list of sockets has a line for each: ADDRESS REFERENCES
- * PROTOCOL FLAGS TYPE (hexadecimal) STATE INODE @NAME. The list may be long, so it is not for each of many attempts. */
+ * connecting finds no socket. Its list of sockets has a line for each: ADDRESS REFERENCES PROTOCOL FLAGS TYPE
+ * (hexadecimal) STATE INODE @NAME. The list may be long, so it is not for each of many attempts. */
 static bool takes_packets(const uvr_address *address)
 {
   char *line = NULL;
@@ -70,7 +70,7 @@ static bool takes_packets(const uvr_address *address)
 static void fail(uvr_attempt *attempt, int code)
 {
   const char *name = attempt->address->canonical;
-  bool refused = code == UV_ECONNREFUSED; /* no socket has this name, or nobody listens */
+  bool refused = code == UV_ECONNREFUSED; /* no socket has this name, or no process listens on it */
   if (refused && (attempt->options->is_retry || !takes_packets(attempt->address))) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
     uvr_attempt_fail(attempt);

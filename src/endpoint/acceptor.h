@@ -59,8 +59,8 @@ typedef struct uvr_listen_request {
   void *user;
 } uvr_listen_request;
 
-/* Closes the acceptor and the clients that nobody has accepted, and frees it. `on_closed`, which may be NULL, is called
- * once, later, and last. */
+/* Closes the acceptor and the clients that have not been accepted, and frees it. `on_closed`, which may be NULL, is
+ * called once, later, and last. */
 void uvr_acceptor_close(uvr_acceptor *acceptor, uvr_close_cb on_closed, void *user);
 
 /* The same for an acceptor that its owner never gets, because something else has failed: its context's leftovers wait

@@ -4,8 +4,8 @@
  * that we have read the file. The file contains a secret, which is wiped when the attempt is freed.
  *
  * Ways to fail: the file cannot be read, is not a socket file, or belongs to somebody whom the option `owner` does not
- * allow (who has the port is not asked); nobody listens on its port; the port is the route's
- * own listener; the server ends the handshake. */
+ * allow (who has the port is not asked); no process listens on its port; the port is the route's own listener; the
+ * server ends the handshake. */
 #include <stdio.h>
 #include <string.h>
 

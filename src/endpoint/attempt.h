@@ -32,8 +32,8 @@ typedef struct uvr_connect_options {
   void *check_user;
   /* `check` is asked about the real path of what is at the path of a socket or a socket file, and exactly that is used
    * then, wherever the path leads by then. Where there is nothing that can be opened, it is asked about the path as it
-   * stands, so that only whoever may connect there learns of that; and so where no pipe's name begins as the address
-   * says. */
+   * is written, so that only a client that may connect there learns of that; and so where no pipe's name begins as the
+   * address says. */
   bool check_real;
   bool arms; /* the stream is for a session: a TCP connection is armed (uvr_stream_arm) before it is made */
 } uvr_connect_options;

@@ -18,7 +18,7 @@ void uvr_ip_set_port(struct sockaddr *address, uint16_t port);
 /* Whether a connection to `target` would arrive at a socket that listens on `listener`. Ports are not compared. */
 bool uvr_ip_leads_to(const struct sockaddr *target, const struct sockaddr *listener);
 
-/* How many IP addresses a host may have that nobody needs to be asked about. */
+/* How many IP addresses a host may have that are known without a look-up. */
 #define UVR_IP_MAX 2
 
 /* Finds the IP addresses of a TCP address without asking anybody: localhost is 127.0.0.1 and ::1. A zone that is not

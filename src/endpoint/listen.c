@@ -29,7 +29,7 @@ struct uvr_listener {
   void *closed_user;
   uvr_closing closing_parts;
   char client_name[UVR_ADDRESS_CANONICAL_SIZE + 16];
-  char peer_uid[UVRELAY_USERS_SIZE]; /* the option, which may outlive whoever has given it */
+  char peer_uid[UVRELAY_USERS_SIZE]; /* the option, which may outlive the caller that has given it */
 };
 
 /* Accepting clients. */

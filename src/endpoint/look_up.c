@@ -4,7 +4,7 @@
  * too.
  *
  * Ways to fail: the name is not found, which is remembered for a moment; the system refuses it; there is no memory. A
- * query that nobody waits for any more goes on if it cannot be cancelled, and only closing waits for it. */
+ * query that no caller waits for any longer goes on if it cannot be cancelled, and only closing waits for it. */
 #include "endpoint/look_up.h"
 
 #include <stdio.h>
@@ -130,6 +130,6 @@ void uvr_look_up_abandon(uvr_look_up *look_up)
   uvr_list_remove(&look_up->node);
   look_up->query = NULL;
   if (uvr_list_is_empty(&query->waiting) && uvr_name_query_cancel(query)) {
-    uvr_list_remove(&query->node); /* nobody may wait for it any more */
+    uvr_list_remove(&query->node); /* possibly no caller waits for it any longer */
   }
 }

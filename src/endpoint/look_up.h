@@ -1,5 +1,5 @@
-/* Looking up the addresses of a host's name. One name is looked up only once at a time: whoever asks meanwhile gets the
- * same result. A look-up that has failed is not repeated at once. */
+/* Looking up the addresses of a host's name. One name is looked up only once at a time: a caller that asks meanwhile
+ * gets the same result. A look-up that has failed is not repeated at once. */
 #ifndef UVR_ENDPOINT_LOOK_UP_H
 #define UVR_ENDPOINT_LOOK_UP_H
 
@@ -21,7 +21,7 @@ typedef struct uvr_look_up {
 int uvr_look_up_start(uvr_context *context, uvr_look_up *look_up, const char *host, uvr_look_up_cb on_result,
                       void *user);
 
-/* on_result will not be called any more. Does nothing if it is not waited for. */
+/* on_result will not be called afterwards. Does nothing if it is not waited for. */
 void uvr_look_up_abandon(uvr_look_up *look_up);
 
 #endif

@@ -3,11 +3,11 @@
  * Normal case: all pipes of this computer are listed, one of them begins so, and it is opened.
  *
  * With the option `owner`, each that begins so is opened while the list is read, as only then its owner shows; those
- * that belong to somebody else are closed again, with nothing sent to them. So nobody can keep a user from an agent by
+ * that belong to somebody else are closed again, with nothing sent to them. So no one can keep a user from an agent by
  * making a pipe whose name begins in the same way. One that is busy does not count if another one fits.
  *
- * Ways to fail: there is none, or more than one; that one cannot be used; the pipes cannot be listed. Whoever may not
- * connect to any pipe that begins so (options->check) is not told whether there is one. */
+ * Ways to fail: there is none, or more than one; that one cannot be used; the pipes cannot be listed. A client that may
+ * not connect to any pipe that begins like this (options->check) is not told whether there is one. */
 #include "endpoint/npipe_find_win.h"
 
 #include <stdio.h>

@@ -31,7 +31,7 @@ int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, c
  * which the client keeps waiting. */
 int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error);
 
-/* Closes the listener and the clients that nobody has accepted. on_close is called once, later, and last. */
+/* Closes the listener and the clients that have not been accepted. on_close is called once, later, and last. */
 void uvr_npipe_listener_close(uvr_npipe_listener *listener, uvr_close_cb on_close, void *user);
 
 #endif

@@ -41,7 +41,7 @@ typedef struct uvr_offload {
 uvr_offload *uvr_offload_new(const uvrelay_allocator_t *memory);
 
 /* Frees it when everything that runs is over, as that cannot be interrupted. Then calls on_closed, perhaps before this
- * returns. Nothing may be started any more, and what was started must have its result or be abandoned. */
+ * returns. Nothing may be started afterwards, and what was started must have its result or be abandoned. */
 void uvr_offload_close(uvr_offload *offload, uvr_close_cb on_closed, void *user);
 
 /* A job's struct begins with a uvr_job. The result is a part of it, too, as it may run for longer than its owner
@@ -74,7 +74,7 @@ uvr_job *uvr_job_new(uvr_context *context, const uvr_job_ops *ops, const char *p
 /* Begins with the job when it is its turn. on_done is called once, later, unless the job is abandoned. */
 void uvr_job_start(uvr_job *job);
 
-/* on_done will not be called any more, and the job is freed, perhaps later. */
+/* on_done will not be called afterwards, and the job is freed, perhaps later. */
 void uvr_job_abandon(uvr_job *job);
 
 #endif

@@ -1,8 +1,8 @@
 /* Owners on Windows: the owner in the security descriptor of a pipe or a file. A pipe has one descriptor, that of its
- * first instance, whoever has made the others.
+ * first instance, even if other users have made the others.
  *
  * Only SIDs are compared and shown, with the names of those that are the same everywhere: the names of others may have
- * to be asked of a domain's server, for which nobody should wait on the loop. */
+ * to be asked of a domain's server, and the loop should not wait for that. */
 #include <io.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The file of a listening Unix socket: see socket_file_unix.h.
  *
- * Happy path: the path is free, or it is a socket that nobody listens on, which is unlinked. bind makes the file with
- * its permissions; see bind_unix.h.
+ * Happy path: the path is free, or it is a socket on which no process listens, which is unlinked. bind makes the file
+ * with its permissions; see bind_unix.h.
  *
  * Where others may write to the directory, or to one above it, they can exchange the file, or a whole directory, at any
  * time. So the directory is opened once, and everything but bind, which takes only paths, is done in there. A file is
@@ -9,8 +9,8 @@
  * before a file is unlinked, it is compared with the one that was looked at. What is left to such a person is what the
  * directory permits anyhow: to move the file away and to put another one in its place.
  *
- * Between the check that nobody listens and the unlink, another process could make a socket of its own. A lock on the
- * directory keeps other processes of uvrelay out in the meantime. The lock is advisory, and if it is not to be had
+ * Between the check that no process listens and the unlink, another process could make a socket of its own. A lock on
+ * the directory keeps other processes of uvrelay out in the meantime. The lock is advisory, and if it is not to be had
  * soon, the work goes on without it.
  *
  * Ways to fail: somebody listens on the path; it is not a socket; the directory's permissions forbid it; the file
@@ -121,7 +121,7 @@ static bool remove_file(const place *at, dev_t device, ino_t inode)
   return is_file(&now, device, inode) && unlinkat(at->directory, at->name, 0) == 0;
 }
 
-/* Removes what `file` was opened at if it is a socket that nobody listens on. */
+/* Removes what `file` was opened at if it is a socket on which no process listens. */
 static int clear_file(int file, const place *at, const uvr_address *address, const struct sockaddr_un *path,
                       uvrelay_error_t *error)
 {
@@ -160,7 +160,8 @@ static int clear_file(int file, const place *at, const uvr_address *address, con
   return 0;
 }
 
-/* Frees the path, if need be by removing a socket that nobody listens on. Returns 0, or a negative code and *error. */
+/* Frees the path, if need be by removing a socket on which no process listens. Returns 0, or a negative code and
+ * *error. */
 static int clear_path(const place *at, const uvr_address *address, const struct sockaddr_un *path,
                       uvrelay_error_t *error)
 {

@@ -16,7 +16,7 @@ typedef struct uvr_socket_file {
 } uvr_socket_file;
 
 /* Makes a socket that listens on address->path. Its file has these permissions from its first instant on. Replaces the
- * file of a socket that nobody listens on. Changes no file but these two, whatever others do in the directory
+ * file of a socket on which no process listens. Changes no file but these two, whatever others do in the directory
  * meanwhile. Returns a descriptor, or a negative code and *error: UV_EADDRINUSE when another program listens there, or
  * has taken the place meanwhile; UV_EEXIST when the path is not a socket, which is left as it is; UV_EPERM when the
  * file cannot have the permissions; and others. */

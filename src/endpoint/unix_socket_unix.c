@@ -5,7 +5,7 @@
  *
  * Listening: see socket_file_unix.c and acceptor_unix.c.
  *
- * Ways to fail: there is no such file, nobody listens on it, it takes packets, too many clients are waiting there,
+ * Ways to fail: there is no such file, no process listens on it, it takes packets, too many clients are waiting there,
  * access is denied, or somebody else than the option `owner` allows listens there. */
 #include <errno.h>
 #include <fcntl.h>

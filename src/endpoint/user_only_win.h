@@ -28,8 +28,8 @@ typedef struct uvr_user_only {
  * were said, objects of an elevated process would belong to the group of administrators.
  *
  * The label is the integrity level of this process, and no process of a lower one may read or write. So what an
- * elevated process makes is closed to the user's other processes. Nobody needs a privilege to set a label of his own
- * level. Wine 8 accepts labels, keeps none and heeds none.
+ * elevated process makes is closed to the user's other processes. A process needs no privilege to set a label of its
+ * own level. Wine 8 accepts labels, keeps none and heeds none.
  *
  * Returns 0 or a Windows code. */
 DWORD uvr_user_only_init(uvr_user_only *out);

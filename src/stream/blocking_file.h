@@ -15,7 +15,7 @@ typedef struct uvr_blocking_file {
   bool overlapped;         /* on Windows: a call must say how it waits */
   bool looks;              /* on Windows: a read must not wait in the system */
   bool special;            /* on Windows: the C library's calls would fail, or lose bytes */
-  volatile long cancelled; /* on Windows: no call is to begin any more */
+  volatile long cancelled; /* on Windows: no further call may begin */
 } uvr_blocking_file;
 
 /* Looks what the descriptor needs. It stays its owner's. `both_ways`: another thread writes to the same open file, or

@@ -41,7 +41,7 @@ int uvr_blocking_file_write(const uvr_blocking_file *file, const char *data, siz
       data += result;
       length -= (size_t)result;
     } else if (!wait_for(file, POLLOUT, result)) {
-      return result == 0 ? UV_EIO : (int)result; /* a device that accepts nothing would be tried for ever */
+      return result == 0 ? UV_EIO : (int)result; /* a device that accepts nothing would be tried forever */
     }
   }
   return 0;

@@ -134,7 +134,7 @@ int uvr_blocking_file_write(const uvr_blocking_file *file, const char *data, siz
       piece = piece / 2 + 1;
       Sleep(AGAIN_MS);
     } else {
-      return UV_EIO; /* a device that accepts nothing would be tried for ever */
+      return UV_EIO; /* a device that accepts nothing would be tried forever */
     }
   }
   return 0;

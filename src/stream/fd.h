@@ -14,7 +14,7 @@ uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t len
 bool uvr_stream_fd_reader_gone(uvr_stream *stream);
 
 /* Makes a call that is under way end, where the system can do that, and each later one fail. Returns whether none is
- * under way any more; may take a tenth of a second to find that one is. */
+ * left under way; may take a tenth of a second to find that one is. */
 bool uvr_stream_fd_leave(uvr_stream *stream);
 
 /* Makes a stream that either reads from `fd` or writes to it. `name` must last as long as the stream. The descriptor

@@ -10,7 +10,7 @@ struct uvr_hangups;
 
 typedef struct uvr_hangup {
   struct uvr_hangups *shared; /* NULL: it does not watch */
-  int fd;                     /* -1: nothing will be reported any more */
+  int fd;                     /* -1: nothing more will be reported */
   void (*on_hangup)(void *user);
   void *user;
 } uvr_hangup;
@@ -24,7 +24,7 @@ int uvr_hangup_fd(const uv_stream_t *stream);
  * left for that; then somebody has to look. */
 bool uvr_hangup_start(uvr_hangup *hangup, uvr_context *context, int fd, void (*on_hangup)(void *user), void *user);
 
-/* Makes sure that on_hangup is not called any more. Must be called before the descriptor is closed. */
+/* Makes sure that on_hangup is not called afterwards. Must be called before the descriptor is closed. */
 void uvr_hangup_mute(uvr_hangup *hangup);
 
 /* Mutes it, ends the watching, if there is any, whatever uvr_hangup_start has returned, and calls `on_stopped`, which

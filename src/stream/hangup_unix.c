@@ -1,5 +1,5 @@
 /* Noticing hang-ups by an epoll descriptor of the context's: see hangup.h. What is in it is asked for no event, so that
- * it only tells of EPOLLHUP and EPOLLERR, and libuv polls it as it does any other descriptor.
+ * it reports only EPOLLHUP and EPOLLERR, and libuv polls it as it does any other descriptor.
  *
  * Ways to fail: there is no memory or no descriptor. Epoll refuses what never hangs up, such as a file. */
 #include "stream/hangup.h"

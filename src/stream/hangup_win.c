@@ -1,4 +1,4 @@
-/* Windows has no event that tells of it: see hangup.h. */
+/* Windows has no event for it: see hangup.h. */
 #include "stream/hangup.h"
 
 int uvr_hangup_fd(const uv_stream_t *stream)

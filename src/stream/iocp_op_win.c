@@ -12,7 +12,7 @@
  *
  * With FILE_SKIP_COMPLETION_PORT_ON_SUCCESS an operation that succeeds at once sends no packet. Whether one that
  * returns ERROR_MORE_DATA at once sends one is documented nowhere. So that result is delayed until a packet of our own
- * (`later`) arrives behind it: the port is first in, first out, so by then the other packet, if there was one, has
+ * (`later`) arrives after it: the port is first in, first out, so by then the other packet, if there was one, has
  * arrived and was ignored, and the OVERLAPPED is free. */
 #include "stream/iocp_op_win.h"
 

@@ -1,4 +1,4 @@
-/* What stands in the place of a standard descriptor that is closed or has moved. */
+/* What takes the place of a standard descriptor that is closed or has moved. */
 #ifndef UVR_STREAM_NOTHING_UNIX_H
 #define UVR_STREAM_NOTHING_UNIX_H
 

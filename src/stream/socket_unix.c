@@ -142,7 +142,7 @@ static uvr_outcome describe_write(const stream_socket *s, uvrelay_phase_t phase,
   return gone ? UVR_GONE : UVR_FAILED;
 }
 
-/* Writes as much as the socket accepts. Returns 0 when all is written, UV_EAGAIN when some of it has to wait, or an
+/* Writes as much as the socket accepts. Returns 0 when all is written, UV_EAGAIN when some of it must wait, or an
  * error. */
 static int write_more(stream_socket *s)
 {

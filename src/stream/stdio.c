@@ -15,7 +15,7 @@
  * whatever way, has ended; but not by a reset of TCP, as that may have cut it. That the reader of the output has left
  * is noticed even while nothing is written; where the system does not report it, by looking from time to time. A socket
  * whose peer has left may still hold input; that is finite and is read first. With two separate pipes the input may go
- * on for ever, so losing the output ends everything (ends_when_lost).
+ * on forever, so losing the output ends everything (ends_when_lost).
  *
  * Closing gently waits until a TCP peer has received all, as a peer that still sends makes the system throw away what
  * is on its way. */

@@ -33,7 +33,7 @@ static bool has_hung_up(uv_file fd)
 
 /* O_NONBLOCK belongs to the open file, which every process that has inherited it shares. Opening the pipe once more
  * makes another open file. This may fail: /proc may be missing, the pipe may be another user's, or a pipe to write to
- * may have no reader any more. A pipe that is already non-blocking is not changed by libuv.
+ * may have lost its reader. A pipe that is already non-blocking is not changed by libuv.
  *
  * A pipe with a name whose writers have left before it is opened again does not show that they have: a read of the old
  * descriptor does. */

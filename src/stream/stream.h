@@ -15,7 +15,7 @@
 typedef enum uvr_outcome {
   UVR_DONE,         /* a read has data; a write or a shutdown is complete */
   UVR_END_OF_INPUT, /* reading only: the peer will send nothing more but still listens */
-  UVR_GONE,         /* the peer has left in an orderly way: nothing can be written any more */
+  UVR_GONE,         /* the peer has left in an orderly way: nothing more can be written */
   UVR_FAILED        /* anything else: the error says what */
 } uvr_outcome;
 
@@ -59,7 +59,7 @@ static inline bool uvr_close_is_cut(uvr_close_how how)
 /* Whether the input has ended, as far as that shows without a read. */
 typedef enum uvr_input_state {
   UVR_INPUT_OPEN, /* or nothing shows */
-  UVR_INPUT_LAST, /* nobody can send anything more, but there may be something left to read */
+  UVR_INPUT_LAST, /* nothing more can be sent, but there may be something left to read */
   UVR_INPUT_OVER  /* the next read would be the end */
 } uvr_input_state;
 

@@ -116,8 +116,8 @@ static void fail_read(stream_uv *s, int code)
   s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
 }
 
-/* What stands behind an end of input, or 0. libuv reports a reset that follows the last bytes closely as an end; so
- * does the system if a write was told of the reset. */
+/* What follows an end of input, or 0. libuv reports a reset that follows the last bytes closely as an end; so does the
+ * system if a write has met the reset. */
 static int hidden_reset(const stream_uv *s)
 {
   if (s->peeked_error != 0) {
@@ -237,7 +237,7 @@ static void stream_arm(uvr_stream *stream)
 {
   static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
   stream_uv *s = (stream_uv *)stream;
-  bool own = s->handle == &s->own.stream; /* then nobody has set anything */
+  bool own = s->handle == &s->own.stream; /* then nothing has been set */
   if (s->handle->type == UV_TCP && !s->armed && !s->passed && (own || uvr_os_get_linger(s->handle, &s->unarmed))) {
     s->armed = uvr_os_set_linger(s->handle, &reset);
   }
