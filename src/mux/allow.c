@@ -1,10 +1,11 @@
 /* What a far end is allowed to connect to.
  *
  * Pipes and abstract sockets are compared as they are written; a pipe that is found by the beginning of its name, by
- * its whole name. Of TCP, an address that is no name is, too; and a name, unless it matches as it stands, is looked up,
- * and those of its addresses that match are connected to. Files are compared by where they really are: a request must
- * not get out of a directory that is allowed by a link in it. Links in the part of a pattern that has no wildcards were
- * chosen by whoever wrote the pattern, and are followed. A file of another computer must match as it is written, too.
+ * its whole name. Of TCP, an address that is no name is, too; and a name, unless the pattern matches the name itself,
+ * is looked up, and those of its addresses that match are connected to. Files are compared by where they really are: a
+ * request must not get out of a directory that is allowed by a link in it. Links in the part of a pattern that has no
+ * wildcards were chosen by the author of the pattern, and are followed. A file of another computer must match as it is
+ * written, too.
  *
  * Ways to fail: no pattern matches, or only those that allow less impersonation than is asked for. */
 #include "mux/allow.h"
@@ -43,7 +44,7 @@ static bool leads_out(const char *path)
 }
 
 /* What can be said of a path before it is opened. A file of another computer may not even be opened if it does not
- * match as it is written, as that computer is told who opens it. */
+ * match as it is written, because that computer learns who opens it. */
 static int check_path(const uvr_mux *mux, const uvr_address *address, uvrelay_error_t *error)
 {
   bool matches = !uvr_os_has_npipes() || !uvr_address_is_remote_file(address);
@@ -69,7 +70,7 @@ static int check_level(const uvr_address *address, uvrelay_impersonation_t level
                        uvr_impersonation_name(best->level));
 }
 
-/* The pattern that matches an address as it stands and allows most; NULL: none does. */
+/* The pattern that matches an address as it is written and allows most; NULL: none does. */
 static const uvr_allow *find_best(const uvr_mux *mux, const uvr_address *address)
 {
   const uvr_allow *best = NULL;
@@ -137,7 +138,7 @@ int uvr_mux_allow_check_place(const uvr_mux *mux, const uvr_address *address, co
   }
   bool is_ip = place->kind == UVR_ADDRESS_TCP;
   if (is_ip && address->kind == UVR_ADDRESS_ASSUAN) {
-    return 0; /* whoever may use the file may go where it points */
+    return 0; /* a user who may use the file may connect to where it points */
   }
   for (size_t i = 0; i < mux->options.allow_count; i++) {
     if (is_ip ? uvr_allow_matches(mux->allow[i], place) : matches_file(mux->allow[i], place)) {

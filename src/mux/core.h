@@ -27,7 +27,7 @@ typedef struct uvr_mux_session_options {
 /* The calls to the mux's owner. */
 typedef struct uvr_mux_events {
   void (*on_event)(void *user, const uvrelay_mux_event_t *event);
-  /* The mux is closed, and nothing refers to it any more. The owner may free it. */
+  /* The mux is closed, and nothing refers to it. The owner may free it. */
   void (*on_closed)(void *user);
   /* Far end: returns whether new connections may be made. */
   bool (*may_connect)(void *user);

@@ -18,7 +18,7 @@ int uvr_mux_attach(uvr_mux *mux, void *opener, void (*on_end)(void *opener, uvr_
 void uvr_mux_detach(uvr_mux *mux);
 
 /* Closes the mux. On the next wakeup the carrier ends and the waiting streams fail. on_closed is called once, later,
- * when nothing refers to the mux any more. Must be called once. */
+ * when nothing refers to the mux. Must be called once. */
 void uvr_mux_close(uvr_mux *mux);
 
 #endif

@@ -6,7 +6,7 @@
  * delivers it.
  *
  * Ways to fail: the peer goes away without an end of input (GONE), or the read or the watch fails (ERROR). Nothing is
- * read after either. A watch that fails while nobody reads is reported by the next start. */
+ * read after either. A watch that fails while nothing is being read is reported by the next start. */
 #include "npipe/reader.h"
 
 #include <assert.h>

@@ -10,7 +10,7 @@ typedef enum uvr_flow_state {
   UVR_FLOW_OPEN,        /* bytes flow, or will once both streams are connected */
   UVR_FLOW_PASSING_END, /* the source has ended, and this is being passed on to the sink */
   UVR_FLOW_ENDED,       /* the end was passed on, cannot be passed on, or need not be */
-  UVR_FLOW_LOST         /* the sink is gone, and nobody accepts what the source sends */
+  UVR_FLOW_LOST         /* the sink is gone, and nothing accepts what the source sends */
 } uvr_flow_state;
 
 typedef struct uvr_flow uvr_flow;
@@ -22,7 +22,7 @@ typedef struct uvr_flow_events {
   void (*on_source_failed)(uvr_flow *flow, const uvrelay_error_t *error);
   void (*on_sink_gone)(uvr_flow *flow, const uvrelay_error_t *error); /* the flow is LOST */
   void (*on_sink_failed)(uvr_flow *flow, const uvrelay_error_t *error);
-  void (*on_ended)(uvr_flow *flow, bool passed); /* the flow is ENDED; `passed`: the sink was told of the end */
+  void (*on_ended)(uvr_flow *flow, bool passed); /* the flow is ENDED; `passed`: the sink has got the end */
   void (*on_full)(uvr_flow *flow);               /* both buffers of the pump are full */
 } uvr_flow_events;
 
@@ -49,7 +49,7 @@ void uvr_flow_pass_end(uvr_flow *flow);
 /* Ends the flow if the source's end is being passed on: this need not be waited for, as the sink has left by itself. */
 void uvr_flow_end(uvr_flow *flow);
 
-/* Stops the flow, as nobody accepts what the source sends. */
+/* Stops the flow, because nothing accepts what the source sends. */
 void uvr_flow_lose(uvr_flow *flow);
 
 /* Whether the source has ended. */

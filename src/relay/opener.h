@@ -21,7 +21,7 @@ typedef struct uvr_opener {
 int uvr_opener_adopt(uvrelay_t *relay, uvr_opener *opener, const uvrelay_endpoint_t *given, const char *name);
 void uvr_opener_give_back(uvrelay_t *relay, uvr_opener *opener);
 
-/* Makes the adoption final. uvr_opener_give_back must not be called any more. */
+/* Makes the adoption final. uvr_opener_give_back must not be called afterwards. */
 void uvr_opener_commit(uvr_opener *opener);
 
 /* Whether the endpoint is this stream of the host. */

@@ -10,10 +10,11 @@
  * Ways to end early: the right stream cannot be connected; the left side leaves while it is waited for; a stream fails;
  * the right side is gone, and what it has sent is written first; the left side is gone, and what it has sent is still
  * written, as long as this makes progress; an end of input that by the options ends the pair; one side has ended, the
- * other cannot be told of it, and is silent; both sides are silent for too long; the pair is cancelled.
+ * end cannot be signalled to the other side, which is silent; both sides are silent for too long; the pair is
+ * cancelled.
  *
  * All of these go through drop_and_close(), once. The pair is freed when both streams are closed and no thread uses
- * them any more. */
+ * them. */
 #include "relay/pair.h"
 
 #include <inttypes.h>
@@ -207,14 +208,14 @@ static void drop_if_both_over(uvr_pair *pair, uvrelay_side_t last)
   if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_right_gone(pair);
   } else if (pair->to_left.state == UVR_FLOW_LOST) {
-    drop_left_gone(pair); /* what the right side still sends reaches nobody */
+    drop_left_gone(pair); /* what the right side still sends reaches no one */
   } else {
     drop(pair, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
   }
 }
 
-/* When the left side is gone, nobody reads what comes from the right side. What the left side has sent is still written
- * if this will end soon. */
+/* When the left side is gone, nothing reads what comes from the right side. What the left side has sent is still
+ * written if this will end soon. */
 
 /* A target may be slow, and the system reports progress in large steps, so a client's last bytes get more time. Other
  * left sides get less, such as the program's own standard input and output, as the program should end soon. */
@@ -250,9 +251,10 @@ static void finish_without_left(uvr_pair *pair)
   }
 }
 
-/* When one side has ended and the other one could not be told of it, that one may go on as long as it is not silent. So
- * may a left side that was told by a zero-byte message, which many readers of pipes take for nothing, if the right side
- * may be gone: such a reader would wait for an end that never comes. One that knows the message may still send. */
+/* When one side has ended and the end cannot be signalled to the other one, the other one may go on as long as it is
+ * not silent. The same holds for a left side that got a zero-byte message, which many readers of pipes take for
+ * nothing, if the right side may be gone: such a reader would wait for an end that never comes. One that knows the
+ * message may still send. */
 
 static void check_linger(void *user)
 {

@@ -13,10 +13,10 @@ typedef struct uvr_pair_options {
   bool end_after_right; /* the same for the right side */
   /* The pair ends when a side has been silent for so long after the other side has ended; 0: never. Must be 0 with
    * pumps on threads. */
-  uint64_t linger_ms;      /* the right side, which was not told of the end */
-  uint64_t left_linger_ms; /* the left side, which was not told of the end */
-  uint64_t told_linger_ms; /* the left side, which was told by a mark that not every reader knows, while the right side
-                              may be gone without showing it */
+  uint64_t linger_ms;      /* the right side, to which the end could not be signalled */
+  uint64_t left_linger_ms; /* the left side, to which the end could not be signalled */
+  uint64_t told_linger_ms; /* the left side, which got a mark for the end that not every reader knows, while the right
+                              side may be gone without showing it */
   uint64_t idle_ms;        /* the pair ends when both sides have been silent for this long; 0: never */
   bool left_may_leave;     /* if the left side leaves while the right one is being connected, the pair ends */
   bool left_is_client;     /* the left side is a client, so that a reset by it is not a failure */
@@ -29,8 +29,8 @@ typedef struct uvr_pair_events {
    * NULL.
    */
   void (*on_end)(void *user, const uvrelay_result_t *result);
-  /* The left side was told of the end of what comes from the right side, and the pair goes on, as the left side may
-   * still send. May be NULL. The pair must not be cancelled from within. */
+  /* The left side has got the end of what comes from the right side, and the pair goes on, as the left side may still
+   * send. May be NULL. The pair must not be cancelled from within. */
   void (*on_left_told)(void *user);
   void (*on_close)(void *user); /* the pair is closed and freed; called once, and last; may be NULL */
   void *user;

@@ -23,7 +23,7 @@ typedef struct uvr_part_ops {
   /* Does what the relay's state asks of its parts. Is called repeatedly once the relay is no longer open, and never
    * with an earlier state than before. */
   void (*end)(uvr_part *part, uvr_relay_state state);
-  /* Whether a stop has to wait for the part. A close waits for all parts. */
+  /* Whether a stop waits for the part. A close waits for all parts. */
   bool (*is_busy)(const uvr_part *part);
   /* Sets the numbers of bytes written so far, which are added to the relay's counters. May be NULL. */
   void (*bytes)(const uvr_part *part, uint64_t *to_right, uint64_t *to_left);

@@ -17,7 +17,7 @@ typedef struct uvr_hop {
 
 void uvr_ring_add(uvr_list *hops, uvr_hop *hop);
 
-/* Removes a hop. None of the others leads to it any more. */
+/* Removes a hop. None of the others leads to it afterwards. */
 void uvr_ring_remove(uvr_list *hops, uvr_hop *hop);
 
 /* Returns 0; or UV_EINVAL and *error if a client of this hop that was connected to `place` would come back to it. */

@@ -20,13 +20,13 @@ enum { IDLE_RETRY_MS = 1 };
 
 /* How long a side may be silent after the other one has ended, unless the options say.
  *
- * A right side that could not be told may be a server that still works on its answer, which would be lost: so it has
- * long, but less than a route's time limit for connecting, so that a client that waits for a busy pipe can wait for one
- * that lingers. A left side that is gone is noticed sooner by other means, where there are any.
+ * A right side to which the end could not be signalled may be a server that still works on its answer, which would be
+ * lost: so it has long, but less than a route's time limit for connecting, so that a client that waits for a busy pipe
+ * can wait for one that lingers. A left side that is gone is noticed sooner by other means, where there are any.
  *
- * A left side that could not be told waits for its end, and only what it was sending when the right side ended can
- * still be on its way. One that was told may know what that means, and go on at its leisure; if it does not, it waits
- * for its end, too. */
+ * A left side to which the end could not be signalled waits for the end of its connection, and only what it was sending
+ * when the right side ended can still be on its way. One that got the end may understand it and continue for as long as
+ * it likes; if it does not, it waits for its end, too. */
 enum { LINGER_MS = 25000, LEFT_LINGER_MS = 1000, TOLD_LINGER_MS = 5000 };
 
 typedef enum session_state {

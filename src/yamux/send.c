@@ -124,7 +124,7 @@ size_t uvr_yamux_fill(uvr_yamux *self, char *buffer, size_t size)
     }
     used += added;
     uvr_yamux_leave_turns(s);
-    uvr_yamux_wait_for_turn(s); /* behind all others */
+    uvr_yamux_wait_for_turn(s); /* after all others */
     if (writing && !uvr_yamux_is_writing(s) && !uvr_yamux_is_reset(s)) {
       self->config.events.on_written(s);
     }

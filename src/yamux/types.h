@@ -73,7 +73,7 @@ typedef enum uvr_yamux_send_state {
   UVR_YAMUX_SEND_ENDING, /* the owner has ended it: a FIN is due, unless the stream was reset meanwhile */
   UVR_YAMUX_SEND_ENDED,  /* the FIN was sent */
   UVR_YAMUX_SEND_RESET,  /* a RST was sent */
-  UVR_YAMUX_SEND_LOST    /* the peer has reset the stream, or the session is over: nothing is sent any more */
+  UVR_YAMUX_SEND_LOST    /* the peer has reset the stream, or the session is over: nothing more is sent */
 } uvr_yamux_send_state;
 
 /* What the peer has sent. It only advances. */

@@ -102,7 +102,7 @@ void uvr_yamux_consumed(uvr_yamux_stream *stream, size_t bytes);
 bool uvr_yamux_has_ended(const uvr_yamux_stream *stream);
 
 /* Releases the stream, whose memory may be reused at once. Unless both sides have ended it, the peer gets a reset. Data
- * that is in no frame yet is not sent. No callback is called for it any more. */
+ * that is in no frame yet is not sent. No callback is called for it afterwards. */
 void uvr_yamux_release(uvr_yamux_stream *stream);
 
 #endif
