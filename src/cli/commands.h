@@ -1,4 +1,4 @@
-/* The commands of the program: the words that may stand first on its command line. */
+/* The commands of the program: the first words of its command line. */
 #ifndef UVR_CLI_COMMANDS_H
 #define UVR_CLI_COMMANDS_H
 

@@ -1,8 +1,8 @@
 /* The program `uvrelay [flags] TARGET`: one session between standard input and output and the target. The commands
  * are in commands.c.
  *
- * With -v a thread writes all messages, so that the relay goes on while nobody reads them. Without it there is at most
- * one message, at the end. */
+ * With -v a thread writes all messages, so that the relay goes on even if their reader has stopped. Without it there is
+ * at most one message, at the end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,7 @@ typedef struct program {
   int status;
 } program;
 
-/* Says a sentence, and behind a colon what to add to it, unless that is NULL. Names in it may have been given by
+/* Says a sentence, and after a colon what to add to it, unless that is NULL. Names in it may have been given by
  * others.
  */
 static void say(program *p, const char *text, const char *more)

@@ -33,7 +33,7 @@ static bool has_magic(const uvr_program_head *head, size_t offset, const char *m
   return i > 0;
 }
 
-/* The text behind `key` at the beginning of a line, or NULL. */
+/* The text after `key` at the beginning of a line, or NULL. */
 static const char *value_of(const char *text, const char *key)
 {
   for (const char *line = text; line != NULL; line = strchr(line, '\n')) {

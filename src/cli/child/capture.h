@@ -14,10 +14,10 @@
 typedef struct uvr_capture {
   /* To be set. */
   const char *file; /* absolute */
-  char **words;     /* with a NULL behind it; the first one is the program's name */
+  char **words;     /* followed by a NULL; the first one is the program's name */
   uint64_t timeout_ms;
   /* The result, to be cleared. */
-  char *output; /* what it has written to its standard output, with a NUL behind it */
+  char *output; /* what it has written to its standard output, followed by a NUL */
   size_t length;
   char errors[1024]; /* the last lines of its standard error, without the last newline */
   bool timed_out;    /* it was killed, as it had not ended in time */

@@ -43,7 +43,7 @@ static void write_linux_path(char *out, size_t size, const char *file)
   for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
     size_t length = strlen(prefixes[i]);
     if (_strnicmp(file, prefixes[i], length) == 0) {
-      rest = strchr(file + length, '\\'); /* behind the distribution */
+      rest = strchr(file + length, '\\'); /* after the distribution */
     }
   }
   if (rest != NULL) {

@@ -5,7 +5,7 @@
  * failed start the handles are closed in the same way, without on_exit.
  *
  * It has five seconds to end by itself because signals may do harm: in WSL the process is only the Linux side of one of
- * Windows. If it is killed, that one may live on, and a thread of WSL may spin for ever (microsoft/WSL issue 41173). */
+ * Windows. If it is killed, that one may live on, and a thread of WSL may spin forever (microsoft/WSL issue 41173). */
 #include "cli/child/child.h"
 
 #include <signal.h>

@@ -11,7 +11,7 @@ typedef struct uvr_child uvr_child;
 
 /* How a child has ended. */
 typedef struct uvr_child_exit {
-  bool exited;    /* false: it has survived everything, and is not watched any more */
+  bool exited;    /* false: it has survived everything, and is no longer watched */
   bool signalled; /* uvr_child_end() has sent it a signal */
   int64_t status;
   int signal; /* that has ended it, or 0 */

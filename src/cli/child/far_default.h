@@ -11,7 +11,7 @@ typedef enum uvr_far_default {
 } uvr_far_default;
 
 /* Finds its command. Sets *shown to its command line for messages, a constant; and with UVR_FAR_DEFAULT_NONE *why to a
- * phrase that says why there is none, a constant, or to NULL if nobody would expect one. */
+ * phrase that says why there is none, a constant, or to NULL if no user would expect one. */
 uvr_far_default uvr_far_default_find(uvr_command *out, const char **shown, const char **why, uvrelay_error_t *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* The far end of Windows: uvrelay in the Linux of WSL that is its default, started by wsl.exe.
  *
- * wsl.exe is looked for in the system's directory only, where nobody but an administrator can put one. It is on most
+ * wsl.exe is looked for in the system's directory only, where only an administrator can put one. It is on most
  * computers, also where WSL is not installed, and then says so when it is started, in the language of Windows and
  * perhaps waiting for a key. So the registry is asked, too, where WSL itself looks for its default distribution. */
 #include <stdlib.h>

@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "cli/os/wide_win.h"
 
-/* The absolute path of a file, with `extension` behind it. The file need not exist. To be freed. */
+/* The absolute path of a file, with `extension` after it. The file need not exist. To be freed. */
 static wchar_t *full_path(const wchar_t *name, const wchar_t *extension)
 {
   DWORD size = GetFullPathNameW(name, 0, NULL, NULL);
@@ -51,7 +51,7 @@ static bool is_file(const wchar_t *path, bool *directory)
   return there && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
 }
 
-/* The file of this path with an extension behind it, or NULL. To be freed. */
+/* The file of this path with an extension after it, or NULL. To be freed. */
 static wchar_t *try_extension(const wchar_t *path, const wchar_t *extension, bool *directory)
 {
   wchar_t *file = full_path(path, extension);
@@ -62,7 +62,7 @@ static wchar_t *try_extension(const wchar_t *path, const wchar_t *extension, boo
   return file;
 }
 
-/* The file of this path, as it is or with one of the extensions behind it, or NULL. To be freed. */
+/* The file of this path, as it is or with one of the extensions after it, or NULL. To be freed. */
 static wchar_t *try_path(const wchar_t *path, bool as_it_is, const wchar_t *extensions, bool *directory)
 {
   static const wchar_t *const started[] = {L".com", L".exe", L".bat", L".cmd"};

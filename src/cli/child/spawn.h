@@ -12,7 +12,7 @@ typedef struct uvr_spawn uvr_spawn;
 
 typedef struct uvr_spawn_options {
   const char *file;      /* absolute */
-  char **argv;           /* with a NULL behind it; the first word is the program's name */
+  char **argv;           /* followed by a NULL; the first word is the program's name */
   char **environment;    /* Unix only: in place of this process's own, unless NULL */
   const char *directory; /* Unix only: the current directory, unless NULL */
   uv_file stdio[3];      /* its standard input, output and error; they remain the caller's */

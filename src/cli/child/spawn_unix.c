@@ -115,7 +115,7 @@ static int start_in_shell(uv_loop_t *loop, uvr_spawn *self, const char *shell)
   if (words == NULL) {
     return UV_ENOMEM;
   }
-  words[0] = (char *)shell; /* libuv's type; nobody writes to these */
+  words[0] = (char *)shell; /* libuv's type; they are never written to */
   words[1] = (char *)self->options.file;
   for (size_t i = 1; i < count; i++) {
     words[i + 1] = self->options.argv[i];

@@ -37,7 +37,7 @@ static HANDLE make_job(void)
 {
   HANDLE job = CreateJobObjectW(NULL, NULL);
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {.BasicLimitInformation = {.LimitFlags = 0}};
-  /* Nobody is asked about a crash, and what it starts is not in the job. */
+  /* No dialog about a crash is shown, and what it starts is not in the job. */
   limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_BREAKAWAY_OK |
                                             JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK |
                                             JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;

@@ -8,7 +8,7 @@
  * exit.
  *
  * After a delay, which grows with each failure, the process is started again if a connection waits for it. If none
- * does, the next client starts it; or, with `eager`, a longer delay, as nobody is kept waiting by it.
+ * does, the next client starts it; or, with `eager`, a longer delay, because no client waits for it.
  *
  * A process that has stopped running is found by the mux, which pings it, or, if it has not said yet what it speaks, by
  * the supervisor's own time limit. Its successor does not wait for its end, but there is never more than one that is
@@ -249,7 +249,7 @@ static void end_process(uvr_supervisor *self)
   uvr_child_end(self->child);
 }
 
-/* The same for a process that has stopped running: nobody waits for its exit. */
+/* The same for a process that has stopped running: nothing waits for its exit. */
 static void end_hung_process(uvr_supervisor *self)
 {
   self->hung = self->child;
@@ -369,7 +369,7 @@ static void refuse_start(uvr_supervisor *self, const uvr_wsl_search *search)
   (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, search->code, "%s cannot be started: %s", self->name,
                       search->warning.text);
   uvrelay_mux_explain(self->mux, &self->error);
-  size_t length = strlen(self->error.text); /* what to do is told once, and not to each client */
+  size_t length = strlen(self->error.text); /* what to do is reported once, and not to each client */
   (void)snprintf(self->error.text + length, sizeof(self->error.text) - length, ": %s", search->start.remedy);
   self->reason_length = strlen(self->error.text);
   start_later(self);

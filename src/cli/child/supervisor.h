@@ -35,7 +35,7 @@ typedef struct uvr_supervisor_options {
   const uvr_command *command; /* with its file; it and the report must outlive the supervisor */
   const char *line;           /* the command line, for messages; copied */
   const uvr_report *report;
-  bool eager;                             /* it is started again even if nobody needs it */
+  bool eager;                             /* it is started again even if it is not needed */
   uint64_t window_total;                  /* see uvrelay_mux_options_t */
   uint64_t (*count_received)(void *user); /* bytes that all connections have received so far */
   void *user;
@@ -67,7 +67,7 @@ typedef struct uvr_supervisor {
   size_t reason_length;  /* of its text: how much is the reason; the rest is the last line of standard error */
   char last_line[UVR_SUPERVISOR_NAME_SIZE];
   size_t cut;                           /* connections that were open over it */
-  uint64_t delay_ms;                    /* before the next start, if nobody waits for it */
+  uint64_t delay_ms;                    /* before the next start, if no client waits for it */
   uint64_t failed_at;                   /* loop time when it was last down */
   bool held;                            /* the last line was not reported yet */
   bool wanted;                          /* a client has come since it was started last */

@@ -65,7 +65,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
  * or there is no memory. To be freed. `path` is absolute; it is not looked at whether there is such a file. */
 char *uvr_wsl_windows_path(const uvr_wsl *self, const char *path);
 
-/* The descriptor that a program which is started gets WSL's socket as: the first one behind the standard ones. */
+/* The descriptor that a program which is started gets WSL's socket as: the first one after the standard ones. */
 enum { UVR_WSL_SOCKET = 3 };
 
 /* How to start a program. */
@@ -90,7 +90,7 @@ bool uvr_wsl_may_concern(const char *file);
  *
  * Returns 0; or an error in *error (which may be NULL); *start is valid and must be cleared in any case. If the file is
  * a program for Windows (it begins with MZ), the first two refuse the start; else they are only warnings.
- * - UV_ENOENT: nobody listens at any such socket
+ * - UV_ENOENT: no process listens on any such socket
  * - UV_ENOTSUP: the kernel cannot start Windows programs, as its handler for them is missing or disabled (systemd may
  *   remove it); a shell would read the file
  * - UV_ENOMEM: a warning */

@@ -1,9 +1,9 @@
 /* WSL's handler for Windows programs: see wsl_handler_unix.h.
  *
  * WSL registers it as WSLInterop, or, from within systemd's start, as WSLInterop-late: programs that begin with MZ are
- * given to /init. systemd's service systemd-binfmt removes all handlers before it registers its own; whoever enables
- * it, as by installing a package with handlers, loses that of WSL. Other packages register handlers of their own for
- * the same programs, of which the last one wins. */
+ * given to /init. systemd's service systemd-binfmt removes all handlers before it registers its own; a user who enables
+ * it, for example by installing a package with handlers, loses that of WSL. Other packages register handlers of their
+ * own for the same programs, of which the last one wins. */
 #include "cli/child/wsl_handler_unix.h"
 
 #include <limits.h>

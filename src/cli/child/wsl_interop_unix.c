@@ -3,7 +3,7 @@
  * For each session that was started from Windows, WSL's init listens on a Unix socket, /run/WSL/N_interop. N is the
  * number of its own process, which is an ancestor of all processes of the session. It also listens on 1_interop, which
  * may be a link and outlives the sessions. Services have no WSL_INTEROP; that of a program that outlives its session
- * names a socket where nobody listens.
+ * names a socket on which no process listens.
  *
  * Who listens at the socket sees the command line and the environment of what is started. And /run/WSL belongs to
  * root, but everybody can write to it and it has no sticky bit: any user can make, remove, exchange and rename what is
@@ -13,9 +13,9 @@
  * - The program that is started inherits the descriptor, and its WSL_INTEROP is the path of that.
  *
  * Names of other users cost one lstat each and take no memory, so they do not hide the right one. Who makes more than
- * ENTRIES_MAX can hide a session that is no ancestor, if 1_interop is missing; nothing is sent to anybody then.
+ * ENTRIES_MAX can hide a session that is no ancestor, if 1_interop is missing; nothing is sent then.
  *
- * Ways to fail: nobody listens at any socket, or none is to be trusted. */
+ * Ways to fail: no process listens on any socket, or none is to be trusted. */
 #include "cli/child/wsl_interop_unix.h"
 
 #include <dirent.h>

@@ -3,8 +3,8 @@
  * How it works: to start a Windows program, the kernel hands it to WSL's /init, which sends a request to the socket
  * that WSL_INTEROP names; see wsl_interop_unix.c.
  *
- * Ways to fail: there is no uvrelay.exe; nobody listens at any socket. Without a drive the current directory stays as
- * it is. */
+ * Ways to fail: there is no uvrelay.exe; no process listens on any socket. Without a drive the current directory stays
+ * as it is. */
 #include "cli/child/wsl.h"
 
 #include <limits.h>
@@ -26,7 +26,7 @@
 #include "cli/child/wsl_handler_unix.h"
 #include "cli/child/wsl_interop_unix.h"
 
-/* Where nobody listens, and nobody but root could. */
+/* Where no process listens, and only root's could. */
 static const char NOWHERE[] = "/dev/null";
 
 void uvr_wsl_init(uvr_wsl *self)

@@ -13,13 +13,13 @@
 
 typedef struct uvr_control_answer_text {
   bool ok;     /* the request was understood and done */
-  char *text;  /* what was answered, or the sentence that says why not; has a NUL behind it; allocated */
+  char *text;  /* what was answered, or the sentence that says why not; has a NUL after it; allocated */
   size_t size; /* in bytes, without the NUL */
 } uvr_control_answer_text;
 
 /* Asks at this address, as of a uvr_control_place. Returns 0 and *out, to be freed by uvr_control_answer_clear(); or a
- * negative code and *error: nobody listens there (any more), it belongs to somebody else, there is no whole answer in
- * time. */
+ * negative code and *error: no process listens there (any longer), it belongs to another user, there is no whole answer
+ * in time. */
 int uvr_control_ask(const char *address, const char *request, uint64_t timeout_ms, uvr_control_answer_text *out,
                     uvrelay_error_t *error);
 

@@ -16,7 +16,7 @@ int uvr_control_refuse(const char *command, const char *text);
 /* Says a sentence to standard error. */
 void uvr_control_say(const char *text);
 
-/* Says that nobody has answered: no serve of this user runs, or none with this number. */
+/* Says that no process has answered: no serve of this user runs, or none with this number. */
 void uvr_control_say_nobody(int process);
 
 /* Parses the number of a process. Returns whether it is one. */

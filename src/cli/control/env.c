@@ -1,8 +1,8 @@
 /* The command env: see commands.h.
  *
- * It stands in ~/.bashrc: it is quick, and whatever goes wrong it prints nothing that a shell could take for something
- * else, and returns 0. A serve answers with lines of NAME, a tab and VALUE; the syntax of the shell is made here. If
- * several serves set a variable, the first one counts. */
+ * It is called from ~/.bashrc: it is quick, and whatever goes wrong it prints nothing that a shell could take for
+ * something else, and returns 0. A serve answers with lines of NAME, a tab and VALUE; the syntax of the shell is made
+ * here. If several serves set a variable, the first one counts. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

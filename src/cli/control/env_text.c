@@ -1,6 +1,6 @@
 /* Lines for shells: see env_text.h.
  *
- * A value stands in single quotes, in which these shells take all but a few characters as they are; these few are
+ * A value is put into single quotes, in which these shells take all but a few characters as they are; these few are
  * written in the way that each shell has for them. cmd.exe has no such quotes: a value with a character that it could
  * take for something else is refused. So is one that csh would take for its history, and every control character. */
 #include "cli/control/env_text.h"

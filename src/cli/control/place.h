@@ -32,7 +32,7 @@ void uvr_control_place_clear(uv_file file);
  * how many there are, at most UVR_CONTROL_NAMES_MAX, and *out, to be freed; 0 if there is no memory. */
 size_t uvr_control_place_list(uvr_control_place **out);
 
-/* Nobody listens at this place any more: removes what is left of it. */
+/* No process listens at this place any longer: removes what is left of it. */
 void uvr_control_place_forget(const uvr_control_place *place);
 
 /* How to have a serve run on this system, as a phrase. */

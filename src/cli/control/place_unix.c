@@ -1,7 +1,7 @@
 /* Places on Unix: ~/.uvrelay/run/NUMBER.sock. See place.h.
  *
- * A process that has died leaves its socket behind. Whoever lists the places and is refused there removes it, under the
- * lock on the directory that a listener of uvrelay holds from making its file until it listens. */
+ * A process that has died leaves its socket behind. A process that lists the places and is refused there removes it,
+ * under the lock on the directory that a listener of uvrelay holds from making its file until it listens. */
 #include "cli/control/place.h"
 
 #include <errno.h>
@@ -105,7 +105,7 @@ void uvr_control_place_clear(uv_file file)
   (void)file;
 }
 
-/* It was not listed if nobody listened there. */
+/* It was not listed if no process listened there. */
 void uvr_control_place_forget(const uvr_control_place *place)
 {
   (void)place;
@@ -128,7 +128,7 @@ static int probe(const char *path)
   return why;
 }
 
-/* Removes a socket that nobody listens on. */
+/* Removes a socket on which no process listens. */
 static void remove_stale(const char *directory, const char *path)
 {
   struct stat status;

@@ -1,6 +1,7 @@
 /* Places on Windows: a pipe that is called by the process's number, and an empty file of this number in
  * %LOCALAPPDATA%\uvrelay\run, as pipes are not listed everywhere (Wine does not). The system removes the file when the
- * process has ended, however that was. Whoever asks at the pipe checks that it belongs to this user. See place.h. */
+ * process has ended, however that was. A process that connects to the pipe checks that it belongs to this user. See
+ * place.h. */
 #include "cli/control/place.h"
 
 #include <fcntl.h>

@@ -46,10 +46,10 @@ int uvr_control_server_open(uvr_control_server *self, uv_loop_t *loop, const uvr
                             uvrelay_error_t *error);
 
 /* Answers a request: with `error`, a sentence, or, if that is NULL, with the text, which may be NULL. The client must
- * not be used any more. */
+ * not be used afterwards. */
 void uvr_control_answer(uvr_control_client *client, const char *error, const uvr_text_line *text);
 
-/* Closes it and all clients, of which none may be answered any more. on_closed is called once, later. */
+/* Closes it and all clients, none of which may be answered afterwards. on_closed is called once, later. */
 void uvr_control_server_close(uvr_control_server *self, void (*on_closed)(void *user));
 
 #endif

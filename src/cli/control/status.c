@@ -110,7 +110,7 @@ static bool append(const uvr_text_line *text, bool separate)
          fflush(stdout) == 0;
 }
 
-/* Prints again and again, until it is ended by Ctrl-C or nobody reads it. */
+/* Prints again and again, until it is ended by Ctrl-C or its reader is gone. */
 static int watch(status *self)
 {
   bool draws = !self->options.json && uvr_terminal_can_redraw();

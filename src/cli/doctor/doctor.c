@@ -164,7 +164,7 @@ static uvr_check_state check_route(session *self, const uvr_doctor_route *route,
   return check.state;
 }
 
-/* All that there is to say of a route that works; or, if something that it needs was told of above, that it does not.
+/* All that there is to say of a route that works; or, if something that it needs was reported above, that it does not.
  */
 static void print_brief(session *self, const uvr_doctor_route *route, uvr_check_state worst)
 {

@@ -23,7 +23,7 @@ static FILE *open_listing(const char *proc, const char *name)
   return length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
 }
 
-/* The text behind `count` words and the blanks behind them. */
+/* The text after `count` words and the blanks after them. */
 static const char *skip_words(const char *text, int count)
 {
   text += strspn(text, " ");

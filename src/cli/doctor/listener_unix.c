@@ -147,7 +147,7 @@ static void say_foreign_directory(const char *directory, uid_t owner, uvr_check 
   uvr_check_add_remedy(check, "# choose a directory of your own for the route");
 }
 
-/* Whether there is a directory to listen in, which nobody else can change. If not, the result is set. */
+/* Whether there is a directory to listen in that no other user can change. If not, the result is set. */
 static bool check_directory(const char *path, uvr_check *check)
 {
   char directory[UVR_ADDRESS_PATH_SIZE];
@@ -184,7 +184,7 @@ static bool check_directory(const char *path, uvr_check *check)
   return false;
 }
 
-/* The path of a Unix socket that nobody listens at. */
+/* The path of a Unix socket on which no process listens. */
 static void check_path(const uvr_doctor *doctor, const char *path, uvr_check *check)
 {
   char quoted[UVR_QUOTED_SIZE];

@@ -17,7 +17,7 @@ typedef struct uvr_doctor_print {
   size_t counts[UVR_CHECK_SKIPPED + 1];
 } uvr_doctor_print;
 
-/* Each returns 0, or 1 if it cannot be written, which was told then. `own` is what starts this program. */
+/* Each returns 0, or 1 if it cannot be written, which was reported then. `own` is what starts this program. */
 int uvr_doctor_print_begin(uvr_doctor_print *self, bool json);
 int uvr_doctor_print_check(uvr_doctor_print *self, const uvr_check *check);
 int uvr_doctor_print_end(uvr_doctor_print *self, const char *own);

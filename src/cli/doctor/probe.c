@@ -1,8 +1,8 @@
 /* Trying out: see probe.h. It runs on a loop of its own.
  *
  * Normal case: the far end is started, as serve does it, and says what it speaks. It is asked some times, one after the
- * other, to connect to a pipe that nobody has, and says at once that there is none, which disturbs no server. Then all
- * targets are connected to at the same time. When the last one has a result, everything is closed.
+ * other, to connect to a pipe that does not exist, and reports at once that there is none, which disturbs no server.
+ * Then all targets are connected to at the same time. When the last one has a result, everything is closed.
  *
  * Ways to fail: the far end cannot be started, ends, says something else or nothing; then the targets that it was to
  * connect to have no result. Whatever hangs has a limit in time. */
@@ -283,7 +283,7 @@ static void on_late(uv_timer_t *timer)
   fail_far(self, &error);
 }
 
-/* The far end does not answer any more. */
+/* The far end no longer answers. */
 static void on_silent(uv_timer_t *timer)
 {
   end(timer->data);

@@ -129,7 +129,7 @@ static bool split(char *text, size_t length, uvr_facts *out)
     if (to < line) {
       *to++ = '\0';
     } else {
-      to++; /* the last line has no newline: the NUL behind the text ends it */
+      to++; /* the last line has no newline: the NUL after the text ends it */
     }
   }
   out->text = text;

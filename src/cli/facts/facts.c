@@ -1,5 +1,4 @@
-/* The command facts: see facts.h. All lines are made first and then printed, so that whoever reads them gets all or
- * none. */
+/* The command facts: see facts.h. All lines are made first and then printed, so that their reader gets all or none. */
 #include "cli/facts/facts.h"
 
 #include <stdbool.h>

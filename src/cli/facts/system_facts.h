@@ -7,7 +7,7 @@
 
 /* The lines as they are made. Initialise it with zeros. */
 typedef struct uvr_facts_text {
-  char *text; /* with a NUL behind it; allocated; NULL: nothing yet */
+  char *text; /* followed by a NUL; allocated; NULL: nothing yet */
   size_t length;
   size_t capacity;
   bool failed; /* there was no memory, so something is missing */

@@ -100,7 +100,7 @@ static const char *take_name(const char *text, char name[NAME_SIZE])
   return sign + 1 + strspn(sign + 1, BLANKS);
 }
 
-/* The i-th name that a line NAME=VALUE may have, or NULL behind the last one. */
+/* The i-th name that a line NAME=VALUE may have, or NULL after the last one. */
 static const char *known_name(size_t i)
 {
   size_t count = 0;

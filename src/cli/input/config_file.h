@@ -8,7 +8,7 @@
 #include "cli/input/config.h"
 
 /* Adds the routes of a file, all with the file's options, and takes over its settings. `text` is its contents, `length`
- * bytes with a NUL behind them; it is modified. Returns 0; or UV_EINVAL or UV_ENOMEM, *error, and the *place of the
+ * bytes followed by a NUL; it is modified. Returns 0; or UV_EINVAL or UV_ENOMEM, *error, and the *place of the
  * error. */
 int uvr_config_add_file(uvr_config *config, const char *file, char *text, size_t length, uvr_place *place,
                         uvrelay_error_t *error);

@@ -146,7 +146,7 @@ bool uvr_flag_truth(const char *text, bool *value)
   return false;
 }
 
-/* Parses the value of a known flag. `value` is the text behind "=", or NULL. */
+/* Parses the value of a known flag. `value` is the text after "=", or NULL. */
 static uvr_flags_step parse_value(uvr_flags *self, const uvr_flag *flag, const char *value, uvr_parsed_flag *out)
 {
   out->id = flag->id;

@@ -51,7 +51,7 @@ uvr_flags_step uvr_flags_next(uvr_flags *self, uvr_parsed_flag *out);
 /* Parses the value of a switch: the truth values of Go's strconv.ParseBool, and on and off. */
 bool uvr_flag_truth(const char *text, bool *value);
 
-/* Whether an argument looks like a flag, which is an error behind the flags. */
+/* Whether an argument looks like a flag, which is an error after the flags. */
 bool uvr_looks_like_flag(const char *argument);
 
 #endif

@@ -16,7 +16,7 @@ typedef struct uvr_preset {
   const char *listen;   /* LISTEN with its options, as in a configuration file: with ~/; NULL: it must be found out */
   const char *target;   /* TARGET with its options */
   const char *variable; /* the variable of the environment that leads programs to the listener, or NULL */
-  const char *prefix;   /* what stands before the listener's path in that variable, such as unix:// */
+  const char *prefix;   /* what precedes the listener's path in that variable, such as unix:// */
 } uvr_preset;
 
 /* All presets, for the system that the program runs on. */

@@ -1,6 +1,6 @@
 /* Presets on Windows: see presets.h. Most presets lead from WSL to programs of Windows, and so are in presets_unix.c.
- * The other way round, only Docker's socket is in a place that is known beforehand, and its clients, which are told
- * where the engine is by a variable, tell the end of their input by an empty message. */
+ * The other way round, only Docker's socket is in a place that is known beforehand, and its clients, which learn from a
+ * variable where the engine is, signal the end of their input by an empty message. */
 #include "cli/input/presets.h"
 
 #include <stdio.h>

@@ -27,7 +27,7 @@ static bool is_target(const char *text)
          is_preset(text);
 }
 
-/* Cuts the blanks off that stand before `end`, where the text ends. */
+/* Removes the blanks before `end`, where the text ends. */
 static void cut_blanks(const char *text, char *end)
 {
   while (end > text && strchr(BLANKS, end[-1]) != NULL) {
@@ -74,7 +74,7 @@ bool uvr_route_line_split(char *text, uvr_route_line *out)
 
 /* Presets. */
 
-/* The first option behind an address, or NULL. */
+/* The first option after an address, or NULL. */
 static const char *options_of(const char *address)
 {
   const char *mark = strchr(address, '?');
@@ -216,7 +216,7 @@ int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_
   return code;
 }
 
-/* The preset that was meant by a name without its @, with or without options behind it, or NULL. */
+/* The preset that was meant by a name without its @, with or without options after it, or NULL. */
 static const char *find_preset(const char *name)
 {
   size_t length = strspn(name, LETTERS "-");

@@ -189,7 +189,7 @@ static uint32_t setting_bit(int id)
   return is_setting(id) ? UINT32_C(1) << (unsigned)(id - SERVE_ALLOW_REMOTE) : 0;
 }
 
-/* Parses all flags. Those behind a route count as well, until a "--". Sets *count to how many routes there are, which
+/* Parses all flags. Those after a route count as well, until a "--". Sets *count to how many routes there are, which
  * are argv's first arguments then: each is moved over flags that were parsed before it. */
 static uvr_serve_action parse_arguments(uvr_flags *self, uvr_serve_options *out, char *argv[], int *count)
 {

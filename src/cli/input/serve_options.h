@@ -64,10 +64,10 @@ typedef enum uvr_serve_action {
   UVR_SERVE_SHOW_VERSION /* the version to standard output, exit 0 */
 } uvr_serve_action;
 
-/* Parses the command line; argv[0], "serve", is skipped. Flags may stand before and behind routes, until a "--"; argv
- * is reordered, so that all routes are next to each other. With UVR_SERVE_WRONG_USAGE *error (which may be NULL) says
- * what is wrong, with code UV_EINVAL; otherwise it is not touched. --help, --version and the word help alone take
- * effect at once. */
+/* Parses the command line; argv[0], "serve", is skipped. Flags may precede and follow routes, until a "--"; argv is
+ * reordered, so that all routes are next to each other. With UVR_SERVE_WRONG_USAGE *error (which may be NULL) says what
+ * is wrong, with code UV_EINVAL; otherwise it is not touched. --help, --version and the word help alone take effect at
+ * once. */
 uvr_serve_action uvr_serve_options_parse(int argc, char *argv[], uvr_serve_options *out, uvrelay_error_t *error);
 
 /* What a setting's value is. */
@@ -84,7 +84,7 @@ uvr_serve_setting uvr_serve_setting_find(const char *name);
 /* Whether this is a setting that is on or off. */
 bool uvr_serve_setting_is_switch(const char *name);
 
-/* The name of the i-th setting, or NULL behind the last one. */
+/* The name of the i-th setting, or NULL after the last one. */
 const char *uvr_serve_setting_name(size_t i);
 
 /* Sets a setting that uvr_serve_setting_find() knows to the value of a file's line, unless the command line has it. The

@@ -2,7 +2,7 @@
  * detach_win.c.
  *
  * The first process waits until the other one is ready, or has ended, and then ends itself. Until it is ready, the
- * other one's errors go where the first one's do; afterwards nobody sees them. */
+ * other one's errors go where the first one's do; afterwards they are lost. */
 #ifndef UVR_CLI_OS_DETACH_H
 #define UVR_CLI_OS_DETACH_H
 
@@ -14,7 +14,8 @@ typedef struct uvr_detach_options {
   /* On Windows, where the other process cannot use the console of the first one: a file for what it says until it is
    * ready, which is emptied before, and shown if it ends. */
   const char *errors;
-  const char *lock; /* while the other process is not ready, nobody else who names this file goes on; NULL: no lock */
+  const char
+      *lock; /* while the other process is not ready, no other process that names this file goes on; NULL: no lock */
 } uvr_detach_options;
 
 /* What the other process keeps until it is ready. */

@@ -13,7 +13,7 @@ typedef struct uvr_made_directories {
 /* Makes the directory at an absolute path, and those above it, as far as they are missing, for this user alone (0700).
  * Those that exist stay as they are. Nothing is made right in the root directory, where that was hardly meant, nor
  * where another user could put something else in its place: all directories above must belong to root or to this user,
- * and be writable for nobody else, unless their sticky bit keeps others from moving what is in them; and the same users
+ * and be writable for no one else, unless their sticky bit keeps others from moving what is in them; and the same users
  * must own the links on the way. If all exist, it looks no closer.
  *
  * Adds what was made to *made, which may be NULL. Returns 0; or a negative code and *error, and has made nothing. */

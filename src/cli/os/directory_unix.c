@@ -271,8 +271,8 @@ static int walk_path(walk *self, const char *path)
   return code;
 }
 
-/* Whether the directory of the path, or of the file at it, is missing. Where that cannot be told, whoever uses the path
- * will say why. */
+/* Whether the directory of the path, or of the file at it, is missing. Where the system cannot tell that, the code that
+ * uses the path reports why. */
 static bool is_missing(const char *path, bool last_is_file)
 {
   char copy[PATH_MAX];

@@ -3,10 +3,10 @@
 #define UVR_CLI_OS_NOTIFY_H
 
 /* Sends a state such as "READY=1" to the socket that the environment variable NOTIFY_SOCKET names. Returns 0, also when
- * it is not set, or a negative libuv code: UV_ETIMEDOUT when nobody reads from the socket, after a second. */
+ * it is not set, or a negative libuv code: UV_ETIMEDOUT after a second in which no process reads from the socket. */
 int uvr_notify(const char *state);
 
-/* The same, but waits for nobody: UV_ETIMEDOUT comes at once. */
+/* The same, but does not wait: UV_ETIMEDOUT comes at once. */
 int uvr_notify_at_once(const char *state);
 
 #endif

@@ -15,7 +15,7 @@ enum { UVR_SIGNALS_MAX = 5 };
 /* Set the first members before it is started. */
 typedef struct uvr_signals {
   void (*on_end)(void *user);
-  void (*on_status)(void *user); /* NULL: nobody is to ask for it */
+  void (*on_status)(void *user); /* NULL: no signal asks for it */
   void (*on_reload)(void *user); /* NULL: SIGHUP always ends the program */
   void *user;
   /* The rest is private. */

@@ -105,7 +105,7 @@ static bool ends_narrow(const uvr_child_lines *self, size_t wide)
 
 typedef enum verdict { ENDS, GOES_ON, DEPENDS } verdict;
 
-/* What a newline behind the line is, which may depend on whether a NUL follows. */
+/* What a newline after the line is, which may depend on whether a NUL follows. */
 static verdict judge_newline(const uvr_child_lines *self)
 {
   size_t wide = find_wide(self);
@@ -218,7 +218,7 @@ static void add_newline(uvr_child_lines *self)
   }
 }
 
-/* A byte has come behind a newline that depends on it. Returns whether it was that newline's second half. */
+/* A byte has come after a newline that depends on it. Returns whether it was that newline's second half. */
 static bool resolve(uvr_child_lines *self, char byte)
 {
   self->held = false;

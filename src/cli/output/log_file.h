@@ -23,7 +23,7 @@ typedef struct uvr_log_file {
   uint64_t retry_at; /* while it is not open: when to try again, in ns of uv_hrtime() */
   uv_file fd;        /* -1: it is not open */
   bool torn;         /* the last line is not whole */
-  bool faulty;       /* it cannot be written to, which was told */
+  bool faulty;       /* it cannot be written to, which was reported */
 } uvr_log_file;
 
 /* Opens the file, or makes it. Returns 0; or a negative code and *error, and nothing is to be closed. */

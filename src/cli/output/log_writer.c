@@ -9,7 +9,7 @@
 
 enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
 
-/* Writes everything, or as much as possible: there is nobody to report an error to. */
+/* Writes everything, or as much as possible: there is no place to report an error to. */
 static void write_fd(uv_file fd, const char *text, size_t length)
 {
   const uvr_blocking_file file = uvr_blocking_file_of(fd, false);

@@ -15,7 +15,7 @@ typedef struct uvr_log_writer {
   uv_file fd;
   uvr_log_file *file; /* is written to instead; NULL: none */
   bool echo;          /* `fd` is written to as well */
-  /* The file cannot be written to. Called by whoever writes, the thread. */
+  /* The file cannot be written to. Called on the thread that writes. */
   void (*on_fault)(void *user, const uvrelay_error_t *error);
   void *user;
   uv_thread_t thread;

@@ -5,10 +5,10 @@
 /* Prints the text. Returns the exit status: 0, or 1 when it cannot be written, which is said on standard error. */
 int uvr_print(const char *text);
 
-/* Prints texts behind each other, up to a NULL, in the same way. */
+/* Prints texts one after another, up to a NULL, in the same way. */
 int uvr_print_parts(const char *const parts[]);
 
-/* Prints to standard error how to get help on a command, behind the sentence that says why its command line is wrong.
+/* Prints to standard error how to get help on a command, after the sentence that says why its command line is wrong.
  */
 void uvr_print_try(const char *command);
 

@@ -393,7 +393,7 @@ void uvr_report_far_end_ready(const uvr_report *self, const char *command)
   }
 }
 
-/* One that fails again and again for one reason is told of once, and then counted. */
+/* If it fails again and again for one reason, that is reported once and then counted. */
 void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t reason_length, uint64_t retry_ms,
                              bool needs_client)
 {
@@ -440,7 +440,7 @@ static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
   uvr_text_line text = {.text = NULL};
   bool refused = event->type == UVRELAY_MUX_EVENT_REFUSED;
   bool closed = event->type == UVRELAY_MUX_EVENT_CLOSED;
-  /* The near end is told why it was refused, and reports it, unless it tries again. */
+  /* The near end learns why it was refused, and reports it, unless it tries again. */
   bool failed = closed && event->result->reason == UVRELAY_REASON_FAILED &&
                 !uvr_report_is_carrier_lost(event->result, "the near end");
   if (!failed && (!self->verbose || !(closed || refused || event->type == UVRELAY_MUX_EVENT_OPENED))) {

@@ -49,7 +49,7 @@ void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t rea
 void uvr_report_far_end_line(const uvr_report *self, const char *line);
 
 /* Whether a session has failed because the carrier of its mux has ended; `name` is what it was connected to over the
- * mux. Many fail at once then, for one reason that is told once. */
+ * mux. Many fail at once then, for one reason, which is reported once. */
 bool uvr_report_is_carrier_lost(const uvrelay_result_t *result, const char *name);
 
 /* An event of the mux at the far end. Of sessions that have failed with the carrier it tells with -v only. */
@@ -61,7 +61,7 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
 /* An error that concerns no route. `place`, where the error is in the input, may be NULL. */
 void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvrelay_error_t *error);
 
-/* How to get help on a command, behind the error that says why its command line is wrong. Nothing in JSON. */
+/* How to get help on a command, after the error that says why its command line is wrong. Nothing in JSON. */
 void uvr_report_try(const uvr_report *self, const char *command);
 
 /* Something worth knowing; `text` is a sentence. With -v only. */

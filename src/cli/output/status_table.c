@@ -36,7 +36,7 @@ void uvr_status_table_json(uvr_text_line *out, const uvr_report_route *routes, s
 static size_t width_of(const uvr_report_route *route)
 {
   const char *const texts[] = {route->listen, route->target, uvr_report_has_name(route) ? route->name : ""};
-  size_t width = uvr_report_has_name(route) ? 3 : 1; /* the "=", and the ": " behind the name */
+  size_t width = uvr_report_has_name(route) ? 3 : 1; /* the "=", and the ": " after the name */
   for (size_t i = 0; i < 3; i++) {
     for (const char *next = texts[i]; *next != '\0';) {
       char escaped[UVR_ESCAPED_SIZE];

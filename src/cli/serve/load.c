@@ -39,7 +39,7 @@ static int add_file(uvr_config *config, const char *path, const char *name, uvr_
   return code;
 }
 
-/* Expands a path of the command line, in which a shell leaves the ~/ behind a "=". */
+/* Expands a path of the command line, in which a shell leaves the ~/ after a "=". */
 static int expand_path(const char *text, char path[UVR_EXPANDED_SIZE], uvrelay_error_t *error)
 {
   const uvr_expander expander = {.home = uv_os_homedir, .bare_path = true, .noun = "path"};
@@ -100,7 +100,7 @@ static bool resembles_address(const char *text)
 }
 
 /* A route of the command line is wrong. Perhaps it was cut in two: LISTEN and TARGET as two arguments, with or without
- * something between them. If one of them is wrong in itself, that is told when they are one word. */
+ * something between them. If one of them is wrong in itself, that is reported when they are one word. */
 static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_t *error)
 {
   char all[UVR_ADDRESS_PATH_SIZE] = "";

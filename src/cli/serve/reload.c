@@ -389,7 +389,7 @@ static int make_room(uvr_server *server)
   return served == NULL || rows == NULL || self->entries == NULL ? UV_ENOMEM : 0;
 }
 
-/* A reload that has failed has left a far end's command that nobody has used: it is to be found anew. */
+/* A reload that has failed has left a far end's command that was not used: it is to be found anew. */
 static void forget_spare(uvr_server *server)
 {
   if (!server->supervised || (server->spare && uvr_supervisor_is_unused(&server->supervisor))) {

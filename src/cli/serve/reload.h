@@ -9,10 +9,10 @@
 
 #include "cli/serve/server.h"
 
-/* Begins with a reload, or asks for another one if one is under way. `asker` gets the result; NULL: nobody. */
+/* Begins with a reload, or asks for another one if one is under way. `asker` gets the result; NULL: no one does. */
 void uvr_reload_request(uvr_server *server, uvr_control_client *asker);
 
-/* The serve stops: a reload that is under way is given up as it stands, and its askers are told. */
+/* The serve stops: a reload that is under way is given up as it is, and its askers get an answer. */
 void uvr_reload_abort(uvr_server *server);
 
 #endif

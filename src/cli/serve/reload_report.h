@@ -1,4 +1,4 @@
-/* What is said of a reload: in the log, and to whoever has asked for it. */
+/* What is said of a reload: in the log, and to the process that asked for it. */
 #ifndef UVR_CLI_SERVE_RELOAD_REPORT_H
 #define UVR_CLI_SERVE_RELOAD_REPORT_H
 
@@ -22,7 +22,7 @@ void uvr_reload_say_done(const uvr_report *report, const uvr_reload_counts *coun
                          const uvr_serve_options *after, uvr_text_line *text);
 
 /* It has failed, and nothing has changed but for `lost` routes, which could not be made again. Sets *text to the
- * answer, a sentence with a NUL behind it. */
+ * answer, a sentence followed by a NUL. */
 void uvr_reload_say_failed(const uvr_report *report, const uvr_place *place, const uvrelay_error_t *error,
                            unsigned lost, uvr_text_line *text);
 

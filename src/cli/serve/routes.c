@@ -124,7 +124,7 @@ static uint64_t received_by(const uvr_served *self)
   return counters.to_client;
 }
 
-/* A reload must not use it any more. */
+/* A reload must no longer use it. */
 static void forget(uvr_reload *reload, const uvr_served *gone)
 {
   for (size_t i = 0; i < reload->count; i++) {

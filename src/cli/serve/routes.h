@@ -25,7 +25,7 @@ int uvr_routes_replace(uvr_served *self, uvr_served *from);
 /* Removes it, or limits the time of one that is being removed: its connections have so long. It frees itself. */
 void uvr_routes_remove(uvr_served *self, uint64_t timeout_ms);
 
-/* Whether no route listens any more. */
+/* Whether all routes have stopped listening. */
 bool uvr_routes_are_all_lost(const uvr_server *server);
 
 /* Sets whether all routes know the mux of the far end. */

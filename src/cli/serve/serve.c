@@ -97,7 +97,7 @@ static void on_control_closed(void *user)
   finish_close(self);
 }
 
-/* After this the routes must not be used any more. */
+/* The routes must not be used afterwards. */
 static void close_relay(uvr_server *self)
 {
   if (self->closing) {
@@ -169,8 +169,8 @@ static void on_reload_signal(void *user)
 
 /* The start. */
 
-/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: whoever
- * has started it hidden, at logon, sees nothing else. */
+/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: a user
+ * who starts it hidden, at logon, sees nothing else. */
 static int open_log_file(uvr_server *self, bool configured)
 {
   uvrelay_error_t error;
@@ -194,7 +194,7 @@ static int read_config(uvr_server *self)
   }
   if (code != 0) {
     (void)refuse(self, 2, &place, &error);
-    /* An address says itself what to write, and the system's failures are nobody's wrong usage. */
+    /* An address says itself what to write, and a failure of the system is not wrong usage. */
     if (place.file == NULL && error.code == UV_EINVAL && error.phase != UVRELAY_PHASE_ADDRESS) {
       uvr_report_try(&self->log.report, "serve");
     }
@@ -280,7 +280,7 @@ static void say_ready(uvr_server *self)
   (void)uv_gettimeofday(&now);
   self->since = now.tv_sec;
   self->ready_at = uv_now(&self->loop);
-  /* Whoever is notified may look for the ports in the log. */
+  /* The process that is notified may look for the ports in the log. */
   uvr_log_writer_flush(&self->log.writer, UVR_LOG_PATIENCE_MS);
   if (self->given.background) {
     uvr_detach_ready(&self->detached);
@@ -396,7 +396,7 @@ static void serve(uvr_server *self)
   }
 }
 
-/* Says what would be served. Whatever is wrong is wrong with what it was told. */
+/* Says what would be served. Every problem is a problem of the command line or of a file. */
 static void check(uvr_server *self)
 {
   uvr_place place = {.file = NULL};

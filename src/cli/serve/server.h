@@ -44,7 +44,7 @@ typedef struct uvr_reload_entry {
   bool changed;       /* it takes a place */
   bool replaced;      /* it has taken over the listener of `from` */
   bool swapped;       /* `from` was removed for it */
-  uvr_place place;    /* where it stands in a file */
+  uvr_place place;    /* its place in a file */
   unsigned turn;      /* in which it took its place or was added; 0: not yet */
 } uvr_reload_entry;
 
@@ -103,7 +103,7 @@ struct uvr_server {
   int64_t since;                         /* when it began to listen, in seconds since 1970 */
   uint64_t ready_at;                     /* the same as loop time, ms */
   uint64_t cut;                          /* connections that did not end by themselves */
-  void (*on_all_lost)(uvr_server *self); /* no route listens any more */
+  void (*on_all_lost)(uvr_server *self); /* all routes have stopped listening */
   char usual_log[UVR_PATH_SIZE];         /* with --background: the log, unless another one is given */
   bool stopping;
   bool closing;

@@ -16,7 +16,7 @@ typedef struct uvr_status_route {
   uvrelay_route_counters_t counters;
   const char *error; /* the last one, or NULL */
   uint64_t error_age_ms;
-  bool lost; /* it does not listen any more */
+  bool lost; /* it no longer listens */
 } uvr_status_route;
 
 typedef struct uvr_status_far_end {

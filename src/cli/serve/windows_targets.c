@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 /* The Windows path, to be freed, of a target of this scheme, with or without via: before it; or NULL. Sets *rest to
- * the options behind the path. */
+ * the options after the path. */
 static char *windows_path(const uvr_wsl *wsl, const char *target, const char *scheme, const char **rest)
 {
   char path[UVR_ADDRESS_PATH_SIZE];

@@ -22,7 +22,7 @@ typedef struct uvr_block {
   size_t start;  /* of the line that begins it */
   size_t inside; /* of its first line */
   size_t last;   /* of the line that ends it */
-  size_t end;    /* behind that, its newline included */
+  size_t end;    /* after that, its newline included */
 } uvr_block;
 
 uvr_block_state uvr_block_find(const char *text, uvr_block *out);

@@ -9,7 +9,7 @@
 #include "cli/setup/record_unix.h"
 #include "uvrelay/common.h"
 
-/* Reads a file into *out, to be freed, with a NUL behind it; *out is NULL if there is none. Returns 0; or a negative
+/* Reads a file into *out, to be freed, followed by a NUL; *out is NULL if there is none. Returns 0; or a negative
  * code and *error. A file with a NUL in it is refused. */
 int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error);
 
@@ -39,7 +39,7 @@ int uvr_setup_link(const char *target, const char *path, uvr_record *record, uvr
 /* Removes a file, if it is there; `patient`: for up to some seconds, while Windows still runs it. */
 int uvr_setup_unlink(const char *path, bool patient, uvrelay_error_t *error);
 
-/* Removes those files that were moved away and that nothing runs any more. */
+/* Removes those files that were moved away and that no process runs any longer. */
 void uvr_setup_remove_old(const char *path);
 
 /* Whether there is something at a path, a link that leads nowhere included. */

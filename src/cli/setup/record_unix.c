@@ -72,7 +72,7 @@ static int save(const uvr_record *self, uvrelay_error_t *error)
   return code;
 }
 
-/* Finds the first line of an entry behind `from`. */
+/* Finds the first line of an entry after `from`. */
 static char *find(char *from, const char *name, const char *value, size_t *length)
 {
   for (char *line = from; *line != '\0';) {

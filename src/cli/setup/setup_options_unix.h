@@ -26,7 +26,7 @@ typedef enum uvr_setup_action {
   UVR_SETUP_WRONG_USAGE /* *error says why */
 } uvr_setup_action;
 
-/* Parses it; argv[0], "setup", is skipped. Flags may stand before and behind names. */
+/* Parses it; argv[0], "setup", is skipped. Flags may precede and follow names. */
 uvr_setup_action uvr_setup_options_parse(int argc, char *argv[], uvr_setup_options *out, uvrelay_error_t *error);
 
 const char *uvr_setup_usage(void);

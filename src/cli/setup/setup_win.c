@@ -125,7 +125,7 @@ static int refuse(const setup *self, const char *what, const uvr_capture *run)
   return 1;
 }
 
-/* Returns 0; 1, which was told; or, if `may_fail` is set, -1 if schtasks.exe has refused. */
+/* Returns 0; 1 if it has failed and has reported that; or, if `may_fail` is set, -1 if schtasks.exe has refused. */
 static int run_schtasks(const setup *self, const char *what, const char *const words[], bool may_fail)
 {
   uvrelay_error_t error;

@@ -1,8 +1,8 @@
 /* The step for the configuration: the routes stand as @NAME, one a line, in a block of routes.conf. What else is in the
  * file, and in the block, stays as it is.
  *
- * Ways to fail: the file, or what it would become, has an error, which is told with its place; the block has lost its
- * end; the file cannot be written. Then it is left as it is. */
+ * Ways to fail: the file, or what it would become, has an error, which is reported with its place; the block has lost
+ * its end; the file cannot be written. Then it is left as it is. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

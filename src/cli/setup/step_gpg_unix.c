@@ -1,7 +1,7 @@
 /* The step for the place of gpg's socket, where @gpg-agent listens: systemd's sockets for the gpg-agent of Linux hold
  * it, so they are masked; so may a gpg-agent that runs, which is ended.
  *
- * Ways to fail: systemctl fails, whose words are told. */
+ * Ways to fail: systemctl fails, and its message is reported. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

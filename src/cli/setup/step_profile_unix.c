@@ -2,7 +2,7 @@
  * serve in the background, unless it runs. It may be read by any shell, any number of times.
  *
  * Ways to fail: the file cannot be written, or the lines that setup has written there are damaged; serve does not
- * start, and its words are told. */
+ * start, and its message is reported. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * A unit that setup has written has a hash in its first line, by which it is seen whether somebody has changed it
  * since; such a one, and one that setup has not written, stays as it is.
  *
- * Ways to fail: it cannot be written; systemctl fails, whose words are told, with where to look. */
+ * Ways to fail: it cannot be written; systemctl fails, and its message is reported, with where to look. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static char *make_unit(const uvr_job *job)
   return unit;
 }
 
-/* Whether setup has written it, and nobody has changed it. */
+/* Whether setup has written it, and it has not been changed since. */
 static bool is_own(const char *text)
 {
   char hash[32];

@@ -10,7 +10,7 @@
  * *error, if it cannot be written. */
 int uvr_talk(uvrelay_error_t *error, const char *format, ...) UVR_PRINTF(2, 3);
 
-/* Prints each line of the text behind so many blanks and a bar. */
+/* Prints each line of the text after so many blanks and a bar. */
 int uvr_talk_lines(const char *text, unsigned indent, uvrelay_error_t *error);
 
 /* Whether there is a user to ask. */

@@ -20,7 +20,7 @@ char *uvr_setup_fish_word(const char *text);
 char *uvr_setup_unit_word(const char *text);
 char *uvr_setup_unit_program(const char *text); /* the first word of a command, where systemd leaves each $ as it is */
 
-/* A hash (FNV-1a) of bytes, to see whether somebody has changed them; it protects against nobody. */
+/* A hash (FNV-1a) of bytes, to see whether somebody has changed them; it is no protection against attacks. */
 uint64_t uvr_setup_hash(const char *bytes, size_t length);
 
 #endif

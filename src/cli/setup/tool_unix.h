@@ -6,7 +6,7 @@
 
 #include "uvrelay/common.h"
 
-/* Runs a program, by its name on PATH or its path, with words behind it, which end with a NULL. Returns 0 if it has
+/* Runs a program, by its name on PATH or its path, with words after it, which end with a NULL. Returns 0 if it has
  * exited with status 0; or a negative code and *error, with the first line that it has written to its standard error.
  * If `output` is not NULL, *output is what it has written to its standard output, without the last newline, to be
  * freed, or NULL, in both cases. */

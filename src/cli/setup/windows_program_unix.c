@@ -4,8 +4,8 @@
  * PATH; in /usr/lib/uvrelay; in C:\Program Files\uvrelay. Those on a drive of Windows are asked first, as they start
  * fast.
  *
- * Ways to fail: there is none; none can be started, and the first one's reason is told; the directory that it belongs
- * into is on no drive that is mounted. */
+ * Ways to fail: there is none; none can be started, and the first one's reason is reported; the directory that it
+ * belongs into is on no drive that is mounted. */
 #include "cli/setup/windows_program_unix.h"
 
 #include <limits.h>
