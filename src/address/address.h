@@ -32,7 +32,7 @@ void uvr_address_set_via(uvr_address *address);
 /* Whether it is a socket file on a Windows drive, or in a directory that only Windows knows. */
 bool uvr_address_is_windows_file(const uvr_address *address);
 
-/* Whether it is a socket file that Windows would look for on another computer, or on what is no drive. */
+/* Whether it is a socket file that Windows would look for on another computer, or on what is not a drive. */
 bool uvr_address_is_remote_file(const uvr_address *address);
 
 /* Whether addresses of its kind have this. */

@@ -65,7 +65,7 @@ static size_t find_option(const char *pattern)
 #define IP_SIZE 64
 
 /* Writes an IP address in the one way that stands for all its spellings: one of IPv4 that is mapped to IPv6 as one of
- * IPv4. A zone is left out. Returns its family, or AF_UNSPEC if the text of this length is none. */
+ * IPv4. A zone is left out. Returns its family, or AF_UNSPEC if the text of this length is not one. */
 static int write_ip(const char *host, size_t length, char out[IP_SIZE])
 {
   static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -107,8 +107,8 @@ static size_t dot_length(const char *text, size_t length)
   return found;
 }
 
-/* Whether a host that is no plain IP address consists of numbers, of base 10, 8 or 16, as in 0x7f.1: that is no name,
- * as a look-up takes it for an IPv4 address. */
+/* Whether a host that is not a plain IP address consists of numbers, of base 10, 8 or 16, as in 0x7f.1: that is not a
+ * name, as a look-up takes it for an IPv4 address. */
 static bool is_numeric(const char *host, size_t length)
 {
   while (length > 0) {

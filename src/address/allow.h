@@ -24,7 +24,7 @@ typedef struct uvr_allow {
   char text[];  /* as it was given */
 } uvr_allow;
 
-/* What is wrong with a pattern, as the end of a sentence, or NULL: nothing can match it, or its option is none. */
+/* What is wrong with a pattern, as the end of a sentence, or NULL: nothing can match it, or its option is not one. */
 const char *uvr_allow_fault(const char *pattern);
 
 /* Makes what a pattern without a fault says; *out is to be freed by uvr_free. Returns 0 or UV_ENOMEM. */

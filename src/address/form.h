@@ -41,7 +41,7 @@ extern const uvr_address_form uvr_fd_form;
  * begins with "the address TEXT ". */
 int uvr_address_refuse(const char *text, uvrelay_error_t *error, const char *format, ...) UVR_PRINTF(3, 4);
 
-/* The same for a text that is no address: the sentence begins with "the NOUN TEXT ". */
+/* The same for a text that is not an address: the sentence begins with "the NOUN TEXT ". */
 int uvr_text_refuse(const char *noun, const char *text, uvrelay_error_t *error, const char *format, ...)
     UVR_PRINTF(4, 5);
 

@@ -1,4 +1,4 @@
-/* What was probably meant by a text that is no address. Pure. */
+/* What was probably meant by a text that is not an address. Pure. */
 #ifndef UVR_ADDRESS_MEANT_H
 #define UVR_ADDRESS_MEANT_H
 

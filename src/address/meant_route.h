@@ -1,4 +1,4 @@
-/* What was probably meant by a text that is no route, LISTEN=TARGET. Pure. */
+/* What was probably meant by a text that is not a route, LISTEN=TARGET. Pure. */
 #ifndef UVR_ADDRESS_MEANT_ROUTE_H
 #define UVR_ADDRESS_MEANT_ROUTE_H
 

@@ -40,7 +40,7 @@ static const char *parse_ipv6(const char *bracket, uvr_address *out, const char 
   return NULL;
 }
 
-/* The port that the whole text is, or 0 if it is none. */
+/* The port that the whole text is, or 0 if it is not one. */
 static uint16_t parse_port(const char *digits)
 {
   unsigned value = 0;

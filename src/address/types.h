@@ -42,7 +42,7 @@ typedef struct uvr_address {
   bool via; /* the far end of a mux is to connect to it */
   /* It has a variable of Windows, which is replaced on the system that connects to it: see variables.h. */
   bool has_variable;
-  /* NPIPE: the name ends in a *, which stands for the rest of the name of the one pipe that begins so. */
+  /* NPIPE: the name ends in a *, which stands for the rest of the name of the one pipe that begins like this. */
   bool open_ended;
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
   /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, assuan:%NAME%/PATH,

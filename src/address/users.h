@@ -59,10 +59,10 @@ typedef struct uvr_user {
 #define UVR_USERS_PEERS_FORM "users, separated by commas: " UVR_USERS_ON_UNIX "; or any, for all users"
 
 /* Parses the first word of a list and moves *list after it and its comma; after the last word *list is NULL. Returns
- * false if the word is none. */
+ * false if the word is not one. */
 bool uvr_users_next(const char **list, uvr_user *out);
 
-/* Checks a whole list. Returns its systems; 0 if it is empty, or a word is none, or has no end within
+/* Checks a whole list. Returns its systems; 0 if it is empty, or a word is not one, or has no end within
  * UVRELAY_USERS_SIZE bytes. */
 unsigned uvr_users_check(const char *list);
 

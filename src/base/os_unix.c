@@ -71,7 +71,7 @@ int uvr_os_pending_error(const uv_stream_t *stream)
   int error = 0;
   socklen_t length = sizeof(error);
   bool known = uv_fileno((const uv_handle_t *)stream, &fd) == 0 &&
-               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* fails for a pipe that is no socket */
+               getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0; /* fails for a pipe that is not a socket */
   return known ? uv_translate_sys_error(error) : 0;
 }
 

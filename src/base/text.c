@@ -302,7 +302,7 @@ static bool is_in_set(const char *set, char byte, const char **end)
   return found != negated;
 }
 
-/* Whether the first element of the pattern, which is no *, matches the byte. Sets *next after the element. */
+/* Whether the first element of the pattern, which is not a *, matches the byte. Sets *next after the element. */
 static bool matches_one(const char *pattern, char byte, const char **next)
 {
   const char *end = NULL;

@@ -43,8 +43,8 @@ static const char *write_out(char meant[MEANT_SIZE], const char *command, int ar
   return meant;
 }
 
-/* What a word such as setup-ssh means: the command, and after it the preset whose name begins so. Returns NULL if it
- * is no such word. */
+/* What a word such as setup-ssh means: the command, and after it the preset whose name begins like this. Returns NULL
+ * if it is no such word. */
 static const char *split_preset(char meant[MEANT_SIZE], const char *word, const char *command)
 {
   size_t count;

@@ -6,8 +6,8 @@
 
 #include "uvrelay/common.h"
 
-/* Whether the first argument is no TARGET but a word that is near a command, the name of a preset, or a command that is
- * written as a flag, such as --serve: then *error says what was probably meant. */
+/* Whether the first argument is not a TARGET but a word that is near a command, the name of a preset, or a command that
+ * is written as a flag, such as --serve: then *error says what was probably meant. */
 bool uvr_mistyped_command(int argc, char *const argv[], uvrelay_error_t *error);
 
 #endif

@@ -6,8 +6,8 @@
  * closed, too, and the loop ends. A signal closes all at once. If closing takes longer than half a second, the process
  * ends without waiting for it; and after four seconds, whatever the loop may hang in.
  *
- * The exit status is 2 for a wrong command line; 1 if the near end is no uvrelay, breaks the protocol or cannot be read
- * from or written to; 0 otherwise. */
+ * The exit status is 2 for a wrong command line; 1 if the near end is not an uvrelay, breaks the protocol or cannot be
+ * read from or written to; 0 otherwise. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 enum { UVR_WINDOWS_HINT_SIZE = 1200 };
 
-/* Returns `hint`, or NULL if the target is no file on such a drive. */
+/* Returns `hint`, or NULL if the target is not a file on such a drive. */
 const char *uvr_windows_hint(const uvr_wsl *wsl, const uvr_options *options, char hint[UVR_WINDOWS_HINT_SIZE]);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Happy path: both listen on the same port, and clients are accepted on each in turn.
  *
- * Ways to fail: the system has only one of the families, and the acceptor of that one does without the other; the port
+ * Ways to fail: the system has only one of the families, and the acceptor of that one works without the other; the port
  * is taken on one address, and then neither is listened on, unless any port would do and another one can be tried; one
  * of the two fails for good, and both are given up. */
 #include "endpoint/acceptor.h"

@@ -9,7 +9,7 @@
  * then waits for the next client. Nothing can interrupt the job, so it outlives an acceptor that is closed meanwhile,
  * and closes the client that it gets.
  *
- * Ways to fail: the socket cannot be made, and nothing is left of it; a client cannot be accepted for want of
+ * Ways to fail: the socket cannot be made, and nothing is left of it; a client cannot be accepted for lack of
  * descriptors or memory, and it keeps waiting; a client is not allowed to connect, and it is closed. */
 #include "endpoint/acceptor_unix.h"
 

@@ -4,7 +4,7 @@
  * each is handed to the owner as a stream, until none is waiting or the owner pauses.
  *
  * Ways to fail: this system cannot listen on such an address, or refuses to; a client is not allowed to connect, and it
- * is closed; a client cannot be accepted for want of descriptors or memory, and accepting is tried again after a while;
+ * is closed; a client cannot be accepted for lack of descriptors or memory, and accepting is tried again after a while;
  * the acceptor fails for good, as when a pipe has no instance left. */
 #include "endpoint/listen.h"
 

@@ -12,7 +12,7 @@ typedef struct uvr_listen_events {
   void (*on_client)(void *user, uvr_stream *stream, const uvrelay_peer_t *peer);
   /* A client was not allowed to connect and was closed. */
   void (*on_refused)(void *user, const uvrelay_peer_t *peer, const uvrelay_error_t *error);
-  /* A waiting client cannot be accepted for want of descriptors or memory. Accepting is tried again and again. */
+  /* A waiting client cannot be accepted for lack of descriptors or memory. Accepting is tried again and again. */
   void (*on_trouble)(void *user, const uvrelay_error_t *error);
   void (*on_relief)(void *user); /* after on_trouble: clients have been accepted again for a while */
   void (*on_fail)(void *user, const uvrelay_error_t *error); /* no more clients will come; this is the last event */

@@ -1,10 +1,10 @@
 /* Finding a pipe by the beginning of its name: see npipe_find_win.h.
  *
- * Normal case: all pipes of this computer are listed, one of them begins so, and it is opened.
+ * Normal case: all pipes of this computer are listed, one of them begins like this, and it is opened.
  *
- * With the option `owner`, each that begins so is opened while the list is read, as only then its owner shows; those
- * that belong to somebody else are closed again, with nothing sent to them. So no one can keep a user from an agent by
- * making a pipe whose name begins in the same way. One that is busy does not count if another one fits.
+ * With the option `owner`, each that begins like this is opened while the list is read, as only then its owner shows;
+ * those that belong to somebody else are closed again, with nothing sent to them. So no one can keep a user from an
+ * agent by making a pipe whose name begins in the same way. One that is busy does not count if another one fits.
  *
  * Ways to fail: there is none, or more than one; that one cannot be used; the pipes cannot be listed. A client that may
  * not connect to any pipe that begins like this (options->check) is not told whether there is one. */
@@ -43,12 +43,12 @@ typedef struct search {
   WCHAR beginning[UVR_ADDRESS_PATH_SIZE]; /* of the name, without \\.\pipe\ */
   int length;
   bool asks_owner;
-  unsigned tried;      /* pipes that begin so and may be connected to */
+  unsigned tried;      /* pipes that begin like this and may be connected to */
   unsigned fitting;    /* those of them that may be meant */
   uvr_address *found;  /* the first of these */
   uv_os_fd_t file;     /* it, open, if the owner is asked; or NULL */
   char list[SHOWN];    /* of these */
-  bool refused;        /* a pipe that may not be connected to begins so: */
+  bool refused;        /* a pipe that may not be connected to begins like this: */
   uvrelay_error_t why; /* why not; or why none of those that were tried can be used */
 } search;
 
@@ -78,7 +78,7 @@ static void add_fitting(search *self, const uvr_address *place)
   self->fitting++;
 }
 
-/* Looks at the owner of a pipe that begins so. */
+/* Looks at the owner of a pipe that begins like this. */
 static void try_pipe(search *self, const uvr_address *place)
 {
   uvrelay_error_t error;

@@ -1,11 +1,11 @@
 /* What a far end is allowed to connect to.
  *
  * Pipes and abstract sockets are compared as they are written; a pipe that is found by the beginning of its name, by
- * its whole name. Of TCP, an address that is no name is, too; and a name, unless the pattern matches the name itself,
- * is looked up, and those of its addresses that match are connected to. Files are compared by where they really are: a
- * request must not get out of a directory that is allowed by a link in it. Links in the part of a pattern that has no
- * wildcards were chosen by the author of the pattern, and are followed. A file of another computer must match as it is
- * written, too.
+ * its whole name. Of TCP, an address that is not a name is, too; and a name, unless the pattern matches the name
+ * itself, is looked up, and those of its addresses that match are connected to. Files are compared by where they really
+ * are: a request must not get out of a directory that is allowed by a link in it. Links in the part of a pattern that
+ * has no wildcards were chosen by the author of the pattern, and are followed. A file of another computer must match as
+ * it is written, too.
  *
  * Ways to fail: no pattern matches, or only those that allow less impersonation than is asked for. */
 #include "mux/allow.h"

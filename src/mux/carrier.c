@@ -8,7 +8,7 @@
  * the last answer, which finds such a far end even if no connection uses it; but when nothing is received for
  * `unheard_ms`, if it has sent anything since the last ping, or somebody waits for the far end. Whatever is received
  * counts as life, and a far end that is merely slow to connect answers the ping. What one connection receives says
- * nothing of an answer that another one waits for: hence a last ping when all of them have fallen silent.
+ * nothing of an answer that another one waits for: therefore a last ping is sent when all of them have fallen silent.
  *
  * The far end sends no pings. While it cannot write, so that it does not read either, it looks whether the near end has
  * left: that would not show otherwise.

@@ -1,4 +1,4 @@
-/* Alarms that share one timer, to keep what has them small. Each rings once, from the loop, unless it is set anew or
+/* Alarms that share one timer, to keep what has them small. Each rings once, from the loop, unless it is set again or
  * cleared before. */
 #ifndef UVR_RELAY_ALARMS_H
 #define UVR_RELAY_ALARMS_H

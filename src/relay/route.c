@@ -7,7 +7,7 @@
  * system refuses to listen. Nothing is left of the route then.
  *
  * Ways to fail later: a session fails, which is counted, emitted and kept as the route's last error; the listener
- * cannot accept a client for want of descriptors or memory, and tries again; the listener fails for good, and only the
+ * cannot accept a client for lack of descriptors or memory, and tries again; the listener fails for good, and only the
  * open sessions go on.
  *
  * Removal: the listener is closed first. The open sessions end by themselves or are cancelled at the deadline. Then the

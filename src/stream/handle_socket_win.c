@@ -46,7 +46,7 @@ static SOCKET duplicate(HANDLE handle)
   if (WSADuplicateSocketW((SOCKET)plain, GetCurrentProcessId(), &info) == 0) {
     socket = WSASocketW(FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, FROM_PROTOCOL_INFO, &info, 0, WSA_FLAG_OVERLAPPED);
   }
-  if (closesocket((SOCKET)plain) != 0) { /* it is no socket; Wine says so of inherited ones, too */
+  if (closesocket((SOCKET)plain) != 0) { /* it is not a socket; Wine says so of inherited ones, too */
     (void)CloseHandle(plain);
   }
   return socket;

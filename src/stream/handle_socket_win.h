@@ -10,11 +10,11 @@
 
 typedef struct uvr_handle_socket {
   SOCKET socket;     /* a duplicate, to be closed by closesocket() */
-  const char *unfit; /* why it is no stream of bytes: see uvr_stdio_unfit() */
+  const char *unfit; /* why it is not a stream of bytes: see uvr_stdio_unfit() */
   bool is_tcp;
 } uvr_handle_socket;
 
-/* Whether it may be one: it says that it is a pipe, and is none. */
+/* Whether it may be one: it says that it is a pipe, and is not one. */
 bool uvr_handle_may_be_socket(HANDLE handle);
 
 /* Duplicates it if it is one. Winsock must be initialised; if it is not, nothing is a socket. */

@@ -5,7 +5,7 @@
  * Where that is denied, it is tried for fewer rights, and then for one direction, as some servers make pipes that only
  * they write to or only they read from. A failed CreateFile takes no instance of the pipe. One that succeeds does, so
  * that the order of tries is: what a pipe of both directions may still grant, then what one of a single direction does.
- * A pipe of both directions that we may only read is no pipe of one direction: its server expects requests. Windows
+ * A pipe of both directions that we may only read is not a pipe of one direction: its server expects requests. Windows
  * lets everybody read a pipe unless its server says otherwise, so that this is the usual way to be denied. It can be
  * seen only once the pipe is open: then it is closed, and access was denied.
  *

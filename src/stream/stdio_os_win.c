@@ -19,7 +19,7 @@ static bool is_open(HANDLE handle)
   return handle != INVALID_HANDLE_VALUE && handle != NULL && handle != (HANDLE)(intptr_t)-2;
 }
 
-/* The state of a pipe's end; 0 if it is none, or may not be asked. */
+/* The state of a pipe's end; 0 if it is not one, or may not be asked. */
 static DWORD pipe_state(HANDLE handle)
 {
   DWORD state = 0;

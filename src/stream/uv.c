@@ -9,8 +9,8 @@
  * Dying: the system would end a TCP connection of ours in order, as if all had been written. An armed socket is reset
  * instead (SO_LINGER with no time). As such a reset throws away what the system has not sent yet, and some systems also
  * what the peer has not read yet, the socket is disarmed as soon as what was written is complete: before the half-close
- * and before each close that is no reset. That the other direction may then be incomplete shows at its own reader; and
- * the system answers what the peer still sends by a reset.
+ * and before each close that is not a reset. That the other direction may then be incomplete shows at its own reader;
+ * and the system answers what the peer still sends by a reset.
  *
  * Ways to fail: UV_EOF is the end of input; writing to a peer that has left gives UV_EPIPE or the like, which is
  * UVR_GONE; every other code is an error. */

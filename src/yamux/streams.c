@@ -1,6 +1,6 @@
 /* The streams of a session: a hash table by number, a list of all, how many there may be, and how they are reset.
  *
- * A stream is lost when its peer resets it or the session ends, and broken when we reset it ourselves, for want of
+ * A stream is lost when its peer resets it or the session ends, and broken when we reset it ourselves, for lack of
  * memory. Either way what it has to send is dropped, and its owner is called: something can be read, namely the reset,
  * and a write or an end that was under way is over. */
 #include "yamux/streams.h"

@@ -81,7 +81,7 @@ typedef enum uvr_yamux_receive_state {
   UVR_YAMUX_RECEIVE_OPEN,
   UVR_YAMUX_RECEIVE_ENDED,            /* its FIN has arrived */
   UVR_YAMUX_RECEIVE_END_READ,         /* and the owner has read the end of input */
-  UVR_YAMUX_RECEIVE_BROKEN,           /* we have reset the stream, for want of memory */
+  UVR_YAMUX_RECEIVE_BROKEN,           /* we have reset the stream, for lack of memory */
   UVR_YAMUX_RECEIVE_BROKEN_BEHIND_END /* the same, after its FIN had arrived */
 } uvr_yamux_receive_state;
 

@@ -21,7 +21,7 @@ static bool is_blank(char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-/* Copies the word at *next, which is no blank, with a NUL to *out; moves both after it. */
+/* Copies the word at *next, which is not a blank, with a NUL to *out; moves both after it. */
 static int copy_word(const char **next, char **out, bool backslash, uvrelay_error_t *error)
 {
   const char *in = *next;

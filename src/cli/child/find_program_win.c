@@ -42,7 +42,7 @@ static wchar_t *get_variable(const wchar_t *name)
   return value;
 }
 
-/* What is at a path: whether it exists and is no directory. */
+/* What is at a path: whether it exists and is not a directory. */
 static bool is_file(const wchar_t *path, bool *directory)
 {
   DWORD attributes = GetFileAttributesW(path);

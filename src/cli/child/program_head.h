@@ -27,7 +27,7 @@ void uvr_program_read(const char *file, uvr_program_head *head);
 /* A number of `size` bytes, at most 8, at `offset`; 0 if it is not in the head. */
 unsigned long long uvr_program_number(const uvr_program_head *head, size_t offset, size_t size, bool big_endian);
 
-/* The first line after `#!`, without blanks around it; NULL: the file is no script, or the line is too long. To be
+/* The first line after `#!`, without blanks around it; NULL: the file is not a script, or the line is too long. To be
  * freed. */
 char *uvr_program_interpreter(const uvr_program_head *head);
 

@@ -46,7 +46,7 @@ static bool is_drive_c(const char *path)
          strchr("\\/", path[2]) != NULL;
 }
 
-/* Writes to `path` which Windows path is mounted, or nothing if that is no path of a drive. */
+/* Writes to `path` which Windows path is mounted, or nothing if that is not a path of a drive. */
 static void mounted_path(const char *virtiofs, const char *source, const char *type, const char *options, char *path,
                          size_t size)
 {

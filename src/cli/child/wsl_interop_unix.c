@@ -12,8 +12,8 @@
  * - The socket's file must belong to root or to this user, and so must the process that listens there.
  * - The program that is started inherits the descriptor, and its WSL_INTEROP is the path of that.
  *
- * Names of other users cost one lstat each and take no memory, so they do not hide the right one. Who makes more than
- * ENTRIES_MAX can hide a session that is no ancestor, if 1_interop is missing; nothing is sent then.
+ * Names of other users cost one lstat each and take no memory, so they do not hide the right one. A user who makes more
+ * than ENTRIES_MAX of them can hide a session that is not an ancestor, if 1_interop is missing; nothing is sent then.
  *
  * Ways to fail: no process listens on any socket, or none is to be trusted. */
 #include "cli/child/wsl_interop_unix.h"
@@ -109,7 +109,7 @@ static int compare_down(const void *one, const void *other)
   return (a < b) - (a > b);
 }
 
-/* The number of the socket that an entry is, or 0 if it is none or somebody else's. */
+/* The number of the socket that an entry is, or 0 if it is not one or somebody else's. */
 static long trusted_process(DIR *directory, const char *name, unsigned *foreign)
 {
   struct stat status;

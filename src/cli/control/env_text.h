@@ -15,7 +15,7 @@ bool uvr_shell_find(const char *name, uvr_shell *out);
 const char *uvr_shell_names(void);
 
 /* Adds the line that sets a variable, with its newline. Whatever the value is, it is data for the shell, never code.
- * Returns false, and adds nothing, if it cannot be written so for this shell, or if the name is none. */
+ * Returns false, and adds nothing, if it cannot be written so for this shell, or if the name is not one. */
 bool uvr_env_add(uvr_text_line *self, uvr_shell shell, const char *name, const char *value);
 
 /* Adds a comment, if the shell can have one here. `text` has no control characters. */

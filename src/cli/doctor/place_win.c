@@ -1,5 +1,5 @@
-/* Files on Windows: see place.h. Who may write to one is in no few words there; the directory of the user's own
- * configuration is closed to others by Windows. */
+/* Files on Windows: see place.h. Who may write to one cannot be said in a few words there; the directory of the user's
+ * own configuration is closed to others by Windows. */
 #include "cli/doctor/place.h"
 
 #include <stdio.h>

@@ -11,7 +11,7 @@
 #include "cli/child/command.h"
 #include "uvrelay.h"
 
-/* All zero but for the first members. */
+/* All zero except for the first members. */
 typedef struct uvr_probe_target {
   uvr_address address;
   uvrelay_route_options_t options; /* of its route; those for connecting count */

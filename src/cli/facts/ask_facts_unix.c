@@ -152,7 +152,7 @@ int uvr_facts_ask_within(const char *file, uint64_t limit_ms, uvr_facts *out, uv
   (void)uvr_quote(quoted, file);
   const char *obstacle = uvr_program_obstacle(file);
   uvrelay_error_t why;
-  if (obstacle != NULL && wsl_warns(file, &why)) { /* which says how to mend it */
+  if (obstacle != NULL && wsl_warns(file, &why)) { /* which says how to fix it */
     obstacle = why.text;
   }
   if (obstacle != NULL) {

@@ -12,9 +12,9 @@
  *   pipe=\\.\pipe\NAME<TAB>SID of the owner<TAB>file of the server's program     each pipe that a preset may lead to
  *   socket=C:\...\S.gpg-agent<TAB>SID of the owner                              each socket file that one may lead to
  *
- * What cannot be found out is left empty; of a service's program, a user who is no administrator gets the name only.
- * Wine cannot list its pipes, so that none of Pageant shows there. On Linux there are facts, version and program, user,
- * uid, home, system and kernel. */
+ * What cannot be found out is left empty; of a service's program, a user who is not an administrator gets the name
+ * only. Wine cannot list its pipes, so that none of Pageant shows there. On Linux there are facts, version and program,
+ * user, uid, home, system and kernel. */
 #ifndef UVR_CLI_FACTS_FACTS_H
 #define UVR_CLI_FACTS_FACTS_H
 

@@ -2,7 +2,7 @@
  *
  * The pipes that presets lead to are those of two names, and those whose names begin as Pageant's do. To learn who owns
  * one and which program has made it, it is opened, once, with no right to read or write, and closed again. If all its
- * instances are busy, a short wait for one follows. What the system does not tell is left empty: a user who is no
+ * instances are busy, a short wait for one follows. What the system does not tell is left empty: a user who is not an
  * administrator may not ask for the whole path of a service's program, and gets its name only. */
 #include <stdio.h>
 #include <stdlib.h>

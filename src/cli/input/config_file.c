@@ -86,7 +86,7 @@ static bool is_route_option(const char *name)
   return uvr_route_option_name(i) != NULL && strcmp(name, "name") != 0;
 }
 
-/* Copies the NAME of a line NAME=VALUE. Returns its value; or NULL if the line is none. */
+/* Copies the NAME of a line NAME=VALUE. Returns its value; or NULL if the line is not one. */
 static const char *take_name(const char *text, char name[NAME_SIZE])
 {
   size_t length = strspn(text, LETTERS "0123456789_-");
@@ -200,8 +200,8 @@ static int add_route(file_parser *self, const uvr_route_line *line, uvrelay_erro
   return uvr_config_append(self->config, &text, place, target_column, error);
 }
 
-/* A line that is a known name alone: a switch that is on, or something that lacks its value. Returns false if it is
- * none. */
+/* A line that is a known name alone: a switch that is on, or something that lacks its value. Returns false if it is not
+ * one. */
 static bool is_name_alone(file_parser *self, const char *text, int *code, uvrelay_error_t *error)
 {
   bool setting = uvr_serve_setting_find(text) != UVR_SETTING_NONE;
@@ -216,7 +216,7 @@ static bool is_name_alone(file_parser *self, const char *text, int *code, uvrela
   return true;
 }
 
-/* A line that is a flag as on a command line. Returns false if it is none. */
+/* A line that is a flag as on a command line. Returns false if it is not one. */
 static bool is_flag(const char *text, uvrelay_error_t *error)
 {
   char name[NAME_SIZE];

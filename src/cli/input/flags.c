@@ -1,5 +1,5 @@
-/* Flags: see flags.h. They are parsed as by Go's flag package, down to its corner cases: "-" is no flag, "--" ends the
- * flags, a value may begin with a hyphen. The error of an unknown flag suggests what was probably meant. */
+/* Flags: see flags.h. They are parsed as by Go's flag package, down to its corner cases: "-" is not a flag, "--" ends
+ * the flags, a value may begin with a hyphen. The error of an unknown flag suggests what was probably meant. */
 #include "cli/input/flags.h"
 
 #include <stdio.h>
@@ -91,7 +91,7 @@ static const char *what_is_here(word name)
   return NULL;
 }
 
-/* ssh's -L 8080:HOST:80, written as a route; NULL if it is none. */
+/* ssh's -L 8080:HOST:80, written as a route; NULL if it is not one. */
 static const char *forwarded_route(const uvr_flags *self, word name, char meant[UVR_MEANT_ROUTE_SIZE])
 {
   char text[256];

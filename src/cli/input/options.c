@@ -60,7 +60,7 @@ static bool parse_timeout(const char *text, uint32_t *milliseconds)
   return good;
 }
 
-/* Where a switch is stored; --version, which is no option, is stored in *version. */
+/* Where a switch is stored; --version, which is not an option, is stored in *version. */
 static bool *switch_of(uvr_options *out, int id, bool *version)
 {
   switch (id) {

@@ -34,7 +34,7 @@ typedef enum uvr_options_action {
   UVR_OPTIONS_WRONG_USAGE   /* the error and how to get help to standard error, exit 2 */
 } uvr_options_action;
 
-/* Parses the command line; argv[0], the program's name, is skipped. Parsing stops at the first argument that is no
+/* Parses the command line; argv[0], the program's name, is skipped. Parsing stops at the first argument that is not a
  * flag, or after "--"; exactly one argument must then be left, TARGET, which is not checked. With
  * UVR_OPTIONS_WRONG_USAGE *error (which may be NULL) says what is wrong, with code UV_EINVAL; otherwise it is not
  * touched. -h and -help take effect at once, --version after all flags have been parsed. */

@@ -27,7 +27,7 @@ typedef struct uvr_route_text {
   const uvr_preset *preset; /* that it was made of, or NULL */
 } uvr_route_text;
 
-/* Splits a text, in place. Returns false if it is no route; it is unchanged then. */
+/* Splits a text, in place. Returns false if it is not a route; it is unchanged then. */
 bool uvr_route_line_split(char *text, uvr_route_line *out);
 
 /* Expands both addresses of a route: a ~/ and, with `variables`, $NAME; and a preset, whose options are replaced by
@@ -36,8 +36,8 @@ bool uvr_route_line_split(char *text, uvr_route_line *out);
 int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_text *out, const char **wrong,
                           uvrelay_error_t *error);
 
-/* What to write instead of a text that is no route: the route that was probably meant, if that shows, or the example.
- * `shell`: on a command line, so with the quotes that it needs. Returns `meant` or a constant. */
+/* What to write instead of a text that is not a route: the route that was probably meant, if that shows, or the
+ * example. `shell`: on a command line, so with the quotes that it needs. Returns `meant` or a constant. */
 #define UVR_ROUTE_MEANT_SIZE (UVR_MEANT_ROUTE_SIZE + 2)
 const char *uvr_route_line_meant(const char *text, bool shell, char meant[UVR_ROUTE_MEANT_SIZE]);
 

@@ -30,7 +30,7 @@ typedef enum serve_flag_id {
   SERVE_LOG_SIZE,
   SERVE_JSON,
   SERVE_VERBOSE,
-  SERVE_CONFIG, /* the first one that is no setting */
+  SERVE_CONFIG, /* the first one that is not a setting */
   SERVE_CHECK,
   SERVE_BACKGROUND,
   SERVE_VERSION,

@@ -2,8 +2,8 @@
  *
  * Only a window that no other process uses may be hidden: from a shell, or through WSL, it is the user's. A terminal
  * such as Windows Terminal shows the consoles of several programs in tabs of one window; the window that Windows gives
- * for such a console never shows itself, and hiding it minimises all of the terminal, even if we are alone in our tab.
- * */
+ * for such a console never shows itself, and hiding it minimises all of the terminal, even if we are alone in our
+ * tab. */
 #include "cli/os/console.h"
 
 #include <stdbool.h>

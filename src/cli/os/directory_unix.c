@@ -4,8 +4,8 @@
  * noted where somebody else could lead it to another place. If a name is missing and there is such a place, nothing is
  * made; else the directory is made, and it is certain that its path will lead to it.
  *
- * Ways to fail: somebody else could exchange it, the system says no, what is in the way is no directory, a file system
- * that keeps no permissions. What was made before is removed again. */
+ * Ways to fail: somebody else could exchange it, the system says no, what is in the way is not a directory, a file
+ * system that keeps no permissions. What was made before is removed again. */
 #include "cli/os/directory.h"
 
 #include <errno.h>

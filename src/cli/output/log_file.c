@@ -3,10 +3,11 @@
  * Normal case: lines are appended until the next one would exceed the limit. Then the file is closed and renamed to
  * FILE.1, in place of an older one, and a new file is made. Where it cannot be renamed, as while another program of
  * Windows reads it, it is copied to FILE.1 and emptied. If somebody has moved or removed it, a new one is made, too.
- * Another process may write to the same file: whether it has been turned over, and its size, is looked at anew.
+ * Another process may write to the same file: whether it has been turned over, and its size, is checked again.
  *
- * Ways to fail: at the start, it cannot be opened or is no ordinary file. Later, it cannot be written to, turned over
- * or made again. Then lines are left out, and the next ones are tried again; opening it, no more than once in a second.
+ * Ways to fail: at the start, it cannot be opened or is not an ordinary file. Later, it cannot be written to, turned
+ * over or made again. Then lines are left out, and the next ones are tried again; opening it, no more than once in a
+ * second.
  */
 #include "cli/output/log_file.h"
 

@@ -37,7 +37,8 @@ uint64_t uvr_log_file_write(uvr_log_file *self, const char *lines, size_t length
 void uvr_log_file_close(uvr_log_file *self);
 
 /* For its own: opens a file to append to, for this user only if it is made. With `empties`, what is in it is removed.
- * Returns 0; or a negative code of libuv's, UV_EINVAL if it is no ordinary file. log_file_unix.c, log_file_win.c. */
+ * Returns 0; or a negative code of libuv's, UV_EINVAL if it is not an ordinary file. log_file_unix.c,
+ * log_file_win.c. */
 int uvr_log_file_open_fd(const char *path, bool empties, uv_file *out);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * Normal case: the configuration is read and checked; each of its routes is matched with one that is served; the new
  * ones are added, those that have changed take over listeners, and then the rest is removed. All of that is done before
- * anything else happens, unless a listener has to be made anew because its own options have changed (its permissions,
+ * anything else happens, unless a listener has to be made again because its own options have changed (its permissions,
  * for example): the old one is removed then, and the new one is tried until the system has let the old one go.
  *
  * Ways to fail: the configuration has an error; the command of a far end that is needed now is not found; somebody else
@@ -171,7 +171,7 @@ static void put_back(uvr_server *server, uvr_reload_entry *entry)
   if (uvr_routes_replace(entry->back, entry->served) == 0) {
     put_in_place(server, entry->served, entry->back);
     drop(entry, server->options.drain_ms);
-  } else { /* for want of memory: the new one stays, and is better than none */
+  } else { /* for lack of memory: the new one stays, and is better than none */
     uvr_report_error(&server->log.report, NULL, uvrelay_error(server->relay));
     uvr_routes_free(entry->back);
   }
@@ -216,7 +216,7 @@ static void roll_back(uvr_server *server, const uvr_place *place, const uvrelay_
   (void)uv_timer_start(&self->timer, step, SWAP_FIRST_MS, 0);
 }
 
-/* Listeners that are made anew, in the place of what was removed, or of what was to come there. */
+/* Listeners that are made again, in the place of what was removed, or of what was to come there. */
 
 static bool may_pass(int code)
 {
@@ -271,7 +271,7 @@ static void step(uv_timer_t *timer)
   (self->restoring ? finish_failed : commit)(server);
 }
 
-/* Takes over the listener of another route. Returns 0, also if it has to be made anew, or a negative code. */
+/* Takes over the listener of another route. Returns 0, also if it has to be made again, or a negative code. */
 static int take_place(uvr_server *server, uvr_reload_entry *entry, bool *swaps, uvrelay_error_t *error)
 {
   entry->back = entry->back != NULL ? entry->back : uvr_routes_copy(entry->from);
@@ -389,7 +389,7 @@ static int make_room(uvr_server *server)
   return served == NULL || rows == NULL || self->entries == NULL ? UV_ENOMEM : 0;
 }
 
-/* A reload that has failed has left a far end's command that was not used: it is to be found anew. */
+/* A reload that has failed has left a far end's command that was not used: it is to be found again. */
 static void forget_spare(uvr_server *server)
 {
   if (!server->supervised || (server->spare && uvr_supervisor_is_unused(&server->supervisor))) {

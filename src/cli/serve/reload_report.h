@@ -21,7 +21,7 @@ typedef struct uvr_reload_counts {
 void uvr_reload_say_done(const uvr_report *report, const uvr_reload_counts *counts, const uvr_serve_options *before,
                          const uvr_serve_options *after, uvr_text_line *text);
 
-/* It has failed, and nothing has changed but for `lost` routes, which could not be made again. Sets *text to the
+/* It has failed, and nothing has changed except for `lost` routes, which could not be made again. Sets *text to the
  * answer, a sentence followed by a NUL. */
 void uvr_reload_say_failed(const uvr_report *report, const uvr_place *place, const uvrelay_error_t *error,
                            unsigned lost, uvr_text_line *text);

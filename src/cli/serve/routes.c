@@ -176,7 +176,7 @@ void uvr_routes_say_status(uvr_server *server)
   for (size_t i = 0; i < server->count; i++) {
     const uvrelay_route_t *route = server->served[i]->route;
     if (route == NULL) {
-      continue; /* a reload is making it anew */
+      continue; /* a reload is making it again */
     }
     const uvrelay_error_t *error = uvrelay_route_error(route);
     uvr_report_route *row = &server->rows[count++];

@@ -52,7 +52,7 @@ typedef struct uvr_reload_entry {
 typedef struct uvr_reload {
   bool running;
   bool notified; /* the service manager knows of it */
-  bool again;    /* it was asked for once more meanwhile */
+  bool again;    /* it was asked for again meanwhile */
   uvr_serve_options options;
   uvr_config config;
   uvr_made_directories made; /* for sockets */

@@ -181,7 +181,7 @@ static bool put_in_place(const char *new, const char *path, bool move_away)
   return false;
 }
 
-/* The permissions of a file that is replaced. Where a drive of Windows keeps none, that is no failure. */
+/* The permissions of a file that is replaced. Where a drive of Windows keeps none, that is not a failure. */
 static bool set_mode(int fd, const char *path, mode_t mode)
 {
   struct stat old;

@@ -131,7 +131,7 @@ uvr_offer uvr_offer_find(const uvr_facts *facts, const uvr_preset *preset)
     bool fits = false;
     (void)uvr_offer_owner(facts, &found, &fits);
     if (is_at(place, found.place, found.place_length) && (offer.place == NULL || fits)) {
-      offer = found; /* of several pipes whose names begin so, one that the preset takes */
+      offer = found; /* of several pipes whose names begin like this, one that the preset takes */
       if (fits) {
         break;
       }

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 
-/* Prints formatted text; hidden characters in it become \xNN, but for newlines. Returns 0; or a negative code and
+/* Prints formatted text; hidden characters in it become \xNN, except for newlines. Returns 0; or a negative code and
  * *error, if it cannot be written. */
 int uvr_talk(uvrelay_error_t *error, const char *format, ...) UVR_PRINTF(2, 3);
 
