@@ -3,7 +3,7 @@
 # that they come before the ordinary ones. A function that is missing from the list (a newer libuv may use more) costs
 # the old start-up time of its DLL and nothing else; a test looks at what the program imports.
 #
-# It is worth having: see UVRELAY_DELAY_LOAD in README.md. It is there with GNU's tools for 64 bits. Names for 32 bits
+# It is worth having: see docs/performance.md. It is there with GNU's tools for 64 bits. Names for 32 bits
 # carry the size of their arguments, which the lists below do not say; LLVM's dlltool makes no such libraries; Microsoft's
 # linker has an option of its own for it, /DELAYLOAD.
 #

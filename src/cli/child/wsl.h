@@ -25,7 +25,7 @@
 
 #include "uvrelay/common.h"
 
-/* Where README.md says to install uvrelay.exe, below the mount point of drive C: as it is started from there, only an
+/* Where docs/wsl.md says to install uvrelay.exe, below the mount point of drive C: as it is started from there, only an
  * administrator of Windows can write to the directory. Usually /mnt/c/Program Files/uvrelay/uvrelay.exe, which is
  * C:\Program Files\uvrelay\uvrelay.exe on Windows. */
 #define UVR_WSL_PLACE "Program Files/uvrelay/uvrelay.exe"
