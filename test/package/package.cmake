@@ -45,7 +45,7 @@ set_property(TEST embed/shared APPEND PROPERTY FIXTURES_REQUIRED shared-library)
 file(GLOB package_tests RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} CONFIGURE_DEPENDS package/test_*.py)
 list(FILTER package_tests EXCLUDE REGEX "test_static")
 if(WIN32)
-  list(FILTER package_tests EXCLUDE REGEX "test_(docs|links|security|windows_truth|workflow)") # the same for both systems
+  list(FILTER package_tests EXCLUDE REGEX "test_(docs|front_page|links|security|windows_truth|workflow)") # the same for both systems
 endif()
 foreach(file IN LISTS package_tests)
   uvrelay_pytest(${file})
