@@ -41,7 +41,7 @@ static uint64_t hash(const char *data, size_t length)
   return h;
 }
 
-/* The buffer of a write is lent: until its end nobody may touch it. */
+/* The buffer of a write is lent: until its end it must not be touched. */
 static void check_outgoing(const fake *f)
 {
   if (f->outgoing != NULL) {

@@ -19,8 +19,8 @@
 /* What a call that fails does. */
 typedef enum fault_kind {
   FAULT_FAILS,   /* returns an error */
-  FAULT_REPEATS, /* returns an error that means "call again": nobody may notice */
-  FAULT_SHORT    /* does the first byte's work only: nobody may notice */
+  FAULT_REPEATS, /* returns an error that means "call again": nothing may be noticed */
+  FAULT_SHORT    /* does the first byte's work only: nothing may be noticed */
 } fault_kind;
 
 typedef struct fault_way {
@@ -62,7 +62,7 @@ void fault_disarm(void);
 /* Whether the call was made, and has failed. */
 bool fault_fired(void);
 
-/* Whether nobody may notice it. */
+/* Whether nothing of it may be noticed. */
 bool fault_is_harmless(void);
 
 /* The error, the system's or libuv's. */

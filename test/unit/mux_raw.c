@@ -45,7 +45,7 @@ static void append_data(mux_raw *raw, const char *data, size_t length)
   char text[16];
   raw->bytes += length;
   if (raw->last == raw->data_id) {
-    raw->talk[strlen(raw->talk) - 2] = '\0'; /* goes on behind what there is */
+    raw->talk[strlen(raw->talk) - 2] = '\0'; /* goes on after what there is */
   } else {
     (void)snprintf(text, sizeof(text), "%u\"", (unsigned)raw->data_id);
     append(raw, text);

@@ -51,7 +51,7 @@ static void on_closed(uvrelay_npipe_t *np)
   assert_true(u->closing);
   assert_int_equal(u->done, u->accepted); /* last */
   assert_true(u->f == NULL || u->f->closed);
-  assert_int_equal(begun(u), u->begun); /* nothing is begun any more */
+  assert_int_equal(begun(u), u->begun); /* nothing more is begun */
   u->closes++;
   u->np = NULL;
 }

@@ -364,7 +364,7 @@ void host_check_disturbed(const host *h, bool memory)
     if (!s->taken) {
       continue;
     }
-    /* libuv has a name of its own for a buffer that nobody gives. */
+    /* libuv has a name of its own for a buffer that is not provided. */
     bool no_memory =
         s->result.reason == UVRELAY_REASON_FAILED && (error->code == UV_ENOMEM || error->code == UV_ENOBUFS);
     if (!is_expected(s, &s->result) && !(memory && no_memory) && !is_stopped(&s->result)) {

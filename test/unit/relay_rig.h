@@ -120,7 +120,7 @@ void host_wait(host *h);
 /* Asserts that what the scenario says has come of it. */
 void host_check(host *h);
 
-/* Asserts that it has ended as the scenario says, or was stopped, or, if `memory`, for want of memory. */
+/* Asserts that it has ended as the scenario says, or was stopped, or, if `memory`, for lack of memory. */
 void host_check_disturbed(const host *h, bool memory);
 
 /* Closes everything and asserts that all is given back. */

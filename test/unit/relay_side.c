@@ -48,7 +48,7 @@ static void on_connection(uv_stream_t *listener, int code)
   close_listener(side);
 }
 
-/* A port of our own, on which nobody listens yet. */
+/* A port of our own, on which no process listens yet. */
 static unsigned bind_tcp(relay_side *side)
 {
   struct sockaddr_in address;
@@ -158,7 +158,7 @@ static void dial_any(relay_side *side, const scratch *files)
   listen_on_pipe(side, socket_path(side, files, path));
 }
 
-/* A file that is no socket refuses like a socket that nobody listens on; and no other test gets hold of it. */
+/* A file that is not a socket refuses like a socket on which no process listens; and no other test gets hold of it. */
 static void dial_nobody(relay_side *side, const scratch *files)
 {
   char path[SCRATCH_PATH_MAX];

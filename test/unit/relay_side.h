@@ -15,7 +15,7 @@ typedef enum side_kind {
   GIVEN,       /* a stream of the host that can be half-closed, and is cheap: a Unix socket, on Windows TCP */
   DIALLED_TCP, /* an address where the far end listens: a TCP port */
   DIALLED,     /* the same; a Unix socket, where there are any */
-  REFUSED,     /* an address where nobody listens */
+  REFUSED,     /* an address on which no process listens */
   LACKING,     /* an address that this system cannot connect to */
   PIPES,       /* two descriptors of pipes, on Windows anonymous ones */
   ASYNC_PIPES, /* the same, on Windows overlapped ones */

@@ -41,7 +41,7 @@ unsigned rig_random(rig *r, unsigned limit);
 /* Relay buffers that somebody holds. */
 size_t rig_buffers_held(const rig *r);
 
-/* Whether the data is that of a buffer that lies in the pool, where nobody may use it. */
+/* Whether the data is that of a buffer that lies in the pool, where it must not be used. */
 bool rig_buffer_is_free(const rig *r, const char *data);
 
 /* Runs the loop until nothing is left to come. */

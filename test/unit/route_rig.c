@@ -194,7 +194,7 @@ static void on_closed(uvrelay_t *relay)
   assert_true(h->closing && !h->closed);
   for (unsigned i = 0; i < ROUTE_COUNT; i++) {
     assert_int_equal(h->routes[i].open, 0);
-    assert_int_equal(h->routes[i].removed, h->routes[i].removing); /* nobody waits for a callback in vain */
+    assert_int_equal(h->routes[i].removed, h->routes[i].removing); /* no callback is missing */
     h->routes[i].route = NULL;
   }
   h->closed = true;

@@ -66,7 +66,7 @@ typedef struct host_route {
   uvrelay_session_t *sessions[ROUTE_NUMBERS]; /* by number; NULL: not open */
   uvrelay_result_t results[ROUTE_NUMBERS];
   uvrelay_error_t error; /* of the last PAUSED or FAILED */
-  bool refuses;          /* some clients may be refused for want of memory, without an event */
+  bool refuses;          /* some clients may be refused for lack of memory, without an event */
   bool removing;
   bool removed; /* its callback came */
   bool ending;  /* it was asked to listen no more */

@@ -48,7 +48,7 @@ static bool is_free(unsigned port)
   return free;
 }
 
-/* It is none of those that the system gives to whoever asks for any, so no other test gets it meanwhile. */
+/* It is none of those that the system gives to processes that ask for any, so no other test gets it meanwhile. */
 unsigned peer_free_port(void)
 {
   enum { FIRST = 10000, COUNT = 20000 };

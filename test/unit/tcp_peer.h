@@ -34,7 +34,7 @@ struct peer {
   void *user;
 };
 
-/* A port on which nobody listens. */
+/* A port on which no process listens. */
 unsigned peer_free_port(void);
 
 /* Listens on `port`, or on any when it is 0. The peer, all zeros but for the callbacks, must outlive peer_close. */

@@ -71,7 +71,7 @@ static void test_none(void **state)
   assert_true(own.a == 0 && own.b == 0 && own.c == NULL);
 }
 
-/* What an older struct does not have is zero, whatever lies behind it. */
+/* What an older struct does not have is zero, whatever lies after it. */
 static void test_older(void **state)
 {
   (void)state;

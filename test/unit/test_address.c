@@ -236,7 +236,7 @@ static void test_taken(void **state)
 static const struct refused {
   const char *text;
   unsigned flags;
-  const char *words[3]; /* must stand in the sentence */
+  const char *words[3]; /* must be in the sentence */
 } refused[] = {
     {"", 0, {"is empty", "//./pipe/NAME", "tcp://HOST:PORT"}},
     {"", A, {"is empty"}},

@@ -17,7 +17,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* All lines, each with a "|" behind it. */
+/* All lines, each with a "|" after it. */
 typedef struct heard {
   char text[8192];
 } heard;
@@ -161,7 +161,8 @@ static void add(uvr_child_lines *lines, const char *bytes, size_t length)
   uvr_child_lines_add(lines, bytes, length);
 }
 
-/* A whole line is told at once, or, where its newline may be half of something, when nothing follows for some time. */
+/* A whole line is reported at once, or, where its newline may be half of something, when nothing follows for some
+ * time. */
 static void test_settle(void **state)
 {
   (void)state;

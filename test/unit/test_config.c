@@ -261,7 +261,7 @@ static void test_nul(void **state)
   assert_non_null(strstr(error.text, "0x00"));
 }
 
-/* A file's options apply to its routes, wherever they stand in it, and override those of all routes. */
+/* A file's options apply to its routes, wherever they are in it, and override those of all routes. */
 static void test_options(void **state)
 {
   (void)state;
@@ -330,7 +330,7 @@ static void test_far(void **state)
   }
 }
 
-/* Names: each route's own, wherever it stands, and a preset's for the first of its routes that has none. */
+/* Names: each route's own, wherever it is, and a preset's for the first of its routes that has none. */
 static void test_route_names(void **state)
 {
   (void)state;
@@ -727,7 +727,7 @@ static void test_settings(void **state)
   assert_null(config.texts);
 }
 
-/* A file's settings are checked even where nobody wants them. */
+/* A file's settings are checked even where no route uses them. */
 static void test_settings_of_nobody(void **state)
 {
   (void)state;
@@ -739,7 +739,7 @@ static void test_settings_of_nobody(void **state)
   uvr_config_clear(&config);
 }
 
-/* The shell has expanded the variables of an argument; what is left is meant as it stands. */
+/* The shell has expanded the variables of an argument; what is left is meant as it is written. */
 static void test_expanded_argument(void **state)
 {
   (void)state;

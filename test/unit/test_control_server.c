@@ -289,7 +289,7 @@ static void test_silent(void **state)
   close_host(h);
 }
 
-/* Those that take nothing of a long answer hold up nobody, however many they are. */
+/* Those that take nothing of a long answer delay no other client, however many they are. */
 static void test_deaf(void **state)
 {
   (void)state;

@@ -34,7 +34,7 @@ typedef struct bench {
   uint64_t started;
   uint64_t ms;          /* to the result */
   size_t credentials;   /* that the server wants */
-  const char *greeting; /* comes right behind the handshake */
+  const char *greeting; /* comes right after the handshake */
   bool wrong;           /* the server sends back another nonce */
   bool got;             /* bytes were read */
   uvr_outcome read_outcome;
@@ -229,7 +229,7 @@ static void test_unknown_host(void **state)
   (void)state;
   bench b;
   bench_init(&b);
-  /* A zone that no system has, so that nobody else is asked. It is not retried. */
+  /* A zone that no system has, so that no name server is asked. It is not retried. */
   dial(&b, "tcp://[fe80::1%no-such-zone]:1", 0, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL, .timeout_ms = SOON_MS});
   assert_int_equal(b.error.phase, UVRELAY_PHASE_ADDRESS);
   assert_non_null(strstr(b.error.text, "fe80::1%no-such-zone"));
@@ -267,7 +267,7 @@ static void test_tcp_retry(void **state)
   bench_clear(&b);
 }
 
-/* What is not to be retried is told at once, whatever else is. */
+/* What is not to be retried is reported at once, whatever else is. */
 static void test_retry_other(void **state)
 {
   (void)state;
@@ -459,7 +459,7 @@ static void test_unix_missing(void **state)
   bench_clear(&b);
 }
 
-/* A socket file that nobody listens on, and a file that is no socket, are refused alike. */
+/* A socket file on which no process listens, and a file that is not a socket, are refused alike. */
 static void test_unix_stale(void **state)
 {
   (void)state;

@@ -161,7 +161,7 @@ static void test_variables(void **state)
   (void)state;
   uvr_preset preset = {.name = "x", .variable = "UVRELAY_TEST_SOCKET", .prefix = ""};
   examine_variable("/home/me/s");
-  assert_int_equal(check.state, UVR_CHECK_NONE); /* it is no preset */
+  assert_int_equal(check.state, UVR_CHECK_NONE); /* it is not a preset */
   config.preset = &preset;
   examine_variable("/home/me/s");
   assert_int_equal(check.state, UVR_CHECK_NONE); /* it has no path */

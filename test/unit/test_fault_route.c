@@ -1,6 +1,6 @@
 /* Routes of which each call fails once, in each way that it can, also with a mux between client and target, and on Unix
- * sockets: the relay or the route is not made, and says why; or a client is lost, or has to wait, and that is told; or
- * nothing is noticed. Afterwards the routes work as before. Whatever it is, all is given back, as the host asserts
+ * sockets: the relay or the route is not made, and says why; or a client is lost, or must wait, and that is reported;
+ * or nothing is noticed. Afterwards the routes work as before. Whatever it is, all is given back, as the host asserts
  * (route_rig.h). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -108,7 +108,7 @@ static void test_unix(void **state)
   test_story(STORY_UNIX);
 }
 
-/* A socket's file that cannot be removed is told of. */
+/* A socket's file that cannot be removed is reported. */
 static void test_file_is_left(void **state)
 {
   (void)state;

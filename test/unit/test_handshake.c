@@ -1,6 +1,6 @@
 /* The handshake of libassuan's socket files, over scripted servers: plain, and Cygwin's with 8 and with 12 bytes of
  * credentials, cut into pieces everywhere; wrong answers, ends and failures at each stage; stopped after every turn;
- * without memory. Afterwards nothing is under way on the stream, bytes behind the handshake are kept, and the nonce is
+ * without memory. Afterwards nothing is under way on the stream, bytes after the handshake are kept, and the nonce is
  * neither in a message nor left in memory. */
 #include <limits.h>
 #include <setjmp.h>
@@ -244,8 +244,8 @@ static void test_slow_short_answer(void **state)
   bench_clear(&b);
 }
 
-/* The long answer comes while the write of the rest of our credentials is still under way. Whoever gets the stream
- * next may write, so the handshake must not be over before the write is. */
+/* The long answer comes while the write of the rest of our credentials is still under way. The next owner of the stream
+ * may write, so the handshake must not be over before the write is. */
 static void test_answer_before_write_is_done(void **state)
 {
   (void)state;

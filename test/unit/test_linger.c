@@ -1,6 +1,6 @@
-/* How a pair waits for silence, over scripted streams: one side has ended, and the other one, which cannot be told so,
- * ends the pair when it has been silent for long enough, counted from its last byte; or both sides are silent. And
- * who can be told, by the options and by what it is. */
+/* How a pair waits for silence, over scripted streams: one side has ended, and the other one, to which that cannot be
+ * signalled, ends the pair when it has been silent for long enough, counted from its last byte; or both sides are
+ * silent. And to which sides it can be signalled, by the options and by their kind. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,14 +16,14 @@
 
 enum { LINGER_MS = 200, SHORT_MS = 60, SAID_EVERY_MS = 50, SAID = 6 };
 
-/* On which side the one is that cannot be told. */
+/* On which side the one is to which the end cannot be signalled. */
 static const uvrelay_side_t sides[] = {UVRELAY_RIGHT, UVRELAY_LEFT};
 
 static const fake_step ends[] = {{.size = 10}, {.outcome = UVR_END_OF_INPUT}};
 
 typedef struct bench {
   rig r;
-  fake *quiet; /* cannot be told */
+  fake *quiet; /* the end cannot be signalled to it */
   fake *ended;
   uvrelay_side_t side; /* of the quiet one */
   uvr_pair *pair;
@@ -169,8 +169,8 @@ static void test_each_its_own(void **state)
   }
 }
 
-/* A left side that was told by a mark, as pipes are, while the right side may be gone: it has its time, anew with each
- * byte; and without that doubt it may be silent for ever. */
+/* A left side that got a mark for the end, as pipes are, while the right side may be gone: it has its time, anew with
+ * each byte; and without that doubt it may be silent forever. */
 static void test_told_by_a_mark(void **state)
 {
   (void)state;
@@ -256,7 +256,7 @@ static void test_idle_blocked(void **state)
   assert_idle(&b, since);
 }
 
-/* It still counts when one side has ended and the other was told so. */
+/* It still counts when one side has ended and the other one got that end. */
 static void test_idle_half_closed(void **state)
 {
   (void)state;
@@ -296,7 +296,7 @@ static void test_idle_ended(void **state)
   bench_clear(&b);
 }
 
-/* Who is told of the other one's end. */
+/* Which side gets the other one's end. */
 
 typedef struct telling {
   uvrelay_eof_t eof;
@@ -357,7 +357,7 @@ static void test_told(void **state)
   }
 }
 
-/* A side that is not told, and may be silent for ever, still ends the pair by its own end. */
+/* A side that does not get the end, and may be silent forever, still ends the pair by its own end. */
 static void test_untold_ends(void **state)
 {
   (void)state;

@@ -135,7 +135,7 @@ static void test_same(void **state)
   assert_written(&b, "");
   assert_int_equal(b.windows, 3);
   pass(&b, UVR_LOG_LIMIT_MS);
-  assert_int_equal(b.windows, 3); /* it is quiet: there is no timer any more */
+  assert_int_equal(b.windows, 3); /* it is quiet: there is no longer a timer */
   add(&b, "a", "#901 failed");
   assert_written(&b, "a #901 failed\n");
   uvr_log_limit_end(&b.limit);

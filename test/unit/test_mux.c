@@ -202,7 +202,7 @@ static void test_client_resets(void **state)
 
 /* Carriers that are not there, that end, that come again. */
 
-/* Clients that come while there is none wait, in their order, and one event tells of them. */
+/* Clients that come while there is none wait, in their order, and one event reports them. */
 static void test_waiting(void **state)
 {
   (void)state;
@@ -365,7 +365,7 @@ static void test_limit(void **state)
   limit(NULL, &limited); /* the far end says that it is busy, and is asked again */
 }
 
-/* A client that waits for room gives up in its time, and takes nobody's place. */
+/* A client that waits for room gives up in its time, and takes no other client's place. */
 static void test_limit_timeout(void **state)
 {
   (void)state;

@@ -427,7 +427,7 @@ typedef struct said {
   size_t length; /* 0: that of the text */
   uvrelay_mux_down_t how;
   int code;
-  const char *expected; /* behind "the far end " */
+  const char *expected; /* after "the far end " */
 } said;
 
 #define ALIEN UVRELAY_MUX_DOWN_ALIEN
@@ -491,7 +491,7 @@ static void test_greetings(void **state)
   }
 }
 
-/* In two pieces, and in single bytes, with a frame right behind it. */
+/* In two pieces, and in single bytes, with a frame right after it. */
 static void test_split_greeting(void **state)
 {
   (void)state;
@@ -765,7 +765,7 @@ static void test_in_up(void **state)
       mux_raw *raw = raw_new(h, end->mux);
       char text[14 + 12];
       memcpy(text, RAW_GREETING, 14);
-      yframe_put(text + 14, Y_UPDATE, Y_SYN, 1, 0); /* comes with it, and must not be taken any more */
+      yframe_put(text + 14, Y_UPDATE, Y_SYN, 1, 0); /* comes with it, and must no longer be taken */
       raw_send(raw, text, sizeof(text));
       ROUTE_WAIT(h, raw->ended);
       ROUTE_WAIT(h, strcmp(end->journal, cases[i].journal) == 0);

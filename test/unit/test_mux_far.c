@@ -341,7 +341,7 @@ static void leave(unsigned flags, bool data, unsigned turns)
   unsigned pongs = raw->pongs;
   ROUTE_WAIT(h, raw->pongs > pongs);
   if ((flags & Y_RST) != 0) {
-    assert_null(strstr(raw->talk, "1F ")); /* it says nothing of it any more */
+    assert_null(strstr(raw->talk, "1F ")); /* it says nothing more of it */
     assert_true(f->closed == 0 || f->result.reason == UVRELAY_REASON_GONE);
   } else {
     raw_expect(raw, "1F ");
@@ -485,7 +485,7 @@ static void test_go_away(void **state)
   end(raw);
 }
 
-/* Stopped while it dials: no session begins any more. */
+/* Stopped while it dials: no session begins afterwards. */
 static void test_stop(void **state)
 {
   (void)state;

@@ -313,7 +313,7 @@ static void test_refused_stream(void **state)
   end(raw);
 }
 
-/* The answer in single bytes, with the first of the target's bytes right behind it. */
+/* The answer in single bytes, with the first of the target's bytes right after it. */
 static void test_split_answer(void **state)
 {
   (void)state;
@@ -627,7 +627,7 @@ static mux_raw *begin_pinged(uint64_t ping_timeout_ms, bool answers)
   return raw;
 }
 
-/* One that is slow to connect answers pings, as long as the request waits; then nobody asks any more. */
+/* One that is slow to connect answers pings, as long as the request waits; then nothing more is asked. */
 static void test_slow_far_end(void **state)
 {
   (void)state;
@@ -648,8 +648,8 @@ static void test_slow_far_end(void **state)
   end(raw);
 }
 
-/* One that is dead is found because somebody waits for it, or because it was sent something. Whoever was not answered
- * is served by the next one. */
+/* One that is dead is found because somebody waits for it, or because it was sent something. A client that was not
+ * answered is served by the next one. */
 static void test_silent_far_end(void **state)
 {
   (void)state;

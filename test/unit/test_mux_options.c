@@ -67,7 +67,7 @@ static void test_right(void **state)
 
 static const struct wrong {
   const char *args[8];
-  const char *words[3]; /* must stand in the sentence */
+  const char *words[3]; /* must be in the sentence */
 } wrong[] = {
     {{"unix:///x"}, {"\"unix:///x\": mux takes no target"}},
     {{"-v", "--", "-v"}, {"\"-v\": mux takes no target"}},

@@ -81,7 +81,7 @@ static const struct {
      {0},
      4,
      UVRELAY_NPIPE_ERROR,
-     UV_ECANCELED}, /* which nobody asked for */
+     UV_ECANCELED}, /* which was not asked for */
 };
 
 static void test_events(void **state)
@@ -116,7 +116,7 @@ static void test_events(void **state)
   }
 }
 
-/* A peer that breaks the rules after its end of input while nobody reads is told of when somebody does. */
+/* A peer that breaks the rules after its end of input while there is no reader is reported when there is one. */
 static void test_lost_while_stopped(void **state)
 {
   (void)state;
@@ -210,7 +210,7 @@ static void test_random_stops(void **state)
   for (unsigned seed = 1; seed <= 600; seed++) {
     late += run_random_stops(seed);
   }
-  assert_in_range(late, 100, 100000); /* what came though it was not wanted any more */
+  assert_in_range(late, 100, 100000); /* what came although it was no longer wanted */
 }
 
 /* Stopped after each number of turns, and never started again: nothing comes, nothing more is read, and the loop has
@@ -358,7 +358,7 @@ static void test_new(void **state)
              {{.size = sizeof(good), .impersonation = UVRELAY_IMPERSONATION_DELEGATION}, 0},
              {{.size = sizeof(good), .impersonation = (uvrelay_impersonation_t)4}, UV_EINVAL},
              {{.size = sizeof(good), .owner = "user,S-1-5-18"}, 0},
-             {{.size = sizeof(good), .owner = "root"}, UV_EINVAL}, /* nobody on Windows */
+             {{.size = sizeof(good), .owner = "root"}, UV_EINVAL}, /* no user on Windows */
              {{.size = sizeof(good), .owner = "user,"}, UV_EINVAL},
              {{.size = sizeof(good), .impersonation = (uvrelay_impersonation_t)-1}, UV_EINVAL},
              {{.size = sizeof(good), .retry = UVRELAY_RETRY_ALL}, 0},

@@ -269,7 +269,7 @@ static void test_give(void **state)
           assert_int_equal(b.result.reason, s->reason);
           assert_int_equal(b.result.side, s->side);
           assert_int_equal(b.result.error.code, s->reason == UVRELAY_REASON_FAILED ? UV_EIO : 0);
-          assert_int_equal(b.left.received, read); /* the user gets nothing any more */
+          assert_int_equal(b.left.received, read); /* the user gets nothing more */
           assert_int_equal(read + b.result.to_right, s->to_right);
           assert_int_equal(b.result.to_right, b.right.f->taken);
           /* On a busy machine the silence may have begun before they came. */

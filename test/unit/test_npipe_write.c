@@ -46,7 +46,7 @@ static void test_write(void **state)
   }
 }
 
-/* Nobody needs a callback. */
+/* A callback is not required. */
 static void test_write_without_callback(void **state)
 {
   (void)state;
@@ -203,7 +203,7 @@ static void test_write_fails(void **state)
   }
 }
 
-/* What try_write has taken has no callback: later writes tell of its failure. */
+/* What try_write has taken has no callback: later writes report its failure. */
 static void test_try_write_fails(void **state)
 {
   (void)state;
@@ -256,7 +256,7 @@ static void test_try_write(void **state)
     assert_int_equal(user_try_write(&b, room), room);
     assert_int_equal(uvrelay_npipe_write_queue_size(b.np), room);
     assert_int_equal(user_try_write(&b, 1), UV_EAGAIN);
-    assert_int_equal(user_write(&b, 100, 1), 0); /* behind it */
+    assert_int_equal(user_write(&b, 100, 1), 0); /* after it */
     rig_run(b.r);
     assert_int_equal(user_try_write(&b, room + 1), messages ? UV_EMSGSIZE : (int)room);
     assert_int_equal(user_try_write(&b, 1), messages ? 1 : UV_EAGAIN);

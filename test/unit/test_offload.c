@@ -254,7 +254,7 @@ static void test_failures_are_remembered(void **state)
   bench_init(&b);
   b.r.context.patience.look_up_memory_ms = 50;
   b.expected = 1;
-  look_up(&b, 0, "no such name"); /* blanks: the system asks nobody */
+  look_up(&b, 0, "no such name"); /* blanks: the system asks no server */
   assert_int_equal(b.results, 0);
   assert_true(rig_run_until(&b.r, &b.all_results));
   int code = b.code;

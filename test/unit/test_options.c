@@ -184,7 +184,7 @@ static void test_shown(void **state)
 
 static const struct wrong {
   const char *args[MAX_ARGS + 1];
-  const char *words[3]; /* must stand in the sentence */
+  const char *words[3]; /* must be in the sentence */
 } wrong[] = {
     {{NULL}, {"TARGET is missing", "//./pipe/NAME"}},
     {{"-ei"}, {"TARGET is missing"}},

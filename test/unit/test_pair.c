@@ -407,7 +407,7 @@ static const scenario scenarios[] = {
      .options = OPTIONS_S,
      .left = {.reads = STEPS(DATA(10), LATE(20), LATE(30), LATE_END), .lost = {.outcome = UVR_GONE, .turns = 3}},
      .to_right = 60,
-     /* Nothing of this is written any more, and the half-close is not waited for. */
+     /* Nothing more of this is written, and the half-close is not waited for. */
      .right = {.reads = STEPS(LATE(30), LATE(30)), .shutdown = {.turns = FAKE_NEVER}},
      .right_shutdowns = ANY},
     {.name = "the left socket is gone for writing, twice told",
@@ -816,7 +816,7 @@ static void test_start_from_on_end(void **state)
   rig_clear(&all[0].r);
 }
 
-/* Nobody needs to listen to the events. */
+/* The events need no listener. */
 static void test_no_events(void **state)
 {
   (void)state;
@@ -1019,7 +1019,7 @@ static void test_lost_while_dialling(void **state)
     b.left = fake_new(&b.r, "left", 1, &left);
     uv_update_time(&b.r.loop);
     uint64_t before = uv_hrtime();
-    assert_int_equal(dial_pair(&b, &address, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}), 0); /* for ever */
+    assert_int_equal(dial_pair(&b, &address, &(uvr_dial_options){.retry = UVRELAY_RETRY_ALL}), 0); /* forever */
     assert_true(rig_run_until(&b.r, &b.closed));
     assert_int_equal(b.result.error.code, 0);
     assert_in_range((uv_hrtime() - before) / 1000000, i == 0 ? 0 : GRACE_MS * 9 / 10, RIG_SOON_MS);

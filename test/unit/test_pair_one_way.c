@@ -60,7 +60,7 @@ static void finish(bench *b, uvrelay_reason_t reason, uvrelay_side_t side)
   rig_clear(&b->r);
 }
 
-/* All bytes come before the end; who could send more is told nothing in between. */
+/* All bytes come before the end; a side that could send more learns nothing in between. */
 static void test_target_never_sends(void **state)
 {
   (void)state;
@@ -93,7 +93,7 @@ static void test_target_that_never_sends_goes(void **state)
   finish(&b, UVRELAY_REASON_GONE, UVRELAY_RIGHT);
 }
 
-/* As with standard output: nobody would ever write to it. */
+/* As with standard output: it would never be written to. */
 static void test_nothing_for_the_left(void **state)
 {
   (void)state;

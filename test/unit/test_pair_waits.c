@@ -1,5 +1,5 @@
 /* What a pair does while it waits: for its right side to be connected, when its input may have ended already; and for
- * the end of its left side, when that was told of the end of the right one; and for its right side to be closed. */
+ * the end of its left side, when that has got the end of the right one; and for its right side to be closed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,7 +136,8 @@ static void test_told_once_when_it_goes_on(void **state)
   finish(&b);
 }
 
-/* It ends with that, because of an option or as the left side has ended already; or the left side cannot be told. */
+/* It ends with that, because of an option or as the left side has ended already; or the end cannot be signalled to the
+ * left side. */
 static void test_not_told(void **state)
 {
   (void)state;

@@ -59,7 +59,7 @@ static const struct {
     {"[!a]", "", false},
     {"[^a]", "b", true},
     {"[^a]", "a", false},
-    {"[!]", "!", false}, /* not closed: as it stands */
+    {"[!]", "!", false}, /* not closed: taken as it is */
     {"[!]", "[!]", true},
     {"[]]", "]", true},
     {"[]]", "[]]", false},

@@ -547,7 +547,8 @@ static void test_session_cancel(void **state)
   }
 }
 
-/* A read that no system can take back, such as standard input's: the end is told at once, the close when it returns. */
+/* A read that no system can take back, such as standard input's: the end is reported at once, the close when it
+ * returns. */
 static void test_session_waits_for_thread(void **state)
 {
   (void)state;

@@ -1,5 +1,5 @@
 /* The options of a route: each by its name, for each side, with values that are taken and values that are refused; and
- * addresses with options behind them. What is refused leaves everything as it was. */
+ * addresses with options after them. What is refused leaves everything as it was. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -38,7 +38,7 @@ static void test_scenarios(void **state)
 }
 
 /* Both sides send much, and neither reads at first: the relay holds its four buffers and no more, the bytes so far are
- * told, and then all of them arrive. */
+ * counted, and then all of them arrive. */
 static void test_backpressure(void **state)
 {
   (void)state;
@@ -156,7 +156,7 @@ static void test_stop_without_sessions(void **state)
   }
 }
 
-/* Whoever closes at once gets no stop callback; host_free would see it. */
+/* A host that closes at once gets no stop callback; host_free would see it. */
 static void test_stop_then_close(void **state)
 {
   (void)state;
@@ -198,7 +198,7 @@ static void test_cancel_one(void **state)
   host_free(h);
 }
 
-/* A session that is over in an orderly way may wait for its peers; whoever closes, cancels or stops does not. */
+/* A session that is over in an orderly way may wait for its peers; closing, cancelling and stopping do not. */
 
 static const relay_scenario orderly = {.name = "the left side's end is the end, and the right side does not end",
                                        .left = GIVEN_TCP,
@@ -311,7 +311,7 @@ static void test_close_at_once(void **state)
     assert_false(uv_loop_alive(&loop));
     if (i >= 2) {
       assert_int_equal(uvrelay_stop(relay, i == 2 ? 0 : FOREVER_MS, NULL), 0);
-      assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0); /* nobody needs to hear of it */
+      assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0); /* no callback is required */
     }
     uvrelay_close(relay, i % 2 == 0 ? on_closed_count : NULL);
     assert_int_equal(closed, 0);

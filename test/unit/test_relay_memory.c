@@ -1,5 +1,5 @@
 /* Relays whose memory fails at every allocation in turn: the relay is not made, the session is not started, or it ends
- * for want of memory; or nobody notices. Whatever it is, all is given back, as the host asserts (relay_rig.h). */
+ * for lack of memory; or nothing is noticed. Whatever it is, all is given back, as the host asserts (relay_rig.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -67,7 +67,7 @@ static void test_options(void **state)
   }
 }
 
-/* What an older header does not have counts as zero, even if the memory behind is not. */
+/* What an older header does not have counts as zero, even if the memory after it is not. */
 static void test_options_of_another_version(void **state)
 {
   (void)state;
@@ -458,7 +458,7 @@ static void accept_options(const void *options)
   assert_int_equal(uvrelay_start(h->relay, &left, &right, options, NULL, NULL, NULL), 0);
   uvrelay_get_counters(h->relay, &counters, sizeof(counters));
   assert_int_equal(counters.active, 1);
-  rig_run(&h->r); /* nobody needs to listen */
+  rig_run(&h->r); /* a listener is not required */
   uvrelay_get_counters(h->relay, &counters, sizeof(counters));
   assert_int_equal(counters.active, 0);
   assert_int_equal(counters.failed, 1);

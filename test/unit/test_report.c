@@ -82,7 +82,7 @@ static void test_opened(void **state)
   assert_said(verbose_json, &event, TIME "\"opened\"" ROUTE_JSON ",\"number\":12}\n");
 }
 
-/* What is known of a client is told. */
+/* What is known of a client is reported. */
 static void test_peer(void **state)
 {
   (void)state;
@@ -127,7 +127,7 @@ static void test_peer_at_the_end(void **state)
                    "\"to_target\":0,\"to_client\":0,\"reason\":\"failed\",\"text\":\"e\"}\n");
 }
 
-/* A client that was refused is told of without -v, too. */
+/* A client that was refused is reported without -v, too. */
 static void test_refused(void **state)
 {
   (void)state;
@@ -215,7 +215,7 @@ static void test_closed_by_failure(void **state)
   assert_said(verbose_json, &event, object);
 }
 
-/* What can be done about a failure stands behind it, and in a member of its own in JSON; not behind other ends. */
+/* What can be done about a failure follows it, and is a member of its own in JSON; not after other ends. */
 static void test_hints(void **state)
 {
   (void)state;
@@ -341,7 +341,7 @@ static void test_begin_and_end(void **state)
   }
 }
 
-/* A route that has a name is called by it; where it listens is told once. */
+/* A route that has a name is called by it; where it listens is reported once. */
 static void test_name(void **state)
 {
   (void)state;
@@ -461,7 +461,7 @@ static void test_long_text(void **state)
   assert_non_null(strstr(written(&p), "x  -\n"));
 }
 
-/* Each thing that is told of a far end; what is only for -v is told by nobody else. */
+/* Each thing that is reported of a far end; what is only for -v is not reported otherwise. */
 static void test_far_end(void **state)
 {
   (void)state;
@@ -496,7 +496,7 @@ static void test_far_end(void **state)
   }
 }
 
-/* One that nobody needs. */
+/* One that is not needed. */
 static void test_far_end_rests(void **state)
 {
   (void)state;
@@ -564,7 +564,7 @@ static void test_topics(void **state)
   assert_string_equal(written(&p), "refused|||why|0\n");
 }
 
-/* What fails because the far end is gone, or the near end, is told once, by others. */
+/* What fails because the far end is gone, or the near end, is reported once, by others. */
 static void test_lost_carrier(void **state)
 {
   (void)state;

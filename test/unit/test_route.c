@@ -1,4 +1,4 @@
-/* Routes through the public interface, from a TCP port to a TCP target: clients are relayed and told of, at most so
+/* Routes through the public interface, from a TCP port to a TCP target: clients are relayed and reported, at most so
  * many at a time; routes are added, refused, removed and stopped. See route_rig.h for what is asserted of all of them.
  */
 #include <setjmp.h>
@@ -264,7 +264,7 @@ static void test_max(void **state)
   route_host_free(h);
 }
 
-/* It is not told of each that comes and goes while there are about as many as may be. */
+/* Not each one that comes and goes is reported while there are about as many as may be. */
 static void test_max_is_told_once(void **state)
 {
   (void)state;
@@ -653,7 +653,7 @@ static void test_bad_options(void **state)
   route_host_free(h);
 }
 
-/* It is closed, and that is told, though there is no event. */
+/* It is closed, and that is reported, although there is no event. */
 static void test_no_memory_for_a_client(void **state)
 {
   (void)state;

@@ -34,7 +34,7 @@ static uvr_serve_action parse(const char *const args[], uvr_serve_options *out, 
   if (action == UVR_SERVE_RUN && out->route_count > 0) {
     /* They are argv's end; what they point to is looked at here, while it lives. */
     assert_ptr_equal(out->routes + out->route_count, argv + argc);
-    int last = argc - 2; /* an argument that is the last route, if it is no flag */
+    int last = argc - 2; /* an argument that is the last route, if it is not a flag */
     if (args[last][0] != '-' && (last == 0 || args[last - 1][0] != '-')) {
       assert_string_equal(out->routes[out->route_count - 1], args[last]);
     }
@@ -121,7 +121,7 @@ static void test_right(void **state)
 
 static const struct wrong {
   const char *args[MAX_ARGS + 1];
-  const char *words[3]; /* must stand in the sentence */
+  const char *words[3]; /* must be in the sentence */
 } wrong[] = {
     {{"--", "-v"}, {"\"-v\" comes where a route is expected"}},
     {{R, "--", "-v"}, {"\"-v\" comes where a route is expected", "before the --"}},
@@ -279,7 +279,7 @@ static void test_apply(void **state)
   assert_string_equal(routes.peer_uid, "1000,alice");
 }
 
-/* Each name of a route's option stands in its place in the table, and is one that the library knows. */
+/* Each name of a route's option is at its place in the table, and is one that the library knows. */
 static void test_names(void **state)
 {
   (void)state;

@@ -319,7 +319,7 @@ static void test_close_gently(void **state)
     pair p;
     pair_init(&p, UV_TCP);
     p.r.context.patience.close_ms = held == 0 ? RIG_PATIENCE_MS : HELD_MS;
-    write_all(&p.a, 100000); /* nobody reads it */
+    write_all(&p.a, 100000); /* it has no reader */
     write_all(&p.b, 100000);
     rig_turns(&p.r, 10);
     uv_update_time(&p.r.loop);
@@ -340,7 +340,7 @@ static void test_close_gently(void **state)
   }
 }
 
-/* What was cut shows as a reset, behind all that was written, if bytes have gone either way: else it is an end. */
+/* What was cut shows as a reset, after all that was written, if bytes have gone either way: else it is an end. */
 static void test_close_cut(void **state)
 {
   (void)state;
@@ -531,7 +531,7 @@ static void test_half_close(void **state)
   }
 }
 
-/* The end of input is told to one who asks for it only after the bytes before it. */
+/* The end of input is reported to one who asks for it only after the bytes before it. */
 static void test_end_waits_to_be_read(void **state)
 {
   (void)state;
@@ -548,7 +548,7 @@ static void test_end_waits_to_be_read(void **state)
   pair_clear(&p);
 }
 
-/* Writing to one who has gone without reading: an end or an error, soon, and not for ever "done". */
+/* Writing to one who has gone without reading: an end or an error, soon, and not forever "done". */
 static void test_peer_gone(void **state)
 {
   (void)state;
@@ -574,7 +574,7 @@ static void test_peer_gone(void **state)
   }
 }
 
-/* A reset that a write has met, which the system tells once only, is no end of input for the next read. */
+/* A reset that a write has met, which the system tells once only, is not an end of input for the next read. */
 static void test_reset_met_by_a_write(void **state)
 {
   (void)state;
@@ -682,7 +682,7 @@ static void test_close_with_write_stuck(void **state)
     pair p;
     pair_init(&p, types[i]);
     fill(&p.a);
-    close_end(&p.a); /* on_write must not come any more */
+    close_end(&p.a); /* on_write must not come afterwards */
     assert_true(rig_run_until(&p.r, &p.a.closed));
     assert_true(p.a.writing);
     pair_clear(&p);
@@ -847,7 +847,7 @@ static void test_adopt_armed(void **state)
   pair_clear(&p);
 }
 
-/* Its owner need not be told, and has it back all the same. */
+/* Its owner need not learn of it, and has it back all the same. */
 static void test_adopt_without_callback(void **state)
 {
   (void)state;

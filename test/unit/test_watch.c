@@ -1,4 +1,4 @@
-/* The watch of a socket whose input has ended, as a stream (stream_uv.c): a peer that is gone is told of, once; one
+/* The watch of a socket whose input has ended, as a stream (stream_uv.c): a peer that is gone is reported, once; one
  * that has only ended its output, and still reads, is not; and the stream can be closed at any time. Of TCP on both
  * systems, of Unix sockets where there are any. */
 #include <setjmp.h>
@@ -202,7 +202,7 @@ static void begin_watch(watched *w, uv_handle_type type)
   watch(w);
 }
 
-/* Of TCP only a reset tells that nobody reads any more. */
+/* With TCP only a reset shows that the reader is gone. */
 static void leave(watched *w, bool reset)
 {
   w->peer_open = false;

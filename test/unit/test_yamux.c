@@ -176,7 +176,7 @@ static void test_half_close_by_peer(void **state)
     assert_int_equal(ystream_read(s, 1, 0, true, &found), 0);
     assert_int_equal(found, UVR_YAMUX_NOTHING); /* told once */
     assert_false(uvr_yamux_is_reset(&s->s));
-    yend_expect_nothing(&e); /* not even a window update, which nobody would use */
+    yend_expect_nothing(&e); /* not even a window update, which would be of no use */
     assert_true(uvr_yamux_write(&s->s, text, 9));
     yend_expect(&e, Y_DATA, 0, 1, 9);
     yend_feed(&e, Y_UPDATE, 0, 1, 1234); /* is still of use */
@@ -225,7 +225,7 @@ static void test_half_close_by_us(void **state)
   rig_clear(&r);
 }
 
-/* A reset by the peer: what came before can be read, then it is told every time, and what waits is not sent. */
+/* A reset by the peer: what came before can be read, then it is reported every time, and what waits is not sent. */
 static void test_reset_by_peer(void **state)
 {
   (void)state;
@@ -299,7 +299,7 @@ static void test_release(void **state)
     ystream *s = other->next;
     yend_expect(&e, Y_UPDATE, Y_ACK, 5, 0);
     yend_expect(&e, Y_UPDATE, Y_ACK, 7, 0);
-    if (form == 1) { /* with bytes that are not sent any more */
+    if (form == 1) { /* with bytes that are no longer sent */
       assert_true(uvr_yamux_write(&s->s, text, 5));
     } else if (form == 2) { /* only we have ended it */
       assert_true(uvr_yamux_finish(&s->s));
@@ -327,7 +327,7 @@ static void test_release(void **state)
       yend_feed_data(&e, Y_FIN, 5, 0, 1);
     }
     yend_feed(&e, Y_UPDATE, Y_RST, 5, 0);
-    yend_feed_data(&e, 0, 7, 0, 100); /* what comes behind is found */
+    yend_feed_data(&e, 0, 7, 0, 100); /* what comes after is found */
     assert_int_equal(ystream_read(other, 7, 0, true, &found), 100);
     yend_expect_nothing(&e);
     assert_int_equal(e.y.streams, 1);
@@ -684,7 +684,7 @@ static void test_release_in_callbacks(void **state)
     case 3:
       yend_feed_data(&e, Y_FIN, id, 0, 0);
       break;
-    case 4: /* released at the reset, not told that nothing was written */
+    case 4: /* released at the reset, without a report that nothing was written */
       assert_true(uvr_yamux_write(&s->s, text, 5));
       yend_feed(&e, Y_UPDATE, Y_RST, id, 0);
       yend_expect_nothing(&e);
@@ -704,14 +704,14 @@ static void test_release_in_callbacks(void **state)
       assert_true(uvr_yamux_finish(&s->s));
       yend_expect(&e, Y_UPDATE, Y_FIN, id, 0);
       break;
-    case 8: /* told that nothing was written */
+    case 8: /* it was reported that nothing was written */
       s->release_when_readable = false;
       s->release_when_written = true;
       assert_true(uvr_yamux_write(&s->s, text, 5));
       yend_feed(&e, Y_UPDATE, Y_RST, id, 0);
       yend_expect_nothing(&e);
       continue;
-    default: /* for want of memory */
+    default: /* for lack of memory */
       uvr_buffer_pool_clear(&e.pool);
       r.fail_at = r.allocations + 1;
       yend_feed_data(&e, Y_ACK, id, 0, 100);
@@ -752,7 +752,7 @@ static void test_release_at_room(void **state)
     assert_int_equal(e.rooms, 1);
     if (form < 3) {
       yend_expect(&e, Y_UPDATE, Y_RST, 1, 0);
-    } else { /* the peer knows, but may be told */
+    } else { /* the peer knows, but may be sent it */
       (void)yend_next(&e, &f);
     }
     yend_expect_nothing(&e);
@@ -761,7 +761,7 @@ static void test_release_at_room(void **state)
   }
 }
 
-/* No memory for what comes resets that stream alone; none for the session is told. */
+/* No memory for what comes resets that stream alone; the lack of memory for the session is reported. */
 static void test_no_memory(void **state)
 {
   (void)state;

@@ -34,11 +34,11 @@ typedef struct pair {
   game *g;
   unsigned number;
   unsigned opener; /* 0: the client */
-  bool unseen;     /* released before it was told of */
+  bool unseen;     /* released before it was reported */
   way ways[2];     /* from the opener, and to it */
   bool cut;        /* one side has released it early */
-  bool reset[2];   /* the opener, and the other, was told of a reset */
-  bool spoilt;     /* for want of memory */
+  bool reset[2];   /* the opener, and the other, got a reset */
+  bool spoilt;     /* for lack of memory */
 } pair;
 
 typedef struct carrier {
@@ -52,7 +52,7 @@ struct game {
   carrier carriers[2];
   pair pairs[STREAMS];
   unsigned opened;
-  unsigned accepted[2]; /* of those of the client, and of the server: behind the last */
+  unsigned accepted[2]; /* of those of the client, and of the server: after the last */
   uint64_t total;
   uint64_t held_most;
   bool may_fail; /* streams may: there was no memory, or no more may be held */
@@ -142,7 +142,7 @@ static void on_written(ystream *s)
 {
   pair *p = s->user;
   way *out = &p->ways[role(p, s)];
-  free(out->piece); /* a sanitizer looks that nobody reads it any more */
+  free(out->piece); /* a sanitizer checks that it is no longer read */
   out->piece = NULL;
 }
 
@@ -165,7 +165,7 @@ static void on_stream(ystream *s)
 static void pair_open(game *g)
 {
   pair *p = &g->pairs[g->opened];
-  /* The server opens some, too, where nobody can have too many. */
+  /* The server opens some, too, where there can be too many of them at neither end. */
   unsigned opener = g->total > (uint64_t)KIB * KIB ? g->opened % 2 : 0;
   ystream *s = yend_open(&g->ends[opener]);
   if (s == NULL) {

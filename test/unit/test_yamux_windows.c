@@ -63,7 +63,7 @@ static void test_send_window(void **state)
   assert_int_equal(other->written, 1);
   assert_true(uvr_yamux_finish(&other->s));
   yend_expect(&e, Y_UPDATE, Y_FIN, 3, 0);
-  /* But it stays behind the bytes before it. */
+  /* But it stays after the bytes before it. */
   ystream *last = open_acknowledged(&e, 5);
   assert_true(uvr_yamux_write(&last->s, much, WINDOW + 1));
   assert_true(uvr_yamux_finish(&last->s));
@@ -337,7 +337,7 @@ static void test_hinted_peer_uses_base(void **state)
   yframe f;
   while (yend_next(&e, &f)) {
   }
-  /* The stream was opened before the hint came, and is treated like those behind it. */
+  /* The stream was opened before the hint came, and is treated like those after it. */
   yend_feed_data(&e, 0, 1, 0, BASE);
   e.clock += 1000;
   assert_int_equal(ystream_read(e.streams, 1, 0, false, &found), BASE);
@@ -455,7 +455,7 @@ static void test_fill_sizes(void **state)
 }
 
 /* A peer without the hint may fill 256 KiB of each stream: when that is more than the total, the stream that holds most
- * is reset, nobody else is, and never is more held than the total. */
+ * is reset and no other one is, and never is more held than the total. */
 static void test_total(void **state)
 {
   (void)state;
@@ -540,7 +540,7 @@ static void test_total_by_one_frame(void **state)
   rig_clear(&r);
 }
 
-/* A stream may be reset for want of room even after its peer has ended it: then the end cannot be read, and the reset
+/* A stream may be reset for lack of room even after its peer has ended it: then the end cannot be read, and the reset
  * is sent, unless both sides had ended the stream and it is released before its turn. */
 static void test_total_behind_end(void **state)
 {
@@ -580,7 +580,7 @@ static void test_total_behind_end(void **state)
   }
 }
 
-/* What a session makes of these bytes, in pieces of whatever length: what it sends, and what its streams are told. */
+/* What a session makes of these bytes, in pieces of whatever length: what it sends, and what its streams get. */
 typedef struct outcome {
   char sent[4096];
   size_t length;

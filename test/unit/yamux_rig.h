@@ -1,5 +1,5 @@
-/* What the tests of yamux stand on: one end of a session with streams that count what they are told, frames made and
- * taken apart here by hand, and a clock. */
+/* What the tests of yamux stand on: one end of a session with streams that count what they get, frames made and taken
+ * apart here by hand, and a clock. */
 #ifndef YAMUX_RIG_H
 #define YAMUX_RIG_H
 
@@ -13,12 +13,12 @@ enum { Y_OUT = 16384 + 12 }; /* the least that a fill may be given */
 typedef struct yend yend;
 typedef struct ystream ystream;
 
-/* One stream and what was told of it; lives until it is released. */
+/* One stream and what was reported of it; lives until it is released. */
 struct ystream {
   uvr_yamux_stream s;
   yend *end;
   ystream *next;
-  unsigned readable; /* how often it was told so */
+  unsigned readable; /* how often that was reported */
   unsigned written;
   bool release_when_readable;
   bool release_when_written;

@@ -38,7 +38,7 @@ void make_parents(const char *name);
 /* Makes a file, and its directories. */
 void put(const char *name, const char *text, mode_t mode);
 
-/* Makes a socket that somebody listens on, or that nobody does any more. Returns its descriptor. */
+/* Makes a socket on which a process listens, or no longer does. Returns its descriptor. */
 int put_socket(const char *name, bool live);
 
 /* A process and its parent. */

@@ -209,7 +209,7 @@ ENTRY(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd
 
 /* Without a child, the umask may take permissions away; then the socket is refused. The child shares the memory, so
  * that its calls are counted and fail, too. ThreadSanitizer would end the program for that: there the child's calls
- * don't fail, as nobody would learn of it. */
+ * don't fail, because that would not be noticed. */
 #ifdef __SANITIZE_THREAD__
 enum { SHARED = 0 };
 #else
@@ -756,7 +756,7 @@ int sys_setrlimit(int resource, const struct rlimit *limit)
 ENTRY(int, setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 
 /* Memory. The library's own comes from an allocator, which the tests have made fail since long; here that matters for
- * the program, and what libuv needs to do as it is told. */
+ * the program, and what libuv needs in order to work. */
 
 void *sys_malloc(size_t size);
 void *sys_malloc(size_t size)

@@ -143,7 +143,7 @@ static void test_not_executable(void **state)
                    "/plain\": the file is not executable: chmod +x makes it so (EACCES)");
   expect_not_found("/dev/null", NULL, UV_EACCES, "cannot execute the program \"/dev/null\"");
 
-  /* Neither ends the search; without another it is told, and not that there is none. */
+  /* Neither ends the search; without another it is reported, and not that there is none. */
   (void)snprintf(search, sizeof(search), "%s/..", place.directory);
   expect_not_found(name, search, UV_EACCES, "is a directory (EACCES)");
   (void)snprintf(search, sizeof(search), "%s/..:%s", place.directory, place.directory);

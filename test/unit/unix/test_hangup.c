@@ -1,5 +1,5 @@
 /* Noticing hang-ups: each is reported once, also where a report ends the watching of others; none after muting; a file
- * never hangs up; all that watch share one descriptor, which is closed behind the last. */
+ * never hangs up; all that watch share one descriptor, which is closed after the last. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* The end of the log: how many lines were lost is told even if nothing else is. */
+/* The end of the log: how many lines were lost is reported even if nothing else is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -25,7 +25,7 @@ enum { LONG_MS = 20000, LINES = 4000, LINE = 1000 };
 typedef struct reader {
   int fd;
   unsigned written;        /* how many lines have come */
-  unsigned long long lost; /* how many are told to be lost, in whatever pieces */
+  unsigned long long lost; /* how many are reported as lost, in whatever pieces */
 } reader;
 
 static void read_log(void *user)
@@ -58,7 +58,7 @@ static void test_lost_lines(void **state)
   assert_int_equal(dup2(fds[1], STANDARD_ERROR), STANDARD_ERROR);
   uvr_log_init(&log, false, false);
   uvr_log_start(&log);
-  for (int i = 0; i < LINES; i++) { /* nobody reads them as yet */
+  for (int i = 0; i < LINES; i++) { /* they have no reader yet */
     log.report.write(&log, text, sizeof(text));
   }
   reader late = {.fd = fds[0]};

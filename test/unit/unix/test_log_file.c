@@ -221,7 +221,8 @@ static void test_refused(void **state)
   assert_int_equal(unlink(name), 0);
 }
 
-/* The disk is full, as the limit of a process stands for: it is told once, lines are counted, and it goes on. */
+/* The disk is full, for which the limit of a process stands in: it is reported once, lines are counted, and it goes
+ * on. */
 static void test_full_disk(void **state)
 {
   (void)state;

@@ -1,4 +1,4 @@
-/* The log's thread: all arrives in its order; a reader that does not read delays nobody, and what does not fit is
+/* The log's thread: all arrives in its order; a reader that does not read delays no writer, and what does not fit is
  * counted; a lost reader harms nothing. */
 #include <setjmp.h>
 #include <signal.h>

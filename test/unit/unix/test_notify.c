@@ -1,4 +1,4 @@
-/* Readiness, told to a socket by path, to an abstract one, to one that nobody reads, to none, and to what cannot be
+/* Readiness, sent to a socket by path, to an abstract one, to one without a reader, to none, and to what cannot be
  * one. */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* Who owns a socket or a socket file, as the library's users ask for it: sessions and routes whose targets belong to
- * the user that runs this test, and lists that name this user, others, or nobody. Other users' sockets are tested with
+ * the user that runs this test, and lists that name this user, others, or no one. Other users' sockets are tested with
  * the program, by tests that can be another user. */
 #include <errno.h>
 #include <fcntl.h>

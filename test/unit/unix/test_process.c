@@ -27,7 +27,7 @@ static void test_it_ends(void **state)
       (void)pause();
     }
   }
-  assert_int_equal(waitpid(child, &status, 0), child); /* for ever, if it does not end */
+  assert_int_equal(waitpid(child, &status, 0), child); /* forever, if it does not end */
   assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 

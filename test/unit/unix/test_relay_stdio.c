@@ -143,7 +143,7 @@ static void test_reader_gone(void **state)
   }
 }
 
-/* The numbers 0 and 1 stay open, so that nobody else is given them, also where the session never begins. */
+/* The numbers 0 and 1 stay open, so that no other file gets them, also where the session never begins. */
 static void test_standard_descriptors(void **state)
 {
   (void)state;
@@ -162,7 +162,7 @@ static void test_standard_descriptors(void **state)
     int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
     char byte;
     ssize_t count = read(b.drain, &byte, 1);
-    bool ended = count == 0; /* nobody has what fed it open any more */
+    bool ended = count == 0; /* no process has what fed it open any longer */
     (void)close(next);
     (void)dup2(kept_in, 0);
     (void)dup2(kept_out, 1);

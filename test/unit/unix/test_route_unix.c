@@ -62,7 +62,7 @@ static route_host *open_host(void)
   return h;
 }
 
-/* With a route from a Unix socket to the target; its query is put behind. */
+/* With a route from a Unix socket to the target; its query is put at the end. */
 static route_host *open_route(const char *query)
 {
   char address[ROUTE_ADDRESS];
@@ -114,7 +114,7 @@ static void test_permissions(void **state)
   route_host_free(h);
 }
 
-/* The file goes when nobody is accepted any more, whatever is still open. */
+/* The file is removed when no more clients are accepted, whatever is still open. */
 static void test_file_is_removed(void **state)
 {
   (void)state;

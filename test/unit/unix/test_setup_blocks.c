@@ -263,7 +263,7 @@ static void test_running(void **state)
   uvr_record_close(&record);
 }
 
-/* A newline that was put behind the last line goes away again. */
+/* A newline that was put after the last line goes away again. */
 static void test_newline(void **state)
 {
   (void)state;

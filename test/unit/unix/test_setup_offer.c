@@ -23,7 +23,7 @@ static const char LINES[] =
     "pipe=\\\\.\\pipe\\bare\0"
     "socket=C:\\Users\\Some Body\\AppData\\Local\\gnupg\\S.gpg-agent\t\0";
 
-/* As the last part of the test of facts: the lines one behind the other. */
+/* As the last part of the test of facts: the lines one after the other. */
 const char *uvr_facts_get(const uvr_facts *self, const char *name, const char *after)
 {
   size_t length = strlen(name);

@@ -282,7 +282,7 @@ static void test_own(void **state)
   place_clear(&p);
 }
 
-/* Sockets of other types do not belong to streams, so who uses them cannot be told: they are left alone. */
+/* Sockets of other types do not belong to streams, so their users cannot be determined: they are left alone. */
 static void test_datagram(void **state)
 {
   (void)state;
@@ -369,7 +369,7 @@ static void test_directory_without_rights(void **state)
   place_init(&p);
   assert_int_equal(chmod(p.files.directory, 0500), 0);
   assert_refused(&p, UV_EACCES, "permission denied");
-  /* Without the right to read it nobody can lock it, which is not needed. */
+  /* Without the right to read it, it cannot be locked, which is not needed. */
   uvr_socket_file file;
   assert_int_equal(chmod(p.files.directory, 0300), 0);
   int fd = open_file(&p, 0600, &file);
@@ -426,7 +426,7 @@ static void test_replaced(void **state)
     }
     assert_int_equal(uvr_socket_file_remove(&file), 0);
     assert_int_equal(exists(p.path), i != 3);
-    assert_true(exists(other)); /* whoever moved it wants it there */
+    assert_true(exists(other)); /* the process that moved it wants it there */
     assert_int_equal(uvr_socket_file_remove(&file), 0);
     if (second >= 0) {
       assert_int_equal(try_connect(p.path, NULL), 0);
@@ -630,7 +630,7 @@ static void test_passed(void **state)
   place_clear(&p);
 }
 
-/* Meant for nobody, or for another process. */
+/* Meant for no process, or for another one. */
 static void test_not_passed(void **state)
 {
   (void)state;

@@ -275,7 +275,7 @@ static void test_left_over(void **state)
   scratch_clear(&p.files);
 }
 
-/* A link to a socket where nobody listens, in place of the left-over one: only what was looked at is asked. */
+/* A link to a socket on which no process listens, in place of the left-over one: only what was looked at is asked. */
 static void test_left_over_link(void **state)
 {
   (void)state;
@@ -310,7 +310,8 @@ static void test_no_children(void **state)
   scratch_clear(&p.files);
 }
 
-/* What bind says in the child is told; and where another thread of the host waits for any child, what the socket says.
+/* What bind says in the child is reported; and where another thread of the host waits for any child, what the socket
+ * says.
  */
 static void test_result_of_child(void **state)
 {

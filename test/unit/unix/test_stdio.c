@@ -429,7 +429,7 @@ static void wait_lost(bench *b)
   }
 }
 
-/* A reader that goes away is told of though nothing is written. */
+/* A reader that goes away is reported although nothing is written. */
 static void test_reader_gone_while_idle(void **state)
 {
   (void)state;
@@ -679,7 +679,7 @@ static void test_pipes_of_another_user(void **state)
   }
 }
 
-/* A pipe to write to that has no reader any more cannot be opened once more. */
+/* A pipe to write to that has lost its reader cannot be opened again. */
 static void test_reader_gone_before(void **state)
 {
   (void)state;
@@ -1099,8 +1099,8 @@ static void on_taken_closed(void *user)
   *(bool *)user = true;
 }
 
-/* There is no descriptor left: nothing is as it would be if it had moved, so that is told, and the old number is not
- * left to the next file that is opened. */
+/* There is no descriptor left: nothing is as it would be if it had moved, so that is reported, and the old number is
+ * not left to the next file that is opened. */
 static void test_take_without_descriptors(void **state)
 {
   (void)state;
@@ -1128,7 +1128,7 @@ static void test_take_without_descriptors(void **state)
   }
   assert_int_equal(taken, UV_EMFILE);
   assert_int_equal(open_fds(), before);
-  assert_int_equal(write(ends[1], "x", 1), -1); /* nobody has it any more */
+  assert_int_equal(write(ends[1], "x", 1), -1); /* no process has it any longer */
   assert_int_equal(uvr_stream_stdio_new(&r.context, taken, ends[1], &stream, &error), UV_EMFILE);
   bool closed = false;
   uvr_stream_close(stream, UVR_CLOSE_NOW, on_taken_closed, &closed);

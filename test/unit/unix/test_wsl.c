@@ -161,7 +161,7 @@ static void test_no_far_end(void **state)
   assert_string_equal(error.text, expected);
   assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, NULL), UV_ENOENT);
 
-  /* One that is not executable is told of, unless there is another. */
+  /* One that is not executable is reported, unless there is another. */
   put("bin/uvrelay.exe", "", 0600);
   assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), UV_EACCES);
   assert_null(file);
@@ -192,7 +192,7 @@ static void test_mounts(void **state)
       {"D:\\134 /mnt/d 9p rw 0 0\nC:\\134 /mnt/c 9p rw 0 0\n", "/mnt/c", "/mnt/d", true},
       {"D:\\134 /mnt/c 9p rw 0 0\n", NULL, "/mnt/c", true},
       {"C:\\134 /mnt/c 9p rw 0 0\nC:\\134 /mnt/other 9p rw 0 0\n", "/mnt/c", "/mnt/c", true},
-      /* A directory of a drive is no drive. */
+      /* A directory of a drive is not a drive. */
       {"C:\\134Users /home drvfs rw 0 0\n", NULL, "/home", false},
       {"C:\\134Users / drvfs rw 0 0\n", NULL, "/", true},
       {"C:\\134Program\\040Files\\134Docker /Docker/host 9p rw,aname=drvfs;path=C:\\Program\\040Files\\Docker 0 0\n",

@@ -182,7 +182,7 @@ static void test_interop_rubbish(void **state)
   (void)put_socket("run/70_interop", true);
   expect_interop(at("run/70_interop"));
 
-  /* A socket that is asked too much by others: nobody is waited for. */
+  /* A socket that is asked too much by others: the program waits for none. */
   int busy = put_socket("run/80_interop", true);
   int fds[16];
   assert_int_equal(listen(busy, 0), 0);
@@ -200,8 +200,8 @@ static void test_interop_rubbish(void **state)
   }
 }
 
-/* Whoever listens sees all, and /run/WSL is a directory that everybody can write to: what other users put there is not
- * used. Only root can make such things here. */
+/* A process that listens sees all, and /run/WSL is a directory that everybody can write to: what other users put there
+ * is not used. Only root can make such things here. */
 
 static void give_away(const char *name)
 {

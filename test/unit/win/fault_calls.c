@@ -3,8 +3,8 @@
  * __imp_fault_ReadFile. What libuv does by itself is libuv's.
  *
  * Not here is what only fails where its caller errs, as uv_timer_init and uv_async_init do; and CancelIoEx, which fails
- * only where there is nothing to cancel any more. And nothing says that the peer has left, as that would not be so:
- * later calls would contradict. */
+ * only where there is nothing left to cancel. And nothing says that the peer has left, as that would not be so: later
+ * calls would contradict. */
 #include "fault.h"
 
 #include <winsock2.h>

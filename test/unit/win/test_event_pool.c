@@ -116,7 +116,7 @@ static void test_no_growth(void **state)
   rig_clear(&r);
 }
 
-/* A thread that takes events, sets them, and puts them back: nobody else may hold the same one meanwhile. */
+/* A thread that takes events, sets them, and puts them back: no other thread may hold the same one meanwhile. */
 typedef struct worker {
   uvr_event_pool *pool;
   HANDLE thread;
@@ -277,7 +277,7 @@ static void wait_then_read(server *s)
   server_read_all(s);
 }
 
-/* The flush waits for the reader; hurried, the job sends the zero-byte message all the same, behind the bytes. */
+/* The flush waits for the reader; hurried, the job sends the zero-byte message all the same, after the bytes. */
 static void test_hurry(void **state)
 {
   (void)state;

@@ -307,11 +307,11 @@ static void test_many_small(void **state)
 static void send_and_end(server *s)
 {
   server_write_data(s, 0, 5);
-  server_write(s, "", 0); /* right behind it */
+  server_write(s, "", 0); /* right after it */
   server_read_all(s);
 }
 
-/* The end of input is told once its turn has come, and writing goes on after it. */
+/* The end of input is reported once its turn has come, and writing goes on after it. */
 static void test_end_of_input(void **state)
 {
   (void)state;
@@ -454,7 +454,7 @@ static void test_both_ways(void **state)
   for (unsigned message = 0; message < 2; message++) {
     bench b;
     bench_init(&b, message == 1, send_long);
-    write_once(&b, 1000); /* fits into the pipe's buffer, though nobody reads */
+    write_once(&b, 1000); /* fits into the pipe's buffer, although there is no reader */
     begin_write(&b, 60000);
     while (b.read < TRANSFER) {
       read_once(&b);
@@ -763,7 +763,8 @@ static void test_cancel_watch(void **state)
       cancel_watch(&b);
       assert_cancelled(b.lost_outcome, &b.lost_error, b.s.name);
     }
-    /* Meanwhile the pipe has gone, which is told; or has ended once more, which says nothing, and is not waited past.
+    /* Meanwhile the pipe has gone, which is reported; or has ended once more, which says nothing, and is not waited
+     * past.
      */
     b.lost = false;
     uvr_stream_watch(b.stream, on_lost, &b);
@@ -1027,7 +1028,7 @@ static void test_pumped(void **state)
   }
 }
 
-/* Stopped while the thread waits in a read, or in a write that nobody takes; the sink's end is reported. */
+/* Stopped while the thread waits in a read, or in a write whose bytes are not taken; the sink's end is reported. */
 static void test_pumped_and_stopped(void **state)
 {
   (void)state;

@@ -110,7 +110,7 @@ static const char *list_name(const char *name)
 }
 
 /* Makes a pipe of this name with one instance, and lists it. With an owner, its clients have all rights. Returns NULL
- * if the system lets nobody make a pipe of another owner's. */
+ * if the system does not allow a pipe of another owner. */
 static HANDLE add_pipe(const char *end, const char *owner)
 {
   char name[NAME];
@@ -281,7 +281,7 @@ static void test_several(void **state)
   found f = look("a.", NULL);
   assert_not(&f, UV_EINVAL, expected);
   assert_non_null(strstr(f.error.text, "owner=user"));
-  assert_false(is_connected(first)); /* nobody was asked anything */
+  assert_false(is_connected(first)); /* no pipe was asked for anything */
   assert_false(is_connected(second));
   f = look("a.2", NULL);
   assert_found(&f, "a.2");
@@ -298,11 +298,11 @@ static void test_very_many(void **state)
   found f = look("a.", NULL);
   assert_not(&f, UV_EINVAL, "...: write the whole name");
   assert_true(list.next < PIPES);
-  f = look("a.", "user"); /* none of them is there any more */
+  f = look("a.", "user"); /* none of them is there any longer */
   assert_not(&f, UV_ENOENT, "there is no pipe");
 }
 
-/* Somebody else's do not count, wherever they stand in the list. */
+/* Somebody else's do not count, wherever they are in the list. */
 static void test_owner(void **state)
 {
   (void)state;
@@ -372,7 +372,7 @@ static void test_busy(void **state)
   (void)CloseHandle(held);
 }
 
-/* What may not be connected to is neither opened nor told of. */
+/* What may not be connected to is neither opened nor reported. */
 
 static char allowed_end;
 static int asked_about_itself;
@@ -431,7 +431,7 @@ static void test_no_list(void **state)
   assert_non_null(strstr(f.error.text, "cannot be listed"));
 }
 
-/* By the far end of a mux, which is told what it may connect to. */
+/* By the far end of a mux, which has a list of what it may connect to. */
 
 static void ask(const char *end, const char *const patterns[], size_t count, const char *answer)
 {

@@ -749,7 +749,7 @@ static void rush(server *c)
   }
 }
 
-/* Whoever has got in is given out, with what it has left. */
+/* A client that has got in is given out, with what it has left. */
 static void test_rush(void **state)
 {
   (void)state;
@@ -901,7 +901,7 @@ static void test_some_instances_fail(void **state)
   bench_clear(&b);
 }
 
-/* When no instance waits any more, that is reported from the loop, once; accepted clients go on. */
+/* When no instance waits any longer, that is reported from the loop, once; accepted clients go on. */
 static void test_all_instances_fail(void **state)
 {
   (void)state;

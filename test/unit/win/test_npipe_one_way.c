@@ -254,7 +254,8 @@ static void bench_clear(bench *b)
   rig_clear(&b->r);
 }
 
-/* With the right to change the mode messages can be told apart, without it not (Wine does not ask for that right). */
+/* With the right to change the mode messages can be distinguished, without it not (Wine does not ask for that
+ * right). */
 static void test_reading(void **state)
 {
   (void)state;
