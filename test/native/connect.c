@@ -104,7 +104,7 @@ static SECURITY_ATTRIBUTES *descriptor_of(const char *sddl)
   return made;
 }
 
-/* Also where one direction of a pipe that has two is granted: nobody could talk to its server. */
+/* Also where one direction of a pipe that has two is granted: no client could talk to its server. */
 static void denied(int variant)
 {
   static const char *const lists[] = {"D:(D;;GA;;;WD)", "D:(A;;GR;;;WD)", "D:(A;;GW;;;WD)"};

@@ -117,7 +117,7 @@ static void large_messages(int variant)
   expect_output(p, 5, (size_t)COUNT * LARGE);
 }
 
-/* Waits until the relay's server or client gets rid of nothing any more, and gives what it got rid of. */
+/* Waits until the relay's server or client gets rid of nothing more, and gives what it got rid of. */
 typedef struct pusher {
   end *e;
   volatile LONG64 sent;

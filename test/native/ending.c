@@ -95,7 +95,7 @@ static void ends_with_input(int type)
   pipe_accept(&s);
   send_pattern(&p->in, 3, 60000, CHUNK);
   end_close(&p->in);
-  expect_exit(p, 0); /* nobody has read yet: the bytes wait in the pipe */
+  expect_exit(p, 0); /* nothing has been read yet: the bytes wait in the pipe */
   expect_pattern(&s.e, 3, 60000);
   expect_end(&s.e, ERROR_BROKEN_PIPE); /* no zero-byte message: -ei wins over -s */
 }
@@ -115,7 +115,7 @@ static void ends_with_pipe(int variant)
 }
 
 /* All of it lies in the pipe before uvrelay reads: read in byte mode, the zero-byte message would be lost, and what is
- * behind it would come out. */
+ * after it would come out. */
 static void zero_message_behind_data(int more)
 {
   const launch by_hand = {.read_by_hand = true};
@@ -168,7 +168,7 @@ static void server_leaves(int disconnects)
         "it says: %s", p->errors.data);
 }
 
-/* Nobody reads standard output any more. */
+/* The reader of standard output is gone. */
 static void reader_leaves(int out)
 {
   const launch how = {.out = (std_kind)out, .read_by_hand = true};

@@ -254,7 +254,7 @@ static void state_of_a_pipe(int disconnects)
         "the other end is gone: status 0x%lx, state %lu", status, told[8]);
 }
 
-/* A reader is told that the writer has gone although there is still something to read. */
+/* A reader learns that the writer has left although there is still something to read. */
 static void state_of_a_rest(int variant)
 {
   ULONG told[10];

@@ -37,7 +37,7 @@ static void at_once(int listen)
   CHECK(strstr(p->errors.data, "failed") == NULL, "it says: %s", p->errors.data);
 }
 
-/* A name that is not found holds up nobody but those who ask for it. */
+/* A name that is not found delays only those who ask for it. */
 static void names_beside_an_echo(int variant)
 {
   static end slow[NAMES];

@@ -100,7 +100,7 @@ static void serve_killed(int variant)
   expect_end(&target, ANY_END);
 }
 
-/* What the far end has started, and leaves behind, holds nothing of serve's: whoever reads serve's messages sees their
+/* What the far end has started, and leaves behind, holds nothing of serve's: the reader of serve's messages sees their
  * end. */
 static void descendants(int variant)
 {

@@ -14,7 +14,7 @@ static pipe_server pipe_of(const char *beginning, const char *rest)
   return s;
 }
 
-/* Of all pipes of the computer, the one that begins so. */
+/* Of all pipes of the computer, the one that begins like this. */
 static void by_beginning(int variant)
 {
   const char *beginning = unique_pipe();

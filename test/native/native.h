@@ -11,7 +11,7 @@
  *   skipped  security/remote: this computer lets nobody reach its pipes through the network
  *
  * and the last line counts them. The exit status is 1 if one failed, 2 if the command line is wrong. NAME is a
- * scenario, or a group, which is what stands before the slash.
+ * scenario, or a group, which is the part before the slash.
  *
  * Happy path: main.c starts itself once more for each scenario, several at a time, in a job object. The scenario calls
  * what this file declares, and returns. Whatever it has started or opened ends with the job, so scenarios clean up
@@ -66,7 +66,7 @@ const char *own_path(void); /* of this program */
 _Noreturn void fail(const char *format, ...);
 _Noreturn void skip(const char *format, ...);
 void step(const char *format, ...); /* what is being done: told if time runs out, or with --verbose */
-void note(const char *format, ...); /* what was found out: told behind "ok" */
+void note(const char *format, ...); /* what was found out: reported after "ok" */
 
 #define CHECK(condition, ...)                                                                                          \
   do {                                                                                                                 \
@@ -82,7 +82,7 @@ void *memory(size_t size);           /* likewise, and zero */
 /* How long a scenario waits for what must come. Only a fault exceeds it. */
 #define SOON 20000U
 
-/* Bytes by which their place can be told: those of a seed, from a position on. */
+/* Bytes that show their place: those of a seed, from a position on. */
 void pattern_fill(uint64_t seed, uint64_t position, void *to, size_t length);
 bool pattern_matches(uint64_t seed, uint64_t position, const void *bytes, size_t length);
 
@@ -146,7 +146,7 @@ HANDLE pipe_try(const char *name, DWORD access, DWORD flags); /* INVALID_HANDLE_
 SOCKET tcp_listen(int *port);
 end tcp_accept(SOCKET listener);
 end tcp_connect(int port);
-int unused_port(void); /* at which nobody listens */
+int unused_port(void); /* on which no process listens */
 
 /* ---- programs (program.c) ---- */
 
@@ -194,7 +194,7 @@ typedef struct program {
 
 extern const char *uvrelay_exe; /* its path */
 
-/* Fails if all programs that were started have ended: nobody need wait for one to connect. */
+/* Fails if all programs that were started have ended: there is no need to wait for one to connect. */
 void check_it_runs(void);
 /* Starts uvrelay.exe with these arguments, as they stand on a command line. `how` may be NULL. */
 program *start(const launch *how, const char *format, ...);
@@ -234,7 +234,7 @@ typedef struct rig {
   const char *listens, *target_address; /* as in the command line */
 } rig;
 
-/* Makes the target and starts serve, with these flags before the route; `prefix` stands before the target: "via:". */
+/* Makes the target and starts serve, with these flags before the route; `prefix` precedes the target: "via:". */
 rig rig_start(end_kind listen, end_kind target, const char *flags, const char *prefix);
 /* Has an instance of the target's pipe wait for the next client. */
 void rig_ready(rig *r);

@@ -1,6 +1,6 @@
 /* Which operations on a pipe send a packet to its completion port. uvrelay gives libuv's port operations that libuv
  * does not know (src/stream/iocp_op_win.c): a packet that is not expected, for an OVERLAPPED that is in use again,
- * would corrupt libuv's list of requests, and one that never comes would be waited for for ever. */
+ * would corrupt libuv's list of requests, and one that never comes would be waited for forever. */
 #include "native.h"
 
 #include <string.h>
@@ -70,7 +70,7 @@ static void issue_write(ported *p)
   p->error = ok ? 0 : GetLastError();
 }
 
-/* `at_once` is borne exactly; a packet behind our own is never. */
+/* `at_once` is borne exactly; a packet after our own is never. */
 static void expect_packets(ported *p, DWORD error, int at_once)
 {
   int later;
@@ -102,7 +102,7 @@ static void zero_bytes(int skips)
 }
 
 /* Nothing says whether one comes with the flag. uvrelay bears both, as long as it comes at once: it waits for a packet
- * of its own behind it. */
+ * of its own after it. */
 static void more_data(int skips)
 {
   int later;

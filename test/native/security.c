@@ -226,7 +226,7 @@ static void others_make_no_instance(int other)
         error);
 }
 
-/* One entry, which grants the user everything; and nobody else is the owner. */
+/* One entry, which grants the user everything; and no other user is the owner. */
 static void list_of_rights(int variant)
 {
   (void)variant;

@@ -40,7 +40,7 @@ static rig begun(const char *flags, end *client, end *target)
   return r;
 }
 
-/* Nobody comes in any more, what is open goes on, and it ends with the last connection. */
+/* No new client comes in, what is open goes on, and it ends with the last connection. */
 static void drains(int key)
 {
   end client;

@@ -1,4 +1,4 @@
-/* What Wine cannot show: scenarios (or the beginnings of their names), and why. On Windows nobody asks this file. */
+/* What Wine cannot show: scenarios (or the beginnings of their names), and why. On Windows this table is not used. */
 #include "native.h"
 
 #include <string.h>
