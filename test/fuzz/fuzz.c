@@ -85,7 +85,7 @@ void fuzz_check_shown(const char *text, size_t length)
   }
 }
 
-/* JSON, as RFC 8259 has it; each function moves behind what it reads, and fails the run if it is something else. */
+/* JSON, as RFC 8259 has it; each function moves after what it reads, and fails the run if it is something else. */
 
 static void read_string(const char **next, const char *end)
 {

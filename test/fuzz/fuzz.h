@@ -33,7 +33,7 @@ unsigned fuzz_byte(fuzz_input *in);
 /* A number below `limit`, which is at most 65536. */
 unsigned fuzz_below(fuzz_input *in, unsigned limit);
 
-/* A copy of the text up to the next separator or the end of the input, without NULs; moves behind it. To be freed. */
+/* A copy of the text up to the next separator or the end of the input, without NULs; moves after it. To be freed. */
 char *fuzz_text(fuzz_input *in, char separator);
 
 /* Checks that an error is of this code and has a sentence of one line without control characters. */

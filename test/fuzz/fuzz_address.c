@@ -1,6 +1,6 @@
-/* Addresses of each kind, the options behind them, and what ~/ and $NAME stand for.
+/* Addresses of each kind, the options after them, and what ~/ and $NAME stand for.
  *
- * The first byte of the input says how the text behind it is parsed: a letter from A on, whose bits are the flags, or a
+ * The first byte of the input says how the text after it is parsed: a letter from A on, whose bits are the flags, or a
  * digit: 0 for a listener with its options, 1 for a target with its options, 2 and 3 for the same after expanding, 4
  * for a bare path that is expanded. A text that is accepted and printed is parsed again and gives the same address. A
  * variable of Windows in it gets a few values, and leaves an address without variables, or as it was. */

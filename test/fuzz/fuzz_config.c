@@ -42,7 +42,7 @@ static void check_shown(const uvr_place *place, const uvrelay_error_t *error)
   }
 }
 
-/* The place is in the file that it names: at a character of one of its lines, or right behind the last one. */
+/* The place is in the file that it names: at a character of one of its lines, or right after the last one. */
 static void check_place(const game *g, const uvr_place *place)
 {
   unsigned file = 0;
@@ -123,7 +123,7 @@ static bool add_file(game *g, fuzz_input *in)
   uvrelay_error_t error = {0};
   size_t before = g->config.count;
   int code = uvr_config_add_file(&g->config, name, text, length, &place, &error);
-  memset(text, 'x', length); /* nobody needs it any more */
+  memset(text, 'x', length); /* it is no longer needed */
   free(text);
   if (code != 0) {
     check_refusal(g, code, &place, &error);

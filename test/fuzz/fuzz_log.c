@@ -1,8 +1,8 @@
 /* What the program says: reports of events whose texts come from others, limited, as text and as JSON.
  *
- * The first byte of the input chooses the kind of log; each byte behind it begins an event, the texts of which follow
- * it, each up to a form feed. Each line is one that can be shown, or one JSON object; no line is left out without
- * being counted; and the memory of the limiter is bounded. */
+ * The first byte of the input chooses the kind of log; each byte after it begins an event, the texts of which follow
+ * it, each up to a form feed. Each line is one that can be shown, or one JSON object; no line is left out without being
+ * counted; and the memory of the limiter is bounded. */
 #include "fuzz.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Both ends of a mux in one relay, with the fuzzer between them, who is the carrier, all clients and all targets.
  *
- * The first byte of the input chooses the options; each byte behind it begins a step: a part of what the one end has
+ * The first byte of the input chooses the options; each byte after it begins a step: a part of what the one end has
  * said is passed on to the other, a client comes, a client or a target writes, reads, ends or leaves, the carrier is
  * cut or has something put into it, an end is closed, time passes, memory runs out. What arrives is what was sent to
  * just that place, from its start and in order. In the end, everything that was not disturbed has arrived whole, and
@@ -139,7 +139,7 @@ static bool write_some(game *g, place *p, bool is_client, size_t length)
   return done > 0;
 }
 
-/* The first byte has come, from the one of this number, who is connected to nobody else. */
+/* The first byte has come, from the one of this number, who is connected to no other target. */
 static void meet(game *g, place *p, bool is_client, int number)
 {
   int count = (int)(is_client ? g->target_count : g->client_count);
@@ -438,7 +438,7 @@ static void step(game *g)
 
 /* The end. */
 
-/* Everybody reads, and everything is passed on, until nothing happens any more. */
+/* Everybody reads, and everything is passed on, until nothing more happens. */
 static void settle(game *g)
 {
   unsigned quiet = 0;
@@ -457,7 +457,7 @@ static void settle(game *g)
   }
 }
 
-/* Whose target it is: by the byte that it or the client has received. NULL: nobody has sent one. */
+/* Whose target it is: by the byte that it or the client has received. NULL: none was sent. */
 static const client *client_of(const game *g, const place *target)
 {
   for (unsigned i = 0; i < g->client_count; i++) {

@@ -2,8 +2,8 @@
  *
  * The input is the pair's options, then what each of the two streams does, then what happens meanwhile: turns of the
  * loop, time, the right side's connecting, a cancel. Whatever it is, what arrives is what was sent, from its start and
- * in order; it is all of it unless something failed; what is told of the end fits; and nothing is left. The scripted
- * streams fail the run when the pair breaks the rules of streams. */
+ * in order; it is all of it unless something failed; what is reported of the end fits; and nothing is left. The
+ * scripted streams fail the run when the pair breaks the rules of streams. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -218,7 +218,7 @@ static bool has_failure(const side *s)
          s->script.lost.outcome == UVR_FAILED || s->script.never_takes || s->script.never_sends;
 }
 
-/* What is told fits what has happened. */
+/* What is reported fits what has happened. */
 static void check_result(const game *g)
 {
   const uvrelay_result_t *result = &g->result;
@@ -281,7 +281,7 @@ static void cancel(game *g)
   }
 }
 
-/* Until nothing is to come. Some pairs wait for ever: for a write that never ends, looking again and again. */
+/* Until nothing is to come. Some pairs wait forever: for a write that never ends, looking again and again. */
 static void run(game *g)
 {
   unsigned turns = 0;

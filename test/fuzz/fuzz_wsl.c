@@ -1,7 +1,8 @@
 /* What is read of WSL: its mount table, the processes above this one, the name of its kernel, its environment.
  *
  * The input is texts with form feeds between them: the mount table, a directory that is asked for, the line of this
- * process in /proc, the kernel's release, WSL_INTEROP. They become files in a directory that stands for /proc. */
+ * process in /proc, the kernel's release, WSL_INTEROP. They become files in a directory that takes the place of
+ * /proc. */
 #include "fuzz.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* One end of yamux against a peer that does what it likes.
  *
- * The first byte of the input chooses the role and how much memory there is; each byte behind it begins a step: a frame
+ * The first byte of the input chooses the role and how much memory there is; each byte after it begins a step: a frame
  * of the peer's, or pieces of one, or what the owner of a stream does. A model keeps what the peer knows: what it has
  * sent, what it was allowed to send and what it was sent. After each step both must agree to the byte. */
 #include <setjmp.h>
@@ -23,7 +23,7 @@ typedef struct known {
   bool ours;
   bool seen;         /* the peer has seen it, or opened it */
   bool fin_received; /* from the peer */
-  bool fin_coming;   /* with the data that is being received; it may be told of within that */
+  bool fin_coming;   /* with the data that is being received; it may be reported within that */
   bool rst_received;
   bool fin_sent; /* to the peer, as its end sees it */
   bool rst_sent;
@@ -31,7 +31,7 @@ typedef struct known {
   unsigned old_rsts; /* so many before, of streams that had this number, as some peer may use one again */
   bool end_read;     /* by the owner */
   bool finished;     /* by the owner */
-  bool may_be_reset; /* for want of memory */
+  bool may_be_reset; /* for lack of memory */
   uint64_t received; /* bytes from the peer */
   uint64_t read;     /* of these, by the owner */
   uint64_t consumed; /* of these */
@@ -535,7 +535,7 @@ static void peer_frame(game *g)
   unsigned kind = fuzz_byte(&g->in);
   unsigned flags = fuzz_byte(&g->in);
   unsigned which = fuzz_byte(&g->in);
-  flags = flags == 255 ? 0x8001U : flags & 15U; /* those that nobody knows are ignored */
+  flags = flags == 255 ? 0x8001U : flags & 15U; /* unknown ones are ignored */
   uint32_t id = 0;
   known *k = NULL;
   if (which < 200 && g->count > 0) {
