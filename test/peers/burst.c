@@ -6,8 +6,8 @@
  *
  * The first form does it all: it answers on a TCP port of its own, starts `UVRELAY.EXE serve` with four routes that
  * lead there, and lets the clients come to each: to a TCP port, to another one with max=20, where all clients but 20
- * have to wait until they are accepted, to a pipe in byte mode and to one in message mode. But for the route with
- * max=20, all clients are open at the same time.
+ * must wait until they are accepted, to a pipe in byte mode and to one in message mode. But for the route with max=20,
+ * all clients are open at the same time.
  *
  * The second form goes to one listener that runs already, tcp://IPV4:PORT or //./pipe/NAME, behind which must be
  * somebody who echoes.

@@ -3,8 +3,8 @@
  *
  *   console alone|shared|none UVRELAY.EXE [FLAG...]
  *
- * alone: the program gets a new console, in which nobody else is. shared: we make a new console for ourselves, in which
- * the program then is, too. none: the program has no console.
+ * alone: the program gets a new console, in which there is no other process. shared: we make a new console for
+ * ourselves, in which the program then is, too. none: the program has no console.
  *
  * The program's target is a TCP port of ours, its standard input and output are pipes of ours, its standard error is
  * our standard error. When it has connected, the window is looked at; then the connection is closed, and the program

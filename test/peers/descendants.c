@@ -48,7 +48,7 @@ static int run(wchar_t *line)
   return (int)status;
 }
 
-/* What is left of our own command line behind so many words, none of which has a blank or a quote within. */
+/* What is left of our own command line after so many words, none of which has a blank or a quote within. */
 static wchar_t *rest_of_line(int words)
 {
   wchar_t *line = GetCommandLineW();

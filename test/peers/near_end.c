@@ -1,4 +1,4 @@
-/* A near end that goes away while nobody reads what the far end writes.
+/* A near end that goes away while nothing reads what the far end writes.
  *
  *   near_end PROGRAM...
  *

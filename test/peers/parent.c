@@ -17,7 +17,7 @@
  *   --console                    the child has a console of its own, without window
  *   --log=stderr                 print to standard error, as "bridge" needs standard output
  *
- * The kinds are told in standard_handles.h.
+ * standard_handles.h describes the kinds.
  *
  * Actions:
  *

@@ -1,17 +1,17 @@
-/* What an end of a named pipe can be told to do, the same for pipe_server and pipe_client. Every action prints what it
+/* What an end of a named pipe can be asked to do, the same for pipe_server and pipe_client. Every action prints what it
  * saw as a line of JSON; the first that fails prints "failed". Actions:
  *
  *   recv=N            exactly N bytes            recv-message      one message
  *   recv-end          until end of input: a zero-byte message, or the pipe is gone
  *   read-mode=byte|message                       peek-gone         until the other end is gone, without reading
  *   send=TOTAL[,MESSAGE[,SEED]]                  text=TEXT         zero              a zero-byte message
- *   try-send=...      as send, but being cut off is no failure
- *   message=N[,SEED]  one message of N bytes, which may be much; being cut off is no failure
- *   zeros=N           N zero-byte messages; being cut off is no failure
+ *   try-send=...      as send, but being cut off is not a failure
+ *   message=N[,SEED]  one message of N bytes, which may be much; being cut off is not a failure
+ *   zeros=N           N zero-byte messages; being cut off is not a failure
  *   dribble=N,MS      N bytes, one every so many milliseconds
  *   both=TOTAL[,MESSAGE[,SEED[,N]]]              send and receive at the same time, N bytes or until end of input
  *   echo-end          send back what comes until end of input           echo=N    the same, N bytes
- *   try-echo-end      as echo-end, but being cut off is no failure
+ *   try-echo-end      as echo-end, but being cut off is not a failure
  *   flush  close  disconnect  sleep=MS
  *   await             waits for a line on standard input, so that a test decides when it goes on
  *   meet              waits until all that run at once have come to this point

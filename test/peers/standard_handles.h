@@ -18,7 +18,7 @@
  *   none               no handle at all (NULL)
  *   invalid            INVALID_HANDLE_VALUE
  *   stale              a number that is no handle
- *   event              a handle that is no file
+ *   event              a handle that is not a file
  *
  * A pipe's kind may be followed by -nowait: the child's end does not block (PIPE_NOWAIT), as programs of Cygwin leave
  * it; by -locked: the child may not change that; or by -blind: nor look at it. */

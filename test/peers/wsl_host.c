@@ -5,8 +5,8 @@
  *
  * It connects to the Linux half four times: for the program's standard input, output and error, and to control it. The
  * program gets anonymous pipes of 4 KiB; a thread for each moves 4 KiB at a time between it and its connection. As in
- * WSL, this process keeps the program's ends of the pipes open until the program has ended, so that nobody on the Linux
- * side learns before then that the program has closed its output.
+ * WSL, this process keeps the program's ends of the pipes open until the program has ended, so that the Linux side does
+ * not learn before then that the program has closed its output.
  *
  * On the control connection it sends two numbers of 32 bits: whether the program was started (0, or the error), and
  * later its exit code. Nothing comes back; when the connection ends, as the Linux half is gone, the program is
