@@ -27,7 +27,7 @@ struct client_s {
   uint64_t size; /* to send */
   uint64_t sent;
   uint64_t received;
-  bool refused; /* nobody will answer: the connection will end with nothing received */
+  bool refused; /* no answer will come: the connection will end with nothing received */
   bool shut;    /* its half-close is done */
   client_cb closed;
   void *user;
@@ -35,7 +35,7 @@ struct client_s {
   char incoming[CLIENT_CHUNK];
 };
 
-/* Both set all members that are not told of. `closed` is called once, last: the memory is the caller's again. */
+/* Both set all members that are not mentioned. `closed` is called once, last: the memory is the caller's again. */
 void client_connect(client_t *client, uv_loop_t *loop, int port, unsigned seed, uint64_t size, client_cb closed);
 void client_wait(client_t *client, uv_loop_t *loop, unsigned seed, uint64_t size, client_cb closed);
 

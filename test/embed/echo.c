@@ -1,5 +1,5 @@
 /* See echo.h. A client's bytes are read, then written, then the next are read; its end of input shuts our side down and
- * closes it. A client that goes away is no failure here: whoever expected more of it will tell. */
+ * closes it. A client that goes away is not a failure here: a program that expected more of it will report that. */
 #include "echo.h"
 
 #include <stdio.h>

@@ -36,8 +36,8 @@ void host_open(host_t *host);
 /* To be called when the loop has run until it had nothing to do. */
 void host_close(host_t *host);
 
-/* For the library's options: both check that they are called on the loop's thread. Blocks are filled when they come
- * and when they go, so that nobody can live on what they held. Lines are printed if HOST_VERBOSE is set. */
+/* For the library's options: both check that they are called on the loop's thread. Blocks are filled when they come and
+ * when they go, so that no code can go on using what they held. Lines are printed if HOST_VERBOSE is set. */
 uvrelay_allocator_t host_allocator(host_t *host);
 uvrelay_log_t host_log(host_t *host);
 

@@ -2,7 +2,7 @@
  * target: by an address, or by a named pipe that the host has connected itself.
  *
  * The first client is refused: its target is not there. Then several come at once, send some megabytes each,
- * half-close, and must get every byte back from the target, and its end. While they do, the relay is told to stop,
+ * half-close, and must get every byte back from the target, and its end. While they do, the relay is asked to stop,
  * which lets them finish; then it is closed. Each connection's memory comes back by the relay's stream_closed callback.
  */
 #include <stdio.h>
