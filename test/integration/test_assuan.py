@@ -83,7 +83,7 @@ def test_ends_of_a_cygwin_file(end, socket_file):
 
 @FORMATS
 def test_bulk(cygwin, socket_file):
-    """What comes right behind the handshake, in the same packet, is the client's already."""
+    """What comes right after the handshake, in the same packet, is the client's already."""
     def talk(connection):
         for piece in bytestream.chunks(5_000_000, 3):
             connection.sendall(piece)

@@ -1,5 +1,5 @@
-"""-bg hides the console window, if it is nobody else's. test/peers/console.c gives the program a console of its own, one
-that it shares, or none, and looks at the window. That a terminal's window (Windows Terminal's, of the class
+"""-bg hides the console window, if no other program uses it. test/peers/console.c gives the program a console of its
+own, one that it shares, or none, and looks at the window. That a terminal's window (Windows Terminal's, of the class
 PseudoConsoleWindow) is left alone can't be shown here: Wine has no such window."""
 
 import os

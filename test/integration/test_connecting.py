@@ -144,7 +144,7 @@ def test_many_clients_take_turns():
 @pytest.mark.skipif(under_wine(), reason="Wine does not enforce a pipe's list of rights")
 @pytest.mark.parametrize("sd", ["D:(D;;GA;;;WD)", "D:(A;;GR;;;WD)", "D:(A;;GW;;;WD)"])
 def test_denied_by_the_list_of_rights(sd):
-    """Also where it grants one direction of a pipe that has two: nobody could talk to its server."""
+    """Also where it grants one direction of a pipe that has two: no client could talk to its server."""
     with PipeServer("recv-end", sd=sd) as server:
         result = run_relay("-p", server.name)
         assert "was denied (ERROR_ACCESS_DENIED, 5): " in error_sentence(result.stderr)

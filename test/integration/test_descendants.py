@@ -52,7 +52,7 @@ def test_the_log_ends_with_serve():
 
 
 def test_what_serve_has_inherited_is_not_passed_on():
-    """A handle that serve was started with, and knows nothing of, is held by nobody when serve has gone."""
+    """A handle that serve was started with, and knows nothing of, is held by no process when serve has gone."""
     assert who_holds("watch", lambda watch: watch.stderr) == b"nobody"
 
 

@@ -116,8 +116,8 @@ def test_zero_message_right_behind_the_data(size, pieces):
 
 @pytest.mark.parametrize("after", [[], ["zero"], ["text=more"]])
 def test_zero_message_behind_data_that_waits(after):
-    """All of it lies in the pipe before the relay reads it, because nobody reads the relay's output at first: read in
-    byte mode, the zero-byte message would be lost. Nothing behind it belongs to the output."""
+    """All of it lies in the pipe before the relay reads it, because nothing reads the relay's output at first: read in
+    byte mode, the zero-byte message would be lost. Nothing after it belongs to the output."""
     script = ["send=700000,50000", "zero", *after, "recv=0", "peek-gone"]
     with PipeServer(*script, out=1 << 20) as server:
         with Relay("-ep", server.name, collect=False) as relay:

@@ -57,7 +57,7 @@ def test_two_servers(private_wine):
 
 
 def test_a_busy_server_is_there(private_wine):
-    """Its only instance is in use: it is told of, without what could not be asked, and asking ends in time."""
+    """Its only instance is in use: it is listed, without what could not be asked, and asking ends in time."""
     with PipeServer("recv-end", name=AGENT, type="byte") as server, Relay(AGENT) as client:
         server.event("connected")
         assert values("pipe") == ["\\\\.\\pipe\\openssh-ssh-agent\t\t"]

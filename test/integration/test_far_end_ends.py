@@ -16,7 +16,7 @@ EXE_MUX = windows_command(uvrelay_exe(), "mux")
 
 @pytest.mark.parametrize("type", ["byte", "message"])
 def test_a_pipe_that_is_never_read(type):
-    """Writes to it wait, and so does the end of the input behind them, which is flushed first."""
+    """Writes to it wait, and so does the end of the input after them, which is flushed first."""
     with PipeServer("await", type=type) as server, RawMux(command=EXE_MUX) as mux:
         mux.connect(server.name).send(bytes(200_000))
         assert_ends(mux)

@@ -61,7 +61,7 @@ def check_relay(kinds):
 
 
 def check_far_end(kinds):
-    """It has nobody to talk to, and ends by itself."""
+    """It has no peer, and ends by itself."""
     code, came, told = run(kinds, "mux", "-v", text="uvrelay-mux/1\n")
     assert code in (0, 1) and came < 100, (kinds, told)
 

@@ -114,7 +114,7 @@ def test_a_server_that_sends_a_byte_now_and_then(type):
 
 
 def test_a_flood_of_zero_byte_messages_is_one_end():
-    """The first ends the output; those behind it are read and mean nothing."""
+    """The first ends the output; those after it are read and mean nothing."""
     with PipeServer("send=5", "await", "zeros=3000", "await", "close") as server, Relay(server.name) as relay:
         server.event("await")
         with Cost(relay, "a flood of zero-byte messages", kib=8000, processor=10):

@@ -29,7 +29,7 @@ def assert_orderly(relay):
 @TYPES
 @pytest.mark.parametrize("args", [[], ["-ep"], ["-s"], ["-ep", "-s", "-p"]])
 def test_all_that_a_writer_says(type, args):
-    """The end of the input ends nothing: whoever only writes says when it is over."""
+    """The end of the input ends nothing: a side that only writes says when it is over."""
     with PipeServer("sleep=300", "send=300000,4096,5", "close", access="out", type=type) as server:
         result = run_relay(*args, server.name)
         assert (result.code, result.stderr) == (0, "")

@@ -1,5 +1,5 @@
-"""How the pipe is opened, from the system's own trace: overlapped, with security flags that keep the server from
-acting as the user, for both ways, shared with nobody; and nothing else in the trace opens the pipe otherwise."""
+"""How the pipe is opened, from the system's own trace: overlapped, with security flags that keep the server from acting
+as the user, for both ways, not shared; and nothing else in the trace opens the pipe otherwise."""
 
 import re
 

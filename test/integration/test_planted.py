@@ -64,7 +64,7 @@ def place(tmp_path, library):
     return tmp_path
 
 
-#: Wine takes its own libraries before those that it finds, unless it is told not to.
+#: Wine takes its own libraries before those that it finds, unless it is asked not to.
 FOUND_FIRST = {"WINEDLLOVERRIDES": f"{','.join(LIBRARIES)}=n,b;{os.environ.get('WINEDLLOVERRIDES', '')}"}
 
 

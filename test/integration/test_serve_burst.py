@@ -23,7 +23,7 @@ def test_500_at_once():
 
 
 def test_the_burst_can_fail():
-    """Where nobody listens, every client is refused, and the exit code says so."""
+    """Where no process listens, every client is refused, and the exit code says so."""
     for address in ("tcp://127.0.0.1:1", "//./pipe/uvrelay-test-absent"):
         with Process(windows_command(peer("burst"), "--clients=3", address)) as burst:
             assert burst.wait() == 1

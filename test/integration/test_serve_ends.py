@@ -1,4 +1,5 @@
-"""`uvrelay.exe serve`, over all pairs of what it listens on and what it connects to: whoever leaves, and when."""
+"""`uvrelay.exe serve`, over all pairs of what it listens on and what it connects to: whichever side leaves, and
+when."""
 
 import time
 

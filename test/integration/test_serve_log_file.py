@@ -49,7 +49,7 @@ def test_it_stays_small(tmp_path):
 
 
 def test_errors_of_the_start_are_in_the_file(tmp_path):
-    """Whoever starts it hidden, at logon, sees nothing but the file."""
+    """A user who starts it hidden, at logon, sees nothing but the file."""
     log = tmp_path / "serve.log"
     result = run_relay("serve", f"--log-file={windows_path(log)}", "npipe:x=tcp://127.0.0.1:1?owner=x")
     assert result.code == 2 and "owner" in result.stderr and lines(log)[0] in result.stderr

@@ -206,7 +206,7 @@ def clients_that_leave(serve, listener, times):
 
 @EACH_LISTENER
 def test_many_that_leave_at_once(listener, echo):
-    """Some are gone before they are accepted. Whoever comes next is served."""
+    """Some are gone before they are accepted. Those who come next are served."""
     with Serve(f"{listen_address(listener)}={echo.address}") as serve:
         clients_that_leave(serve, listener, 200)
         with connect(serve, listener) as client:

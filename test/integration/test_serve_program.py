@@ -293,7 +293,7 @@ def test_it_ends_when_nothing_is_open(key, target):
 @KEYS
 @pytest.mark.parametrize("listener", ["tcp", "byte"])
 def test_it_drains(key, listener, target):
-    """What is open goes on, nobody else comes in, and it ends with the last one."""
+    """What is open goes on, no new client comes in, and it ends with the last one."""
     with Pressed("--drain=60", f"{listen_address(listener)}={target.address}", keys=[key]) as serve:
         serve.routes = None
         with connect(serve, listener) as client:

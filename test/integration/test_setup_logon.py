@@ -23,7 +23,7 @@ def shown(result):
 
 
 def test_the_task_is_this_file():
-    """Whoever changes the task sees here what becomes of it."""
+    """This shows what a change of the task does."""
     xml = shown(run_relay("setup", "--logon", "--dry-run"))
     values = {"@SID@": re.search(r"<UserId>(S-[0-9-]+)</UserId>", xml)[1], "@PROGRAM@": windows_path(uvrelay_exe()),
               "@HOME@": re.search(r"<WorkingDirectory>(.*)</", xml)[1],

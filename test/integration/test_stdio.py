@@ -164,7 +164,7 @@ def test_unix_closed_descriptors(closed, tmp_path):
 
 
 def test_full_disk():
-    """What cannot be written is a failure that is told, not an orderly end."""
+    """What cannot be written is a failure that is reported, not an orderly end."""
     with PipeServer("try-send=1000000", "close") as server, open("/dev/full", "wb") as full:
         result = run_relay("-ei=false", server.name, stdout=full)
         assert result.code == 1

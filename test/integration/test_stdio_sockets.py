@@ -16,7 +16,7 @@ from winserving import PipeTarget, TcpEnd, TcpTarget, at_once
 SIZE = 3_000_000
 #: Each of these gives the child one connection for both ways, and the parent its other end.
 BOTH = ["--both=socket", "--both-copies=socket", "--both=socket-attached", "--both-copies=socket-attached"]
-EOF = 38  # how parent.exe tells of the end of a socket's input: ERROR_HANDLE_EOF
+EOF = 38  # how parent.exe reports the end of a socket's input: ERROR_HANDLE_EOF
 
 
 def program(*args):

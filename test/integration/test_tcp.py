@@ -1,4 +1,4 @@
-"""tcp:// from Windows: bytes and half-closes both ways, and what is said when nobody answers."""
+"""tcp:// from Windows: bytes and half-closes both ways, and what is said when no process answers."""
 
 import socket
 import time

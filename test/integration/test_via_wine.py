@@ -118,7 +118,7 @@ def test_many_at_once(path, type):
 
 
 def test_half_close_of_the_client(path):
-    """It becomes the zero-byte message, behind all bytes, and the answer may take its time."""
+    """It becomes the zero-byte message, after all bytes, and the answer may take its time."""
     with chain(path, "message") as (client, end, serve):
         client.send(200_000, 3)
         client.end()
@@ -162,7 +162,7 @@ def test_half_close_before_a_pipe_that_has_none(path):
 
 
 def test_a_late_answer(path):
-    """From a pipe that cannot be told of the client's end: there is time for it."""
+    """From a pipe to which the client's end cannot be signalled: there is time for it."""
     with chain(path, "byte") as (client, end, serve):
         client.send(1000, 3)
         client.end()
@@ -187,7 +187,7 @@ def test_an_answer_that_comes_too_late_is_told_of(path):
 
 
 def test_a_marker_for_a_byte_type_pipe(path):
-    """eof=marker is for the far end to do; nobody can see it there, but all must go on."""
+    """eof=marker is for the far end to do; its effect is not visible there, but everything must go on."""
     with PipeServer("recv=5", "text=late", "recv-end", type="byte") as server:
         with relaying(path, f"{server.name}?eof=marker", "--linger=5"):
             with connect(f"unix://{path}") as client:
@@ -521,7 +521,7 @@ def test_both_ends_are_of_windows(echo_pipe):
 
 
 def test_a_silent_name_holds_up_nobody(tmp_path):
-    """Nobody but those who ask for it: not another look-up, and not the bytes of the connections."""
+    """Only those who ask for it: not another look-up, and not the bytes of the connections."""
     names = [f"no-{number}.example.test" for number in range(20)]
     with NameServer() as server, EchoServer(0) as echo, Via(
             "--drain=0", f"unix://{tmp_path}/ip=via:{echo.address}",
@@ -543,7 +543,7 @@ def test_a_silent_name_holds_up_nobody(tmp_path):
 
 
 def test_a_far_end_that_has_stopped_running_is_replaced(echo_pipe):
-    """The process is killed, and whoever waited for it is served by the next one."""
+    """The process is killed, and a client that waited for it is served by the next one."""
     mark = unique_name("mark") + "."
     with Serve(f"tcp://127.0.0.1:0=via:{echo_pipe.name}", options=["--via", windows_line(uvrelay_exe(), "mux")],
                env={"UVRELAY_TEST_MARK": mark}) as serve:

@@ -63,14 +63,14 @@ def test_a_name_is_no_address(hosts):
 
 
 def test_a_name_is_looked_up_for_a_pattern_of_addresses(hosts):
-    """Only those of its addresses that match are tried: nobody listens on the other one."""
+    """Only those of its addresses that match are tried: no process listens on the other one."""
     with EchoServer(0) as back, mux("tcp://127.0.0.1:*", **wrapped(hosts)) as far:
         port = back.address.rpartition(":")[2]
         for name in ("localhost", "10.evil.example", "two.example", "0x7f000001", "LocalHost"):
             opened(far, f"tcp://{name}:{port}")
         far.not_allowed(f"tcp://127.evil.example:{port}")
     with EchoServer(0) as back, mux("tcp://127.0.0.7:*", **wrapped(hosts)) as far:
-        # The one that matches refuses, which is what the near end is told; the other one is not tried.
+        # The one that matches refuses, which is what the near end learns; the other one is not tried.
         port = back.address.rpartition(":")[2]
         assert far.refusal(f"tcp://two.example:{port}")[0] == "ECONNREFUSED"
         assert back.total == 0
@@ -139,7 +139,7 @@ def test_links_do_not_lead_out(places):
 
 
 def test_links_in_the_fixed_part_are_followed(places):
-    """Whoever wrote the pattern has chosen them."""
+    """The author of the pattern has chosen them."""
     top, inside, outside = places
     (top / "link").symlink_to("in")
     (top / "socket").symlink_to("in/s")
@@ -221,7 +221,7 @@ def test_what_is_no_socket(places):
 
 
 def test_where_there_is_no_proc(places):
-    """Where a file really is can't be told then: it is refused, and not said to be missing."""
+    """The real place of a file can't be determined then: it is refused, and not said to be missing."""
     if own_mounts() is None:
         pytest.skip("mounts of one's own are not permitted here")
     top, inside, _ = places

@@ -149,7 +149,7 @@ def test_the_terminal_may_go(home, file, path):
 
 
 def test_nothing_is_held_open(home, file):
-    """Whoever waits for the end of the command's output waits no longer than for the command."""
+    """A reader that waits for the end of the command's output waits no longer than for the command."""
     done = subprocess.run(f"{PROGRAM} serve --background | cat; {PROGRAM} serve --background 2>&1 | cat", shell=True,
                           env={**os.environ, **home.env}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SOON,
                           check=True)

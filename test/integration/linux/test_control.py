@@ -107,7 +107,7 @@ def test_help(home):
 
 
 def test_watch(home, path, back):
-    """It prints again and again, and ends when nobody reads it."""
+    """It prints again and again, and ends when its reader is gone."""
     with home.serve(f"unix://{path}={back.address}") as serve:
         with subprocess.Popen([PROGRAM, "status", "--json", "--watch=0.1"], env={**os.environ, **home.env},
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:

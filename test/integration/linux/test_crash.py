@@ -2,8 +2,7 @@
 answer does not look like a whole one. And what it sees of a real end: all bytes, however slowly it reads, and then the
 end.
 
-Whoever reads here keeps to a small receive buffer, so that most of what is sent to it waits in other places.
-"""
+The reader here has a small receive buffer, so that most of what is sent to it waits in other places. """
 
 import contextlib
 import os
@@ -120,7 +119,7 @@ def test_killed_in_mid_stream(session):
 
 
 def test_killed_at_random_moments(stack, back):
-    """While megabytes are under way: what has come is the beginning of what was sent, and behind it is no end."""
+    """While megabytes are under way: what has come is the beginning of what was sent, and after it is no end."""
     randomly = random.Random(5)
     request, answer = stream(1), stream(2)
     for _ in range(6):
@@ -309,7 +308,7 @@ def test_what_an_idle_end_cuts_is_reset(stack, back):
 
 
 def test_all_arrives_after_linger(stack, back):
-    """The target is not told of its client's end, and is silent."""
+    """The client's end cannot be signalled to the target, and is silent."""
     serve = Serve("--linger=0.5", f"tcp://127.0.0.1:0=tcp://127.0.0.1:{port(back)}?eof=none")
     stack.callback(serve.kill)
     one = Session(stack, serve, back)

@@ -129,7 +129,7 @@ def test_a_far_end_that_hangs(tmp_path):
 
 
 def test_a_target_that_hangs(tmp_path):
-    """Its queue is full, and nobody accepts."""
+    """Its queue is full, and no client is accepted."""
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(socket.socket(socket.AF_UNIX))
         server.bind(str(tmp_path / "full"))

@@ -243,7 +243,7 @@ def ask(address):
 
 
 def leave_over(path):
-    """A socket's file that nobody listens on."""
+    """A socket's file on which no process listens."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
     with socket.socket(socket.AF_UNIX) as left:
@@ -321,7 +321,7 @@ def check_serve(tmp_path, fault, args, addresses, environment=None):
                              f"a word of what was lost: {serve}", PATIENCE)
             assert wait_for(lambda: serve.process.poll() is not None or ask(addresses[0]) == DATA,
                             f"all works again: {serve}")
-            if serve.process.poll() is not None:  # the last listener was there, and what comes behind it has failed
+            if serve.process.poll() is not None:  # the last listener was there, and what comes after it has failed
                 serve.check_refusal()
             else:
                 serve.process.send_signal(signal.SIGUSR1)
@@ -349,7 +349,7 @@ def test_serve(tmp_path):
 
 @contextlib.contextmanager
 def free_port():
-    """One of loopback, which nobody else gets, in both families."""
+    """One of loopback, which no other process gets, in both families."""
     with socket.socket() as four, socket.socket(socket.AF_INET6) as six:
         for one in (four, six):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -187,7 +187,7 @@ def pour(connection):
 @KINDS
 @pytest.mark.parametrize("way", ["pours", "half-closes"])
 def test_a_target_that_never_stops(kind, way, tmp_path):
-    """Ten clients do not read what it sends for ever, having half-closed or not: its bytes stay where they are."""
+    """Ten clients do not read what it sends forever, having half-closed or not: its bytes stay where they are."""
     with Target(tmp_path / "back" if kind == "unix" else 0, pour) as pouring, EchoServer(tmp_path / "echo") as back:
         front = f"unix://{tmp_path}/front" if kind == "unix" else "tcp://127.0.0.1:0"
         with Serve("--drain=0", f"{front}={pouring.address}", f"unix://{tmp_path}/beside={back.address}") as serve:
@@ -210,7 +210,7 @@ def test_a_target_that_never_stops(kind, way, tmp_path):
 
 
 def test_idle_ends_those_that_never_stop_but_stand(tmp_path):
-    """What nobody reads moves no byte: the time limit counts."""
+    """Without a reader no byte moves: the time limit counts."""
     with Target(tmp_path / "back", pour) as target:
         with Serve("--drain=0", "--idle=1", f"unix://{tmp_path}/s={target.address}") as serve:
             with connect(f"unix://{tmp_path}/s") as client:

@@ -164,7 +164,8 @@ IN_VAIN = {
 
 
 def check_in_vain(place, back, name):
-    """Ten clients wait for it: it is asked, and started, with pauses between, and each is told after its timeout."""
+    """Ten clients wait for it: it is asked, and started, with pauses between, and each gets its error after its
+    timeout."""
     begin = f"open({str(place / 'starts')!r}, 'a').write('x')\n"
     with serving(place, back, begin + IN_VAIN[name] + "\n", "--timeout=3") as serve:
         with Cost(serve, name, kib=2000, processor=2), contextlib.ExitStack() as stack:

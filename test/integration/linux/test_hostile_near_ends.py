@@ -45,7 +45,7 @@ def flood(mux, piece, count):
 
 
 def answered(mux, value):
-    """Asserts that it answers a ping, behind all that it was sent before."""
+    """Asserts that it answers a ping, after all that it was sent before."""
     mux.send(frame(PING, SYN, 0, value))
     mux.wait_frame(lambda version, type_, flags, stream, length: (type_, flags, length) == (PING, ACK, value), "answer", 60)
 
@@ -94,7 +94,7 @@ def test_frames_of_an_open_connection(mux, back, beside, name, piece):
 
 
 def test_answers_that_nobody_reads(back):
-    """A near end that pings and does not read: what it sends is not taken any more once the answers fill the pipe, and
+    """A near end that pings and does not read: what it sends is no longer taken once the answers fill the pipe, and
     when it reads, all is there."""
     with Process(MUX, collect=False) as mux:
         mux.write(GREETING)
@@ -220,8 +220,8 @@ def test_requests_a_byte_at_a_time(mux, beside, tmp_path):
                                   frame(DATA, 0, 99, 0xFFFFFFFF, bytes(5))],
                          ids=["in-a-header", "in-data", "in-data-of-none"])
 def test_a_frame_that_stops_half_way(mux, beside, part):
-    """Nothing can come behind it; it waits for the rest without work, and ends when its input does. The broken frame
-    is told."""
+    """Nothing can come after it; it waits for the rest without work, and ends when its input does. The broken frame is
+    reported."""
     mux.send(part)
     quiet(mux, "half a frame")
     with contextlib.suppress(OSError):

@@ -1,5 +1,5 @@
 """A system that gives less than usual: standard descriptors that are closed or of odd kinds, full disks, files that are
-none, and a service manager that does not listen. What it leads to is told, costs nothing, and goes nowhere else."""
+none, and a service manager that does not listen. What it leads to is reported, costs nothing, and goes nowhere else."""
 
 import contextlib
 import itertools
@@ -104,7 +104,7 @@ def test_a_relay_without_standard_descriptors(closed, tmp_path):
 
 @closed_ones
 def test_a_far_end_without_standard_descriptors(closed, back):
-    """It has nobody to talk to, or nobody to tell, but ends by itself, and connects nobody to a message."""
+    """It has no peer, or nowhere to report to, but ends by itself, and sends no message over a connection."""
     request = f"CONNECT {back.address}\n".encode()
     said = GREETING + frame(WINDOW, SYN, 1, 0) + frame(DATA, 0, 1, len(request), request)
     code, out, told = run_without(closed, "mux", "-v", stdin=said)
@@ -230,7 +230,7 @@ def odd_kinds():
     pytest.param(*kind[1:], id=kind[0]) for kind in odd_kinds()])
 @pytest.mark.parametrize("program", ["relay", "mux"])
 def test_odd_standard_descriptors(is_input, make, words, program, tmp_path):
-    """What cannot be read or written is told in one sentence: it is no orderly end, as bytes would be lost."""
+    """What cannot be read or written is reported in one sentence: it is not an orderly end, as bytes would be lost."""
     given = make()
     with Target(tmp_path / "s", echo) as target:
         feed, input_ = os.pipe()[::-1]
@@ -463,8 +463,8 @@ def test_a_socket_file_that_is_none(make, words, tmp_path, path):
 
 
 def test_a_socket_file_that_changes(tmp_path, path):
-    """Written anew again and again, in place, so that it is empty or half there at times: a client is served, or is told
-    that the file is none, and all ends."""
+    """Written anew again and again, in place, so that it is empty or half there at times: a client is served, or learns
+    that the file is not one, and all ends."""
     with AssuanServer(echo) as server:
         file, over = tmp_path / "S", threading.Event()
         file.write_bytes(server.file())

@@ -1,8 +1,7 @@
 """Idle is idle: while nothing happens on any connection, no process wakes up, and so none makes a system call.
 
-What is counted is how often a process has gone to sleep (voluntary_ctxt_switches of all its threads): whoever wakes up
-does so again. All processes are prepared first, and then watched at the same time.
-"""
+What is counted is how often a process has gone to sleep (voluntary_ctxt_switches of all its threads): a process that
+wakes up goes to sleep again. All processes are prepared first, and then watched at the same time. """
 
 import contextlib
 import resource
@@ -91,7 +90,8 @@ def open_many(directory, stack, count):
 
 
 def open_half_closed(directory, stack):
-    """One or the other end of each connection has ended its output; a target that cannot be told lingers."""
+    """One or the other end of each connection has ended its output; a target to which that cannot be signalled
+    lingers."""
     target = Accepted(directory / "half-target")
     serve = stack.enter_context(Serve("--linger=300", "--status=3600", f"unix://{directory}/h={target.address}",
                                       f"unix://{directory}/n={target.address}?eof=none", verbose=False))
@@ -116,7 +116,7 @@ def open_waiting(directory, stack):
 
 
 def open_eager(directory, stack):
-    """A far end that nobody needs; and one by itself."""
+    """A far end that is not needed; and one by itself."""
     serve = stack.enter_context(Via("--eager", f"unix://{directory}/e=via:unix://{directory}/absent", verbose=False))
     far, = wait_for(serve.far_ends, "the far end is there")
     mux = stack.enter_context(RawMux())
@@ -155,7 +155,7 @@ def test_what_wakes_up_is_seen():
 
 
 def test_the_reader_of_standard_output_leaves_while_nothing_is_sent(tmp_path):
-    """Which ends the program, although nobody looks from time to time."""
+    """Which ends the program, although it does not check from time to time."""
     target = Accepted(tmp_path / "target")
     with Process([PROGRAM, target.address], collect=False) as one, contextlib.ExitStack() as stack:
         end = target.accept(stack)

@@ -1,4 +1,4 @@
-"""Each failure is in the log once, whoever meets it: serve, the far end, or both; and it says what to try."""
+"""Each failure is in the log once, whichever process meets it: serve, the far end, or both; and it says what to try."""
 
 import re
 
@@ -9,7 +9,7 @@ from via import Via
 
 
 def fail_once(serve, listen):
-    """A client whose target cannot be reached; gives the log, when it tells of the client and its far end has ended."""
+    """A client whose target cannot be reached; gives the log, when it reports the client and its far end has ended."""
     with connect(listen) as client:
         assert client.recv(1) == b""
     wait_for(lambda: " #1: " in serve.stderr, "the client's end")
@@ -40,7 +40,7 @@ def test_a_target_that_the_far_end_cannot_reach(tmp_path, listen, allow, told, h
 
 
 def test_a_far_end_that_says_why_it_ends(tmp_path, listen):
-    """Its last line is the reason, and not told twice; the lines before it are told as they come."""
+    """Its last line is the reason, and is not reported twice; the lines before it are reported as they come."""
     far = tmp_path / "far"
     far.write_text("#!/bin/sh\necho first >&2\necho no luck >&2\nexit 3\n")
     far.chmod(0o755)
@@ -53,7 +53,7 @@ def test_a_far_end_that_says_why_it_ends(tmp_path, listen):
 
 
 def test_a_line_of_a_far_end_that_works(tmp_path, listen):
-    """It is told, though it was the last one before the far end was of use."""
+    """It is reported, although it was the last one before the far end was of use."""
     far = tmp_path / "far"
     far.write_text(f"#!/bin/sh\necho all is well >&2\nexec {PROGRAM} mux\n")
     far.chmod(0o755)

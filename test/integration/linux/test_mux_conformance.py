@@ -178,7 +178,7 @@ def test_far_end_resets(serving):
 
 @pytest.mark.parametrize("writing", [False, True])
 def test_we_reset(serving, writing):
-    """The client fails: the far end is told, and no other stream is disturbed."""
+    """The client fails: the far end learns of it, and no other stream is disturbed."""
     with Target(0, ends) as back, serving(f"source/{1 << 40}" if writing else back.address, "echo") as serve:
         listen = serve.listen()
         with serve.connect(1) as other:
@@ -257,7 +257,7 @@ def test_far_end_goes_away(serving):
 
 
 def test_bulk(serving):
-    """Both ways at once. What the far end sends has its hash behind it, and so has what we send."""
+    """Both ways at once. What the far end sends is followed by its hash, and so has what we send."""
     def send(client, failures):
         hash_ = hashlib.sha256()
         try:
@@ -314,7 +314,7 @@ def test_far_end_is_busy(serving):
 
 
 def test_far_end_breaks_the_rules(serving):
-    """It is told so; the next connection is another far end's."""
+    """It gets that answer; the next connection is another far end's."""
     with serving("break", "echo", clean=False) as serve:
         with serve.connect(1) as open_:
             ask(open_)

@@ -12,7 +12,7 @@ SOON = 30
 
 
 def refuse(*args, status=2, cwd=None, stdin=""):
-    """The sentence that a command line is refused with, and the lines behind it."""
+    """The sentence that a command line is refused with, and the lines after it."""
     result = subprocess.run([PROGRAM, *args], input=stdin, capture_output=True, text=True, timeout=SOON, check=False,
                             cwd=cwd)
     assert (result.returncode, result.stdout) == (status, ""), result

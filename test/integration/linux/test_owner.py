@@ -169,7 +169,7 @@ def test_serve(squatted, path, back, how):
 
 @as_root
 def test_a_name_that_changes_hands(path):
-    """Whoever has the name when a client comes: another user gets connections, but not one byte over them."""
+    """The process that has the name when a client comes: another user gets connections, but not one byte over them."""
     name = f"abstract:{unique_name('owner')}"
     takers = [subprocess.Popen(["/usr/bin/python3", "-c", TAKER, name, *uid], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE) for uid in ([], [str(OTHER)])]
@@ -224,7 +224,7 @@ def test_far_end(tmp_path):
 
 @pytest.mark.parametrize("cygwin", [False, True], ids=["libassuan", "cygwin"])
 def test_socket_file(tmp_path, cygwin):
-    """Of a socket file its own owner counts; nobody can tell who has its port."""
+    """Of a socket file its own owner counts; no system tells who has its port."""
     with AssuanTarget(tmp_path / "S.agent", echo, cygwin) as target:
         assert run("--owner=user", target.address) == (0, b"secret", "")
         code, out, text = run(f"--owner={OTHER}", "-p", target.address)

@@ -30,7 +30,7 @@ def address(request, place):
             server.listen()
         server.setblocking(False)
         yield place[1]
-        with pytest.raises(BlockingIOError):  # nobody came, and nothing
+        with pytest.raises(BlockingIOError):  # no client came, and nothing
             (server.recv if request.param == socket.SOCK_DGRAM else lambda _: server.accept())(1)
 
 

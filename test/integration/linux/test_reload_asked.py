@@ -99,7 +99,7 @@ def test_one_of_several(config, path, tmp_path, back):
 
 
 def test_two_at_once(config, path, back):
-    """Listeners are made anew each time; nobody is left without an answer."""
+    """Listeners are made again each time; no caller is left without an answer."""
     config.write(f"unix://{path}={back.address}")
     with config.serve() as serve:
         stop = threading.Event()

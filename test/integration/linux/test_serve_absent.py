@@ -100,7 +100,7 @@ def test_the_timeout(how, tmp_path):
 @HOW
 @pytest.mark.parametrize("front", ["unix", "tcp"])
 def test_a_client_that_leaves_is_not_waited_with(how, front, tmp_path):
-    """Whatever it has sent: nobody would get the answer. One that has only ended its input still waits."""
+    """Whatever it has sent: no client would get the answer. One that has only ended its input still waits."""
     listen = f"unix://{tmp_path / 's'}" if front == "unix" else "tcp://127.0.0.1:0"
     target = Absent("unix", tmp_path)
     options = [f"{listen}={'via:' if how == 'via' else ''}{target.address}?absent=wait&timeout=off"]
@@ -123,7 +123,7 @@ def test_a_client_that_leaves_is_not_waited_with(how, front, tmp_path):
 
 @HOW
 def test_stopping_does_not_wait(how, tmp_path):
-    """The drain is for connections that go on; a client that waits is told at once."""
+    """The drain is for connections that go on; a client that waits gets its error at once."""
     with waiting(how, tmp_path / "s", f"unix://{tmp_path / 'no'}?absent=wait&timeout=off", "--drain=60") as serve:
         with connect(f"unix://{tmp_path / 's'}") as client:
             serve.wait_match(r"#1: opened")

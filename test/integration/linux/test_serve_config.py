@@ -216,7 +216,7 @@ def test_a_file_without_routes(tmp_path, text):
 
 
 def test_a_huge_file_is_refused_or_read(tmp_path, path, back):
-    """1 MB of comments are no reason to fail; what never ends must not be read for ever."""
+    """1 MB of comments are no reason to fail; what never ends must not be read forever."""
     text = ("# " + "x" * 78 + "\n") * 12500 + f"unix://{path}={back.address}\n"
     with Serve("--config", write(tmp_path, text)) as serve, serve.connect() as client:
         ask(client)
@@ -291,7 +291,7 @@ def test_a_target_that_is_a_named_pipe_is_refused_at_the_start(path):
     assert not path.exists()
 
 
-# The options of a route that are wrong. Each is told by its name; nothing is listened on.
+# The options of a route that are wrong. Each is reported by its name; nothing is listened on.
 
 @pytest.mark.parametrize("listen, target, words", [
     ("?colour=red", "", ["colour", "timeout", "perm"]),

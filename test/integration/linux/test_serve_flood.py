@@ -1,5 +1,5 @@
-"""What others can cause in the log of uvrelay serve and uvrelay mux, as often as they like: it is told at once, and from
-then on counted. Nothing is lost, and the log stays small."""
+"""What others can cause in the log of uvrelay serve and uvrelay mux, as often as they like: it is reported at once, and
+from then on counted. Nothing is lost, and the log stays small."""
 
 import contextlib
 import os
@@ -51,7 +51,7 @@ def check_json(place):
 
 
 def check_verbose(place):
-    """What -v tells of connections has a limit, too, if a higher one."""
+    """What -v reports of connections has a limit, too, if a higher one."""
     many = 12_000
     with Serve(f"unix://{place}/s=unix://{place}/none") as serve:
         connect_in_a_loop(place / "s", many)
@@ -74,7 +74,7 @@ def check_in_turn(place):
 
 
 def check_quiet(place):
-    """The count comes when nothing happens any more, too, and later failures are told at once again."""
+    """The count also comes when nothing more happens, and later failures are reported at once again."""
     with Serve(f"unix://{place}/s=unix://{place}/none", verbose=False) as serve:
         connect_in_a_loop(place / "s", 50)
         serve.wait_match(r"#50: there is no socket .*: the same \d+ times in [0-9.]+ s$")
@@ -120,7 +120,7 @@ def test_a_far_end_that_writes_much(tmp_path, back):
 
 
 def test_a_near_end_that_asks_in_a_loop(tmp_path):
-    """With -v it is told of each, until the limit; without, of none, as the near end reports what it was refused."""
+    """With -v each is reported, until the limit; without, none is, as the near end reports what it was refused."""
     for args, count in (((), 0), (("-v",), 200)):
         with RawMux(*args) as mux:
             for _ in range(200):
@@ -177,7 +177,7 @@ FAILS = "open({0!r}, 'a').write('x')\nsys.exit(3)\n"
 
 
 def check_nobody(place, address):
-    """Nobody waits any more: it is not started any more, until the next client comes."""
+    """No client waits any longer: it is not started again until the next client comes."""
     via = far_end(place / "far", FAILS.format(str(place / "starts")))
     with Via("--timeout=0.05", f"unix://{place}/s=via:{address}", via=via, verbose=False) as serve:
         connect_in_a_loop(place / "s", 1)
@@ -229,7 +229,7 @@ def check_gone(place, address):
 
 
 def check_waiting(place, address):
-    """Who waits is told why, and is served if it becomes right in time."""
+    """A client that waits learns the reason, and is served if the fault is fixed in time."""
     via = far_end(place / "far", f"open({str(place / 'starts')!r}, 'a').write('x')\n"
                   f"if os.path.getsize({str(place / 'starts')!r}) < 4: sys.exit('not yet')\nos.execv(MUX[0], MUX)\n")
     with Via(f"unix://{place}/s=via:{address}?timeout=0.15", f"unix://{place}/t=via:{address}", via=via,

@@ -226,7 +226,7 @@ def port_of(serve):
 
 
 def accept_all(front, held):
-    """Holds whoever connects to a listening socket, until that is closed."""
+    """Holds the clients that connect to a listening socket, until that is closed."""
     with contextlib.suppress(OSError):
         while True:
             held.append(front.accept()[0])

@@ -118,7 +118,7 @@ def test_without_idle_silence_is_fine(tmp_path, path):
 # linger and eof
 
 def test_eof_none_and_linger(tmp_path, path):
-    """The target is not told of its client's end: when it has been silent for long enough all ends."""
+    """The client's end cannot be signalled to the target: when it has been silent for long enough all ends."""
     story = []
 
     def talk(connection):
@@ -144,7 +144,7 @@ def test_eof_none_and_linger(tmp_path, path):
 
 
 def test_eof_none_to_the_client(tmp_path, path):
-    """The client is not told of the target's end, and its bytes are taken as long as they come."""
+    """The target's end cannot be signalled to the client, and its bytes are taken as long as they come."""
     got = []
 
     def talk(connection):

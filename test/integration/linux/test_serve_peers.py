@@ -1,6 +1,6 @@
-"""Who a client of a Unix socket is: the log tells its process and user, and peer-uid= says which users may connect, to a
-socket with a file, an abstract one, and one that systemd passes on. Other users are closed at once, counted, and told
-of. As root, the tests connect as other users; as anybody else, they let only somebody else connect."""
+"""Who a client of a Unix socket is: the log tells its process and user, and peer-uid= says which users may connect, to
+a socket with a file, an abstract one, and one that systemd passes on. Other users are closed at once, counted, and
+reported. As root, the tests connect as other users; as anybody else, they let only somebody else connect."""
 
 import os
 import re
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sanitized
 
 @pytest.fixture(params=["unix", "abstract", "fd"])
 def place(request):
-    """What stands before the options of a route, where its clients connect to, and what `serve` needs besides."""
+    """What precedes the options of a route, where its clients connect to, and what `serve` needs besides."""
     directory = f"/tmp/{unique_name('peers')}"
     os.mkdir(directory)
     os.chmod(directory, 0o755)

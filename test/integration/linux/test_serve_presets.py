@@ -56,7 +56,7 @@ def test_the_table_in_json(tmp_path):
 
 
 def test_the_table_without_a_home_directory():
-    """What can't be found out is told in its place."""
+    """What can't be found out is reported in its place."""
     code, out, err = run("presets", env={"HOME": "nowhere", "GNUPGHOME": ""})
     assert (code, err) == (0, "") and out.count("home directory") == len(NAMES), out
 

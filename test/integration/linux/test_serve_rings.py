@@ -13,7 +13,7 @@ from serving import Serve, ask, connect, ends, listener, refused
 
 pytestmark = pytest.mark.sanitized
 
-#: A host that is no address in our eyes, and that a look-up finds to be 127.0.0.1 on every machine.
+#: A host that is not an address in our eyes, and that a look-up finds to be 127.0.0.1 on every machine.
 NAME = "0x7f.0.0.1"
 
 
@@ -67,7 +67,7 @@ def test_a_port_in_another_spelling(front, target):
     ("tcp://127.0.0.1:PORT", "tcp://[::ffff:127.0.0.2]:PORT"),
 ])
 def test_another_place_with_the_same_port(front, target):
-    """It is no ring: where the target does not listen, its client sees that, and nobody else."""
+    """It is no ring: where the target does not listen, only its client sees that."""
     port = str(refused_port())
     route = f"{front}={target}".replace("PORT", port)
     with Serve("--allow-remote", route) as serve, connect(route.split("=")[0].replace("[::]", "[::1]")) as client:

@@ -18,7 +18,7 @@ def memory_of(pid):
                 try:
                     yield line.strip(), mem.read(int(end, 16) - int(begin, 16))
                 except OSError:
-                    continue # the kernel lets nobody read that
+                    continue # the kernel lets no process read that
 
 
 @pytest.fixture

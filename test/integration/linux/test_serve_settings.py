@@ -1,5 +1,5 @@
-"""The settings of uvrelay serve that stand in files: what each does there, which of two holds, and the file in the usual
-place, which is read when neither a route nor a file is given."""
+"""The settings of uvrelay serve in files: what each does there, which of two holds, and the file in the usual place,
+which is read when neither a route nor a file is given."""
 
 import json
 import re
@@ -53,7 +53,7 @@ def test_a_far_end_that_cannot_be_found_has_its_place(tmp_path, path):
 
 
 def test_other_computers(tmp_path):
-    """A setting holds for all routes, whichever file it stands in."""
+    """A setting holds for all routes, whichever file it is in."""
     one = write(tmp_path / "1", "allow-remote=true\n")
     two = write(tmp_path / "2", "tcp://0.0.0.0:0=unix:///nonexistent\n")
     assert "allow-remote" in refused("--config", two, code=1)

@@ -82,7 +82,7 @@ def test_a_second_signal_cuts_at_once(path, back, first, second):
 
 
 def test_clients_that_wait_for_their_turn_are_let_go(path, back):
-    """At the maximum: nobody has accepted them, so that they are refused and nothing of them is kept."""
+    """At the maximum: they have not been accepted, so they are refused and nothing of them is kept."""
     with Serve("--drain=60", f"unix://{path}?max=1={back.address}") as serve:
         with serve.connect() as first, serve.connect() as second:
             ask(first)

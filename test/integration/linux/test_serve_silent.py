@@ -1,4 +1,4 @@
-"""What does not answer: a name server, or the drive of a socket file. It holds up nobody who does not need it."""
+"""What does not answer: a name server, or the drive of a socket file. It delays no connection that does not need it."""
 
 import contextlib
 import pathlib

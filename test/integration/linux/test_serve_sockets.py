@@ -231,7 +231,7 @@ def test_an_address_that_others_can_reach_is_refused(address):
 
 @pytest.mark.parametrize("address", ["tcp://192.0.2.1:4321", "tcp://[2001:db8::1]:4321"])
 def test_it_is_not_refused_where_it_is_allowed(address):
-    """These addresses are nobody's, so that nothing comes of it."""
+    """These addresses belong to no computer, so that nothing comes of it."""
     sentence = refused("--allow-remote", f"{address}={NOWHERE}", code=1)
     assert address in sentence and "remote" not in sentence and re.search("EADDRNOTAVAIL|EAFNOSUPPORT", sentence)
 
@@ -498,7 +498,7 @@ def test_several_are_passed_on(tmp_path, back):
 @pytest.mark.parametrize("nonblocking", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_is_passed_on_is_left_as_it_is(passed, path, back, nonblocking, number):
-    """Whoever has passed it on still has it, and so may others."""
+    """The process that has passed it on still has it, and so may others."""
     passed.setblocking(not nonblocking)
     before = fcntl.fcntl(passed, fcntl.F_GETFL)
     with Serve(f"fd://3={back.address}", sockets=[passed]) as serve:
@@ -512,7 +512,7 @@ def test_what_is_passed_on_is_left_as_it_is(passed, path, back, nonblocking, num
 
 
 def test_another_process_accepts_on_what_is_passed_on(passed, path, tmp_path, back):
-    """It may take a client that both have seen, and nobody may have to wait for the next one then."""
+    """It may take a client that both have seen, and no client may be left waiting for the next one then."""
     taken, problems = [], []
 
     def accept():

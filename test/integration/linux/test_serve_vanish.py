@@ -39,7 +39,7 @@ def test_a_client_vanishes_and_the_target_is_silent(pair, unread):
 
 
 def test_a_client_vanishes_and_the_target_reads_nothing(tmp_path):
-    """What is still to be delivered is no reason to keep the target's connection for ever."""
+    """What is still to be delivered is no reason to keep the target's connection forever."""
     over = threading.Event()
 
     def talk(connection):
@@ -121,13 +121,13 @@ def test_the_target_vanishes(pair):
 
 
 def test_a_client_vanishes_and_a_slow_target_gets_all_of_it(tmp_path):
-    """Even though what the target says meanwhile shows that nobody hears it."""
+    """Even though what the target says meanwhile shows that its client is gone."""
     size = 1_500_000
     got = []
 
     def talk(connection):
         data = bytearray()
-        with contextlib.suppress(ConnectionError):  # behind all bytes: what was said is unread
+        with contextlib.suppress(ConnectionError):  # after all bytes: what was said is unread
             while piece := connection.recv(16384):
                 data += piece
                 with contextlib.suppress(OSError):

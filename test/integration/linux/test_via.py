@@ -244,7 +244,7 @@ def test_allow(tmp_path):
 # Options.
 
 def test_eof_none_of_a_target_is_the_far_ends_to_do(unix):
-    """The target is not told of its client's end, and all ends when it has been silent for linger."""
+    """The client's end cannot be signalled to the target, and all ends when it has been silent for linger."""
     def talk(connection):
         receive_exactly(connection, 5)
         connection.settimeout(0.3)
@@ -335,7 +335,7 @@ def test_many_one_after_another(unix):
 # Those that stall.
 
 def choose(connection):
-    """What it is told by its first byte: to send without end, to read nothing, or to echo."""
+    """What its first byte asks for: to send without end, to read nothing, or to echo."""
     what = receive_exactly(connection, 1)
     with contextlib.suppress(OSError):
         if what == b"p":

@@ -170,7 +170,7 @@ def test_frames_for_streams_that_are_over(mux, back):
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_refusals(tmp_path, verbose):
-    """The near end is told why, and reports it: so the far end's log has it with -v only."""
+    """The near end learns why, and reports it: so the far end's log has it with -v only."""
     with RawMux(*(["-v"] if verbose else [])) as mux:
         refuse_some(mux, tmp_path, verbose)
         assert len(mux.end().splitlines()) == (5 if verbose else 0)

@@ -209,7 +209,7 @@ def test_a_far_end_that_is_killed_again_and_again(tmp_path, target):
 
 
 def test_a_cut_is_no_end(tmp_path):
-    """Where there is a difference, as with TCP: nobody takes what was cut for whole."""
+    """Where there is a difference, as with TCP: no peer takes what was cut for complete."""
     seen = []
 
     def talk(connection):

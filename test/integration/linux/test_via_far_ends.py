@@ -1,4 +1,4 @@
-"""What uvrelay serve makes of the command of its far end: how it is found and started, what is told of each that is
+"""What uvrelay serve makes of the command of its far end: how it is found and started, what is reported of each that is
 wrong, when it is started again, how it is ended."""
 
 import contextlib
@@ -89,7 +89,7 @@ NO_PROGRAMS = {
 
 @pytest.mark.parametrize("name", NO_PROGRAMS)
 def test_a_file_that_is_no_program(route, tmp_path, name):
-    """It is refused at the start, and not tried for ever."""
+    """It is refused at the start, and not tried forever."""
     if name == "far.exe" and os.path.exists("/proc/sys/fs/binfmt_misc/WSLInterop"):
         pytest.skip("WSL starts programs for Windows")
     content, text = NO_PROGRAMS[name]
@@ -118,7 +118,7 @@ def test_a_script_without_a_first_line_of_its_own(route, path, script):
 
 
 def test_a_text_that_is_no_script(route, path, script):
-    """That cannot be seen at the start. It is told, and not tried again until another client comes."""
+    """That cannot be seen at the start. It is reported, and not tried again until another client comes."""
     script.write_text("Dear reader,\n")
     script.chmod(0o755)
     with Via("--timeout=1", route, via=[str(script)]) as serve:
@@ -208,7 +208,7 @@ def test_its_standard_error_comes_with_a_prefix(route, path, script):
 
 
 def test_utf16_on_its_standard_error(route, path, script):
-    """wsl.exe writes UTF-16, unless it is told not to, and the program that it starts UTF-8."""
+    """wsl.exe writes UTF-16, unless it is asked not to, and the program that it starts UTF-8."""
     via = far_end(script, "child = subprocess.Popen(MUX)\n"
                   "text = 'wsl: Gr\u00f6\u00dfe \u6ca1\u4e0a\x1b[0m\\r\\n'\n"
                   "for byte in text.encode('utf-16-le'): os.write(2, bytes([byte]))\n"
@@ -273,8 +273,8 @@ def check_that_it_is_told(place, address, text, pattern):
 
 
 def test_a_wrong_one_is_told(tmp_path, back):
-    """Each in a line of its own, once; its client waits until its timeout and is told of it, too; nothing is left of
-    it; and a line is a line."""
+    """Each in a line of its own, once; its client waits until its timeout and learns of it, too; nothing is left of it;
+    and a line is a line."""
     all_at_once(tmp_path, {name: lambda place, wrong=wrong: check_that_it_is_told(place, back.address, *wrong)
                            for name, wrong in WRONG.items()})
 
@@ -307,7 +307,7 @@ def test_one_that_never_reads(route, path, script):
 # When it is started again.
 
 def test_the_delay_doubles(route, path, script):
-    """0.1 s, 0.2 s, 0.4 s…: and what is the same is told once."""
+    """0.1 s, 0.2 s, 0.4 s…: and what is the same is reported once."""
     via = far_end(script, f"open({str(script.with_name('starts'))!r}, 'a').write('%f\\n' % time.time()); sys.exit(3)")
     with Via("--drain=0", route, via=via, verbose=False) as serve:
         with waiting(path):
@@ -516,7 +516,7 @@ def test_the_same_file_of_config(path, back, tmp_path):
 
 
 def test_serve_is_ready_before_the_far_end_is(path, back, script):
-    """With --eager, too: a far end that never speaks keeps nobody from listening."""
+    """With --eager, too: a far end that never speaks keeps no route from listening."""
     route, via = f"unix://{path}=via:{back.address}", far_end(script, "time.sleep(100)")
     with Via("--eager", "--drain=0", route, via=via) as serve:
         assert isinstance(serve, Serve) and path.exists()

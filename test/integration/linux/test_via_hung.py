@@ -1,4 +1,5 @@
-"""Far ends of uvrelay serve that have stopped running: whoever waits for one is served by the next one, in time."""
+"""Far ends of uvrelay serve that have stopped running: a client that waits for one is served by the next one, in
+time."""
 
 import contextlib
 import os
@@ -41,7 +42,7 @@ def idle(place, serve):
 
 
 def busy(place, serve):
-    """It is stopped while it has more to do than it takes: neither a ping nor a request can be written any more."""
+    """It is stopped while it has more to do than it takes: neither a ping nor a request can be written."""
     with ask_new(place) as first, ask_new(place) as second:
         served(first, 0), served(second, 0)
         os.kill(serve.far_pid(), signal.SIGSTOP)
@@ -57,7 +58,7 @@ def busy(place, serve):
 
 
 def unused(place, serve):
-    """Its one connection sends something, and nobody new comes: it is found all the same."""
+    """Its one connection sends something, and no new client comes: it is found all the same."""
     with ask_new(place) as client:
         served(client, 0)
         os.kill(serve.far_pid(), signal.SIGSTOP)

@@ -1,6 +1,6 @@
 """serve on WSL: which uvrelay.exe is its far end, in which directory it is started and with which interop socket.
 
-WSL is a fake: mounts of the program's own, on /run, /mnt and its table of mounts, which nobody else sees; and
+WSL is a fake: mounts of the program's own, on /run, /mnt and its table of mounts, which no other process sees; and
 uvrelay.exe is a script that notes how it was started and is then the Linux program."""
 
 import contextlib
@@ -287,7 +287,7 @@ interop.sendall(b"start")
 
 
 def test_a_socket_that_is_exchanged_meanwhile(wsl, route):
-    """Between the look and the start another socket takes the place of the right one: it is told nothing."""
+    """Between the look and the start another socket takes the place of the right one: nothing is sent to it."""
     name = wsl.interop(7)
     right, path = wsl.sockets[7], f"{wsl.directory}/run/WSL/7_interop"
     wsl.interop(8)
@@ -316,7 +316,7 @@ def received(server):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make what belongs to another user")
 @pytest.mark.parametrize("given", [False, True], ids=["in-the-directory", "in-the-environment"])
 def test_sockets_of_other_users_are_not_used(wsl, route, given):
-    """Neither theirs nor links of theirs to one of root's, even if WSL_INTEROP names them; and they are told of."""
+    """Neither theirs nor links of theirs to one of root's, even if WSL_INTEROP names them; and they are reported."""
     wsl.put("path/uvrelay.exe")
     name = wsl.interop(1)
     wsl.interop(5)
