@@ -24,7 +24,7 @@ def wanted(name, patterns):
 
 
 def commands(build, patterns):
-    """Each file's command, without what may stand before the compiler."""
+    """Each file's command, without what may precede the compiler."""
     found = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         file = pathlib.Path(entry["file"])

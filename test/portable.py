@@ -4,12 +4,11 @@
 Checks that what is compiled for Windows asks a compiler for nothing that MSVC does not have: the public headers, src/ and
 the tests' programs, but for what is Unix' own. Prints one line for each violation, and then exits with 1.
 
-Two things are looked at. Words of GNU's C, and headers of POSIX, may stand only where the preprocessor has asked for
+Two things are looked at. Words of GNU's C, and headers of POSIX, may appear only where the preprocessor has asked for
 them, as in `#ifdef __GNUC__` or `#ifndef _WIN32`; names that Windows' own headers define, such as `small`, nowhere. And
-clang, with the headers of MinGW-w64, must find no extension of GNU's in what is for Windows only: statement expressions,
-arrays of no length, empty initializers, arrays of variable length and so on. What is for both systems is compiled with
-the same flag by the preset clang.
-"""
+clang, with the headers of MinGW-w64, must find no extension of GNU's in what is for Windows only: statement
+expressions, arrays of no length, empty initializers, arrays of variable length and so on. What is for both systems is
+compiled with the same flag by the preset clang. """
 import os
 import re
 import subprocess

@@ -18,7 +18,7 @@ PIECE = 4096
 
 
 def move(source, destination, rate):
-    """Until the end of the source, or until nobody reads any more."""
+    """Until the end of the source, or until its reader is gone."""
     due = time.monotonic()
     try:
         while piece := os.read(source, PIECE):

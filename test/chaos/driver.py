@@ -82,7 +82,7 @@ class Run:
                 self._pair(other, report)
 
     def _kept_by_wine(self, report):
-        """Whether this end, whose route is not known, may be what judge.excused tells of."""
+        """Whether this end, whose route is not known, may be one that judge.excused describes."""
         ways = {name for route in self.routes.values() if route.wine for name in route.way}
         relay = {name for name in ways if name.startswith(("serve", "far"))}
         return self.kills.hit(relay, report["start"], report["end"])
@@ -133,7 +133,7 @@ class Run:
         return {*route.way, self._client_name(number)}
 
     def judge(self):
-        """All that is over, now that nothing is open any more."""
+        """All that is over, now that nothing is open."""
         with self._lock:
             held, self._held = self._held, []
             for report in self._halves.values():

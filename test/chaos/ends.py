@@ -9,10 +9,9 @@ SETTINGS is an object of JSON: `role` ("clients" or "targets"), `seed`, `limit` 
   open, `class` of their size, and `routes`: [name, address or "file:" with the file that has it, kind of target];
 - of targets: `listen`: [kind, where, "plan" or "echo"], kind being "unix", "abstract" or "tcp".
 
-On standard output it writes an object of JSON a line: {"ready": true} when it listens, {"idle": true} when it was told
+On standard output it writes an object of JSON a line: {"ready": true} when it listens, {"idle": true} when it was asked
 to pause and no connection is open, and for each connection that is over what it has seen (`End.report`). Commands come
-on standard input, a line each: "pause", "go". It ends at the end of that.
-"""
+on standard input, a line each: "pause", "go". It ends at the end of that. """
 
 import errno
 import heapq
@@ -206,7 +205,7 @@ class End:
                     raise
                 self.error = errno.errorcode[failure.errno]
                 if not self.eof and self.error != "EPIPE":
-                    # The reset was told to this call; whoever reads now sees an end.
+                    # This call has got the reset; a read now sees an end.
                     return self.over("reset", self.error)
         if self.side.cut and self.sent >= self.side.cut[1]:
             self.cut(self.side.cut[0])

@@ -1,4 +1,5 @@
-"""What a connection of a chaos run does, told by the run's seed and the connection's number; and the bytes it carries.
+"""What a connection of a chaos run does, determined by the run's seed and the connection's number; and the bytes it
+carries.
 
 Both ends of a connection make the same plan: the client sends the seed and the number in a header, and nothing else
 passes between them. What each direction carries is a piece of one table that starts where the number says, so that a

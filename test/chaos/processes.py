@@ -22,7 +22,7 @@ class Failure(AssertionError):
 
 
 class Port:
-    """A TCP port of the loopback interface that stays ours while nobody listens on it."""
+    """A TCP port of the loopback interface that stays ours while no process listens on it."""
 
     def __init__(self):
         self._socket = socket.socket()
@@ -188,7 +188,7 @@ class Lane:
             start = time.monotonic()
             try:
                 way, whole, wrong, count = self._connect(number)
-            except Exception as failure:  # told by the judge
+            except Exception as failure:  # reported by the judge
                 way, whole, wrong, count = (), False, repr(failure), 0
             self.run.take_lane(self.name, way, start, whole, wrong, count)
 

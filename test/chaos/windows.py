@@ -88,8 +88,8 @@ class PipeTarget:
 
 
 class WindowsStation(Station):
-    """`uvrelay.exe serve` with these routes, as LinuxStation. Its programs have file names of their own, by which
-    their handles are counted. TCP ports are chosen anew at each start, and told by files. A byte-type pipe whose TCP
+    """`uvrelay.exe serve` with these routes, as LinuxStation. Its programs have file names of their own, by which their
+    handles are counted. TCP ports are chosen again at each start, and written to files. A byte-type pipe whose TCP
     client has closed shows nothing of it, so `linger` is short."""
 
     far_most = 45

@@ -26,7 +26,7 @@ static FILE *open_file(const char *extension, const char *mode)
   return fopen(path, mode);
 }
 
-/* The whole content of a file, with a NUL behind it, or NULL. */
+/* The whole content of a file, followed by a NUL, or NULL. */
 static char *read_file(FILE *file)
 {
   size_t length = 0, size = 4096, got;

@@ -58,7 +58,7 @@ def snapshot(machine, times=True):
             status = path.lstat()
             what = (os.readlink(path) if path.is_symlink() else
                     hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "")
-            # Each serve on Windows, that of the test's agent too, is told of in uvrelay/run.
+            # Each serve on Windows, that of the test's agent too, is listed in uvrelay/run.
             windows = top != machine.home and (path.is_dir() or "run" in path.parts)
             if not stat.S_ISSOCK(status.st_mode) and not windows:
                 changed = status.st_mtime_ns if times and not path.is_dir() and path.suffix != ".log" else 0

@@ -114,7 +114,7 @@ def test_behind_a_socket_file_on_windows(place, agent, client, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_socket_file_with_another_nonce(place, agent, client, form):
-    """Such as one that an earlier agent has left: nobody gets in, and the client is not left waiting."""
+    """Such as one that an earlier agent has left: no client gets in, and the client is not left waiting."""
     with AgentForward(agent.socket, form) as forward:
         wrong = forward.nonce[:-1] + bytes([forward.nonce[-1] ^ 1])
         start_recipe(place, client, write_socket_file(place, forward, wrong))

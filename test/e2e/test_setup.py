@@ -217,7 +217,7 @@ def test_an_update(systemd):
     done = set_up(systemd, "--yes", "ssh-agent")
     assert [step[3:] for step in steps(done)][1:] == ["Enable and restart uvrelay.service"], done
     assert "Copy" in steps(done)[0] and copy.read_bytes() == new and os.listdir(directory) == ["uvrelay.exe"]
-    # Where there is no other one, it is used, and told of.
+    # Where there is no other one, it is used, and reported.
     copy.write_bytes(new.replace(b"0.1.0", b"0.0.9"))
     systemd.host("~/.local/bin/uvrelay.exe").unlink()
     done = set_up(systemd, "--yes", "ssh-agent")
@@ -272,7 +272,7 @@ def test_a_record_that_cannot_be_written(plain):
 
 
 def test_a_home_that_cannot_be_written_to(plain):
-    """The reason is told, and not what was looked at last."""
+    """The reason is reported, and not what was looked at last."""
     plain.host("~").chmod(0o500)
     try:
         done = set_up(plain, "--yes", "ssh-agent")

@@ -139,8 +139,8 @@ def test_the_linux_side_before_a_socket_file_is_killed(place):
 @BOTH
 @EACH_TYPE
 def test_the_client_closes_first(place, recipe, type):
-    """All that it has sent arrives. A pipe of the byte type is not told of the end: docker's relay ends with its
-    server."""
+    """All that it has sent arrives. The end cannot be signalled to a pipe of the byte type: docker's relay ends with
+    its server."""
     actions = [f"recv={MUCH}", "close"] if (recipe, type) == ("docker", "byte") else [f"recv={MUCH}", "recv-end"]
     with PipeOfRecipe(place, recipe, *actions, type=type) as pipe:
         with pipe.connect() as client:
@@ -152,7 +152,7 @@ def test_the_client_closes_first(place, recipe, type):
 @BOTH
 @EACH_TYPE
 def test_a_slow_server_gets_all(place, recipe, type):
-    """It begins to read when the client has ended its input long ago: nobody may end the relay before."""
+    """It begins to read when the client has ended its input long ago: the relay must not end before."""
     with PipeOfRecipe(place, recipe, "await", f"recv={MUCH}", "close", type=type) as pipe, pipe.connect() as client:
         client.sendall(bytes(MUCH))
         client.shutdown(socket.SHUT_WR)

@@ -1,6 +1,6 @@
 """A TCP server before an agent's Unix socket, in the forms that Windows programs know: as it is, behind a libassuan
 socket file, and behind one of Cygwin's, of which servers there are two kinds: Cygwin's own and libassuan's. It checks
-what a client must send first, as they do, and lets nobody else in."""
+what a client must send first, as they do, and lets no other client in."""
 
 import os
 import socket
@@ -44,7 +44,7 @@ class _Handler(socketserver.BaseRequestHandler):
             up = threading.Thread(target=_pump, args=(self.request, agent), daemon=True)
             up.start()
             _pump(agent, self.request)
-            # The agent has closed; its client may yet have to be told.
+            # The agent has closed; its client may still have to learn that.
             up.join(60)
 
 

@@ -39,7 +39,7 @@ class LoopbackServer:
                 with connection:
                     connection.settimeout(SOON)
                     self._talk(connection)
-            except Exception as error:  # told by wait()
+            except Exception as error:  # reported by wait()
                 failure = error
             with self._done:
                 self.clients += 1
@@ -76,8 +76,8 @@ def receive_all(connection):
 
 
 def refused_port():
-    """A port of loopback at which nobody listens. It is none of those that the system gives to whoever asks for any, so
-    no other test gets it meanwhile."""
+    """A port of loopback on which no process listens. It is none of those that the system gives to processes that ask
+    for any, so no other test gets it meanwhile."""
     while True:
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", random.randrange(10000, 30000))) as listener:
             return listener.getsockname()[1]

@@ -11,7 +11,7 @@ from serving import PROGRAM, Serve, receive_all
 
 
 class Home:
-    """A home directory of the test's own, and the commands of whoever lives there."""
+    """A home directory of the test's own, and the commands of the user who lives there."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -28,7 +28,7 @@ class Home:
                               text=True, timeout=SOON, stdin=subprocess.DEVNULL, check=False, **options)
 
     def status(self):
-        """What each serve tells of itself."""
+        """What each serve reports of itself."""
         done = self.run("status", "--json")
         assert (done.returncode, done.stderr) == (0, ""), done
         return [json.loads(line) for line in done.stdout.splitlines()]

@@ -71,7 +71,7 @@ def runnable_seconds(pid):
 
 
 def settle(process, timeout=60):
-    """Waits until it does nothing any more."""
+    """Waits until it does nothing more."""
     end = time.monotonic() + timeout
     while True:
         before = runnable_seconds(process.pid)
@@ -83,7 +83,7 @@ def settle(process, timeout=60):
 
 def quiet(process, what, seconds=0.5, kib=300, share=0.4, tries=40):
     """Asserts that it neither computes nor grows while nothing happens. On a machine with much to do what is left may
-    have to wait for a processor; a loop without a pause is never quiet."""
+    be waiting for a processor; a loop without a pause is never quiet."""
     for _ in range(tries):
         with Cost(process, what + ", and then nothing", kib=kib):
             before = runnable_seconds(process.pid)

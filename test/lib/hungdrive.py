@@ -1,4 +1,5 @@
-"""A mount whose server has stopped answering, as a drive of Windows at times: whoever looks at it waits until this ends.
+"""A mount whose server has stopped answering, as a drive of Windows does at times: a process that looks at it waits
+until this ends.
 
     hungdrive.py DIRECTORY      as root, also of a user namespace; prints a line, and ends when its input does
 

@@ -1,4 +1,4 @@
-"""A file that nobody can open, as on a network drive that is gone."""
+"""A file that cannot be opened, as on a network drive that is gone."""
 
 import contextlib
 import fcntl
@@ -8,8 +8,8 @@ import signal
 
 @contextlib.contextmanager
 def hung(path):
-    """Whoever opens the file waits until this is over: the kernel asks the owner of a lease first, for up to 45 s, and
-    this one does not answer."""
+    """A process that opens the file waits until this is over: the kernel asks the owner of a lease first, for up to 45
+    s, and this one does not answer."""
     before = signal.signal(signal.SIGIO, signal.SIG_IGN)
     descriptor = os.open(path, os.O_RDWR)
     fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)

@@ -1,8 +1,8 @@
 """The messages that the source can print, found by a small parser of C: no compiler is needed, and both systems' files
 are read.
 
-A message is a text that reaches one of the functions in SINKS, as the argument named there, or behind it, to fill a
-%s. Texts are followed backwards: through functions that pass a parameter on, macros, local variables, what functions
+A message is a text that reaches one of the functions in SINKS, as the argument named there, or after it, to fill a %s.
+Texts are followed backwards: through functions that pass a parameter on, macros, local variables, what functions
 return, and both branches of ?:. So a new function that wraps a sink needs no entry here.
 
 A message has two words at least; what fills a %s counts if it has three, as the rest are names and parts of sentences.
@@ -31,7 +31,7 @@ SINKS = {
 # What these put before the text.
 PREFIX = {"uvr_address_refuse": "the address ... ", "uvr_text_refuse": "the ... ... "}
 
-# What is no failure, as FILE| TEXT: what commands print and -v tells, how a connection ends, commands to be copied,
+# What is not a failure, as FILE| TEXT: what commands print and -v tells, how a connection ends, commands to be copied,
 # what to try, and parts of lines.
 NO_FAILURE = re.compile("|".join([
     r"cli/(input/|windows_)hint", r"relay/route_hint", r"relay/pair[.]c[|] (?!neither)", r"cli/doctor/(?!probe)",
@@ -93,7 +93,7 @@ def _close(tokens, start):
 
 
 def _split(tokens, separator=","):
-    """Splits at the separators that stand in no brackets."""
+    """Splits at the separators outside brackets."""
     parts, depth = [[]], 0
     for token in tokens:
         kind, value = token
@@ -185,7 +185,7 @@ class Source:
         return out
 
     def texts(self, tokens, function, seen=()):
-        """The texts that an expression can be, each with the file that it stands in."""
+        """The texts that an expression can be, each with the file that it is in."""
         tokens = self._expand(tokens, function.file)
         while tokens and tokens[0] == ("mark", "(") and _close(tokens, 0) == len(tokens) - 1:
             tokens = tokens[1:-1]

@@ -1,5 +1,5 @@
-"""A name server of the test's own, and programs that ask it: in mounts of their own, with an /etc/resolv.conf that names
-it. So the system's resolver is tested as it is, and nobody else sees it."""
+"""A name server of the test's own, and programs that ask it: in mounts of their own, with an /etc/resolv.conf that
+names it. So the system's resolver is tested as it is, and no other process sees it."""
 
 import contextlib
 import functools
@@ -54,7 +54,7 @@ class NameServer:
         self._directory = tempfile.TemporaryDirectory(prefix="uvrelay-test-")
         conf = pathlib.Path(self._directory.name) / "resolv.conf"
         conf.write_text(f"nameserver {self.address}\n{OPTIONS}\n")
-        #: What stands before a command that is to use it. The process stays the same.
+        #: What precedes a command that is to use it. The process stays the same.
         self.wrap = [*own_mounts(), "/bin/sh", "-ec", f'mount --bind {shlex.quote(str(conf))} /etc/resolv.conf; exec "$@"',
                      "sh"]
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -59,8 +59,9 @@ def peer(name):
 
 
 def times_slept(pid):
-    """How often the threads of a process have gone to sleep: whoever wakes up does so again. The kernel's workers for
-    io_uring, which libuv uses, are listed as threads, too, but it is the kernel that wakes them, to end them."""
+    """How often the threads of a process have gone to sleep: a process that wakes up goes to sleep again. The kernel's
+    workers for io_uring, which libuv uses, are listed as threads, too, but it is the kernel that wakes them, to end
+    them."""
     total = 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended in the meantime

@@ -78,8 +78,7 @@ class Serve(Process):
     """uvrelay serve with these arguments; it listens when constructed, unless wait=False.
 
     `sockets` are passed on as by systemd, with `names`, a list. `env` may replace what would be set for them. `wrap` is
-    what stands before the command; the process must stay the same.
-    """
+    what precedes the command; the process must stay the same. """
 
     def __init__(self, *args, verbose=True, wait=True, sockets=(), names=None, env=None, wrap=(), **options):
         command, environment = [*wrap, PROGRAM, "serve", *(["-v"] if verbose else []), *args], {}
@@ -335,7 +334,7 @@ class Front:
 
 
 class Target:
-    """Calls talk(connection) for each client, in a thread of its own. What fails there is told by wait()."""
+    """Calls talk(connection) for each client, in a thread of its own. wait() reports what fails there."""
 
     KINDS = ["unix", "tcp", "assuan", "cygwin"]
 
@@ -363,7 +362,7 @@ class Target:
         try:
             connection.settimeout(SOON)
             self._talk(connection)
-        except Exception as error:  # told by wait()
+        except Exception as error:  # reported by wait()
             failure = error
         with self._changed:
             self._connections.discard(connection)

@@ -48,7 +48,7 @@ def far_end(path, text, mode=0o755):
 
 
 def alive(pid):
-    """Whether there is such a process; one that has ended and that nobody has asked about counts as gone."""
+    """Whether there is such a process; one that has ended and whose status was not asked for counts as gone."""
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except OSError:
@@ -161,8 +161,8 @@ class _Talk:
 
 
 def assert_echoed_at_once(connections, sizes, half_close=True, timeout=60):
-    """Talks to an echo over all connections at once: each must give back its own stream, and then the end if it was
-    told of ours. Each is closed when it is through."""
+    """Talks to an echo over all connections at once: each must give back its own stream, and then the end if it has got
+    ours. Each is closed when it is through."""
     end = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
         talks = [_Talk(connection, size, seed, half_close)
@@ -193,8 +193,8 @@ def mixed_sizes(count, most):
 
 
 def fill(connections, most, quiet=0.5):
-    """Sends on all of these until nobody takes any more for a while, at most so many bytes on each; gives how many
-    were taken in all."""
+    """Sends on all of these until none takes any more for a while, at most so many bytes on each; gives how many were
+    taken in all."""
     sent, last, block = dict.fromkeys(connections, 0), time.monotonic(), bytes(65536)
     for connection in connections:
         connection.setblocking(False)
@@ -282,7 +282,7 @@ class RawStream:
         self._wait(lambda: self.was_reset, "a reset")
 
     def wait_over(self):
-        """Until nothing can come any more."""
+        """Until nothing more can come."""
         self._wait(lambda: self.ended or self.was_reset, "its end")
 
 

@@ -1,5 +1,5 @@
-"""`uvrelay.exe serve` under test, and what stands at both sides of it: clients and targets that are TCP sockets of ours
-or pipes of test/peers, all told what to do by the same calls, so that a test can be run over all pairs.
+"""`uvrelay.exe serve` under test, and what is at both sides of it: clients and targets that are TCP sockets of ours or
+pipes of test/peers, all told what to do by the same calls, so that a test can be run over all pairs.
 
 An end is one connection: send, receive, both at the same time, end (the half-close of its kind), wait for the other's
 end, close, reset. A target gives an end for each client that comes.
@@ -79,7 +79,7 @@ class TcpEnd:
     wait_gone = wait_end
 
     def pour(self):
-        """Sends without end, until nobody takes it."""
+        """Sends without end, until nothing is taken."""
         try:
             while True:
                 self.socket.sendall(bytes(65536))
@@ -307,7 +307,7 @@ class Serve(Relay):
         return found
 
     def wait_closed(self, number=1, timeout=SOON):
-        """The line that tells of the end of a connection of the first route."""
+        """The line that reports the end of a connection of the first route."""
         route = re.escape(self.routes[0])
         return self.wait_lines(rf"{route} #{number}: closed after .*", 1, timeout)[0]
 

@@ -13,7 +13,7 @@ standard input, output and error, and control. What WSL does, and this does as w
 - If this process ends before, the program is terminated with exit code 1. It ends by SIGINT, by any signal that nobody
   ignores, and by SIGPIPE when the reader of its output is gone.
 - The Windows half is in no process group and no session of this process.
-- A program that cannot be started has the error number that WSL gives it, and nobody who connects is "accept4 failed".
+- A program that cannot be started has the error number that WSL gives it, and a missing connection is "accept4 failed".
 """
 
 import contextlib

@@ -74,7 +74,7 @@ class Interop:
 
     @staticmethod
     def leave(path):
-        """Leaves a socket there at which nobody listens."""
+        """Leaves a socket there on which no process listens."""
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
         with socket.socket(socket.AF_UNIX) as left:
@@ -93,7 +93,7 @@ class Interop:
         assert other.stdout.readline(), f"user {uid} cannot listen at {path}"
 
     def stop_listening(self):
-        """Nobody listens from now on; the files stay. What runs goes on."""
+        """No process listens from now on; the files stay. What runs goes on."""
         for listener in self._listeners:
             # accept() in the other thread ends by this, but not by close().
             with contextlib.suppress(OSError):

@@ -405,7 +405,7 @@ class Machine:
         self.break_interop("alive")
 
     def break_interop(self, how, seconds=10):
-        """From now on, at each of the interop sockets, somebody listens (alive); nobody does (stale); somebody takes
+        """From now on, at each of the interop sockets, a process listens (alive); none does (stale); one takes
         connections and says nothing (hangs); somebody does who is another user (foreign, as root only); or there is no
         such socket (absent). WSL waits ten seconds for an answer; here it may be less."""
         (self.root / ".accept-ms").write_text(str(seconds * 1000))
@@ -438,7 +438,7 @@ class Machine:
 
     @contextlib.contextmanager
     def hang_drive(self):
-        """Whoever looks at /mnt/c waits, as at a drive of Windows that does not answer."""
+        """A process that looks at /mnt/c waits, as at a drive of Windows that does not answer."""
         code = (HERE / "hungdrive.py").read_text()
         with self.popen(["/usr/bin/python3", "-IS", "-c", code, "/mnt/c"], root=True, cwd="/", text=True,
                         stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:

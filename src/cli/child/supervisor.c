@@ -33,7 +33,7 @@ enum {
   SEARCH_MS = 10000, /* for finding out how to start it, before that is reported */
   DELAY_FIRST_MS = 100,
   DELAY_LAST_MS = 5000,   /* if somebody waits */
-  DELAY_EAGER_MS = 60000, /* if nobody does */
+  DELAY_EAGER_MS = 60000, /* if none does */
   SOUND_MS = 1000,        /* a mux that was up for so long resets the delay */
   FORGET_MS = 60000       /* and so does a rest of this length */
 };
