@@ -1,7 +1,7 @@
 # The same source gives the same bytes, wherever it lies and whenever it is built, with the same tools:
 # test/package/test_reproducible.py builds it twice. Included are libuv and whatever else is built here.
 #
-# MSVC: the times are left out, but nobody has looked whether the paths are. See test/package for the others.
+# MSVC: the times are left out, but whether the paths are has not been checked. See test/package for the others.
 if(MSVC)
   add_compile_options(/Brepro)
   add_link_options(/Brepro)

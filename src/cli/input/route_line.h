@@ -31,8 +31,8 @@ typedef struct uvr_route_text {
 bool uvr_route_line_split(char *text, uvr_route_line *out);
 
 /* Expands both addresses of a route: a ~/ and, with `variables`, $NAME; and a preset, whose options are replaced by
- * those that stand after it, or are added to them. Options of a listener that stand after a preset alone are its
- * listener's. Returns 0; or UV_EINVAL, *error, and *wrong, the place in the line that is wrong. */
+ * those that follow it, or are added to them. Options of a listener that follow a preset alone are its listener's.
+ * Returns 0; or UV_EINVAL, *error, and *wrong, the place in the line that is wrong. */
 int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_text *out, const char **wrong,
                           uvrelay_error_t *error);
 

@@ -32,7 +32,7 @@ static void write_topic(void *user, const uvr_log_topic *topic, const char *text
 
 static uint64_t now(void *user)
 {
-  (void)user; /* the loop's time stands still without a loop, and while it is busy */
+  (void)user; /* the loop's time does not advance without a loop, and while it is busy */
   return uv_hrtime() / NS_PER_MS;
 }
 

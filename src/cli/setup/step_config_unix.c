@@ -1,5 +1,5 @@
-/* The step for the configuration: the routes stand as @NAME, one a line, in a block of routes.conf. What else is in the
- * file, and in the block, stays as it is.
+/* The step for the configuration: the routes are written as @NAME, one per line, into a block of routes.conf. What else
+ * is in the file, and in the block, stays as it is.
  *
  * Ways to fail: the file, or what it would become, has an error, which is reported with its place; the block has lost
  * its end; the file cannot be written. Then it is left as it is. */
