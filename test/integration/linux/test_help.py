@@ -46,8 +46,8 @@ def test_the_whole_program():
     assert set(COMMANDS) <= named, "each command is in the text"
 
 
-@pytest.mark.parametrize("word, meant", [("sevre", "serve"), ("STATUS", "status"), ("dcotor", "doctor"), ("muxx", "mux"),
-                                         ("preset", "presets")])
+@pytest.mark.parametrize("word, meant", [("sevre", "serve"), ("STATUS", "status"), ("dcotor", "doctor"),
+                                         ("muxx", "mux"), ("preset", "presets")])
 def test_a_near_miss(word, meant):
     code, out, err = run("help", word)
     assert (code, out) == (2, "") and err.splitlines()[0].endswith(f"uvrelay help {meant}"), err
@@ -70,7 +70,8 @@ def test_version():
     assert found[1].replace("arm64", "aarch64").replace("-", "_") == os.uname().machine
     static = b"/ld-linux" not in pathlib.Path(PROGRAM).read_bytes()
     assert found[3] == ("static" if static else "dynamic")
-    toolchain = re.search(r"^CMAKE_TOOLCHAIN_FILE:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.MULTILINE)
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    toolchain = re.search(r"^CMAKE_TOOLCHAIN_FILE:\w+=(.*)$", cache, re.MULTILINE)
     assert found[2].startswith("musl") == (toolchain is not None and toolchain[1].endswith("musl.cmake"))
     if not static:
         printed = subprocess.run(["ldd", "--version"], capture_output=True, text=True, check=True).stdout
