@@ -76,14 +76,15 @@ def other_version(program, old, new):
 
 class Machine:
     """`conf` is the text of /etc/wsl.conf, read when the machine starts and at each login: [boot] systemd, [interop]
-    enabled and appendWindowsPath. With `base`, the root of another system is taken in place of the host's /usr."""
+    enabled and appendWindowsPath. With `base`, the root of another system is taken in place of the host's /usr. With
+    `own_system`, programs may be added to windows.system, the C:\\windows\\system32 that Windows programs see."""
 
-    def __init__(self, conf="", base=None):
+    def __init__(self, conf="", base=None, own_system=False):
         self._stack = contextlib.ExitStack()
         self._base = pathlib.Path(base or "/")
         self._boot = self._process = self._manager = self._user_space = self._user_number = None
         try:
-            self.windows = self._stack.enter_context(PrivateWine())
+            self.windows = self._stack.enter_context(PrivateWine(own_system))
             self.path = pathlib.Path(self._stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="uvr-wsl-", dir="/tmp")))
             self.path.chmod(0o711)

@@ -1,5 +1,6 @@
 /* A stand-in for wsl.exe, which starts a program in Linux: for the command `wsl.exe -e uvrelay mux` it starts the
  * program of Windows that UVRELAY_TEST_FAR_END names, on its own standard handles, waits for it, and ends as it does.
+ * UVRELAY_TEST_FAR_END_ARGUMENTS replaces the argument mux: a program that leads to one in Linux has others.
  * With UVRELAY_TEST_WSL_SAYS it writes that to standard error instead, and exits with 1, as wsl.exe does when it fails.
  */
 #include <windows.h>
@@ -10,6 +11,7 @@
 int wmain(int argc, wchar_t **argv)
 {
   WCHAR text[1024];
+  WCHAR arguments[512] = L"mux";
   WCHAR line[2048];
   STARTUPINFOW how = {.cb = sizeof(how), .dwFlags = STARTF_USESTDHANDLES};
   PROCESS_INFORMATION process;
@@ -23,7 +25,8 @@ int wmain(int argc, wchar_t **argv)
     (void)fprintf(stderr, "wsl: not what is expected: %d words\n", argc);
     return 99;
   }
-  (void)_snwprintf(line, 2048, L"\"%ls\" mux", text);
+  (void)GetEnvironmentVariableW(L"UVRELAY_TEST_FAR_END_ARGUMENTS", arguments, 512);
+  (void)_snwprintf(line, 2048, L"\"%ls\" %ls", text, arguments);
   how.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
   how.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
   how.hStdError = GetStdHandle(STD_ERROR_HANDLE);
