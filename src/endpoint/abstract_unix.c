@@ -72,7 +72,7 @@ static void fail(uvr_attempt *attempt, int code)
   const char *name = attempt->address->canonical;
   bool refused = code == UV_ECONNREFUSED; /* no socket has this name, or no process listens on it */
   if (refused && (attempt->options->is_retry || !takes_packets(attempt->address))) {
-    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nobody listens on %s", name);
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0, "nothing is listening on %s", name);
     uvr_attempt_fail(attempt);
   } else {
     uvr_unix_attempt_fail(attempt, refused ? UV_EPROTOTYPE : code);
@@ -113,8 +113,8 @@ static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out
   socklen_t length = name_of(address, &name);
   if (permissions != OWN_USER && permissions != EVERYBODY) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "cannot listen on %s with perm=%04o: it has no file, so write perm=0600, for your own "
-                         "processes, or perm=0666, for everybody's",
+                         "cannot listen on %s with perm=%04o: it has no file, so write perm=0600 for your own "
+                         "processes only, or perm=0666 for those of all users",
                          address->canonical, permissions);
   }
   int fd = make_socket();
@@ -125,10 +125,10 @@ static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out
     int code = -errno;
     (void)close(fd);
     return code == UV_EADDRINUSE
-               ? uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0,
-                                      "cannot listen on %s: another program listens there: end it first or choose "
-                                      "another name",
-                                      address->canonical)
+               ? uvr_error_set_system(
+                     error, UVRELAY_PHASE_LISTEN, code, 0,
+                     "cannot listen on %s: another program is listening there: stop it first, or choose another name",
+                     address->canonical)
                : uvr_acceptor_fail(error, address, code);
   }
   const uvr_unix_listener listener = {.fd = fd, .type = UV_NAMED_PIPE, .only_own = permissions == OWN_USER};

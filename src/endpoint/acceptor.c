@@ -52,6 +52,7 @@ int uvr_acceptor_fail(uvrelay_error_t *error, const uvr_address *address, int co
 
 int uvr_acceptor_lose(const uvr_acceptor *acceptor, int code, uvrelay_error_t *error)
 {
-  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0, "%s was closed, as it could not be taken: %s",
-                              acceptor->client_name, uv_strerror(code));
+  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0,
+                              "%s was closed because it could not be accepted: %s", acceptor->client_name,
+                              uv_strerror(code));
 }

@@ -68,8 +68,8 @@ static int say_which(const uvr_listen_request *request, const struct sockaddr *i
   uvr_address place;
   uvr_ip_to_address(ip, &place);
   return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, 0,
-                              "cannot listen on %s: %s: %s, and localhost is both loopback addresses: choose another "
-                              "port, or write one of these addresses",
+                              "cannot listen on %s: %s: %s, and localhost means both loopback addresses: choose "
+                              "another port, or write only one of the addresses",
                               request->address->canonical, place.canonical, uv_strerror(code));
 }
 

@@ -208,7 +208,7 @@ static bool admits(const acceptor_unix *self, uvrelay_error_t *error)
     return true;
   }
   if (peer->uid < 0) {
-    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES, "%s was refused: who it is cannot be found out", name);
+    (void)uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES, "%s was refused: its user cannot be determined", name);
     return false;
   }
   if (listed ? uvr_users_name(self->peer_uid, (uid_t)peer->uid) : peer->uid == geteuid()) {
@@ -263,7 +263,7 @@ static void close_acceptor(uvr_acceptor *acceptor)
   acceptor_unix *self = (acceptor_unix *)acceptor;
   int code = uvr_socket_file_remove(&self->file);
   if (code != 0) {
-    uvr_log_line(&acceptor->context->warnings, "cannot remove the socket %s, which nobody listens on any more: %s",
+    uvr_log_line(&acceptor->context->warnings, "cannot remove the socket %s, on which nothing is listening now: %s",
                  self->file.path, uv_strerror(code));
   }
   (void)uvr_closing_add(&acceptor->closing);

@@ -23,7 +23,7 @@ static void on_connection(uv_stream_t *server, int status)
   uvr_acceptor *acceptor = &self->base;
   if (status != 0) { /* libuv has stopped listening */
     uvrelay_error_t error;
-    (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "cannot wait for %s any more: %s",
+    (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, status, 0, "can no longer accept %s: %s",
                                acceptor->client_name, uv_strerror(status));
     acceptor->on_client(acceptor->user, &error);
     return;

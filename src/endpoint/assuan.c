@@ -53,7 +53,7 @@ static void fail(assuan_attempt *self, int code)
   uvr_attempt *attempt = &self->base;
   if (code == UV_ECONNREFUSED) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0,
-                               "nobody listens on port %u of this computer, where the socket file %s points",
+                               "nothing is listening on port %u of this computer, where the socket file %s points",
                                (unsigned)self->file.port, attempt->address->path);
     uvr_attempt_fail(attempt);
   } else if (code == UV_ELOOP) {
@@ -169,10 +169,10 @@ static const uvr_connector connector = {
 static const char *why_no_target(const uvr_address *address)
 {
   return uvr_address_is_windows_file(address) && !uvr_os_has_npipes()
-             ? "its path is one of Windows; run uvrelay.exe there"
+             ? "its path is a Windows path; run uvrelay.exe there"
              : NULL;
 }
 
 const uvr_kind uvr_assuan_kind = {.connector = &connector,
-                                  .no_listener = "a libassuan socket file is made by its own server",
+                                  .no_listener = "libassuan socket files are created by their own servers",
                                   .why_no_target = why_no_target};

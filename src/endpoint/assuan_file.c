@@ -18,8 +18,9 @@ static int fail(const char *path, int code, uvrelay_error_t *error)
 
 static int fail_irregular(const char *path, uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                       "%s is no socket file: it is not a regular file (a real socket is named unix://PATH)", path);
+  return uvr_error_set(
+      error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+      "%s is not a socket file, because it is not a regular file (for a Unix socket, write unix://PATH)", path);
 }
 
 /* Takes the answer to whether a file is regular from a request, which has ended with `code`. */

@@ -124,7 +124,7 @@ static void step(uvr_handshake *handshake, uvr_buffer *rest)
   bool same = memcmp(handshake->input, handshake->file.nonce, UVR_ASSUAN_NONCE_SIZE) == 0;
   if (rest != NULL || !same) {
     uvr_buffer_put(&handshake->context->buffers, rest);
-    fail(handshake, UV_EPROTO, "does not answer as the server of this socket file, which may be out of date");
+    fail(handshake, UV_EPROTO, "does not answer like the server of this socket file, which may be out of date");
     return;
   }
   handshake->state = UVR_HANDSHAKE_CREDENTIALS;

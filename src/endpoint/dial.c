@@ -144,12 +144,12 @@ static void on_deadline(uv_timer_t *timer)
     last = *dial->options.connect.via->ops->why(dial->options.connect.via);
   }
   if (dial->attempt != NULL && dial->attempt->waits_for != NULL) {
-    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %s, as %s",
+    (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %s: %s",
                                dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms),
                                dial->attempt->waits_for);
   } else if (last.code != 0) {
-    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %s, as %s",
-                        dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms), last.text);
+    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %s: %s", dial->address.canonical,
+                        uvr_time_text(time, dial->options.timeout_ms), last.text);
     dial->error.system = last.system;
   } else {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %s",

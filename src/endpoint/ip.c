@@ -133,7 +133,7 @@ void uvr_ip_to_address(const struct sockaddr *ip, uvr_address *out)
 int uvr_ip_refuse_remote(const char *name, uvrelay_error_t *error)
 {
   return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EACCES,
-                       "%s could be reached from other computers, and whoever reaches it may use the target: listen on "
-                       "127.0.0.1 or [::1], or allow it (--allow-remote)",
+                       "%s could be reached from other computers, which could then use the target: listen on 127.0.0.1 "
+                       "or [::1], or allow it (--allow-remote)",
                        name);
 }

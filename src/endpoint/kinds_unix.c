@@ -2,10 +2,10 @@
 #include "endpoint/kind.h"
 
 static const uvr_kind npipe_elsewhere = {
-    .no_target = "named pipes exist on Windows only; run uvrelay.exe there (in WSL it can be started from Linux)",
-    .no_listener = "named pipes exist on Windows only; run uvrelay.exe there"};
+    .no_target = "named pipes exist only on Windows; run uvrelay.exe there (in WSL, Linux can start it)",
+    .no_listener = "named pipes exist only on Windows; run uvrelay.exe there"};
 
-static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};
+static const uvr_kind none = {.no_target = "it is not an address", .no_listener = "it is not an address"};
 
 static const uvr_kind *const kinds[] = {
     [UVR_ADDRESS_NONE] = &none,

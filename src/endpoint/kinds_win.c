@@ -1,19 +1,18 @@
 /* The table of the kinds of endpoints on Windows. */
 #include "endpoint/kind.h"
 
-static const uvr_kind unix_elsewhere = {.no_target = "Unix sockets are reached from Linux only, not from Windows; run "
-                                                     "uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
-                                        .no_listener =
-                                            "Unix sockets are for Linux only; on Windows name a pipe or a tcp:// port"};
+static const uvr_kind unix_elsewhere = {
+    .no_target = "Unix sockets can be reached only from Linux; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
+    .no_listener = "Unix sockets exist only on Linux; on Windows, use a pipe or a tcp:// port"};
 
 static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",
-                                      .no_listener = "Windows passes no sockets on; name a pipe or a tcp:// port"};
+                                      .no_listener = "Windows does not pass sockets on; use a pipe or a tcp:// port"};
 
 static const uvr_kind abstract_elsewhere = {
-    .no_target = "abstract sockets exist on Linux only; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
-    .no_listener = "abstract sockets exist on Linux only; name a pipe or a tcp:// port"};
+    .no_target = "abstract sockets exist only on Linux; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
+    .no_listener = "abstract sockets exist only on Linux; use a pipe or a tcp:// port"};
 
-static const uvr_kind none = {.no_target = "it is no address", .no_listener = "it is no address"};
+static const uvr_kind none = {.no_target = "it is not an address", .no_listener = "it is not an address"};
 
 static const uvr_kind *const kinds[] = {
     [UVR_ADDRESS_NONE] = &none,

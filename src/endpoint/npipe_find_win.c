@@ -140,7 +140,7 @@ static int fail_by_absence(const search *self, const uvr_address *address, uvrel
     return error->code;
   }
   return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_ENOENT, ERROR_FILE_NOT_FOUND,
-                              "there is no pipe whose name begins with %.*s", length_of(address), address->canonical);
+                              "no pipe has a name that begins with %.*s", length_of(address), address->canonical);
 }
 
 static int fail_by_number(search *self, const uvr_address *address, uvrelay_error_t *error)
@@ -149,7 +149,7 @@ static int fail_by_number(search *self, const uvr_address *address, uvrelay_erro
     uvr_npipe_discard(self->file);
   }
   return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EINVAL,
-                       "more than one pipe has a name that begins with %.*s: %s%s: write the whole name of one%s",
+                       "more than one pipe has a name that begins with %.*s: %s%s: write the whole name%s",
                        length_of(address), address->canonical, self->list,
                        strlen(self->list) == sizeof(self->list) - 1 ? "..." : "",
                        self->asks_owner ? "" : ", or owner=user if one of them is yours");
@@ -167,7 +167,7 @@ int uvr_npipe_find(const uvr_address *address, const uvr_connect_options *option
   *file = NULL;
   if (system != 0) {
     return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, uv_translate_sys_error((int)system), system,
-                                "the pipes of this computer cannot be listed to find the one that %s means",
+                                "cannot list the pipes of this computer to find the one that %s means",
                                 address->canonical);
   }
   if (self.fitting > 1) {

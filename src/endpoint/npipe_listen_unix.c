@@ -11,7 +11,7 @@ int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, c
   (void)user;
   (void)out;
   return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP,
-                       "%s cannot be listened on: named pipes exist on Windows only", name);
+                       "cannot listen on %s: named pipes exist only on Windows", name);
 }
 
 int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_stream **out, uvrelay_error_t *error)
@@ -19,7 +19,7 @@ int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_str
   (void)listener;
   (void)context;
   (void)out;
-  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP, "named pipes exist on Windows only");
+  return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP, "named pipes exist only on Windows");
 }
 
 /* Is never called, as there is no listener to close. */

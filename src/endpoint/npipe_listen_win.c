@@ -117,7 +117,7 @@ static void fail(slot *s, DWORD system)
   }
   uvrelay_error_t error;
   int code = uv_translate_sys_error((int)system);
-  (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, code, system, "%s cannot wait for clients any more",
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_LISTEN, code, system, "%s can no longer wait for clients",
                              listener->name);
   uv_unref((uv_handle_t *)&listener->alive);
   listener->on_client(listener->user, &error);
@@ -152,7 +152,7 @@ int uvr_npipe_accept(uvr_npipe_listener *listener, uvr_context *context, uvr_str
   uvr_stream *stream =
       uvr_npipe_stream_of(context, s->pipe, UVR_NPIPE_BOTH_WAYS, listener->message, listener->client_name);
   if (stream == NULL) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "a client of %s cannot be taken",
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "cannot accept a client of %s",
                                 listener->name);
   }
   listener->first = s->next;
@@ -230,10 +230,10 @@ static int describe(const uvr_npipe_listener *listener, DWORD system, uvrelay_er
   const char *name = listener->name;
   /* Because of FILE_FLAG_FIRST_PIPE_INSTANCE, access is also denied if the pipe exists. */
   if (system == ERROR_PIPE_BUSY || (system == ERROR_ACCESS_DENIED && exists(listener->path))) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, system, "there is a pipe %s already", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, system, "the pipe %s already exists", name);
   }
   int code = system == ERROR_ACCESS_DENIED ? UV_EACCES : uv_translate_sys_error((int)system);
-  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, system, "the pipe %s cannot be made", name);
+  return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, code, system, "cannot create the pipe %s", name);
 }
 
 static void init_handles(uvr_npipe_listener *listener)
@@ -274,7 +274,7 @@ int uvr_npipe_listen(uvr_context *context, const char *path, const char *name, c
 {
   uvr_npipe_listener *listener = allocate(context, path, name, options->backlog);
   if (listener == NULL) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "the pipe %s cannot be made", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_ENOMEM, 0, "cannot create the pipe %s", name);
   }
   listener->on_client = on_client;
   listener->user = user;

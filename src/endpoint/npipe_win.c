@@ -161,8 +161,7 @@ static int npipe_listen(const uvr_listen_request *request, uvr_acceptor **out, u
   const uvr_address *address = request->address;
   if (address->host[0] != '\0') {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "%s is a pipe of another computer: only a pipe of this one can be listened on",
-                         address->canonical);
+                         "cannot listen on %s: it is a pipe on another computer", address->canonical);
   }
   npipe_acceptor *self = (npipe_acceptor *)uvr_acceptor_new(&acceptor_ops, request, error);
   if (self == NULL) {

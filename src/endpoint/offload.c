@@ -97,8 +97,8 @@ static void on_run(uvr_long_call *call, bool did_run)
   self->running_count--;
   run_waiting(self);
   if (!did_run) {
-    job->code = uvr_error_set_system(&job->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, 0, "there is no thread for %.500s",
-                                     job->place);
+    job->code = uvr_error_set_system(&job->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, 0,
+                                     "no thread is available for %.500s", job->place);
   }
   if (job->owner != NULL) {
     job->ops->on_done(job->owner, job);

@@ -27,19 +27,19 @@ int uvr_owner_check_list(const uvr_address *target, const char *list, uvrelay_er
   }
   if (!uvr_address_has(target, UVR_ADDRESS_HAS_OWNER)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "%.200s cannot have the option owner=%.*s, as a TCP port does not tell who owns it: write "
-                         "owner=any for this target",
+                         "%.200s cannot have the option owner=%.*s, because the owner of a TCP port is not known: "
+                         "write owner=any for this target",
                          target->canonical, SHOWN, list);
   }
   unsigned named = uvr_users_check(list);
   if (named == 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option owner is no list of users: write %s",
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option owner is not a list of users: write %s",
                          UVR_USERS_FORM);
   }
   unsigned possible = systems_of(target);
   if ((named & possible) == 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "owner=%.*s names nobody who can own %.200s: write %s", SHOWN, list, target->canonical,
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "no user in owner=%.*s can own %.200s: write %s",
+                         SHOWN, list, target->canonical,
                          possible == UVR_USERS_OF_UNIX ? UVR_USERS_ON_UNIX : UVR_USERS_ON_WINDOWS);
   }
   return target->via ? 0 : uvr_owner_check_here(list, error);
@@ -51,14 +51,13 @@ int uvr_owner_check_peers(const uvr_address *listener, const char *list, uvrelay
     return 0;
   }
   if (!uvr_address_has(listener, UVR_ADDRESS_HAS_PEER_UIDS)) {
-    return uvr_error_set(
-        error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-        "%.200s cannot have the option peer-uid=%.*s, as only Unix sockets tell of which user a client "
-        "is: write peer-uid=any for this listener",
-        listener->canonical, SHOWN, list);
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                         "%.200s cannot have the option peer-uid=%.*s, because the users of clients are known only on "
+                         "Unix sockets: write peer-uid=any for this listener",
+                         listener->canonical, SHOWN, list);
   }
   if ((uvr_users_check(list) & UVR_USERS_OF_UNIX) == 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option peer-uid names no user of Unix: write %s",
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the option peer-uid has no Unix user: write %s",
                          UVR_USERS_PEERS_FORM);
   }
   return uvr_owner_check_here(list, error);
@@ -77,13 +76,13 @@ static bool has_self(const char *list)
 int uvr_owner_refuse(const char *name, const char *owner, const char *list, const char *self, uvrelay_error_t *error)
 {
   return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EPERM,
-                       "%.150s belongs to %s, but owner=%.*s is asked for%s%s: nothing was sent to it", name, owner,
+                       "%.150s belongs to %s, but owner=%.*s is required%s%s: nothing was sent to it", name, owner,
                        SHOWN, list, has_self(list) ? ", where user is " : "", has_self(list) ? self : "");
 }
 
 int uvr_owner_unknown(const char *name, const char *why, uvrelay_error_t *error)
 {
   return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EPERM,
-                       "who owns %.200s cannot be found out (%s), but owner= asks for it: nothing was sent to it", name,
+                       "cannot determine the owner of %.200s (%s), which owner= requires: nothing was sent to it", name,
                        why);
 }

@@ -65,17 +65,17 @@ static const char *find_family(int fd, int *family)
   socklen_t type_length = sizeof(type);
   socklen_t name_length = sizeof(name);
   if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_length) != 0) {
-    return errno == EBADF ? "it is not open" : "it is no socket";
+    return errno == EBADF ? "it is not open" : "it is not a socket";
   }
   if (type != SOCK_STREAM) {
-    return "it takes packets, but uvrelay relays streams of bytes: write ListenStream= in the socket unit";
+    return "it receives datagrams, but uvrelay relays byte streams: write ListenStream= in the socket unit";
   }
   if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_length) != 0 || listens == 0) {
     return "it does not listen: write Accept=no in the socket unit";
   }
   if (getsockname(fd, (struct sockaddr *)&name, &name_length) != 0 ||
       (name.ss_family != AF_UNIX && name.ss_family != AF_INET && name.ss_family != AF_INET6)) {
-    return "it is neither a Unix socket nor TCP";
+    return "it is neither a Unix socket nor a TCP socket";
   }
   *family = name.ss_family;
   return NULL;
@@ -86,8 +86,8 @@ int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_erro
   unsigned count = count_passed();
   if (count == 0) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
-                         "cannot listen on %s: no socket was passed on to this process (LISTEN_FDS and LISTEN_PID): "
-                         "start it by a systemd socket unit",
+                         "cannot listen on %s: no socket was passed to this process (LISTEN_FDS and LISTEN_PID): start "
+                         "it from a systemd socket unit",
                          address->canonical);
   }
   unsigned number = 0;
@@ -95,18 +95,18 @@ int uvr_passed_socket_find(const uvr_address *address, int *family, uvrelay_erro
   unsigned place = by_number ? (number >= FIRST ? number - FIRST : count) : find_name(address->path, count);
   if (place >= count) {
     return by_number ? uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
-                                     "cannot listen on %s: the sockets passed on to this process are 3 to %u",
+                                     "cannot listen on %s: the sockets passed to this process are 3 to %u",
                                      address->canonical, FIRST + count - 1)
                      : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EBADF,
-                                     "cannot listen on %s: no socket of that name was passed on (LISTEN_FDNAMES): see "
-                                     "FileDescriptorName= of the socket unit",
+                                     "cannot listen on %s: no socket with this name was passed (LISTEN_FDNAMES): check "
+                                     "FileDescriptorName= in the socket unit",
                                      address->canonical);
   }
   int fd = (int)(FIRST + place);
   const char *fault = find_family(fd, family);
   return fault == NULL ? fd
                        : uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_ENOTSOCK,
-                                       "cannot listen on %s: descriptor %d is no listening stream socket: %s",
+                                       "cannot listen on %s: descriptor %d is not a listening stream socket: %s",
                                        address->canonical, fd, fault);
 }
 
@@ -165,8 +165,7 @@ static int fd_listen(const uvr_listen_request *request, uvr_acceptor **out, uvre
   }
   if (family != AF_UNIX && *request->options->peer_uid != '\0') {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "%s cannot have the option peer-uid: it is a TCP socket, which does not tell who its clients "
-                         "are",
+                         "%s cannot have the option peer-uid: it is a TCP socket, whose clients' users are not known",
                          request->address->canonical);
   }
   if (named) {

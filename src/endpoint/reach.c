@@ -23,11 +23,10 @@ int uvr_check_remote(const uvr_context *context, const uvr_address *address, uvr
   if (address->via || context->remote_files || !uvr_os_has_npipes() || !uvr_address_is_remote_file(address)) {
     return 0;
   }
-  return uvr_error_set(
-      error, UVRELAY_PHASE_ADDRESS, UV_EACCES,
-      "%.500s may be a file of another computer, which would be sent your credentials: copy the file to "
-      "this computer, or allow it (--allow-remote-files)",
-      address->canonical);
+  return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EACCES,
+                       "%.500s may be a file on another computer, to which Windows would send your credentials: copy "
+                       "the file to this computer, or allow it (--allow-remote-files)",
+                       address->canonical);
 }
 
 int uvr_fill_in(uvr_address *target, uvrelay_error_t *error)
@@ -47,10 +46,10 @@ int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_vi
   }
   if (target->via && strchr(target->canonical, '?') != NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot connect to %s: to a far end a ? begins options", target->canonical);
+                         "cannot connect to %s: for a far end, a ? begins options", target->canonical);
   }
   if (target->via && via == NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: there is no far end to do it",
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: there is no far end",
                          target->canonical);
   }
   int code = uvr_fill_in(target, error);

@@ -51,8 +51,8 @@ static int fail(uvrelay_error_t *error, const uvr_address *address)
 static int fail_exchanged(uvrelay_error_t *error, const uvr_address *address)
 {
   return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE,
-                       "cannot listen on %s: something else has taken the place of its file or of a directory of its "
-                       "path meanwhile: choose a directory that nobody else can write to",
+                       "cannot listen on %s: its file or a directory in its path was replaced meanwhile: choose a "
+                       "directory that only you can write to",
                        address->canonical);
 }
 
@@ -130,24 +130,24 @@ static int clear_file(int file, const place *at, const uvr_address *address, con
     return fail(error, address);
   }
   if (!S_ISSOCK(status.st_mode)) {
-    return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EEXIST,
-                         "cannot listen on %s: there is %s of that name, which is no socket and is left as it is: "
-                         "choose another name or remove it",
-                         address->canonical,
-                         S_ISDIR(status.st_mode)   ? "a directory"
-                         : S_ISLNK(status.st_mode) ? "a symbolic link"
-                                                   : "a file");
+    return uvr_error_set(
+        error, UVRELAY_PHASE_LISTEN, UV_EEXIST,
+        "cannot listen on %s: %s with this name exists and is not a socket: choose another name, or remove it",
+        address->canonical,
+        S_ISDIR(status.st_mode)   ? "a directory"
+        : S_ISLNK(status.st_mode) ? "a symbolic link"
+                                  : "a file");
   }
   int why = probe(file, path);
   if (why == 0 || why == EAGAIN || why == EINPROGRESS) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, 0,
-                                "cannot listen on %s: another program listens there: end it first or choose another "
-                                "name",
-                                address->canonical);
+    return uvr_error_set_system(
+        error, UVRELAY_PHASE_LISTEN, UV_EADDRINUSE, 0,
+        "cannot listen on %s: another program is listening there: stop it first, or choose another name",
+        address->canonical);
   }
   if (why == EPROTOTYPE) {
     return uvr_error_set_system(error, UVRELAY_PHASE_LISTEN, UV_EPROTOTYPE, 0,
-                                "cannot listen on %s: another program receives packets there: choose another name",
+                                "cannot listen on %s: another program receives datagrams there: choose another name",
                                 address->canonical);
   }
   errno = why;
@@ -192,12 +192,11 @@ static int bind_and_listen(int fd, const place *at, const uvr_address *address, 
     return code;
   }
   if ((status->st_mode & 0777) != permissions) {
-    code = uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EPERM,
-                         "cannot listen on %s: its file gets the permissions %04o instead of %04o, because of the file "
-                         "system, a default ACL of the directory, or the umask: choose another directory, or allow "
-                         "them by perm=%04o",
-                         address->canonical, (unsigned)status->st_mode & 0777, permissions,
-                         (unsigned)status->st_mode & 0777);
+    code = uvr_error_set(
+        error, UVRELAY_PHASE_LISTEN, UV_EPERM,
+        "cannot listen on %s: its file gets the permissions %04o instead of %04o, because of the file system, the "
+        "directory's default ACL, or the umask: choose another directory, or allow them with perm=%04o",
+        address->canonical, (unsigned)status->st_mode & 0777, permissions, (unsigned)status->st_mode & 0777);
   } else if (listen(fd, BACKLOG) != 0) {
     code = fail(error, address);
   }

@@ -178,7 +178,7 @@ static int tcp_listen(const uvr_listen_request *request, uvr_acceptor **out, uvr
   size_t count = uvr_ip_of_address(address, ips);
   if (count == 0) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "%s cannot be listened on: write an IPv4 address, an IPv6 address in brackets, or localhost",
+                         "cannot listen on %s: write an IPv4 address, an IPv6 address in brackets, or localhost",
                          address->canonical);
   }
   if (!request->options->allow_remote && !uvr_ip_is_loopback((const struct sockaddr *)&ips[0])) {

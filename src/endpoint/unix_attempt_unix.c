@@ -19,8 +19,7 @@ void uvr_unix_attempt_fail(uvr_attempt *attempt, int code)
 {
   const char *name = attempt->address->canonical;
   if (code == UV_EAGAIN) {
-    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0,
-                               "the queue of clients that wait at %s is full", name);
+    (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, 0, "the backlog of %s is full", name);
   } else if (code == UV_EPROTOTYPE) {
     (void)uvr_error_set_system(&attempt->error, UVRELAY_PHASE_CONNECT, code, 0,
                                "cannot connect to %s: " UVR_TAKES_PACKETS, name);

@@ -5,7 +5,7 @@
 #include "endpoint/attempt.h"
 
 /* Why a datagram or seqpacket socket is of no use, as the end of a sentence. */
-#define UVR_TAKES_PACKETS "it takes packets (a datagram or seqpacket socket), but uvrelay relays streams of bytes"
+#define UVR_TAKES_PACKETS "it is a datagram or seqpacket socket, but uvrelay relays byte streams"
 
 /* Reports failure with a code of connect(): UV_EAGAIN as UV_EBUSY, UV_EPROTOTYPE with what it means there. */
 void uvr_unix_attempt_fail(uvr_attempt *attempt, int code);

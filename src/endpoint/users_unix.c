@@ -40,7 +40,7 @@ int uvr_users_check_names(const char *list, uvrelay_error_t *error)
     uid_t uid = 0;
     if (uvr_users_next(&next, &user) && user.kind == UVR_USER_NAME && !uvr_account_find(user.name, &uid)) {
       return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                           "there is no user %s in /etc/passwd: write the number of the user (id -u NAME)", user.name);
+                           "the user %s is not in /etc/passwd: write the user's number (id -u NAME)", user.name);
     }
   }
   return 0;

@@ -49,7 +49,7 @@ static int check_path(const uvr_mux *mux, const uvr_address *address, uvrelay_er
 {
   bool matches = !uvr_os_has_npipes() || !uvr_address_is_remote_file(address);
   if (leads_out(address->path)) {
-    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: it has a .. in its path",
+    return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EACCES, "%.200s is not allowed: its path contains ..",
                          address->canonical);
   }
   for (size_t i = 0; i < mux->options.allow_count && !matches; i++) {
@@ -145,5 +145,5 @@ int uvr_mux_allow_check_place(const uvr_mux *mux, const uvr_address *address, co
       return 0;
     }
   }
-  return refuse(mux, address, is_ip ? "leads to no address that is allowed" : NOT_ALLOWED, error);
+  return refuse(mux, address, is_ip ? "does not lead to an allowed address" : NOT_ALLOWED, error);
 }

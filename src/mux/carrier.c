@@ -136,7 +136,7 @@ static const char *other_end(const uvr_mux_carrier *c)
 static void end_gone_away(uvr_mux_carrier *c)
 {
   char text[64];
-  (void)snprintf(text, sizeof(text), "%s goes away", other_end(c));
+  (void)snprintf(text, sizeof(text), "%s is closing the session", other_end(c));
   end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
 }
 
@@ -144,7 +144,7 @@ static void end_gone_away(uvr_mux_carrier *c)
 static void end_broken(uvr_mux_carrier *c, const char *what, const uvrelay_error_t *error)
 {
   uvrelay_error_t own = *error;
-  (void)snprintf(own.text, sizeof(own.text), "%s cannot be %s any more: %s", other_end(c), what,
+  (void)snprintf(own.text, sizeof(own.text), "%s can no longer be %s: %s", other_end(c), what,
                  uv_strerror(error->code));
   uvr_mux_carrier_end(c, c->state == CARRIER_UP ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, &own);
 }
@@ -164,7 +164,7 @@ static void fail_protocol(uvr_mux_carrier *c, const uvrelay_error_t *error)
 {
   c->how = UVRELAY_MUX_DOWN_BROKEN;
   c->error = *error;
-  (void)snprintf(c->error.text, sizeof(c->error.text), "%s broke the rules of yamux: %.300s", other_end(c),
+  (void)snprintf(c->error.text, sizeof(c->error.text), "%s violated the yamux protocol: %.300s", other_end(c),
                  error->text);
   c->state = CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
@@ -368,7 +368,7 @@ static void end_after_read(uvr_mux_carrier *c, uvr_outcome outcome, const uvrela
   if (outcome == UVR_FAILED) {
     end_broken(c, "read from", error);
   } else if (!greeted) {
-    (void)snprintf(text, sizeof(text), "%s ended before it said what it speaks", other_end(c));
+    (void)snprintf(text, sizeof(text), "%s ended before it sent its protocol version", other_end(c));
     end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_EOF, text);
   } else {
     (void)snprintf(text, sizeof(text), "%s ended%s", other_end(c), inside ? " in the middle of a frame" : "");
@@ -493,7 +493,7 @@ static void on_go_away(void *user, uvr_yamux_code code)
   uvr_mux_carrier *c = user;
   if (code != UVR_YAMUX_NORMAL) {
     char text[96];
-    (void)snprintf(text, sizeof(text), "%s ended the session, as it met an error (go-away code %u)", other_end(c),
+    (void)snprintf(text, sizeof(text), "%s ended the session because of an error (go-away code %u)", other_end(c),
                    (unsigned)code);
     end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
   } else if (c->references == 0) {
@@ -519,7 +519,7 @@ static void on_greeting_timer(uv_timer_t *timer)
 {
   uvr_mux_carrier *c = timer->data;
   char text[96];
-  (void)snprintf(text, sizeof(text), "%s did not say within %g s what it speaks", other_end(c),
+  (void)snprintf(text, sizeof(text), "%s did not send its protocol version within %g s", other_end(c),
                  (double)c->config.greeting_ms / 1000);
   end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
 }

@@ -81,7 +81,7 @@ static bool may_connect(const uvr_mux *mux)
 
 static int refuse_stopped(uvrelay_error_t *error)
 {
-  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "it is ending");
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ESHUTDOWN, "it is closing");
 }
 
 static void on_refusal_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
@@ -158,10 +158,10 @@ static int check(request *r, int code, uvrelay_error_t *error)
   unsigned given = 0;
   const char *line = r->stream->line;
   if (code == UV_EMSGSIZE || code == UV_EPROTO) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the request is too long, or has a NUL in it");
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the request is too long, or contains a NUL");
   }
   if (strncmp(line, verb, sizeof(verb) - 1) != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s is no request: write CONNECT ADDRESS",
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s is not a request: write CONNECT ADDRESS",
                          uvr_quote(quoted, line));
   }
   r->options.size = sizeof(r->options);
@@ -178,7 +178,8 @@ static int check(request *r, int code, uvrelay_error_t *error)
   }
   const uvr_yamux *session = uvr_mux_carrier_yamux(r->stream->carrier);
   if (code == 0 && uvr_yamux_stream_count(session) > uvr_yamux_places(r->mux->options.window_total)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "it has as many connections as --window-total allows");
+    code = uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EBUSY,
+                         "it has reached the number of connections that --window-total allows");
   }
   return code;
 }

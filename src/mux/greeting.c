@@ -89,7 +89,7 @@ void uvr_mux_greeting_describe(const uvr_mux_greeting *self, uvr_mux_greeting_st
     (void)snprintf(text, size, "%s speaks %s, not uvrelay-mux/1: use the same version of uvrelay on both sides", who,
                    shown);
   } else {
-    (void)snprintf(text, size, "%s says \"%s%s\" instead of uvrelay-mux/1: it is no uvrelay mux", who, shown,
+    (void)snprintf(text, size, "%s says \"%s%s\" instead of uvrelay-mux/1: it is not uvrelay mux", who, shown,
                    self->length == sizeof(self->text) ? "..." : "");
   }
 }

@@ -57,7 +57,7 @@ static void end_carrier(uvr_mux *mux)
 {
   uvrelay_error_t error;
   if (mux->carrier != NULL) {
-    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "the carrier was taken away");
+    (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "the carrier was removed");
     if (mux->closing) {
       uvr_mux_carrier_finish(mux->carrier, UVRELAY_MUX_DOWN_DETACHED, &error);
     } else {

@@ -79,7 +79,7 @@ static int parse_answer(const uvr_mux_stream *s, uvrelay_error_t *error)
   }
   if (strncmp(line, "ERR ", 4) != 0) {
     return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_EPROTO,
-                         "the far end answered %s to the request for %s, which is neither OK nor ERR",
+                         "the far end answered %s, which is neither OK nor ERR, to the request for %s",
                          uvr_quote(quoted, line), s->base.name);
   }
   size_t length = strcspn(line + 4, " ");
@@ -102,11 +102,11 @@ static void fail(uvr_mux_stream *s, int code)
     return;
   }
   (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, code == UV_EOF ? UV_ECONNRESET : code,
-                      "the far end gave no answer to the request for %s%s", s->base.name,
-                      code == UV_EMSGSIZE ? " that is of any use: it is too long"
-                      : code == UV_EPROTO ? " that is of any use: there is a NUL in it"
+                      "the far end gave no valid answer to the request for %s%s", s->base.name,
+                      code == UV_EMSGSIZE ? ": it is too long"
+                      : code == UV_EPROTO ? ": it contains a NUL"
                       : code == UV_EOF    ? ": it ended the connection"
-                                          : ": it reset the connection, which it does when too many are open");
+                                          : ": it reset the connection, perhaps because too many are open");
   report(s, &error);
 }
 

@@ -32,7 +32,7 @@ static uvr_outcome reset_outcome(const uvr_mux_stream *s, uvrelay_phase_t phase,
     (void)uvr_error_set(error, phase, UV_EPIPE, "%s is gone", s->base.name);
     return UVR_GONE;
   }
-  (void)uvr_error_set(error, phase, UV_ECONNRESET, "the connection to %s was cut by %s", s->base.name,
+  (void)uvr_error_set(error, phase, UV_ECONNRESET, "the connection to %s was reset by %s", s->base.name,
                       s->mux->role == UVRELAY_MUX_NEAR ? "the far end" : "it");
   return UVR_FAILED;
 }

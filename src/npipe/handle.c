@@ -169,10 +169,10 @@ static int prepare(uvrelay_npipe_t *np, const char *name, unsigned flags, uvr_ad
 {
   *address = (uvr_address){.kind = UVR_ADDRESS_NONE};
   if (!uvr_os_has_npipes()) {
-    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "named pipes exist on Windows only");
+    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "named pipes exist only on Windows");
   }
   if (is_used(np)) {
-    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "this handle is in use already");
+    return uvr_error_set(&np->error, UVRELAY_PHASE_CONNECT, UV_EBUSY, "this handle is already in use");
   }
   if (uvr_address_parse(name, flags, address, &np->error) != 0) {
     return UV_EINVAL;
@@ -253,10 +253,10 @@ int uvrelay_npipe_listen(uvrelay_npipe_t *npipe, const char *name, unsigned back
   }
   if (address.host[0] != '\0') {
     return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "%s cannot be listened on: it is a pipe of another computer", address.canonical);
+                         "cannot listen on %s: it is a pipe on another computer", address.canonical);
   }
   if (backlog == 0 || backlog > BACKLOG_MAX) {
-    return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL, "a backlog of %u is not one of 1 to %u",
+    return uvr_error_set(&npipe->error, UVRELAY_PHASE_LISTEN, UV_EINVAL, "a backlog of %u is not between 1 and %u",
                          backlog, BACKLOG_MAX);
   }
   const uvr_npipe_listen_options options = {

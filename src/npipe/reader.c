@@ -117,7 +117,7 @@ int uvrelay_npipe_read_start(uvrelay_npipe_t *npipe, uvrelay_npipe_read_cb cb)
   }
   if (uvr_stream_never_sends(npipe->stream)) {
     return uvr_error_set(&npipe->error, UVRELAY_PHASE_READ, UV_EPERM,
-                         "nothing can be read from %s: it is a one-way pipe, which only its server reads from",
+                         "cannot read from %s: it is a one-way pipe that only its server reads from",
                          npipe->stream->name);
   }
   if (npipe->reader.wanted) {

@@ -137,8 +137,7 @@ static int check_writing(uvrelay_npipe_t *np)
   int code = uvr_npipe_check_stream(np);
   if (code == 0 && uvr_stream_never_takes(np->stream)) {
     return uvr_error_set(&np->error, UVRELAY_PHASE_WRITE, UV_EPERM,
-                         "nothing can be written to %s: it is a one-way pipe, which only its server writes to",
-                         np->stream->name);
+                         "cannot write to %s: it is a one-way pipe that only its server writes to", np->stream->name);
   }
   return code == 0 && np->writer.output != UVR_NPIPE_OUTPUT_OPEN ? UV_EPIPE : code;
 }

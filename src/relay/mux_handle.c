@@ -263,10 +263,10 @@ int uvrelay_mux_attach(uvrelay_mux_t *mux, const uvrelay_endpoint_t *carrier)
 {
   uvrelay_t *relay = mux->relay;
   if (mux->mux.closing) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the mux is being closed");
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the mux is closing");
   }
   if (mux->mux.carrier != NULL) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the mux has a carrier");
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the mux already has a carrier");
   }
   return attach(mux, carrier);
 }

@@ -40,7 +40,7 @@ static int check_stream(uvrelay_t *relay, const uv_stream_t *stream)
                          "the stream is not an open TCP or pipe handle of the relay's loop");
   }
   if (uvr_relay_uses_stream(relay, stream)) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the stream is in a session already");
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EBUSY, "the stream is already in a session");
   }
   if (!is_connected(stream)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ENOTCONN,
@@ -71,7 +71,7 @@ int uvr_opener_adopt(uvrelay_t *relay, uvr_opener *opener, const uvrelay_endpoin
 {
   int code = uvr_abi_copy(&opener->endpoint, sizeof(opener->endpoint), given);
   if (code != 0) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "%s has no valid size", name);
+    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "the size of %s is invalid", name);
   }
   const uvrelay_endpoint_t *endpoint = &opener->endpoint;
   switch (endpoint->type) {

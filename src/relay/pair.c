@@ -192,7 +192,7 @@ static void drop_left_gone(uvr_pair *pair)
   char why[UVRELAY_ERROR_TEXT_SIZE];
   (void)snprintf(why, sizeof(why), "%s is gone", pair->left->name);
   drop_and_close(pair, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
-                 uvr_stream_watches_any_time(pair->left) ? "nobody reads the output any more" : why, true);
+                 uvr_stream_watches_any_time(pair->left) ? "the output is no longer being read" : why, true);
 }
 
 static void drop_right_gone(uvr_pair *pair)
@@ -268,7 +268,7 @@ static void check_linger(void *user)
     drop_right_gone(pair);
   } else {
     drop(pair, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT, NULL,
-         "one side has ended, and the other one is silent");
+         "one side has ended, and the other is silent");
   }
 }
 
@@ -481,7 +481,7 @@ static const uvr_flow_events flow_events = {.on_source_end = on_source_end,
 static void skip_if_silent(uvr_flow *flow, const uvr_stream *source)
 {
   if (flow->state == UVR_FLOW_OPEN && uvr_stream_never_sends(source)) {
-    uvr_log_line(&source->context->log, "%s is a one-way pipe, which sends nothing", source->name);
+    uvr_log_line(&source->context->log, "%s is a one-way pipe that sends nothing", source->name);
     uvr_flow_skip(flow);
   }
 }
@@ -535,7 +535,7 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->options = *options;
   pair->events = *events;
   pair->to_right = (uvr_flow){
-      .events = &flow_events, .user = pair, .eof = options->eof_to_right, .end_note = "told that the input has ended"};
+      .events = &flow_events, .user = pair, .eof = options->eof_to_right, .end_note = "the end of input was passed on"};
   pair->to_left = (uvr_flow){.events = &flow_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);

@@ -76,8 +76,7 @@ static bool grow_message(uvr_pump *pump, size_t more)
   }
   if (more > pump->message_size - length) {
     char what[96];
-    (void)snprintf(what, sizeof(what), "sent a message of more than %zu bytes, the most that are kept whole",
-                   pump->message_size);
+    (void)snprintf(what, sizeof(what), "sent a message of more than %zu bytes, the limit", pump->message_size);
     fail_source(pump, UV_EMSGSIZE, what);
     return false;
   }

@@ -81,7 +81,7 @@ int uvr_ring_check(const uvr_list *hops, const uvr_hop *hop, const uvr_address *
     return uvr_ring_refuse_own_target(hop->target, error);
   }
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                       "a client of %.100s=%.100s would be relayed in a ring, as %.100s=%.100s leads back there",
+                       "a client of %.100s=%.100s would be relayed in a loop, because %.100s=%.100s leads back there",
                        hop->listen->canonical, hop->target->canonical, back->listen->canonical,
                        back->target->canonical);
 }

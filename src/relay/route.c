@@ -210,7 +210,7 @@ static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer
     uvrelay_error_t error;
     route->full = true;
     (void)uvr_error_set(&error, UVRELAY_PHASE_LISTEN, UV_EAGAIN,
-                        "as many clients of %s as max= allows are connected (%u), and others wait",
+                        "%s has reached its limit of %u connections (max=), and further clients are waiting",
                         route->listen.canonical, route->options.max);
     emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_PAUSED, .error = &error});
   }
@@ -410,7 +410,7 @@ static void explain_listener(const uvrelay_route_t *route, uvrelay_error_t *erro
   if (uvr_why_no_listener(&route->listen) != NULL && !route->target.via &&
       uvr_why_no_listener(&route->target) == NULL) {
     (void)snprintf(error->text + length, sizeof(error->text) - length,
-                   ". LISTEN stands first: did you mean %.100s=%.100s?", route->target.canonical,
+                   ". LISTEN comes first: did you mean %.100s=%.100s?", route->target.canonical,
                    route->listen.canonical);
   }
 }
@@ -543,8 +543,7 @@ int uvrelay_route_replace(uvrelay_route_t *route, const char *listen, const char
   }
   if (!is_listening(route) || route->removing || context_of(route) != context_of(next) || !listens_alike(next, route)) {
     (void)uvr_error_set(&relay->error, UVRELAY_PHASE_LISTEN, UV_ENOTSUP,
-                        "cannot take over the listener of %s: it is not listened on in the same way",
-                        route->listen.canonical);
+                        "cannot take over the listener of %s: its settings differ", route->listen.canonical);
     uvr_free(&relay->context.memory, next);
     return UV_ENOTSUP;
   }

@@ -12,7 +12,7 @@ static const char *late_hint(const char *text)
 {
   static const char far_end[] = "gave up on via:"; /* the text tells what is wrong with it */
   if (strstr(text, "did not answer") != NULL) {
-    return "look whether its server works, or set a longer timeout=";
+    return "check that its server works, or set a longer timeout=";
   }
   return strncmp(text, far_end, sizeof(far_end) - 1) == 0 ? NULL : "set a longer timeout=";
 }
@@ -25,20 +25,20 @@ static const char *connect_hint(int code, const char *text)
     return "start its server, or set absent=wait to wait for it";
   case UV_EBUSY:
   case UV_EAGAIN:
-    return "close other clients of it, or set a longer timeout=";
+    return "close its other clients, or set a longer timeout=";
   case UV_ETIMEDOUT:
     return late_hint(text);
   case UV_EACCES:
     if (strstr(text, "not allowed") != NULL) {
-      return "allow it where the far end is started, by mux --allow=PATTERN";
+      return "allow it where the far end is started, with mux --allow=PATTERN";
     }
-    return "run this program as the user who owns its server, or ask for access there";
+    return "run this program as the user who runs its server, or request access";
   case UV_EHOSTUNREACH:
   case UV_ENETUNREACH:
-    return "check its name, and that it is on the network";
+    return "check its name and that it is on the network";
   case UV_EMFILE:
   case UV_ENFILE:
-    return "raise the limit of open files, by ulimit -n or LimitNOFILE=";
+    return "raise the limit of open files with ulimit -n or LimitNOFILE=";
   default:
     return NULL;
   }
@@ -48,16 +48,16 @@ static const char *listen_hint(int code)
 {
   switch (code) {
   case UV_EACCES:
-    return "choose a directory that you can write to, or a port over 1023";
+    return "choose a directory that you can write to, or a port above 1023";
   case UV_EAGAIN:
-    return "set a higher max=, if the target takes more";
+    return "set a higher max= if the target accepts more";
   case UV_ENOENT:
-    return "make its directory first";
+    return "create its directory first";
   case UV_EADDRNOTAVAIL:
     return "choose an address of this computer";
   case UV_EMFILE:
   case UV_ENFILE:
-    return "raise the limit of open files, by ulimit -n or LimitNOFILE=";
+    return "raise the limit of open files with ulimit -n or LimitNOFILE=";
   default:
     return NULL;
   }
@@ -69,9 +69,9 @@ static const char *stream_hint(int code)
   case UV_ECONNRESET:
   case UV_ECONNABORTED:
   case UV_EPIPE:
-    return "it broke off, and its own log may say why";
+    return "it closed the connection, and its log may say why";
   case UV_ETIMEDOUT:
-    return "its computer does not answer any more";
+    return "its computer no longer answers";
   default:
     return NULL;
   }
@@ -86,7 +86,7 @@ static bool is_name_error(int code)
 const char *uvr_route_hint(const uvrelay_error_t *error)
 {
   if (is_name_error(error->code)) {
-    return "check the name, and that names can be looked up";
+    return "check the name and the name servers";
   }
   switch (error->phase) {
   case UVRELAY_PHASE_CONNECT:

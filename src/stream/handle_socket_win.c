@@ -24,10 +24,10 @@ static const char *why_unfit(SOCKET socket)
   struct sockaddr_storage address;
   int length = sizeof(address);
   if (option_of(socket, SO_TYPE) != SOCK_STREAM) {
-    return "a socket that takes packets, not a stream of bytes";
+    return "a datagram socket, not a byte stream";
   }
   if (option_of(socket, SO_ACCEPTCONN) != 0) {
-    return "a socket that listens, not a connection";
+    return "a listening socket, not a connection";
   }
   return getpeername(socket, (struct sockaddr *)&address, &length) != 0 ? "a socket that is not connected" : NULL;
 }

@@ -86,10 +86,10 @@ static int describe(DWORD system, const char *name, uvrelay_error_t *error)
   case ERROR_PATH_NOT_FOUND:
   case ERROR_BAD_NETPATH:
   case ERROR_BAD_NET_NAME:
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EHOSTUNREACH, system,
-                                "the computer of %s cannot be found", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EHOSTUNREACH, system, "cannot find the computer of %s",
+                                name);
   default:
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, system, "%s cannot be opened", name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, system, "cannot open %s", name);
   }
 }
 
@@ -104,11 +104,10 @@ int uvr_npipe_open(const char *path, const char *name, uvrelay_impersonation_t l
   request wanted = {.path = wide, .level = level, .more = asks_owner ? READ_CONTROL : 0};
   HANDLE opened = uvr_npipe_open_by(&opener, &wanted);
   if (opened == INVALID_HANDLE_VALUE && asks_owner && GetLastError() == ERROR_ACCESS_DENIED) {
-    return uvr_error_set_system(
-        error, UVRELAY_PHASE_CONNECT, UV_EACCES, ERROR_ACCESS_DENIED,
-        "access to %s was denied, perhaps because its server does not let clients ask who owns it "
-        "(READ_CONTROL), as owner= does",
-        name);
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EACCES, ERROR_ACCESS_DENIED,
+                                "access to %s was denied, perhaps because its server does not let clients read its "
+                                "owner (READ_CONTROL), which owner= requires",
+                                name);
   }
   if (opened == INVALID_HANDLE_VALUE) {
     return describe(GetLastError(), name, error);

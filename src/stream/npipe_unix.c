@@ -6,7 +6,7 @@ int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uv
   (void)context;
   (void)file;
   (void)out;
-  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "%s cannot be used: named pipes exist on Windows only",
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot use %s: named pipes exist only on Windows",
                        name);
 }
 

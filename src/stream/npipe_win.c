@@ -81,7 +81,7 @@ static void report_watch(npipe *np, DWORD error, DWORD bytes)
   uvr_outcome outcome = UVR_FAILED;
   if (bytes > 0) {
     (void)uvr_error_set(&report, UVRELAY_PHASE_READ, UV_EPROTO,
-                        "%s sent more after it had ended its output with a zero-byte message", np->base.name);
+                        "%s sent more data after the zero-byte message that ended its output", np->base.name);
   } else {
     outcome = describe(np, UVRELAY_PHASE_READ, error, &report);
   }
@@ -179,8 +179,8 @@ static void npipe_watch(uvr_stream *stream)
 static void refuse(npipe *np, uvrelay_phase_t phase, uvrelay_error_t *error)
 {
   bool reading = phase == UVRELAY_PHASE_READ;
-  (void)uvr_error_set(error, phase, UV_EPERM, "nothing can be %s %s: it is a one-way pipe, which only its server %s",
-                      reading ? "read from" : "written to", np->base.name, reading ? "reads from" : "writes to");
+  (void)uvr_error_set(error, phase, UV_EPERM, "cannot %s %s: it is a one-way pipe that only its server %s",
+                      reading ? "read from" : "write to", np->base.name, reading ? "reads from" : "writes to");
 }
 
 static void refuse_read(uvr_stream *stream)
@@ -520,7 +520,7 @@ int uvr_npipe_stream(uvr_context *context, uv_os_fd_t file, const char *name, uv
   if (stream == NULL) {
     uvr_npipe_discard(file);
     return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code != 0 ? code : UV_ENOMEM, 0,
-                                "%s cannot be used on the loop", name);
+                                "cannot use %s on the loop", name);
   }
   *out = stream;
   return 0;

@@ -338,7 +338,7 @@ static void close_unused(uv_file fd)
 
 static int fail_open(uvrelay_error_t *error, int code)
 {
-  return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "standard input and output cannot be opened: %s",
+  return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, code, 0, "cannot open standard input and output: %s",
                               uv_strerror(code));
 }
 
@@ -367,7 +367,7 @@ static int open_pipe(stream_stdio *s, half *h, const char *name, uvrelay_error_t
   bool is_input = h == &s->input;
   if (is_input ? !uv_is_readable(handle) : !uv_is_writable(handle)) {
     h->kept = true;
-    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EBADF, 0, "%s is a pipe that is open for %s only",
+    return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_EBADF, 0, "%s is a pipe that is open only for %s",
                                 name, is_input ? "writing" : "reading");
   }
   return 0;
@@ -382,10 +382,9 @@ static int open_socket(stream_stdio *s, half *h, const char *name, uvrelay_error
 /* While one thread reads, the system would hold up each write of another. */
 static int refuse_one(uvrelay_error_t *error)
 {
-  return uvr_error_set(
-      error, UVRELAY_PHASE_CONNECT, UV_ENOTSOCK,
-      "standard input and output are one socket that is not overlapped, on which nothing can be written "
-      "while a read waits: make it with WSA_FLAG_OVERLAPPED, or use two sockets or two pipes");
+  return uvr_error_set(error, UVRELAY_PHASE_CONNECT, UV_ENOTSOCK,
+                       "standard input and output are the same non-overlapped socket, which cannot be written while a "
+                       "read is pending: create it with WSA_FLAG_OVERLAPPED, or use two sockets or two pipes");
 }
 
 static int open_half(stream_stdio *s, half *h, const char *name, uvrelay_error_t *error)

@@ -79,7 +79,7 @@ const char *uvr_stdio_unfit(uv_file fd)
   int listens = 0;
   socklen_t length = sizeof(listens);
   bool unfit = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0 && listens != 0;
-  return unfit ? "a socket that listens, not a connection" : NULL;
+  return unfit ? "a listening socket, not a connection" : NULL;
 }
 
 bool uvr_stdio_may_be_socket(uv_file fd)

@@ -251,7 +251,7 @@ static inline bool uvr_stream_has_delivered(uvr_stream *stream)
 static inline void uvr_stream_warn_of_descriptors(const uvr_stream *stream)
 {
   uvr_log_line(&stream->context->warnings,
-               "%s sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on: what needs them fails",
+               "%s sends descriptors (SCM_RIGHTS), which a byte relay cannot pass on: what needs them fails",
                stream->name);
 }
 

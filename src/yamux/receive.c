@@ -130,7 +130,7 @@ static int accept_stream(uvr_yamux *self, uint32_t id, uvrelay_error_t *error)
 {
   bool odd = (id & 1U) != 0;
   if (odd == self->config.client) {
-    return refuse(self, error, "it opened a stream with a number that is ours");
+    return refuse(self, error, "it opened a stream with one of our numbers");
   }
   if (uvr_yamux_find(self, id) != NULL) {
     return refuse(self, error, "it opened a stream twice");
@@ -160,7 +160,7 @@ static int handle_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, u
                                uvrelay_error_t *error)
 {
   if (id == 0) {
-    return refuse(self, error, "a frame that needs the number of a stream has none");
+    return refuse(self, error, "a frame that needs a stream number has none");
   }
   if ((flags & UVR_YAMUX_SYN) != 0) {
     int code = accept_stream(self, id, error);
@@ -177,7 +177,7 @@ static int handle_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, u
     uvr_yamux_wait_for_turn(s);
   } else if (type == UVR_YAMUX_DATA) {
     if (s != NULL && length > 0 && uvr_yamux_fin_received(s)) {
-      return refuse(self, error, "it sent data behind the end of a stream");
+      return refuse(self, error, "it sent data after the end of a stream");
     }
     if (s != NULL && s->receive_window < (int64_t)length) {
       return refuse(self, error, "it sent more data than a stream's window allows");
@@ -205,7 +205,7 @@ static int handle_frame(uvr_yamux *self, uvrelay_error_t *error)
   uint32_t id = get_number(self->header + 4);
   uint32_t length = get_number(self->header + 8);
   if (self->header[0] != 0) {
-    return refuse(self, error, "it sent a frame of another version than 0");
+    return refuse(self, error, "it sent a frame with a version other than 0");
   }
   switch (type) {
   case UVR_YAMUX_DATA:

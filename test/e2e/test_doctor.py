@@ -341,7 +341,7 @@ def test_a_file_in_the_way(patient):
     patient.stop_serve()
     patient.machine.write(SOCKET, "a file")
     check = patient.diagnose(LISTENER, skipped=["serve"])
-    assert "it is no socket" in check.text and check.remedy == f"mv {SOCKET} {SOCKET}.old"
+    assert "it is not a socket" in check.text and check.remedy == f"mv {SOCKET} {SOCKET}.old"
     patient.carry_out(check.remedy)
     patient.start_serve()
     patient.assert_well()
@@ -354,7 +354,7 @@ def test_held_by_another_program(patient):
     with patient.machine.popen(["/usr/bin/python3", "-c", listen], stdin=subprocess.PIPE) as other:
         wait_for(lambda: patient.machine.host(SOCKET).exists(), "it listens")
         check = patient.diagnose(LISTENER, skipped=["serve"])
-        assert re.match(r'another program listens there: "python3', check.text) and check.remedy.startswith("kill ")
+        assert re.match(r'another program is listening there: "python3', check.text) and check.remedy.startswith("kill ")
         patient.carry_out(check.remedy)
         other.wait(SOON)
     patient.start_serve()

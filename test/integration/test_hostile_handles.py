@@ -105,7 +105,7 @@ def check_wrong_way(case):
         with Parent("wait=30000", stdin=kinds[0], stdout=kinds[1], program=program(*args)) as parent:
             assert parent.event("exit", timeout=2 * SOON)["code"] == 1
             direction = "writing" if kinds[0] == "wrong-way" else "reading"
-            parent.wait_stderr(f"open for {direction} only")
+            parent.wait_stderr(f"open only for {direction}")
 
 
 def test_a_pipe_for_the_other_direction():

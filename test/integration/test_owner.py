@@ -43,7 +43,7 @@ def test_not_named(owner, list_):
         result = run_relay("-p", f"--owner={list_}", server.name, stdin=b"secret")
         assert (result.code, result.stdout) == (1, b"")
         self = r", where user is S-1-5-21-[0-9-]+" if "user" in list_.split(",") else ""
-        assert re.fullmatch(rf"{server.name} belongs to {re.escape(SHOWN[owner])}, but owner={list_} is asked for{self}: "
+        assert re.fullmatch(rf"{server.name} belongs to {re.escape(SHOWN[owner])}, but owner={list_} is required{self}: "
                             "nothing was sent to it", error_sentence(result.stderr))
         assert server.event("recv-end")["bytes"] == 0
 
@@ -73,7 +73,7 @@ def test_a_pipe_without_an_owner():
     with PipeServer("recv-end") as server:
         result = run_relay("--owner=user", server.name, stdin=b"secret")
         assert result.code == 1 and error_sentence(result.stderr) == (
-            f"who owns {server.name} cannot be found out (it has no owner), but owner= asks for it: nothing was sent to it")
+            f"cannot determine the owner of {server.name} (it has no owner), which owner= requires: nothing was sent to it")
         assert server.event("recv-end")["bytes"] == 0
 
 
@@ -85,7 +85,7 @@ def test_serve():
         with PipeClient(bad, "recv-end") as client:
             client.finish()
         assert two.event("recv-end")["bytes"] == 0
-        serve.wait_stderr(f"{two.name} belongs to {OTHER}, but owner=user is asked for")
+        serve.wait_stderr(f"{two.name} belongs to {OTHER}, but owner=user is required")
         with PipeClient(good, "text=hello", "recv=5", "close") as client:
             client.finish()
 
@@ -118,7 +118,7 @@ def test_socket_file(tmp_path):
 
 
 @pytest.mark.parametrize("list_, target, text", [
-    ("root,1000", "//./pipe/x", "owner=root,1000 names nobody who can own //./pipe/x: write user, system, admins or a SID"),
+    ("root,1000", "//./pipe/x", "no user in owner=root,1000 can own //./pipe/x: write user, system, admins or a SID"),
     ("user", "tcp://127.0.0.1:1", "tcp://127.0.0.1:1 cannot have the option owner=user"),
 ])
 def test_refused(list_, target, text):

@@ -98,7 +98,7 @@ def connect_when_there(port):
         try:
             return socket.create_connection(("127.0.0.1", port), SOON)
         except ConnectionRefusedError:
-            assert time.monotonic() < end, f"nobody listens on {port}"
+            assert time.monotonic() < end, f"nothing is listening on {port}"
             time.sleep(0.02)
 
 

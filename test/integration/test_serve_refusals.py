@@ -75,7 +75,7 @@ def test_its_own_target_in_another_spelling(front, target):
 def test_pipes_that_lead_to_each_other():
     one, two = unique_pipe("one"), unique_pipe("two")
     sentence = refused(f"{one}={two.upper().replace('PIPE', 'pipe')}", f"{two}={one}", code=2)
-    assert "would be relayed in a ring" in sentence and sentence.count(one) == 2, sentence
+    assert "would be relayed in a loop" in sentence and sentence.count(one) == 2, sentence
 
 
 @pytest.mark.parametrize("address", ["tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://192.0.2.1:9", "tcp://224.0.0.1:9"])

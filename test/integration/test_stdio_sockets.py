@@ -111,7 +111,7 @@ def test_a_reader_that_leaves_is_noticed_while_nothing_is_written():
         server.event("recv")
         parent.stdin.write(b"\n")
         assert parent.event("exit")["code"] in (0, 1)
-        parent.wait_stderr("nobody reads the output any more")
+        parent.wait_stderr("the output is no longer being read")
         parent.finish()
 
 
@@ -155,14 +155,14 @@ def test_one_that_is_not_overlapped_is_refused_for_both(both, words):
         assert parent.event("exit")["code"] == 1
         parent.finish()
         sentence = error_sentence(parent.stderr)
-        assert sentence.startswith("standard input and output are one socket that is not overlapped")
+        assert sentence.startswith("standard input and output are the same non-overlapped socket")
         assert "WSA_FLAG_OVERLAPPED" in sentence
 
 
 @pytest.mark.parametrize("which", ["stdin", "stdout"])
-@pytest.mark.parametrize("kind, why", [("listening", "a socket that listens, not a connection"),
+@pytest.mark.parametrize("kind, why", [("listening", "a listening socket, not a connection"),
                                        ("unconnected", "a socket that is not connected"),
-                                       ("datagram", "a socket that takes packets")])
+                                       ("datagram", "a datagram socket")])
 def test_no_connection(kind, why, which):
     name = unique_pipe("none")
     for words in [["-p", name], ["mux"]]:

@@ -129,7 +129,7 @@ def run_where(settings, target):
     ("LOCALAPPDATA=x", "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent", "not a whole path"),
     ("USERNAME=", "npipe:%USERNAME%", "has the variable %USERNAME%, which is not set"),
     ("USERNAME=a/b", "npipe:%USERNAME%", "a character that user names cannot have"),
-    (r"LOCALAPPDATA=\\server\share", "assuan:%LOCALAPPDATA%/x", "may be a file of another computer"),
+    (r"LOCALAPPDATA=\\server\share", "assuan:%LOCALAPPDATA%/x", "may be a file on another computer"),
 ])
 def test_refused(settings, target, text):
     code, errors = run_where(settings, target)
@@ -140,7 +140,7 @@ def test_pipes_that_cannot_be_listed():
     """As Wine's."""
     result = run_relay("//./pipe/pageant.%USERNAME%.*")
     assert result.code == 1
-    assert error_sentence(result.stderr).startswith("the pipes of this computer cannot be listed to find the one that")
+    assert error_sentence(result.stderr).startswith("cannot list the pipes of this computer to find the one that")
 
 
 @pytest.mark.parametrize("listen", ["npipe:a*", "npipe:%USERNAME%"])

@@ -292,7 +292,7 @@ static void outbound_takes_nothing(int variant)
   send_text(&p->in, "question");
   expect_exit(p, 1);
   CHECK(strcmp(p->output.data, "hello") == 0, "the output is %s", p->output.data);
-  (void)wait_error(p, "it is a one-way pipe, which only its server writes to");
+  (void)wait_error(p, "it is a one-way pipe that only its server writes to");
 }
 
 const scenario one_way_scenarios[] = {

@@ -313,7 +313,7 @@ static void squatter(int variant)
   skip_without_first_instance();
   pipe_server s = {.instances = PIPE_UNLIMITED_INSTANCES};
   pipe_listen(&s, BYTE_PIPE);
-  expect_refusal(start(NULL, "serve %s=tcp://127.0.0.1:9", s.name), 1, "there is a pipe", s.name, "already", NULL);
+  expect_refusal(start(NULL, "serve %s=tcp://127.0.0.1:9", s.name), 1, "the pipe", s.name, "already exists", NULL);
 }
 
 static void second_creator(int variant)
@@ -323,7 +323,7 @@ static void second_creator(int variant)
   int port = echo_server();
   const char *name = unique_pipe();
   (void)serve(NULL, 1, "%s=tcp://127.0.0.1:%d", name, port);
-  expect_refusal(start(NULL, "serve %s=tcp://127.0.0.1:9", name), 1, "there is a pipe", name, NULL);
+  expect_refusal(start(NULL, "serve %s=tcp://127.0.0.1:9", name), 1, "the pipe", name, "already exists", NULL);
   HANDLE pipe = CreateNamedPipeW(wide(name), PIPE_ACCESS_DUPLEX | FILE_FLAG_FIRST_PIPE_INSTANCE, PIPE_TYPE_BYTE,
                                  PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, NULL);
   CHECK(pipe == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED,

@@ -30,8 +30,8 @@ def reason(text):
 def test_the_source_is_read(messages):
     """Some of every sort: in a shared file and for each system, directly, by a wrapper, a macro and as a reason."""
     texts = {message.text for message in messages}
-    for one in ("there is no pipe ...", "all instances of ... are busy", "it takes packets, but uvrelay relays streams "
-                "of bytes: write ListenStream= in the socket unit", "unknown flag ...: did you mean ......?",
+    for one in ("there is no pipe ...", "all instances of ... are busy", "it receives datagrams, but uvrelay relays byte streams: "
+                "write ListenStream= in the socket unit", "unknown flag ...: did you mean ......?",
                 "cannot listen on ...: ...", "the address ... has no scheme: write ..."):
         assert one in texts, one
     assert len(texts) > 400

@@ -195,7 +195,7 @@ static void test_streams(void **state)
   mux_end_detach(&h->muxes.near_end);
   ROUTE_WAIT(h, closed_streams == 2);
   ROUTE_WAIT(h, h->muxes.far_end.downs == 1);
-  check_down(&h->muxes.near_end, UVRELAY_MUX_DOWN_DETACHED, 0, "taken away");
+  check_down(&h->muxes.near_end, UVRELAY_MUX_DOWN_DETACHED, 0, "removed");
   check_down(&h->muxes.far_end, UVRELAY_MUX_DOWN_ENDED, 0, "the near end ended");
   route_host_free(h);
 }
@@ -451,9 +451,9 @@ static const said greetings[] = {
     {"T\0h\0e\0\r\0\n\0", 10, ALIEN, UV_EPROTO, "says \"The\\r\\n\" instead"},
     {"\xff\xfe\xe4\0x\0", 6, ALIEN, UV_EPROTO, "says \"\\xc3\\xa4x\" instead"},
     {"x", 0, ALIEN, UV_EPROTO, "says \"x\" instead"},
-    {"", 0, EARLY, UV_EOF, "ended before it said what it speaks"},
-    {"u", 0, EARLY, UV_EOF, "ended before it said what it speaks"},
-    {"uvrelay-mux/1", 0, EARLY, UV_EOF, "ended before it said what it speaks"},
+    {"", 0, EARLY, UV_EOF, "ended before it sent its protocol version"},
+    {"u", 0, EARLY, UV_EOF, "ended before it sent its protocol version"},
+    {"uvrelay-mux/1", 0, EARLY, UV_EOF, "ended before it sent its protocol version"},
 };
 
 /* Says it, and ends. */
@@ -658,9 +658,9 @@ static void test_rules(void **state)
   yframe_put(frame, 9, 0, 0, 0);
   break_rules(frame, 12, false, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, "unknown type", "G1 ");
   yframe_put(frame, Y_UPDATE, Y_SYN, 1, 0);
-  break_rules(frame, 12, false, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, "number that is ours", "G1 ");
+  break_rules(frame, 12, false, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, "one of our numbers", "G1 ");
   yframe_put(frame, Y_GO_AWAY, 0, 0, 0);
-  break_rules(frame, 12, false, UVRELAY_MUX_DOWN_ENDED, 0, "the far end goes away", "");
+  break_rules(frame, 12, false, UVRELAY_MUX_DOWN_ENDED, 0, "the far end is closing the session", "");
   yframe_put(frame, Y_GO_AWAY, 0, 0, 1);
   break_rules(frame, 12, false, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, "go-away code 1", "");
   yframe_put(frame, Y_GO_AWAY, 0, 0, 2);

@@ -177,10 +177,10 @@ static void test_bad_requests(void **state)
     const char *request;
     const char *answer;
   } cases[] = {
-      {"\n", "ERR EINVAL \"\" is no request"},
-      {"garbage\n", "ERR EINVAL \"garbage\" is no request"},
+      {"\n", "ERR EINVAL \"\" is not a request"},
+      {"garbage\n", "ERR EINVAL \"garbage\" is not a request"},
       {"connect tcp://127.0.0.1:1\n", "ERR EINVAL \"connect tcp"},
-      {"CONNECT\n", "ERR EINVAL \"CONNECT\" is no request"},
+      {"CONNECT\n", "ERR EINVAL \"CONNECT\" is not a request"},
       {"CONNECT \n", "ERR EINVAL the address"},
       {"CONNECT  tcp://127.0.0.1:1\n", "ERR EINVAL the address"},
       {"CONNECT nonsense\n", "ERR EINVAL the address \"nonsense\""},
@@ -195,7 +195,7 @@ static void test_bad_requests(void **state)
       {"CONNECT tcp://127.0.0.1:1?eof=marker\n", "ERR EINVAL"},
       {"CONNECT tcp://127.0.0.1:1?\n", "ERR EINVAL"},
       {"CONNECT \x1b[2J\n", "ERR EINVAL the address \"\\x1b[2J\""},
-      {"\xff\x1b\n", "ERR EINVAL \"\\xff\\x1b\" is no request"},
+      {"\xff\x1b\n", "ERR EINVAL \"\\xff\\x1b\" is not a request"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     refused_text(cases[i].request, NULL, UV_EINVAL, cases[i].answer);

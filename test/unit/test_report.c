@@ -174,16 +174,16 @@ static void test_closed_unanswered(void **state)
   uvrelay_result_t result = {.reason = UVRELAY_REASON_SILENT,
                              .side = UVRELAY_RIGHT,
                              .to_right = 5,
-                             .error = {.text = "one side has ended, and the other one is silent"}};
+                             .error = {.text = "one side has ended, and the other is silent"}};
   const uvrelay_event_t event = {.type = UVRELAY_EVENT_CLOSED, .number = 3, .result = &result};
   assert_said(plain, &event, "uvrelay: unix:///a=tcp://h:1 #3: warning: " WARNING "\n");
   assert_said(verbose, &event,
-              "uvrelay: unix:///a=tcp://h:1 #3: closed after 0 ms: silent: one side has ended, and the other one is "
+              "uvrelay: unix:///a=tcp://h:1 #3: closed after 0 ms: silent: one side has ended, and the other is "
               "silent; 5 bytes to the target, 0 bytes to the client\n"
               "uvrelay: unix:///a=tcp://h:1 #3: warning: " WARNING "\n");
-  const char *object = TIME "\"closed\"" ROUTE_JSON ",\"number\":3,\"duration_ms\":0,\"to_target\":5,\"to_client\":0,"
-                            "\"reason\":\"silent\",\"text\":\"one side has ended, and the other one is silent\","
-                            "\"warning\":\"" WARNING "\"}\n";
+  const char *object = TIME "\"closed\"" ROUTE_JSON
+                            ",\"number\":3,\"duration_ms\":0,\"to_target\":5,\"to_client\":0,\"reason\":\"silent\","
+                            "\"text\":\"one side has ended, and the other is silent\",\"warning\":\"" WARNING "\"}\n";
   assert_said(json, &event, object);
   assert_said(verbose_json, &event, object);
   for (unsigned i = 0; i < 3; i++) {
@@ -242,7 +242,7 @@ static void test_hints(void **state)
 static void test_hints_of_listeners(void **state)
 {
   (void)state;
-  static const char open_files[] = "raise the limit of open files, by ulimit -n or LimitNOFILE=";
+  static const char open_files[] = "raise the limit of open files with ulimit -n or LimitNOFILE=";
   char expected[512];
   paper p;
   const uvrelay_error_t error = {.code = UV_EMFILE, .phase = UVRELAY_PHASE_LISTEN, .text = "too many"};
@@ -255,7 +255,7 @@ static void test_hints_of_listeners(void **state)
               TIME "\"refused\"" ROUTE_JSON ",\"number\":1,\"text\":\"no\",\"code\":\"EACCES\"}\n");
   uvr_report report = report_to(&p, plain);
   uvr_report_error(&report, NULL, &denied);
-  assert_string_equal(written(&p), "uvrelay: no: choose a directory that you can write to, or a port over 1023\n");
+  assert_string_equal(written(&p), "uvrelay: no: choose a directory that you can write to, or a port above 1023\n");
   report = report_to(&p, json);
   uvr_report_error(&report, NULL, &denied);
   assert_non_null(strstr(written(&p), ",\"code\":\"EACCES\",\"hint\":\"choose a directory"));
@@ -574,7 +574,7 @@ static void test_lost_carrier(void **state)
     const char *text;
     bool lost;
   } cases[] = {{UVRELAY_REASON_FAILED, "the connection to via:tcp://h:1 broke: the far end ended", true},
-               {UVRELAY_REASON_FAILED, "the connection to via:tcp://h:1 was cut by the far end", false},
+               {UVRELAY_REASON_FAILED, "the connection to via:tcp://h:1 was reset by the far end", false},
                {UVRELAY_REASON_FAILED, "the connection to via:tcp://h:11 broke: x", false},
                {UVRELAY_REASON_ENDED, "the connection to via:tcp://h:1 broke: x", false},
                {UVRELAY_REASON_FAILED, "", false}};

@@ -385,7 +385,7 @@ static void test_broken_rules(void **state)
       {true, "a byte more than the window", "\0\0\0\0\0\0\0\2\0\4\0\1"},
       {true, "a window of 4 GiB", "\0\0\0\0\0\0\0\2\xFF\xFF\xFF\xFF"},
       {true, "a SYN with more than the window", "\0\0\0\1\0\0\0\4\0\4\0\1"},
-      {true, "data behind the end", "\0\0\0\0\0\0\0\6\0\0\0\1"},
+      {true, "data after the end", "\0\0\0\0\0\0\0\6\0\0\0\1"},
       {true, "HTTP", "HTTP/1.1 200"},
   };
   for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {

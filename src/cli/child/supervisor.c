@@ -427,7 +427,7 @@ static void set_overdue(uvr_supervisor *self)
 {
   self->down = UVRELAY_MUX_DOWN_SILENT;
   (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT,
-                      SUBJECT "did not say within %g s what it speaks", (double)greeting_limit(self) / 1000);
+                      SUBJECT "did not send its protocol version within %g s", (double)greeting_limit(self) / 1000);
   self->late++;
 }
 

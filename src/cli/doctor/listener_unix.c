@@ -110,12 +110,12 @@ static void say_held(const char *path, const uvr_holder *holder, uvr_check *chec
     say_held_by_systemd(path, holder, check);
     break;
   case UVR_HOLDER_HIDDEN:
-    uvr_check_set(check, UVR_CHECK_BAD, "a process of another user listens there");
+    uvr_check_set(check, UVR_CHECK_BAD, "a process of another user is listening there");
     uvr_check_add_remedy(check, "# choose another place for the route, or end that process");
     break;
   case UVR_HOLDER_OTHER:
   case UVR_HOLDER_NOBODY:
-    uvr_check_set(check, UVR_CHECK_BAD, "another program listens there: %s, process %d",
+    uvr_check_set(check, UVR_CHECK_BAD, "another program is listening there: %s, process %d",
                   uvr_quote(quoted, holder->program), holder->process);
     uvr_check_add_remedy(check, "kill %d", holder->process);
     break;
@@ -200,7 +200,7 @@ static void check_path(const uvr_doctor *doctor, const char *path, uvr_check *ch
     say_free(doctor, text, check);
   } else {
     (void)uvr_shell_word(word, path);
-    uvr_check_set(check, UVR_CHECK_BAD, "%s is in the way: it is no socket", quoted);
+    uvr_check_set(check, UVR_CHECK_BAD, "%s is in the way: it is not a socket", quoted);
     uvr_check_add_remedy(check, "mv %s %s.old", word, word);
   }
 }

@@ -278,7 +278,7 @@ static void on_late(uv_timer_t *timer)
 {
   run *self = timer->data;
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, "%s did not say within %g s what it speaks",
+  (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, "%s did not send its protocol version within %g s",
                       self->probe->name, (double)self->probe->ready_ms / 1000);
   fail_far(self, &error);
 }

@@ -37,7 +37,7 @@ static int check_listener(const uvr_address *listener, const uvrelay_route_optio
   }
   if (listener->kind == UVR_ADDRESS_TCP && uvr_ip_of_address(listener, ips) == 0) {
     return uvr_error_set(error, UVRELAY_PHASE_LISTEN, UV_EINVAL,
-                         "%s cannot be listened on: write an IPv4 address, an IPv6 address in brackets, or localhost",
+                         "cannot listen on %s: write an IPv4 address, an IPv6 address in brackets, or localhost",
                          listener->canonical);
   }
   if (listener->kind == UVR_ADDRESS_TCP && options->allow_remote == 0 &&

@@ -124,7 +124,7 @@ def test_wrong_usage(home):
 
 def test_somebody_else_listens(home, file, path):
     with listener(path):
-        assert "another program listens there" in home.start(code=1)
+        assert "another program is listening there" in home.start(code=1)
     assert home.processes() == []
 
 
@@ -175,7 +175,7 @@ def test_a_home_that_cannot_be_written_to(home, path, back):
     assert home.start(route) == ""
     with connect(f"unix://{path}") as client:
         ask(client)
-    assert "another program listens there" in home.start(route, code=1)
+    assert "another program is listening there" in home.start(route, code=1)
     for name in os.listdir("/proc"):
         with contextlib.suppress(OSError):
             if name.isdigit() and route.encode() in open(f"/proc/{name}/cmdline", "rb").read():

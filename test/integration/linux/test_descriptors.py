@@ -12,7 +12,7 @@ from serving import PROGRAM, Serve, Target, ask, connect, echo, receive_all, rec
 
 pytestmark = pytest.mark.sanitized
 
-WARNING = "sends descriptors (SCM_RIGHTS), which no relay of bytes can pass on"
+WARNING = "sends descriptors (SCM_RIGHTS), which a byte relay cannot pass on"
 
 
 def send(connection, data, count=1):

@@ -123,7 +123,7 @@ def test_a_far_end_that_hangs(tmp_path):
     since = time.monotonic()
     checks = examine(f"--via=/bin/sleep {marker}", f"unix://{tmp_path}/s=via:unix:///x", code=1)
     assert time.monotonic() - since < 20 + SOON / 10
-    assert "did not say within 9 s what it speaks" in checks["far end"]["text"]
+    assert "did not send its protocol version within 9 s" in checks["far end"]["text"]
     left = subprocess.run(["pgrep", "-f", f"sleep {marker}"], capture_output=True, text=True, check=False).stdout
     assert left == ""
 

@@ -190,6 +190,6 @@ def test_it_sends_more_than_it_may(make):
     beside."""
     with make("stream = serve_one()\nto_say.join()\nwhile True: write(frame(DATA, 0, stream, 65536, bytes(65536)))\n", verbose=True) as serve:
         with Cost(serve, "more than the window", kib=3000, processor=2), client(serve) as one:
-            serve.wait_match("breaks the rules of yamux|more data than a stream's window")
+            serve.wait_match("violated the yamux protocol|more data than a stream's window")
             slowest(serve.beside)
             ends(one)

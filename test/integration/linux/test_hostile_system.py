@@ -208,8 +208,8 @@ def odd_kinds():
         made = socket.create_server(("127.0.0.1", 0))
         return made.detach()
 
-    yield "pipe-to-write", True, lambda: pipe(1), "open for writing only"
-    yield "pipe-to-read", False, lambda: pipe(0), "open for reading only"
+    yield "pipe-to-write", True, lambda: pipe(1), "open only for writing"
+    yield "pipe-to-read", False, lambda: pipe(0), "open only for reading"
     yield "file-to-write", True, lambda: os.open("/dev/null", os.O_WRONLY), "EBADF"
     yield "file-to-read", False, lambda: os.open("/dev/null", os.O_RDONLY), "EBADF"
     yield "path-in", True, lambda: os.open("/etc/passwd", os.O_PATH), "EBADF"
@@ -219,8 +219,8 @@ def odd_kinds():
     yield "epoll-in", True, epoll, "EINVAL"
     yield "epoll-out", False, epoll, "EINVAL"
     yield "event-out", False, lambda: os.eventfd(0), "EINVAL"
-    yield "listener-in", True, listening, "a socket that listens"
-    yield "listener-out", False, listening, "a socket that listens"
+    yield "listener-in", True, listening, "a listening socket"
+    yield "listener-out", False, listening, "a listening socket"
     yield "datagrams-out", False, lambda: socket.socket(type=socket.SOCK_DGRAM).detach(), "EDESTADDRREQ"
     yield "full-out", False, lambda: os.open("/dev/full", os.O_WRONLY), "ENOSPC"
     yield "full-in", True, lambda: os.open("/dev/null", os.O_RDONLY), None

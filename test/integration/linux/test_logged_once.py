@@ -30,7 +30,7 @@ def test_a_target_that_is_absent(tmp_path, listen):
 
 @pytest.mark.parametrize("allow, told, hint", [
     ("", "there is no socket", "start its server, or set absent=wait to wait for it"),
-    (" --allow=tcp://*", "is not allowed", "allow it where the far end is started, by mux --allow=PATTERN"),
+    (" --allow=tcp://*", "is not allowed", "allow it where the far end is started, with mux --allow=PATTERN"),
 ])
 def test_a_target_that_the_far_end_cannot_reach(tmp_path, listen, allow, told, hint):
     with Via(f"{listen}=via:unix://{tmp_path}/none", via=f"{PROGRAM} mux{allow}", verbose=False) as serve:

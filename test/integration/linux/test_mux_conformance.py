@@ -173,7 +173,7 @@ def test_far_end_resets(serving):
             while True:
                 client.sendall(bytes(65536))
         ask(other)
-        assert serve.wait_match(r"f[01]=\S* #1: closed .*: failed: .* cut ", 2)
+        assert serve.wait_match(r"f[01]=\S* #1: closed .*: failed: .* reset by ", 2)
 
 
 @pytest.mark.parametrize("writing", [False, True])
@@ -323,7 +323,7 @@ def test_far_end_breaks_the_rules(serving):
             ends(open_)
         with serve.connect(1) as client:
             ask(client)
-        serve.wait_match(r"far end: .*rules of yamux")
+        serve.wait_match(r"far end: .*violated the yamux protocol")
 
 
 def test_far_end_dies(serving):

@@ -106,8 +106,8 @@ def test_a_route_that_is_none(args, meant):
 
 def test_a_route_with_its_sides_mixed_up():
     sentence, _ = refuse("serve", "//./pipe/x=unix:///nonexistent/s", status=1)
-    assert sentence.startswith("cannot listen on //./pipe/x: named pipes exist on Windows only")
-    assert sentence.endswith("LISTEN stands first: did you mean unix:///nonexistent/s=//./pipe/x?")
+    assert sentence.startswith("cannot listen on //./pipe/x: named pipes exist only on Windows")
+    assert sentence.endswith("LISTEN comes first: did you mean unix:///nonexistent/s=//./pipe/x?")
 
 
 @pytest.mark.parametrize("route, meant", [

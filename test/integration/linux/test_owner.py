@@ -108,7 +108,7 @@ def run(*args, data=b"secret"):
 
 def belongs(address, uid, list_):
     """The sentence about a wrong owner."""
-    return (f"{address} belongs to {told(uid)}, but owner={list_} is asked for"
+    return (f"{address} belongs to {told(uid)}, but owner={list_} is required"
             + (f", where user is {told(OWN)}" if "user" in list_.split(",") else "")
             + ": nothing was sent to it")
 
@@ -214,7 +214,7 @@ def test_far_end(tmp_path):
     with Target(tmp_path / "s", echo) as target, RawMux() as mux:
         address = target.address
         assert mux.refusal(f"{address}?owner={OTHER}") == ("EPERM", belongs(address, OWN, str(OTHER)))
-        for asked, text in [(f"{address}?owner=system", "owner=system names nobody who can own "),
+        for asked, text in [(f"{address}?owner=system", "no user in owner=system can own "),
                             ("tcp://127.0.0.1:1?owner=user", "tcp://127.0.0.1:1 cannot have the option owner"),
                             (f"{address}?owner=user,,x", f"the address {address}: the option owner has the bad value ")]:
             code, sentence = mux.refusal(asked)
@@ -238,9 +238,9 @@ def test_socket_file(tmp_path, cygwin):
 
 
 @pytest.mark.parametrize("args, text", [
-    (["--owner=user", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1 cannot have the option owner=user, as a TCP port does not"),
-    (["--owner=system", "unix:///x"], "owner=system names nobody who can own unix:///x: write user, root"),
-    (["--owner=user,uvrelay-none", "unix:///x"], "there is no user uvrelay-none in /etc/passwd: write the number"),
+    (["--owner=user", "tcp://127.0.0.1:1"], "tcp://127.0.0.1:1 cannot have the option owner=user, because the owner of a TCP"),
+    (["--owner=system", "unix:///x"], "no user in owner=system can own unix:///x: write user, root"),
+    (["--owner=user,uvrelay-none", "unix:///x"], "the user uvrelay-none is not in /etc/passwd: write the user's number"),
     (["--owner=S-1-5-", "unix:///x"], 'bad value "S-1-5-" for --owner: write users'),
 ])
 def test_refused(args, text):

@@ -10,7 +10,7 @@ from serving import PROGRAM, Serve, connect, refused, wait_for
 
 pytestmark = pytest.mark.sanitized
 
-WORDS = "it takes packets (a datagram or seqpacket socket), but uvrelay relays streams of bytes"
+WORDS = "it is a datagram or seqpacket socket, but uvrelay relays byte streams"
 
 
 @pytest.fixture(params=["unix", "abstract"])
@@ -54,5 +54,5 @@ def test_as_target_of_serve(path, address, via):
 def test_where_it_listens(tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(f"{tmp_path}/s")
-        assert "receives packets there" in refused(f"unix://{tmp_path}/s=tcp://127.0.0.1:1", code=1)
+        assert "receives datagrams there" in refused(f"unix://{tmp_path}/s=tcp://127.0.0.1:1", code=1)
         assert (tmp_path / "s").is_socket()

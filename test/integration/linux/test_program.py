@@ -175,7 +175,7 @@ def test_errors_are_one_sentence(tmp_path):
         f"unix://{path}": rf"there is no socket unix://{path} \(ENOENT\): .*add -p",
         f"tcp://127.0.0.1:{port}": rf"cannot connect to tcp://127.0.0.1:{port}: connection refused \(ECONNREFUSED\): .*-p",
         f"assuan://{path}": rf"there is no socket file {path} \(ENOENT\): .*-p",
-        "//./pipe/x": r"cannot connect to //./pipe/x: named pipes exist on Windows only",
+        "//./pipe/x": r"cannot connect to //./pipe/x: named pipes exist only on Windows",
     }
     for address, expected in cases.items():
         code, out, err = run(address)

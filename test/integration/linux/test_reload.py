@@ -177,7 +177,7 @@ def test_the_far_end_of_a_reload_that_has_failed(config, path, tmp_path, back):
         routes = [f"unix://{path}={back.address}", f"unix://{tmp_path}/2=via:{back.address}"]
         for command in ("/bin/false", "/bin/true"):
             text = config.reload(f"via={command}", *routes, f"unix://{tmp_path}/busy={back.address}", code=1)
-            assert "another program listens" in text
+            assert "another program is listening" in text
             assert "far_end" not in config.home.status()[0] and "far_end" not in before[0]
         assert "cannot find" in config.reload("via=/nonexistent/x", *routes, code=1)
         assert config.reload(routes[0]) == done(unchanged=1)
@@ -227,11 +227,11 @@ def refusals(path, back, tmp_path):
         "target": ([f"unix://{path}=tcp://x"], ":1:"),
         "owner": (["owner=user", f"unix://{path}={NOBODY}"], ":2:1: "),
         "directory": ([f"unix://{path}={NOBODY}", "unix:///dev/null/s=" + NOBODY], ":2:1: "),
-        "busy": ([f"unix://{path}={NOBODY}?idle=5", f"unix://{tmp_path}/busy={NOBODY}"], "another program listens"),
+        "busy": ([f"unix://{path}={NOBODY}?idle=5", f"unix://{tmp_path}/busy={NOBODY}"], "another program is listening"),
         "far-end": ([f"unix://{path}={NOBODY}", "via=/nonexistent/x", f"unix://{tmp_path}/2=via:{NOBODY}"], ":2:5: "),
         "ring": ([f"unix://{path}=unix://{tmp_path}/2", f"unix://{tmp_path}/2=unix://{path}"], "come back to it"),
         "anew-and-busy": ([f"unix://{path}?perm=0666={NOBODY}", f"unix://{tmp_path}/busy={NOBODY}"],
-                          "another program listens"),
+                          "another program is listening"),
     }
 
 
@@ -266,7 +266,7 @@ def test_a_listener_that_goes_back(config, tmp_path, path, back):
         with listener(two):
             text = config.reload("drain=60", f"unix://{one}?perm=0666={back.address}",
                                  f"unix://{two}?perm=0666={back.address}", code=1)
-            assert "another program listens there" in text
+            assert "another program is listening there" in text
             assert one.stat().st_mode & 0o777 == 0o600
             with connect(f"unix://{one}") as second:
                 ask(second)

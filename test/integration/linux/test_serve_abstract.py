@@ -44,7 +44,7 @@ def test_target_of_the_program(name):
 def test_absent_target(name):
     done = subprocess.run([PROGRAM, name], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=SOON)
     assert done.returncode == 1
-    assert done.stderr.decode().startswith(f"uvrelay: nobody listens on {name} (ECONNREFUSED)")
+    assert done.stderr.decode().startswith(f"uvrelay: nothing is listening on {name} (ECONNREFUSED)")
 
 
 def test_the_program_waits_for_it(name):
@@ -62,7 +62,7 @@ def test_the_program_waits_for_it(name):
 
 def test_somebody_listens_there(name, back):
     with listener(name):
-        assert "another program listens there" in refused(f"{name}={back.address}", code=1)
+        assert "another program is listening there" in refused(f"{name}={back.address}", code=1)
 
 
 def test_a_full_backlog_is_waited_for(name, path):

@@ -221,7 +221,7 @@ def check_gone(place, address):
         program.rename(place / "away")
         for number in (1, 2):
             connect_in_a_loop(place / "s", 1)
-            serve.wait_match(rf"#{number}: gave up on .*, as .* cannot be started: no such file")
+            serve.wait_match(rf"#{number}: gave up on .* after .*: .* cannot be started: no such file")
         time.sleep(1)
         (place / "away").rename(program)
         with connect(f"unix://{place}/s") as client:
@@ -236,7 +236,7 @@ def check_waiting(place, address):
              verbose=False) as serve:
         with connect(f"unix://{place}/s") as hasty, connect(f"unix://{place}/t") as patient:
             ends(hasty)
-            serve.wait_match(r"#1: gave up on \S+ after 0.15 s, as .* exited at once with status 1: not yet \(client: .*\)$")
+            serve.wait_match(r"#1: gave up on \S+ after 0.15 s: .* exited at once with status 1: not yet \(client: .*\)$")
             ask(patient)
 
 

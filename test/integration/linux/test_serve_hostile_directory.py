@@ -141,7 +141,7 @@ def test_what_another_user_has_put_there(shared):
     os.lchown(link, OTHER, OTHER)
     result = subprocess.run([PROGRAM, "serve", f"unix://{link}={NOWHERE}"], stdin=subprocess.DEVNULL, timeout=SOON,
                             capture_output=True, text=True, check=False)
-    assert result.returncode == 1 and "there is a symbolic link of that name" in result.stderr
+    assert result.returncode == 1 and "a symbolic link with this name exists" in result.stderr
     assert os.lstat(left).st_uid == OTHER
     with Serve(f"unix://{left}={NOWHERE}"):
         assert os.lstat(left).st_uid == 0 and mode(left) == 0o600

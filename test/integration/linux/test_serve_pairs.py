@@ -117,6 +117,6 @@ def test_a_socket_file_that_a_dead_server_has_left(tmp_path, verbose, cygwin):
     with Front("unix", tmp_path) as front, front.serve(dead.address, verbose=verbose) as serve:
         with connect(front.address) as client:
             ends(client)
-        line = serve.wait_match(r"#1: .*nobody listens on port.*\(ECONNREFUSED\).*$")[0]
+        line = serve.wait_match(r"#1: .*nothing is listening on port.*\(ECONNREFUSED\).*$")[0]
         assert ("closed after" in line) == verbose
         assert dead.nonce.hex() not in serve.stderr and dead.nonce.hex().upper() not in serve.stderr

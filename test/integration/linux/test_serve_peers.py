@@ -171,8 +171,8 @@ def test_through_a_far_end(path, back):
 
 @pytest.mark.parametrize("args, text", [
     (["tcp://127.0.0.1:0?peer-uid=user"], "tcp://127.0.0.1:0 cannot have the option peer-uid, which is allowed only for listeners on Unix"),
-    (["--peer-uid=user", "tcp://127.0.0.1:0"], "tcp://127.0.0.1:0 cannot have the option peer-uid=user, as only Unix "),
-    (["--peer-uid=user,uvrelay-none", "unix:///tmp/none"], "there is no user uvrelay-none in /etc/passwd: write the number"),
+    (["--peer-uid=user", "tcp://127.0.0.1:0"], "tcp://127.0.0.1:0 cannot have the option peer-uid=user, because the users of clients are known "),
+    (["--peer-uid=user,uvrelay-none", "unix:///tmp/none"], "the user uvrelay-none is not in /etc/passwd: write the user's number"),
     (["--peer-uid=system", "unix:///tmp/none"], 'the option peer-uid has the bad value "system": write users'),
     (["unix:///tmp/none?peer-uid=user&peer-uid=root"], "the option peer-uid of unix:///tmp/none is given twice"),
 ])
@@ -183,7 +183,7 @@ def test_refused(args, text):
 def test_a_passed_port(back):
     with socket.create_server(("127.0.0.1", 0)) as passed:
         line = refused(f"fd://3?peer-uid=user={back.address}", code=2, sockets=[passed])
-    assert line == "fd://3 cannot have the option peer-uid: it is a TCP socket, which does not tell who its clients are"
+    assert line == "fd://3 cannot have the option peer-uid: it is a TCP socket, whose clients' users are not known"
 
 
 def test_a_port_beside_others(path, back):

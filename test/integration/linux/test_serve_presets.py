@@ -90,7 +90,7 @@ def test_a_preset_is_served(tmp_path, back):
         assert stat.S_IMODE(os.stat(path.parent).st_mode) == 0o700 and stat.S_IMODE(os.stat(path).st_mode) == 0o600
         with connect(f"unix://{path}") as client:
             assert client.recv(1) == b""
-        serve.wait_match(r"^uvrelay: ssh-agent #1: closed .*named pipes exist on Windows only")
+        serve.wait_match(r"^uvrelay: ssh-agent #1: closed .*named pipes exist only on Windows")
 
 
 def test_presets_in_a_file(tmp_path):

@@ -105,14 +105,14 @@ def test_two_routes_that_lead_to_each_other(tmp_path):
     there, back = f"unix://{tmp_path}/a=tcp://localhost:{port}", f"tcp://127.0.0.1:{port}=unix://{tmp_path}/a"
     for first, second in ((there, back), (back, there)):
         line = refused(first, second, code=2)
-        assert line == f"a client of {second} would be relayed in a ring, as {first} leads back there"
+        assert line == f"a client of {second} would be relayed in a loop, because {first} leads back there"
         assert not os.path.lexists(tmp_path / "a")
 
 
 def test_a_longer_ring(tmp_path):
     routes = [f"unix://{tmp_path}/{i}=unix://{tmp_path}/{(i + 1) % 5}" for i in range(5)]
     line = refused(*routes, code=2)
-    assert line == f"a client of {routes[4]} would be relayed in a ring, as {routes[3]} leads back there"
+    assert line == f"a client of {routes[4]} would be relayed in a loop, because {routes[3]} leads back there"
     assert os.listdir(tmp_path) == []
 
 
@@ -142,7 +142,7 @@ def test_names_that_lead_in_a_ring():
                 ends(client)
         serve.wait_closed(6)
         assert len(serve.matches(r"#\d+: opened")) == 6
-        assert len(serve.matches(r"failed: .*would be relayed in a ring")) == 3
+        assert len(serve.matches(r"failed: .*would be relayed in a loop")) == 3
 
 
 def test_a_socket_file_that_leads_back(tmp_path):

@@ -100,7 +100,7 @@ def test_what_was_killed_leaves_a_socket_that_is_replaced(path, back):
 def check_in_use(path):
     before = os.lstat(path)[:7]  # without its times: connecting to it changes one
     sentence = refused(f"unix://{path}={NOWHERE}", code=1)
-    assert str(path) in sentence and "another program listens" in sentence and "EADDRINUSE" in sentence, sentence
+    assert str(path) in sentence and "another program is listening" in sentence and "EADDRINUSE" in sentence, sentence
     assert os.lstat(path)[:7] == before
 
 

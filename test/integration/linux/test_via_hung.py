@@ -101,7 +101,7 @@ def at_its_start(place, serve):
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT - 5
     wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
-    serve.wait_match(r"^uvrelay: far end: .* did not say within 15 s what it speaks")
+    serve.wait_match(r"^uvrelay: far end: .* did not send its protocol version within 15 s")
 
 
 def when_it_is_asked(place, serve):

@@ -372,7 +372,7 @@ static void test_listener(void **state)
   assert_int_equal(chmod(at("home/.gnupg"), 0700), 0);
   put("home/.gnupg/S.gpg-agent", "", 0600);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "it is no socket", "mv ");
+  expect(UVR_CHECK_BAD, "it is not a socket", "mv ");
   assert_int_equal(unlink(at("home/.gnupg/S.gpg-agent")), 0);
   (void)put_socket("home/.gnupg/S.gpg-agent", false);
   EXAMINE();
@@ -382,13 +382,13 @@ static void test_listener(void **state)
   (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n", config.listener.path);
   put("proc/net/unix", table, 0600);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "a process of another user listens there", "#");
+  expect(UVR_CHECK_BAD, "a process of another user is listening there", "#");
   put_holder(21, "systemd\n", "/lib/systemd/systemd\0--user", 27, "socket:[15]");
   EXAMINE();
   expect(UVR_CHECK_BAD, "systemd's gpg-agent.socket (process 21)", "systemctl --user mask --now gpg-agent.socket");
   put_holder(22, "gpg-agent\n", "gpg-agent\0--supervised", 22, "socket:[15]");
   EXAMINE();
-  expect(UVR_CHECK_BAD, "another program listens there: \"gpg-agent\", process 22", "kill 22");
+  expect(UVR_CHECK_BAD, "another program is listening there: \"gpg-agent\", process 22", "kill 22");
   put_holder(23, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[15]");
   EXAMINE();
   expect(UVR_CHECK_OK, "uvrelay serve listens, process 23", "");

@@ -72,14 +72,14 @@ static void test_list(void **state)
       {"via:assuan:///C:/x", "system", NULL},
       {"via:assuan:///x", "nobody-here", NULL}, /* the far end's to say */
       {"via:unix:///x", "nobody-here", NULL},
-      {"tcp://127.0.0.1:1", "user", "a TCP port does not tell who owns it"},
-      {"via:tcp://127.0.0.1:1", "user", "a TCP port does not tell who owns it"},
-      {"unix:///x", "system,S-1-5-19", "owner=system,S-1-5-19 names nobody who can own unix:///x"},
-      {"assuan:///x", "system", "names nobody who can own"},
-      {"via:unix:///x", "system", "names nobody who can own"},
+      {"tcp://127.0.0.1:1", "user", "the owner of a TCP port is not known"},
+      {"via:tcp://127.0.0.1:1", "user", "the owner of a TCP port is not known"},
+      {"unix:///x", "system,S-1-5-19", "no user in owner=system,S-1-5-19 can own unix:///x"},
+      {"assuan:///x", "system", "no user in owner="},
+      {"via:unix:///x", "system", "no user in owner="},
       {"via://./pipe/x", "root,1000,alice", "write user, system, admins or a SID"},
-      {"unix:///x", "user,uvrelay-none", "there is no user uvrelay-none in /etc/passwd"},
-      {"unix:///x", "user,", "the option owner is no list of users"},
+      {"unix:///x", "user,uvrelay-none", "the user uvrelay-none is not in /etc/passwd"},
+      {"unix:///x", "user,", "the option owner is not a list of users"},
   };
   for (size_t i = 0; i < COUNT(cases); i++) {
     uvr_address target;
@@ -133,7 +133,7 @@ static void test_own(void **state)
   /* What does not tell who owns it is refused. */
   int nothing = open("/dev/null", O_RDWR);
   assert_int_equal(uvr_owner_check_peer(nothing, "unix:///x", "user", &error), UV_EPERM);
-  assert_non_null(strstr(error.text, "cannot be found out"));
+  assert_non_null(strstr(error.text, "cannot determine the owner"));
   assert_int_equal(uvr_owner_check_file(-1, "unix:///x", "user", &error), UV_EPERM);
   (void)close(nothing);
   (void)close(file);

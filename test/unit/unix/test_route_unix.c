@@ -373,7 +373,7 @@ static void test_link_to_each_other(void **state)
   assert_int_equal(route_add(h, 1, route_unix_address(h, "second", second), first, NULL), 0);
   link_to(h, "link", second);
   assert_int_equal(uvrelay_route_add(h->relay, route_unix_address(h, "third", third), first, NULL, NULL), UV_EINVAL);
-  assert_non_null(strstr(uvrelay_error(h->relay)->text, "in a ring"));
+  assert_non_null(strstr(uvrelay_error(h->relay)->text, "in a loop"));
   ROUTE_WAIT(h, !exists(third));
   const route_client *c = route_client_start(h, first, 0, false);
   ROUTE_WAIT(h, c->over && h->routes[0].open == 0);

@@ -237,7 +237,7 @@ static void test_live(void **state)
   place_init(&p);
   int fd = make_socket(p.path, SOCK_STREAM, 5);
   struct stat before = stat_of(p.path);
-  assert_refused(&p, UV_EADDRINUSE, "another program listens there");
+  assert_refused(&p, UV_EADDRINUSE, "another program is listening there");
   assert_still_there(p.path, before);
   assert_int_equal(try_connect(p.path, NULL), 0);
   (void)close(fd);
@@ -258,7 +258,7 @@ static void test_live_and_busy(void **state)
   }
   assert_in_range(count, 1, 7);
   struct stat before = stat_of(p.path);
-  assert_refused(&p, UV_EADDRINUSE, "another program listens there");
+  assert_refused(&p, UV_EADDRINUSE, "another program is listening there");
   assert_still_there(p.path, before);
   while (count > 0) {
     (void)close(clients[--count]);
@@ -275,7 +275,7 @@ static void test_own(void **state)
   uvr_socket_file file;
   place_init(&p);
   int fd = open_file(&p, 0600, &file);
-  assert_refused(&p, UV_EADDRINUSE, "another program listens there");
+  assert_refused(&p, UV_EADDRINUSE, "another program is listening there");
   assert_int_equal(try_connect(p.path, NULL), 0);
   assert_int_equal(uvr_socket_file_remove(&file), 0);
   (void)close(fd);
@@ -637,24 +637,24 @@ static void test_not_passed(void **state)
   static const char *const counts[] = {"", "0", "x", "1x", "-1", " 1", "4097", "4294967297"};
   pass(make_tcp(AF_INET, true), FIRST);
   clear_passed();
-  assert_passed("3", UV_EBADF, "no socket was passed on");
+  assert_passed("3", UV_EBADF, "no socket was passed to");
   for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
     set_passed(counts[i], "a");
-    assert_passed("3", UV_EBADF, "no socket was passed on");
-    assert_passed("a", UV_EBADF, "no socket was passed on");
+    assert_passed("3", UV_EBADF, "no socket was passed to");
+    assert_passed("a", UV_EBADF, "no socket was passed to");
   }
   static const char *const pids[] = {"", "1", "x", "0"};
   for (size_t i = 0; i < sizeof(pids) / sizeof(pids[0]); i++) {
     set_passed("1", "a");
     assert_passed("3", FIRST, NULL);
     assert_int_equal(setenv("LISTEN_PID", pids[i], 1), 0);
-    assert_passed("3", UV_EBADF, "no socket was passed on");
+    assert_passed("3", UV_EBADF, "no socket was passed to");
   }
   assert_int_equal(unsetenv("LISTEN_PID"), 0);
-  assert_passed("3", UV_EBADF, "no socket was passed on");
+  assert_passed("3", UV_EBADF, "no socket was passed to");
   set_passed("1", "a");
   assert_int_equal(unsetenv("LISTEN_FDS"), 0);
-  assert_passed("3", UV_EBADF, "no socket was passed on");
+  assert_passed("3", UV_EBADF, "no socket was passed to");
   reserve(FIRST);
   clear_passed();
 }
@@ -666,20 +666,20 @@ static void test_passed_wrongly(void **state)
   int fds[2];
   place_init(&p);
   set_passed("1", "a");
-  assert_passed("3", UV_ENOTSOCK, "descriptor 3 is no listening stream socket: it is no socket"); /* /dev/null */
+  assert_passed("3", UV_ENOTSOCK, "descriptor 3 is not a listening stream socket: it is not a socket"); /* /dev/null */
   pass(make_tcp(AF_INET, false), FIRST);
-  assert_passed("3", UV_ENOTSOCK, "no listening stream socket: it does not listen");
+  assert_passed("3", UV_ENOTSOCK, "not a listening stream socket: it does not listen");
   pass(make_socket(p.path, SOCK_DGRAM, -1), FIRST);
-  assert_passed("a", UV_ENOTSOCK, "no listening stream socket: it takes packets");
+  assert_passed("a", UV_ENOTSOCK, "not a listening stream socket: it receives datagrams");
   assert_int_equal(unlink(p.path), 0);
   pass(make_socket(p.path, SOCK_SEQPACKET, 1), FIRST);
-  assert_passed("a", UV_ENOTSOCK, "no listening stream socket: it takes packets");
+  assert_passed("a", UV_ENOTSOCK, "not a listening stream socket: it receives datagrams");
   assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
   (void)close(fds[1]);
   pass(fds[0], FIRST);
-  assert_passed("3", UV_ENOTSOCK, "no listening stream socket");
+  assert_passed("3", UV_ENOTSOCK, "not a listening stream socket");
   assert_int_equal(close(FIRST), 0);
-  assert_passed("3", UV_ENOTSOCK, "no listening stream socket: it is not open");
+  assert_passed("3", UV_ENOTSOCK, "not a listening stream socket: it is not open");
   reserve(FIRST);
   assert_int_equal(fcntl(FIRST, F_GETFD) >= 0, 1); /* none of them was closed */
   clear_passed();

@@ -170,7 +170,7 @@ static void assert_exchanged(place *p)
   uvr_socket_file file;
   uvrelay_error_t error = {0};
   assert_int_equal(listen_as(p, 0666, &file, &error), UV_EADDRINUSE);
-  assert_non_null(strstr(error.text, "meanwhile: choose a directory that nobody else can write to"));
+  assert_non_null(strstr(error.text, "meanwhile: choose a directory that only you can write to"));
   assert_int_equal(file.path[0], '\0');
 }
 

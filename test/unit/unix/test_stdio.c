@@ -1010,7 +1010,7 @@ static void test_no_descriptor_left_without_memory(void **state)
   }
 }
 
-/* A pipe that is open for the other direction, and a socket that listens: refused, not taken for what has ended. */
+/* A pipe that is open for the other direction, and a listening socket: refused, not taken for what has ended. */
 static void test_what_cannot_be_used(void **state)
 {
   (void)state;

@@ -243,7 +243,7 @@ static void test_none(void **state)
 {
   (void)state;
   char expected[NAME];
-  (void)snprintf(expected, sizeof(expected), "there is no pipe whose name begins with //./pipe/%sa.", beginning());
+  (void)snprintf(expected, sizeof(expected), "no pipe has a name that begins with //./pipe/%sa.", beginning());
   found f = look("a.", NULL);
   assert_not(&f, UV_ENOENT, expected);
   assert_true(uvr_error_is_absence(&f.error)); /* so that it can be waited for */
@@ -331,7 +331,7 @@ static void test_owner_of_none(void **state)
     skip();
   }
   found f = look("a.", "system,user");
-  assert_not(&f, UV_EPERM, "a.0 belongs to " OTHER ", but owner=system,user is asked for");
+  assert_not(&f, UV_EPERM, "a.0 belongs to " OTHER ", but owner=system,user is required");
 }
 
 static void test_owner_of_several(void **state)
@@ -342,7 +342,7 @@ static void test_owner_of_several(void **state)
   }
   found f = look("a.", "system");
   assert_not(&f, UV_EINVAL, "a.0, //");
-  assert_non_null(strstr(f.error.text, "a.2: write the whole name of one"));
+  assert_non_null(strstr(f.error.text, "a.2: write the whole name"));
   assert_null(strstr(f.error.text, "owner=user"));
   assert_null(strstr(f.error.text, "a.1"));
 }

@@ -854,11 +854,11 @@ static void test_cannot_be_made(void **state)
   bench_init(&b);
   hooks.fail_create_to = 1;
   hooks.create_error = ERROR_ACCESS_DENIED;
-  assert_listen_fails(&b, UV_EACCES, ERROR_ACCESS_DENIED, "cannot be made");
+  assert_listen_fails(&b, UV_EACCES, ERROR_ACCESS_DENIED, "cannot create the pipe");
   bench_init(&b);
   hooks.fail_create_to = 1;
   hooks.create_error = ERROR_NOT_ENOUGH_MEMORY;
-  assert_listen_fails(&b, UV_ENOMEM, ERROR_NOT_ENOUGH_MEMORY, "cannot be made");
+  assert_listen_fails(&b, UV_ENOMEM, ERROR_NOT_ENOUGH_MEMORY, "cannot create the pipe");
 }
 
 /* Fewer instances than wanted do, and those that are missing are made as soon as they can be. */
