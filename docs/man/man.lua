@@ -18,12 +18,24 @@ for word in ([[ADDRESS COMMAND FAR FILE HOST HOW LEVEL LISTEN MODE NAME NUMBER O
   placeholders[word] = true
 end
 
+-- A roff line must not begin with a dot; `-`, `~`, `^`, '`' and `'` would become typographic characters.
+local escapes = {['\\'] = '\\e', ['-'] = '\\-', ['~'] = '\\(ti', ['^'] = '\\(ha', ['`'] = '\\(ga', ["'"] = '\\(aq'}
+
+local function escape(text)
+  return (text:gsub('[\\~^`\'-]', escapes))
+end
+
+-- Text that is to be typed or copied as it is.
+local function exact(text)
+  return pandoc.RawInline('man', '\\&' .. escape(text))
+end
+
 -- Code becomes bold, and the placeholders in it italic. A word is one only if nothing of an identifier adjoins it.
 local function Code(code)
   local result, literal, at = pandoc.List(), '', 1
   local function flush()
     if literal ~= '' then
-      result:insert(pandoc.Strong(pandoc.Str(literal)))
+      result:insert(pandoc.Strong(exact(literal)))
       literal = ''
     end
   end
@@ -42,19 +54,15 @@ local function Code(code)
   return result
 end
 
--- A roff line must not begin with a dot or an apostrophe; `-`, `~`, `^`, '`' and `'` mean typographic characters.
-local escapes = {['\\'] = '\\e', ['-'] = '\\-', ['~'] = '\\(ti', ['^'] = '\\(ha', ['`'] = '\\(ga', ["'"] = '\\(aq'}
-
 local function CodeBlock(block)
-  local text = block.text:gsub('[\\~^`\'-]', escapes)
-  text = ('\n' .. text):gsub('\n%.', '\n\\&.'):sub(2)
-  return pandoc.RawBlock('man', '.PP\n.RS 4\n.EX\n' .. text .. '\n.EE\n.RE')
+  local text = ('\n' .. escape(block.text)):gsub('\n%.', '\n\\&.'):sub(2)
+  return pandoc.RawBlock('man', '.PP\n.RS 2\n.EX\n' .. text .. '\n.EE\n.RE')
 end
 
 local function Link(link)
   local name, section = link.target:match('^([%w.-]+)%.(%d)%.md')
   if name then
-    local page = pandoc.List({pandoc.Strong(pandoc.Str(name)), pandoc.Str('(' .. section .. ')')})
+    local page = pandoc.List({pandoc.Strong(exact(name)), pandoc.Str('(' .. section .. ')')})
     if pandoc.utils.stringify(link) == name .. '(' .. section .. ')' then
       return page
     end
