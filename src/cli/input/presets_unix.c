@@ -17,7 +17,7 @@
 #include "base/error.h"
 
 static const uvr_preset presets[] = {
-    {"ssh-agent", "the ssh-agent of Windows, or 1Password, Bitwarden, KeePassXC or GnuPG in its place",
+    {"ssh-agent", "the ssh-agent of Windows, or 1Password, Bitwarden, KeeAgent or GnuPG in its place",
      "unix://~/.uvrelay/ssh-agent.sock", "//./pipe/openssh-ssh-agent?owner=user,system,admins", "SSH_AUTH_SOCK", ""},
     {"docker", "Docker's engine on Windows", "unix://~/.uvrelay/docker.sock",
      "//./pipe/docker_engine?linger=off&owner=user,system,admins", "DOCKER_HOST", "unix://"},

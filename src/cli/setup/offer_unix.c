@@ -92,7 +92,7 @@ const char *uvr_offer_program(const uvr_offer *offer, char *name, size_t size)
   } known[] = {{"ssh-agent.exe", "OpenSSH's agent of Windows"},
                {"1password.exe", "1Password"},
                {"bitwarden.exe", "Bitwarden"},
-               {"keepassxc.exe", "KeePassXC"},
+               {"keepass.exe", "KeePass with KeeAgent"},
                {"pageant.exe", "Pageant"},
                {"gpg-agent.exe", "GnuPG's agent"},
                {"com.docker.backend.exe", "Docker Desktop"},

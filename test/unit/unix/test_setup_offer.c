@@ -19,7 +19,7 @@ static const char LINES[] =
     "pipe=\\\\.\\pipe\\docker_engine\tS-1-5-21-1-2-3-1002\tC:\\x\\Some.exe\0"
     "pipe=\\\\.\\pipe\\pageant.Some Body.0123abc\tS-1-5-21-1-2-3-1001\t\0"
     "pipe=\\\\.\\pipe\\many.1\tS-1-5-21-1-2-3-1002\t\0"
-    "pipe=\\\\.\\pipe\\many.2\tS-1-5-21-1-2-3-1001\t\0"
+    "pipe=\\\\.\\pipe\\many.2\tS-1-5-21-1-2-3-1001\tC:\\x y\\KeePass.exe\0"
     "pipe=\\\\.\\pipe\\bare\0"
     "socket=C:\\Users\\Some Body\\AppData\\Local\\gnupg\\S.gpg-agent\t\0";
 
@@ -66,7 +66,7 @@ static void test_offers(void **state)
   expect("//./pipe/docker_engine3", NULL, NULL, false, NULL);
   expect("//./pipe/pageant.%USERNAME%.*?owner=user", "\\\\.\\pipe\\pageant.Some Body.0123abc", "yours", true, "");
   expect("//./pipe/pageant.%USERNAME%", NULL, NULL, false, NULL);
-  expect("//./pipe/many.*", "\\\\.\\pipe\\many.2", "yours", true, "");
+  expect("//./pipe/many.*", "\\\\.\\pipe\\many.2", "yours", true, "KeePass with KeeAgent");
   expect("//./pipe/bare", "\\\\.\\pipe\\bare", "of an unknown owner", true, "");
   expect("assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent?owner=user",
          "C:\\Users\\Some Body\\AppData\\Local\\gnupg\\S.gpg-agent", "of an unknown owner", true, "");
