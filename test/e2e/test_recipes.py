@@ -1,5 +1,5 @@
 """docs/recipes.md as a whole: each block of code in it is run by a test here, or the table below says why not; each recipe
-says what goes wrong and what it was tested with."""
+says what goes wrong and what it was tested with, and the messages that it names are those of docs/troubleshooting.md."""
 
 import ast
 import pathlib
@@ -57,3 +57,14 @@ def test_each_recipe_is_complete(heading, text):
     assert re.search(r"^Tested with ", text, re.M), heading
     anchor = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
     assert f"](#{anchor})" in RECIPES.read_text().partition("\n## ")[0], f"{heading} is not in the table"
+
+
+def test_messages_are_those_of_the_program():
+    """A message that leads to docs/troubleshooting.md begins as a heading there does, or is quoted there."""
+    page = (RECIPES.parent / "troubleshooting.md").read_text()
+    headings = [re.sub("…+", ".*", re.escape(heading)) for heading in re.findall(r"^### (.*)$", page, re.M)]
+    quoted = [re.escape(" ".join(text.split())) for text in re.findall(r"`([^`]+)`", page)]
+    messages = re.findall(r"\[`([^`]+)`\]\(troubleshooting\.md\)", RECIPES.read_text())
+    assert len(messages) > 10
+    for message in messages:
+        assert any(re.match(text, " ".join(message.split())) for text in headings + quoted if len(text) > 12), message

@@ -80,11 +80,11 @@ def engine(machine):
         server.shutdown()
 
 
-GET = "curl -sS --max-time 30 --unix-socket ~/.uvrelay/host-docker.sock http://localhost"
+GET = "curl -sS --unix-socket ~/.uvrelay/host-docker.sock http://localhost"
 
 
 def use_engine(wsl):
-    assert wsl.type_in(f"{GET}/_ping") == "OK"
+    assert wsl.type_in(recipe("ssh-linux-use")) == "OK"
     assert wsl.type_in(f"{GET}/images/much/get | wc -c") == f"{len(Engine.MUCH)}\n"
 
 
@@ -94,7 +94,7 @@ def test_the_check_before_ssh(wsl, ssh_server):
     wsl.write("~/.bashrc", BASHRC + "echo hello from a start-up file\n")
     assert wsl.run(recipe("ssh-check")).out != ""
     wsl.type_in(recipe("ssh-linux"))
-    assert wsl.run(GET.replace("--max-time 30", "--max-time 1")).code != 0
+    assert wsl.run(f"{GET}/_ping --max-time 1").code != 0
     wait_for(lambda: "instead of uvrelay-mux/1" in wsl.log(), "the log says why")
     wsl.write("~/.bashrc", BASHRC)
 
@@ -133,7 +133,7 @@ def test_ssh_by_socat(wsl, ssh_server, engine):
 def test_ssh_to_windows(wsl, ssh_server, ssh_agent, keys):  # noqa: F811
     with wsl.agent(ssh_agent):
         wsl.type_in(recipe("ssh-windows"))
-        assert wsl.type_in("SSH_AUTH_SOCK=~/.uvrelay/winhost-agent.sock ssh-add -l") == keys
+        assert wsl.type_in(recipe("ssh-windows-use")) == keys
     assert ["/home/user/.local/bin/uvrelay.exe", "mux"] in wsl.interop.started
 
 

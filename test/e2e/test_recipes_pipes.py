@@ -170,6 +170,8 @@ def kernel(wsl, directory):
     subprocess.run(["gcc", "-g", "-O0", "-static", "-no-pie", "-x", "c", "-", "-o", program], input=PROGRAM, text=True,
                    check=True)
     wsl.write("~/vmlinux", program.read_bytes(), 0o755)
+    # On a machine with other work to do, its two seconds may be over before the pipe is there.
+    wsl.write("~/.gdbinit", "set remotetimeout 60\n")
     return program
 
 
