@@ -82,7 +82,7 @@ int uvr_acceptor_tcp_pair(const uvr_listen_request *request, const struct sockad
  * there is no memory. */
 uvr_acceptor *uvr_acceptor_new(const uvr_acceptor_ops *ops, const uvr_listen_request *request, uvrelay_error_t *error);
 
-/* What is known of a client of which nothing is known. */
+/* The peer of a client about which nothing is known. */
 #define UVR_PEER_UNKNOWN ((uvrelay_peer_t){.uid = -1})
 
 /* Sets *error to say that `code` is why the address cannot be listened on. Returns `code`. */

@@ -39,7 +39,8 @@ struct uvr_flow {
  * everything else must be zero. */
 void uvr_flow_start(uvr_flow *flow, uvr_context *context, uvr_stream *source, uvr_stream *sink);
 
-/* Ends a flow that has not begun, as its source never sends anything. The sink is not told: it may go on sending. */
+/* Ends a flow that has not begun, as its source never sends anything. The sink does not get the end: it may go on
+ * sending. */
 void uvr_flow_skip(uvr_flow *flow);
 
 /* After on_source_end: passes the end on to the sink, if its kind and `eof` allow that. on_ended is called when this is

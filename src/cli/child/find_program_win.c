@@ -2,7 +2,7 @@
  * PATH, but never in the current directory, where somebody may have put a program of that name. SearchPathW and
  * CreateProcessW would look there first.
  *
- * Behind the name, the extensions of PATHEXT are tried that CreateProcessW and cmd.exe start by themselves. */
+ * After the name, the extensions of PATHEXT are tried that CreateProcessW and cmd.exe start by themselves. */
 #include "cli/child/find_program.h"
 
 #include <stdlib.h>

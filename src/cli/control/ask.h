@@ -13,7 +13,7 @@
 
 typedef struct uvr_control_answer_text {
   bool ok;     /* the request was understood and done */
-  char *text;  /* what was answered, or the sentence that says why not; has a NUL after it; allocated */
+  char *text;  /* what was answered, or the sentence that says why not; followed by a NUL; allocated */
   size_t size; /* in bytes, without the NUL */
 } uvr_control_answer_text;
 

@@ -19,7 +19,7 @@ void uvr_control_say(const char *text);
 /* Says that no process has answered: no serve of this user runs, or none with this number. */
 void uvr_control_say_nobody(int process);
 
-/* Parses the number of a process. Returns whether it is one. */
+/* Parses the number of a process. Returns false if the text is not one. */
 int uvr_control_process(const char *text, int *process);
 
 #endif

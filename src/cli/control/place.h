@@ -28,8 +28,8 @@ int uvr_control_place_make(uvr_control_place *out, uvrelay_error_t *error);
 uv_file uvr_control_place_show(const uvr_control_place *place);
 void uvr_control_place_clear(uv_file file);
 
-/* The places of all processes, in the order of their numbers. Removes what processes have left that have died. Returns
- * how many there are, at most UVR_CONTROL_NAMES_MAX, and *out, to be freed; 0 if there is no memory. */
+/* The places of all processes, in the order of their numbers. Removes what dead processes have left. Returns how many
+ * there are, at most UVR_CONTROL_NAMES_MAX, and *out, to be freed; 0 if there is no memory. */
 size_t uvr_control_place_list(uvr_control_place **out);
 
 /* No process listens at this place any longer: removes what is left of it. */

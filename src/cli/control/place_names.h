@@ -2,7 +2,7 @@
 #ifndef UVR_CLI_CONTROL_PLACE_NAMES_H
 #define UVR_CLI_CONTROL_PLACE_NAMES_H
 
-/* More names than this are not looked at. */
+/* Further names are ignored. */
 enum { UVR_CONTROL_NAMES_MAX = 256 };
 
 /* Calls `found` with the number and the name of each entry of the directory that is a number without leading zeros and

@@ -1,8 +1,8 @@
 /* The end at which `uvrelay serve` is asked: a listener for this user alone. A client sends one line; the answer's
  * first line is "ok" or "error SENTENCE", the text follows, and the connection ends.
  *
- * Bounded: so many clients at a time, others wait to be accepted; a request has at most so many bytes; and a client
- * that sends nothing or takes nothing is closed after a few seconds. */
+ * Everything is bounded: the number of clients at a time (others wait to be accepted), the length of a request, and the
+ * time after which a client that sends or reads nothing is closed. */
 #ifndef UVR_CLI_CONTROL_SERVER_H
 #define UVR_CLI_CONTROL_SERVER_H
 
@@ -27,7 +27,7 @@ typedef struct uvr_control_server {
   void (*on_request)(void *user, uvr_control_client *client, const char *request);
   void *user;
   unsigned patience_ms; /* 0: UVR_CONTROL_PATIENCE_MS */
-  /* The rest is private, and to be zero. */
+  /* The rest is private and must be zero. */
   bool open;
   uvr_context context;
   uvr_listener *listener;

@@ -29,7 +29,7 @@ const char *uvr_check_word(uvr_check_state state);
 /* Sets state and text. */
 void uvr_check_set(uvr_check *self, uvr_check_state state, const char *format, ...) UVR_PRINTF(3, 4);
 
-/* Sets state and text if that is worse than what it has; a text that it had stays if it is as bad. */
+/* Sets state and text if the state is worse than the present one; if it is equally bad, the text stays. */
 void uvr_check_worsen(uvr_check *self, uvr_check_state state, const char *format, ...) UVR_PRINTF(3, 4);
 
 /* Adds a line to the remedy. */

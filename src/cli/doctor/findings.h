@@ -1,5 +1,5 @@
-/* What checks learn, for those that come later. A check that does not end in time is left behind on its thread: what it
- * learns is then used by no other, as those that need it are skipped. */
+/* What checks learn, for those that come later. A check that does not end in time stays on its thread; its findings are
+ * not used, because the checks that need them are skipped. */
 #ifndef UVR_CLI_DOCTOR_FINDINGS_H
 #define UVR_CLI_DOCTOR_FINDINGS_H
 
@@ -35,7 +35,7 @@ typedef struct uvr_doctor {
   char *windows_file;       /* uvrelay.exe as WSL sees it, or NULL; allocated */
   uvr_command command;      /* of the far end; without words if there is none */
   const char *command_line;
-  bool lacks_serve; /* no uvrelay serve runs, though it should */
+  bool lacks_serve; /* no uvrelay serve runs, although it should */
 } uvr_doctor;
 
 /* A check. */

@@ -9,7 +9,7 @@
 
 typedef enum uvr_holder_kind {
   UVR_HOLDER_NOBODY,
-  UVR_HOLDER_HIDDEN,  /* somebody: a process of another user, of which no more can be seen */
+  UVR_HOLDER_HIDDEN,  /* a process of another user, about which nothing more can be seen */
   UVR_HOLDER_SERVE,   /* uvrelay serve, of this user */
   UVR_HOLDER_SYSTEMD, /* systemd, which waits for the first client to start a service */
   UVR_HOLDER_OTHER    /* another process */

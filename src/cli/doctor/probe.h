@@ -1,5 +1,5 @@
-/* Trying out: the far end, by starting it and asking it for what is not there, and targets, by connections that are
- * closed as soon as they are made. */
+/* Tries the far end, by starting it and asking it for something that does not exist, and targets, by connections that
+ * it closes at once. */
 #ifndef UVR_CLI_DOCTOR_PROBE_H
 #define UVR_CLI_DOCTOR_PROBE_H
 
@@ -36,8 +36,8 @@ typedef struct uvr_probe {
   uint64_t answer_us;    /* how long that took: the median */
 } uvr_probe;
 
-/* Does it all, and ends the far end. Does not return before; that takes ready_ms and targets_ms and three seconds at
- * the most, unless the drives of Windows do not answer. */
+/* Does all of this, ends the far end, and then returns. This takes ready_ms, targets_ms and three seconds at most,
+ * unless the drives of Windows do not answer. */
 void uvr_probe_run(uvr_probe *self);
 
 #endif

@@ -13,7 +13,7 @@
  *   socket=C:\...\S.gpg-agent<TAB>SID of the owner                              each socket file that one may lead to
  *
  * What cannot be found out is left empty; of a service's program, a user who is not an administrator gets the name
- * only. Wine cannot list its pipes, so that none of Pageant shows there. On Linux there are facts, version and program,
+ * only. Wine cannot list its pipes, so Pageant's never appears there. On Linux there are facts, version and program,
  * user, uid, home, system and kernel. */
 #ifndef UVR_CLI_FACTS_FACTS_H
 #define UVR_CLI_FACTS_FACTS_H

@@ -1,5 +1,5 @@
 /* Blocks of lines that setup writes into files of others, such as ~/.profile: between a line that begins them and one
- * that ends them, by which they are known again. Pure. */
+ * that ends them, by which setup recognises them. Pure. */
 #ifndef UVR_CLI_SETUP_BLOCK_UNIX_H
 #define UVR_CLI_SETUP_BLOCK_UNIX_H
 

@@ -13,7 +13,7 @@
  * code and *error. A file with a NUL in it is refused. */
 int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error);
 
-/* Writes a file under a new name, and then renames it, so that there is never half of it. If the path is a link, the
+/* Writes a file under a new name, and then renames it, so that no reader sees half of it. If the path is a link, the
  * file that it leads to is replaced. A file that was there keeps its permissions; a new one gets `mode`. Missing
  * directories are made with 0700, and recorded. `move_away`: a file that cannot be replaced, as Windows runs it, is
  * renamed, and removed later by uvr_setup_remove_old(). Returns 0; or a negative code and *error, with nothing changed.

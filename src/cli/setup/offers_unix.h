@@ -4,7 +4,7 @@
 
 #include "cli/setup/job_unix.h"
 
-/* Tells what there is on Windows for each preset, by the facts of the job's Windows program, and, on a terminal or with
+/* Lists what exists on Windows for each preset, by the facts of the job's Windows program, and, on a terminal or with
  * --yes, offers what is there: what is accepted becomes one of the job's presets, and so does what setup has written
  * already. Returns 0; or a negative code and *error. */
 int uvr_offers_make(uvr_job *job, uvrelay_error_t *error);

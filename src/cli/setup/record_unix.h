@@ -1,4 +1,4 @@
-/* What setup has done and cannot see again by looking: kept in a file, for `setup --remove`. */
+/* What setup has done and cannot detect later: kept in a file for `setup --remove`. */
 #ifndef UVR_CLI_SETUP_RECORD_UNIX_H
 #define UVR_CLI_SETUP_RECORD_UNIX_H
 

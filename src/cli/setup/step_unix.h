@@ -1,4 +1,4 @@
-/* A step of setup: it looks how things are, says what it would do, and does it, or takes it back. */
+/* A step of setup: it examines the present state, says what it would do, and does it or undoes it. */
 #ifndef UVR_CLI_SETUP_STEP_UNIX_H
 #define UVR_CLI_SETUP_STEP_UNIX_H
 
@@ -10,7 +10,8 @@ typedef struct uvr_step uvr_step;
 typedef struct uvr_step_half {
   /* Looks, and sets the step's texts. Changes nothing. Returns 0; or a negative code and *error. */
   int (*look)(uvr_job *job, uvr_step *step, uvrelay_error_t *error);
-  /* Does what the look has said. Returns the same; what it has half done then, it has undone, or the error names it. */
+  /* Does what `look` has announced. Returns the same; after a failure it has undone what was half done, or the error
+   * names it. */
   int (*act)(uvr_job *job, uvr_step *step, uvrelay_error_t *error);
 } uvr_step_half;
 
@@ -22,7 +23,7 @@ typedef struct uvr_step_kind {
 /* The texts are allocated. */
 struct uvr_step {
   const uvr_step_kind *kind;
-  char *text;     /* what is to be done, a sentence without its stop; NULL: nothing is */
+  char *text;     /* what is to be done, a sentence without its full stop; NULL: nothing */
   char *detail;   /* what would be written, for --dry-run; or NULL */
   char *question; /* to be asked before; or NULL */
   char *note;     /* what is left alone, and why; or NULL */

@@ -15,7 +15,7 @@ int uvr_tool_run(const char *name, const char *const words[], char **output, uvr
 /* The same for systemctl --user. */
 int uvr_tool_systemctl(const char *const words[], uvrelay_error_t *error);
 
-/* Whether systemctl --user VERB UNIT says this word, as is-active says "active". */
+/* Whether systemctl --user VERB UNIT prints this word, as is-active prints "active". */
 bool uvr_tool_unit_is(const char *verb, const char *unit, const char *word);
 
 /* Whether systemd runs for this user, and can be asked. */
