@@ -18,6 +18,7 @@
 #include "cli/os/process.h"
 #include "cli/os/signals.h"
 #include "cli/os/slim_start.h"
+#include "cli/output/log_fd.h"
 #include "cli/output/log_writer.h"
 #include "cli/output/print.h"
 #include "cli/output/text_line.h"
@@ -34,6 +35,7 @@ enum { STANDARD_ERROR = 2, LOG_PATIENCE_MS = 2000, DELIVERY_LOOK_MS = 20 };
 typedef struct program {
   uvr_options options;
   uvr_log_writer log;
+  uvr_log_style style; /* of the log */
   uv_loop_t loop;
   uv_timer_t timer;  /* looks whether the last bytes have arrived */
   uvr_stream *stdio; /* belongs to the pair, which may have closed it */
@@ -47,7 +49,7 @@ typedef struct program {
 /* Says a sentence, and after a colon what to add to it, unless that is NULL. Names in it may have been given by
  * others.
  */
-static void say(program *p, const char *text, const char *more)
+static void say(program *p, uvr_log_level level, const char *text, const char *more)
 {
   uvr_text_line line = {.text = NULL};
   uvr_text_line_add(&line, "uvrelay: ");
@@ -57,6 +59,7 @@ static void say(program *p, const char *text, const char *more)
     uvr_text_line_text(&line, more);
   }
   uvr_text_line_add(&line, "\n");
+  uvr_log_mark(&line, level, p->style.times);
   if (!line.failed) {
     uvr_log_writer_add(&p->log, line.text, line.length);
   }
@@ -71,17 +74,17 @@ static void say_error(program *p, const uvrelay_error_t *error)
   const char *hint = error->phase == UVRELAY_PHASE_CONNECT || error->phase == UVRELAY_PHASE_HANDSHAKE
                          ? uvr_windows_hint(&wsl, &p->options, windows)
                          : NULL;
-  say(p, error->text, hint != NULL ? hint : uvr_hint(error, &p->options));
+  say(p, UVR_LOG_ERROR, error->text, hint != NULL ? hint : uvr_hint(error, &p->options));
 }
 
 static void write_log(void *user, const char *line)
 {
-  say(user, line, NULL);
+  say(user, UVR_LOG_INFO, line, NULL);
 }
 
 static void write_warning(void *user, const char *text)
 {
-  say(user, "warning", text);
+  say(user, UVR_LOG_WARNING, "warning", text);
 }
 
 /* The process exits as soon as that loses nothing: by its exit the system resets a TCP connection to a peer that
@@ -111,7 +114,7 @@ static void on_output_closed(void *user)
   program *p = user;
   const char *note = uvr_process_output_note();
   if (p->options.verbose && note != NULL) {
-    say(p, note, NULL);
+    say(p, UVR_LOG_INFO, note, NULL);
   }
 }
 
@@ -236,7 +239,7 @@ static int parse_target(const uvr_options *options, uvr_address *out, uvrelay_er
 static int refuse_usage(program *p, const char *text)
 {
   static const char tip[] = "Try: uvrelay --help\n";
-  say(p, text, NULL);
+  say(p, UVR_LOG_ERROR, text, NULL);
   uvr_log_writer_add(&p->log, tip, sizeof(tip) - 1);
   return 2;
 }
@@ -276,12 +279,22 @@ static int help(program *p, int argc, char **argv)
   return refuse_usage(p, error.text);
 }
 
+/* How standard error is written to. */
+static void set_style(program *p, bool times)
+{
+  const uvr_log_style plain = {.times = false};
+  p->style = uvr_log_fd_style(STANDARD_ERROR);
+  p->style.times = times && !p->style.priorities;
+  uvr_log_writer_set_style(&p->log, p->style, plain);
+}
+
 static int relay(program *p, const uvr_address *address)
 {
   uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
   uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE || uvr_stdio_may_be_socket(0) || uvr_stdio_may_be_socket(1));
   if (p->options.verbose) {
     uvr_log_writer_start(&p->log, STANDARD_ERROR);
+    set_style(p, p->options.timestamps);
   }
   p->relayed = true;
   int status = run(p, address);
@@ -314,22 +327,23 @@ static int obey(program *p, int argc, char **argv)
   case UVR_OPTIONS_RUN:
     break;
   }
+  set_style(p, p->options.timestamps);
   if (parse_target(&p->options, &address, &error) != 0) {
     uvrelay_error_t meant;
     char *const words[] = {argv[0], (char *)p->options.target};
     if (!p->options.assuan && uvr_mistyped_command(2, words, &meant)) {
       return refuse_usage(p, meant.text);
     }
-    say(p, error.text, NULL);
+    say(p, UVR_LOG_ERROR, error.text, NULL);
     return 2;
   }
   if (uvr_owner_check_list(&address, p->options.owner, &error) != 0) {
-    say(p, error.text, NULL);
+    say(p, UVR_LOG_ERROR, error.text, NULL);
     return 2;
   }
   const char *why_not = p->options.hide_console ? uvr_console_hide() : NULL;
   if (why_not != NULL && p->options.verbose) {
-    say(p, "-bg", why_not);
+    say(p, UVR_LOG_INFO, "-bg", why_not);
   }
   return relay(p, &address);
 }
@@ -345,6 +359,7 @@ int uvr_cli_main(int argc, char **argv)
     (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
+  set_style(p, false);
   p->log.fd = STANDARD_ERROR;
   int status = obey(p, argc, argv);
   if (!p->relayed) {

@@ -208,6 +208,7 @@ int uvr_cli_mux(int argc, char **argv)
   }
   uvr_mux_action action = uvr_mux_options_parse(argc, argv, &self->options, &error);
   uvr_log_init(&self->log, false, self->options.verbose);
+  uvr_log_set_times(&self->log, self->options.timestamps, false);
   if (action == UVR_MUX_SHOW_HELP) {
     self->status = uvr_print(uvr_mux_usage());
   } else if (action == UVR_MUX_SHOW_VERSION) {

@@ -13,6 +13,7 @@
 #include "cli/output/child_lines.h"
 #include "cli/output/log_limit.h"
 #include "cli/output/report.h"
+#include "cli/output/report_far_end.h"
 
 enum { TOPICS_MOST = 1024 };
 

@@ -11,8 +11,14 @@ from winpeers import PipeServer
 from winserving import PipeClient
 
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
+
+
 def lines(path):
-    return path.read_text().splitlines() if path.exists() else []
+    """Without their times, which all have."""
+    found = path.read_text().splitlines() if path.exists() else []
+    assert all(re.match(TIME, line) for line in found), found
+    return [re.sub(TIME, "", line, count=1) for line in found]
 
 
 def wait_line(path, pattern):

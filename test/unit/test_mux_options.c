@@ -37,6 +37,7 @@ static const struct right {
     {{NULL}, {0}},
     {{"-v"}, {.verbose = true}},
     {{"--verbose"}, {.verbose = true}},
+    {{"--timestamps"}, {.timestamps = true}},
     {{"-v", "--v=false", "--"}, {0}},
     {{"--window-total=128K"}, {.window_total = 131072}},
     {{"--window-total", "1G", "--window-total=2M"}, {.window_total = 2097152}},
@@ -57,6 +58,7 @@ static void test_right(void **state)
     }
     assert_int_equal(error.code, 0);
     assert_int_equal(out.verbose, right[i].options.verbose);
+    assert_int_equal(out.timestamps, right[i].options.timestamps);
     assert_int_equal(out.window_total, right[i].options.window_total);
     assert_int_equal(out.allow_count, right[i].options.allow_count);
     for (size_t k = 0; k < out.allow_count; k++) {
@@ -73,7 +75,8 @@ static const struct wrong {
     {{"-v", "--", "-v"}, {"\"-v\": mux takes no target"}},
     {{"--colour"},
      {"unknown flag \"--colour\"",
-      "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help"}},
+      "the flags of mux are --allow, --allow-remote-files, --window-total, --timestamps, -v, --version and "
+      "--help"}},
     {{"--alow=x"}, {"did you mean --allow?"}},
     {{"--allow"}, {"--allow lacks its value: write --allow=PATTERN"}},
     {{"--allow="}, {"--allow has no pattern"}},

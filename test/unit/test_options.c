@@ -61,6 +61,7 @@ static const struct right {
     {{"-bg", T}, {.hide_console = true, .target = T}},
     {{"-v", T}, {.verbose = true, .target = T}},
     {{"--verbose", T}, {.verbose = true, .target = T}},
+    {{"--timestamps", T}, {.timestamps = true, .target = T}},
     {{"-p", "-s", "-ep", "-ei", "-a", "-bg", "-v", T},
      {.retry = true,
       .send_end = true,
@@ -130,6 +131,7 @@ static void assert_same(const uvr_options *a, const uvr_options *b)
   assert_int_equal(a->assuan, b->assuan);
   assert_int_equal(a->hide_console, b->hide_console);
   assert_int_equal(a->verbose, b->verbose);
+  assert_int_equal(a->timestamps, b->timestamps);
   assert_int_equal(a->impersonation, b->impersonation);
   assert_string_equal(a->owner, b->owner);
   assert_int_equal(a->timeout_ms, b->timeout_ms);

@@ -10,9 +10,11 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
-#include "cli/output/report.c"       /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/status_table.c" /* NOLINT(bugprone-suspicious-include) */
-#include "cli/output/text_line.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_style.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/report.c"         /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/report_far_end.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/status_table.c"   /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/text_line.c"      /* NOLINT(bugprone-suspicious-include) */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TIME         "{\"time\":\"0000-00-00T00:00:00.000Z\",\"event\":"

@@ -49,6 +49,8 @@ static const struct right {
 } right[] = {
     {{NULL}, {.drain_ms = 5000}},
     {{"-v"}, {.verbose = true, .drain_ms = 5000}},
+    {{"--timestamps", R}, {.drain_ms = 5000, .timestamps = UVR_TIMESTAMPS_ON, .route_count = 1}},
+    {{"--timestamps=off", R}, {.drain_ms = 5000, .timestamps = UVR_TIMESTAMPS_OFF, .route_count = 1}},
     {{"--control=off", "--log-file=x", R}, {.drain_ms = 5000, .control = true, .log_file = "x", .route_count = 1}},
     {{"--control=0", "--control", R}, {.drain_ms = 5000, .route_count = 1}},
     {{R}, {.drain_ms = 5000, .route_count = 1}},
@@ -88,6 +90,7 @@ static void assert_same(const uvr_serve_options *a, const uvr_serve_options *b)
   assert_int_equal(a->window_total, b->window_total);
   assert_int_equal(a->via == NULL, b->via == NULL);
   assert_true(a->via == NULL || strcmp(a->via, b->via) == 0);
+  assert_int_equal(a->timestamps, b->timestamps);
   assert_int_equal(a->log_file == NULL, b->log_file == NULL);
   assert_true(a->log_file == NULL || strcmp(a->log_file, b->log_file) == 0);
   assert_int_equal(a->control, !b->control);
@@ -155,6 +158,8 @@ static const struct wrong {
     {{"--window-total=1", R}, {"bad value \"1\" for --window-total", "from 128K to 1024G"}},
     {{"--colour=red", R}, {"unknown flag \"--colour=red\"", "--timeout, --linger", "--via, --eager, --window-total"}},
     {{"-ei", R}, {"unknown flag \"-ei\"", "the flags of serve are"}},
+    {{"--timestamp", R}, {"did you mean --timestamps?"}},
+    {{"--timeouts=5", R}, {"did you mean --timeout?"}},
     {{"--drian=5", R}, {"did you mean --drain?"}},
     {{"--allow-remotes", R}, {"did you mean --allow-remote?"}},
     {{"--a=1", "--a=1"}, {"unknown flag"}},
@@ -302,9 +307,19 @@ static void test_settings(void **state)
   const char *const args[] = {"--drain=7", "--eager=false", "-v=false", R, NULL};
   static const struct {
     const char *name, *value;
-  } lines[] = {{"drain", "9"},     {"eager", "true"},     {"verbose", "on"},      {"json", "T"},
-               {"control", "off"}, {"allow-remote", "1"}, {"status", "2m"},       {"via", "a b"},
-               {"log-file", "f"},  {"json", "off"},       {"window-total", "1M"}, {"allow-remote-files", "on"}};
+  } lines[] = {{"drain", "9"},
+               {"eager", "true"},
+               {"verbose", "on"},
+               {"json", "T"},
+               {"control", "off"},
+               {"allow-remote", "1"},
+               {"status", "2m"},
+               {"via", "a b"},
+               {"log-file", "f"},
+               {"json", "off"},
+               {"timestamps", "no"},
+               {"window-total", "1M"},
+               {"allow-remote-files", "on"}};
   assert_int_equal(parse(args, &out, &error), UVR_SERVE_RUN);
   for (size_t i = 0; i < COUNT(lines); i++) {
     assert_int_not_equal(uvr_serve_setting_find(lines[i].name), UVR_SETTING_NONE);
@@ -316,6 +331,7 @@ static void test_settings(void **state)
   assert_true(!out.eager && !out.verbose && !out.json && !out.control && out.allow_remote && out.allow_remote_files);
   assert_string_equal(out.via, "a b");
   assert_string_equal(out.log_file, "f");
+  assert_int_equal(out.timestamps, UVR_TIMESTAMPS_OFF);
   /* A bad value is refused even if it would not count. */
   assert_int_equal(uvr_serve_setting_set(&out, "drain", "x", &error), UV_EINVAL);
   assert_int_equal(uvr_serve_setting_set(&out, "eager", "", &error), UV_EINVAL);

@@ -25,6 +25,7 @@
 #include "cli/child/check_program.h"
 #include "cli/child/failure.h"
 #include "cli/output/child_lines.h"
+#include "cli/output/report_far_end.h"
 #include "stream/stdio_os.h"
 
 enum {

@@ -1,5 +1,5 @@
-/* Printing results: see print.h. Colour and symbols are for terminals only: colour unless NO_COLOR is set or the
- * terminal is a dumb one, symbols if the environment says that it shows UTF-8. */
+/* Printing results: see print.h. Colours and symbols are for terminals only, symbols if the environment says that the
+ * terminal shows UTF-8. */
 #include "cli/doctor/print.h"
 
 #include <inttypes.h>
@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "base/text.h"
+#include "cli/os/terminal.h"
 #include "cli/output/print.h"
 #include "cli/output/text_line.h"
 
@@ -35,20 +36,23 @@ static bool has_utf8(void)
   return charset != NULL && (uvr_is_same_word(charset, ".utf-8") || uvr_is_same_word(charset, ".utf8"));
 }
 
-static int write_line(uvr_text_line *line)
+static int write_line(const uvr_doctor_print *self, uvr_text_line *line)
 {
   uvr_text_line_bytes(line, "", 1);
+  unsigned long state = self->colour ? uvr_terminal_begin_colours(STANDARD_OUTPUT) : 0;
   int status = line->failed ? 1 : uvr_print(line->text);
+  if (self->colour) {
+    uvr_terminal_end_colours(STANDARD_OUTPUT, state);
+  }
   uvr_text_line_clear(line);
   return status;
 }
 
 int uvr_doctor_print_begin(uvr_doctor_print *self, bool json)
 {
-  const char *terminal = getenv("TERM");
   bool is_terminal = !json && uv_guess_handle(STANDARD_OUTPUT) == UV_TTY;
   *self = (uvr_doctor_print){.json = json};
-  self->colour = is_terminal && !is_set("NO_COLOR") && (terminal == NULL || strcmp(terminal, "dumb") != 0);
+  self->colour = is_terminal && uvr_terminal_has_colours(STANDARD_OUTPUT);
   self->symbols = is_terminal && has_utf8();
   return json ? uvr_print("[") : 0;
 }
@@ -118,7 +122,7 @@ int uvr_doctor_print_check(uvr_doctor_print *self, const uvr_check *check)
   }
   self->count++;
   self->counts[check->state]++;
-  return write_line(&line);
+  return write_line(self, &line);
 }
 
 int uvr_doctor_print_end(uvr_doctor_print *self, const char *own)
@@ -140,5 +144,5 @@ int uvr_doctor_print_end(uvr_doctor_print *self, const char *own)
     uvr_text_line_text(&line, own);
     uvr_text_line_add(&line, " doctor again.\n");
   }
-  return write_line(&line);
+  return write_line(self, &line);
 }

@@ -31,16 +31,27 @@ static const uvr_flag *find_flag(const uvr_flags *self, word name)
   return NULL;
 }
 
-/* The flag that was probably meant, or NULL. */
+/* With how many letters of the name a flag begins. */
+static size_t count_alike(word name, const char *flag)
+{
+  size_t alike = 0;
+  while (alike < name.length && name.text[alike] == flag[alike]) {
+    alike++;
+  }
+  return alike;
+}
+
+/* The flag that was probably meant, or NULL. Of those that are equally near, the one that begins most alike. */
 static const char *near_flag(const uvr_flags *self, word name)
 {
   const char *found = NULL;
   unsigned least = UVR_NEAR_NOT;
   for (size_t i = 0; i < self->count; i++) {
-    unsigned changes = uvr_near_word(name.text, name.length, self->table[i].name);
-    if (changes < least) {
+    const char *flag = self->table[i].name;
+    unsigned changes = uvr_near_word(name.text, name.length, flag);
+    if (changes < least || (changes == least && found != NULL && count_alike(name, flag) > count_alike(name, found))) {
       least = changes;
-      found = self->table[i].name;
+      found = flag;
     }
   }
   return found;

@@ -17,6 +17,7 @@ typedef enum mux_flag_id {
   MUX_ALLOW,
   MUX_REMOTE_FILES,
   MUX_WINDOW_TOTAL,
+  MUX_TIMESTAMPS,
   MUX_VERBOSE,
   MUX_VERSION,
   MUX_HELP
@@ -26,6 +27,7 @@ static const uvr_flag mux_flags[] = {
     {"allow", MUX_ALLOW, UVR_FLAG_VALUE, "--allow=PATTERN, such as --allow='//./pipe/docker*'"},
     {"allow-remote-files", MUX_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"window-total", MUX_WINDOW_TOTAL, UVR_FLAG_VALUE, UVR_WINDOW_FORM},
+    {"timestamps", MUX_TIMESTAMPS, UVR_FLAG_SWITCH, NULL},
     {"v", MUX_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"help", MUX_HELP, UVR_FLAG_ALONE, NULL},
     {"h", MUX_HELP, UVR_FLAG_ALONE, NULL},
@@ -66,6 +68,9 @@ static bool set_option(uvr_mux_options *out, const uvr_parsed_flag *flag, uvrela
   case MUX_REMOTE_FILES:
     out->allow_remote_files = flag->on;
     return true;
+  case MUX_TIMESTAMPS:
+    out->timestamps = flag->on;
+    return true;
   default:
     out->verbose = flag->on;
     return true;
@@ -74,14 +79,15 @@ static bool set_option(uvr_mux_options *out, const uvr_parsed_flag *flag, uvrela
 
 uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_options *out, uvrelay_error_t *error)
 {
-  uvr_flags self = {.table = mux_flags,
-                    .count = MUX_FLAG_COUNT,
-                    .all =
-                        "the flags of mux are --allow, --allow-remote-files, --window-total, -v, --version and --help",
-                    .argc = argc,
-                    .argv = argv,
-                    .next = 1,
-                    .error = error};
+  uvr_flags self = {
+      .table = mux_flags,
+      .count = MUX_FLAG_COUNT,
+      .all = "the flags of mux are --allow, --allow-remote-files, --window-total, --timestamps, -v, --version and "
+             "--help",
+      .argc = argc,
+      .argv = argv,
+      .next = 1,
+      .error = error};
   uvr_parsed_flag flag;
   uvr_flags_step step;
   char quoted[UVR_QUOTED_SIZE];
@@ -126,6 +132,7 @@ const char *uvr_mux_usage(void)
          "                        sends your credentials there\n"
          "  --window-total=SIZE   buffer at most this much undelivered data, for all\n"
          "                        connections together (64M)\n"
+         "  --timestamps          begin each line on standard error with its time (UTC)\n"
          "  -v, --verbose         log what happens to standard error\n"
          "  --version, -V         print the version and exit\n"
          "  --help                print this help and exit\n"

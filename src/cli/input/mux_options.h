@@ -15,6 +15,7 @@
 /* All text is in argv. */
 typedef struct uvr_mux_options {
   bool verbose;                         /* -v */
+  bool timestamps;                      /* --timestamps */
   uint64_t window_total;                /* --window-total, in bytes; 0: the library's default */
   const char *allow[UVR_MUX_ALLOW_MAX]; /* --allow, in the order given */
   size_t allow_count;                   /* 0: all is allowed */

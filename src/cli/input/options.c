@@ -20,6 +20,7 @@ typedef enum flag_id {
   FLAG_ASSUAN,
   FLAG_HIDE,
   FLAG_VERBOSE,
+  FLAG_TIMESTAMPS,
   FLAG_IMPERSONATION,
   FLAG_OWNER,
   FLAG_TIMEOUT,
@@ -41,6 +42,7 @@ static const uvr_flag flags[] = {
     {"owner", FLAG_OWNER, UVR_FLAG_VALUE, "--owner=WHO, such as --owner=user,system"},
     {"allow-remote-files", FLAG_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"timeout", FLAG_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
+    {"timestamps", FLAG_TIMESTAMPS, UVR_FLAG_SWITCH, NULL},
     {"version", FLAG_VERSION, UVR_FLAG_SWITCH, NULL},
     {"help", FLAG_HELP, UVR_FLAG_ALONE, NULL},
     {"h", FLAG_HELP, UVR_FLAG_ALONE, NULL},
@@ -78,6 +80,8 @@ static bool *switch_of(uvr_options *out, int id, bool *version)
     return &out->hide_console;
   case FLAG_VERBOSE:
     return &out->verbose;
+  case FLAG_TIMESTAMPS:
+    return &out->timestamps;
   case FLAG_REMOTE_FILES:
     return &out->allow_remote_files;
   default:
@@ -210,6 +214,7 @@ const char *uvr_options_usage(void)
          "  -bg                   hide the console window, unless other programs share it\n"
          "                        or it belongs to a terminal, such as Windows Terminal\n"
          "  -v, --verbose         log what happens to standard error\n"
+         "  --timestamps          begin each line on standard error with its time (UTC)\n"
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"
          "                        delegation\n"

@@ -20,6 +20,7 @@ typedef struct uvr_options {
   bool assuan;            /* -a: TARGET is a libassuan socket file; parse it with UVR_ADDRESS_ASSUAN_PATH */
   bool hide_console;      /* -bg */
   bool verbose;           /* -v */
+  bool timestamps;        /* --timestamps */
   bool allow_remote_files;
   uvrelay_impersonation_t impersonation;
   char owner[UVRELAY_USERS_SIZE]; /* --owner, a good list; empty: anybody */

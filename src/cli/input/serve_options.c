@@ -28,6 +28,7 @@ typedef enum serve_flag_id {
   SERVE_CONTROL,
   SERVE_LOG_FILE,
   SERVE_LOG_SIZE,
+  SERVE_TIMESTAMPS,
   SERVE_JSON,
   SERVE_VERBOSE,
   SERVE_CONFIG, /* the first one that is not a setting */
@@ -61,6 +62,7 @@ static const uvr_flag serve_flags[] = {
     {"log-file", SERVE_LOG_FILE, UVR_FLAG_VALUE, "--log-file=FILE"},
     {"background", SERVE_BACKGROUND, UVR_FLAG_SWITCH, NULL},
     {"log-size", SERVE_LOG_SIZE, UVR_FLAG_VALUE, "--log-size=SIZE, such as --log-size=10M"},
+    {"timestamps", SERVE_TIMESTAMPS, UVR_FLAG_SWITCH, NULL},
     {"check", SERVE_CHECK, UVR_FLAG_SWITCH, NULL},
     {"json", SERVE_JSON, UVR_FLAG_SWITCH, NULL},
     {"v", SERVE_VERBOSE, UVR_FLAG_SWITCH, NULL},
@@ -75,7 +77,7 @@ static const uvr_flag serve_flags[] = {
 #define ALL_FLAGS                                                                                                      \
   "the flags of serve are --timeout, --linger, --idle, --max, --perm, --mode, --impersonation, --eof, --absent, "      \
   "--owner, --peer-uid, --config, --allow-remote, --allow-remote-files, --drain, --via, --eager, --window-total, "     \
-  "--status, --control, --log-file, --log-size, --check, --background, --json, -v, --version and --help"
+  "--status, --control, --log-file, --log-size, --timestamps, --check, --background, --json, -v, --version and --help"
 
 #define REFUSE_SERVE(error, ...) (uvr_error_set((error), UVRELAY_PHASE_NONE, UV_EINVAL, __VA_ARGS__), false)
 
@@ -148,6 +150,9 @@ static bool set_option(uvr_serve_options *out, const uvr_parsed_flag *flag, cons
     return set_log_file(out, flag->value, error);
   case SERVE_LOG_SIZE:
     return set_log_size(out, flag->value, prefix, error);
+  case SERVE_TIMESTAMPS:
+    out->timestamps = flag->on ? UVR_TIMESTAMPS_ON : UVR_TIMESTAMPS_OFF;
+    return true;
   case SERVE_REMOTE_FILES:
     out->allow_remote_files = flag->on;
     return true;

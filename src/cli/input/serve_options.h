@@ -33,6 +33,13 @@ typedef enum uvr_serve_name {
   UVR_SERVE_NAMES
 } uvr_serve_name;
 
+/* Where lines of the log begin with their times. */
+typedef enum uvr_timestamps {
+  UVR_TIMESTAMPS_IN_FILES, /* in that of --log-file; unless something else is given */
+  UVR_TIMESTAMPS_ON,
+  UVR_TIMESTAMPS_OFF
+} uvr_timestamps;
+
 /* All text is in argv, or where the caller of uvr_serve_setting_set() keeps it. */
 typedef struct uvr_serve_options {
   bool verbose;                               /* -v */
@@ -47,6 +54,7 @@ typedef struct uvr_serve_options {
   bool control;                               /* --control: status, env and reload can ask it */
   const char *log_file;                       /* --log-file; NULL: the log goes to standard error */
   uint64_t log_size;                          /* --log-size, in bytes; 0: not given */
+  uvr_timestamps timestamps;                  /* --timestamps */
   bool check;                                 /* --check: say what would be served, and end */
   bool background;                            /* --background: go on without the terminal, if it does not run yet */
   uint32_t given;                             /* private: which settings the command line has, a bit each */

@@ -77,6 +77,8 @@ static const char *const parts[] = {
     "  --log-file=FILE       write the log to FILE instead of standard error, and\n"
     "                        keep one old file, FILE.1\n"
     "  --log-size=SIZE       the maximum size of FILE (1M)\n"
+    "  --timestamps          begin each line of the log with its time (UTC); on by\n"
+    "                        default in FILE, always off in the journal\n"
     "  --background          detach from the terminal once all routes listen; exit at\n"
     "                        once if the same serve already runs, so that it is safe\n"
     "                        in ~/.profile\n"

@@ -1,7 +1,7 @@
 /* The log: see log.h. */
 #include "cli/output/log.h"
 
-#include "stream/blocking_file.h"
+#include "cli/output/log_fd.h"
 
 enum { STANDARD_ERROR = 2, NS_PER_MS = 1000000, EARLY_MS = 50, READY_PATIENCE_MS = 1000 };
 
@@ -17,11 +17,20 @@ static void report_lost(uvr_log *self)
   }
 }
 
+/* What is left out by the limit is told without a mark. */
 static void write_text(void *user, const char *text, size_t length)
 {
   uvr_log *self = user;
+  uvr_text_line line = {.text = NULL};
   report_lost(self);
-  uvr_log_writer_add(&self->writer, text, length);
+  if (uvr_log_is_marked(text)) {
+    uvr_log_writer_add(&self->writer, text, length);
+    return;
+  }
+  uvr_text_line_bytes(&line, text, length);
+  uvr_log_mark(&line, UVR_LOG_WARNING, self->report.timed);
+  uvr_log_writer_add(&self->writer, line.failed ? text : line.text, line.failed ? length : line.length);
+  uvr_text_line_clear(&line);
 }
 
 static void write_topic(void *user, const uvr_log_topic *topic, const char *text, size_t length)
@@ -55,15 +64,30 @@ static void on_window(void *user)
 
 void uvr_log_init(uvr_log *self, bool json, bool verbose)
 {
-  *self = (uvr_log){
-      .report = {.json = json, .verbose = verbose, .write = write_text, .write_topic = write_topic, .user = self},
-      .limit = {.json = json,
-                .allowance = verbose ? generous : ordinary,
-                .write = write_text,
-                .now = now,
-                .on_window = on_window,
-                .user = self},
-      .writer = {.fd = STANDARD_ERROR}};
+  *self = (uvr_log){.report = {.json = json,
+                               .verbose = verbose,
+                               .marked = true,
+                               .write = write_text,
+                               .write_topic = write_topic,
+                               .user = self},
+                    .limit = {.json = json,
+                              .allowance = verbose ? generous : ordinary,
+                              .write = write_text,
+                              .now = now,
+                              .on_window = on_window,
+                              .user = self},
+                    .writer = {.fd = STANDARD_ERROR},
+                    .style = uvr_log_fd_style(STANDARD_ERROR)};
+  self->style.colours = self->style.colours && !json;
+  uvr_log_writer_set_style(&self->writer, self->style, self->file_style);
+}
+
+void uvr_log_set_times(uvr_log *self, bool on_standard_error, bool in_file)
+{
+  self->style.times = on_standard_error && !self->report.json && !self->style.priorities;
+  self->file_style.times = in_file && !self->report.json;
+  self->report.timed = self->style.times || self->file_style.times;
+  uvr_log_writer_set_style(&self->writer, self->style, self->file_style);
 }
 
 void uvr_log_set_verbose(uvr_log *self, bool verbose)
@@ -74,16 +98,19 @@ void uvr_log_set_verbose(uvr_log *self, bool verbose)
 
 static void write_to_standard_error(void *user, const char *text, size_t length)
 {
-  const uvr_blocking_file file = uvr_blocking_file_of(STANDARD_ERROR, false);
-  (void)user;
-  (void)uvr_blocking_file_write(&file, text, length);
+  const uvr_log *log = user;
+  uvr_log_fd_write(STANDARD_ERROR, &log->style, text, length);
 }
 
 /* On the thread that writes. A reader of standard error who does not read stops the log, but nothing else. */
 static void on_file_fault(void *user, const uvrelay_error_t *error)
 {
-  const uvr_log *log = user;
-  const uvr_report report = {.json = log->report.json, .write = write_to_standard_error};
+  uvr_log *log = user;
+  const uvr_report report = {.json = log->report.json,
+                             .marked = true,
+                             .timed = log->style.times,
+                             .write = write_to_standard_error,
+                             .user = log};
   uvr_report_error(&report, NULL, error);
 }
 
@@ -107,6 +134,7 @@ void uvr_log_ready(uvr_log *self)
 void uvr_log_start(uvr_log *self)
 {
   uvr_log_writer_start(&self->writer, STANDARD_ERROR);
+  uvr_log_writer_set_style(&self->writer, self->style, self->file_style);
   if (self->file.path != NULL) {
     uvr_log_writer_set_file(&self->writer, &self->file, on_file_fault, self);
   }

@@ -1,6 +1,7 @@
 /* The log of serve and mux: reports, limited, and written to standard error or to a file by a thread.
  *
  *   uvr_log_init(&log, json, verbose);
+ *   uvr_log_set_times(&log, false, true);     if wanted
  *   uvr_report_...(&log.report, ...);         written at once
  *   uvr_log_open_file(&log, path, 0, &error); with --log-file: from now on to the file, too
  *   uvr_log_start(&log);                      from now on by the thread
@@ -27,12 +28,18 @@ typedef struct uvr_log {
   uvr_report report;
   uvr_log_limit limit;
   uvr_log_writer writer;
+  uvr_log_style style;      /* of standard error */
+  uvr_log_style file_style; /* of the file */
   uv_timer_t timer;
   bool timed;        /* the timer is open */
   uvr_log_file file; /* of --log-file; without a path: none */
 } uvr_log;
 
 void uvr_log_init(uvr_log *self, bool json, bool verbose);
+
+/* Has each line of text begin with its time, on standard error, unless that is the journal, and in the file. JSON has
+ * times anyway. To be called before the file is opened and the thread is started. */
+void uvr_log_set_times(uvr_log *self, bool on_standard_error, bool in_file);
 
 /* Changes what is said from now on. */
 void uvr_log_set_verbose(uvr_log *self, bool verbose);

@@ -5,29 +5,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stream/blocking_file.h"
+#include "cli/output/log_fd.h"
 
 enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
 
-/* Writes everything, or as much as possible: there is no place to report an error to. */
-static void write_fd(uv_file fd, const char *text, size_t length)
+/* Lines on their way to the file. */
+typedef struct file_lines {
+  const uvr_log_writer *writer;
+  uint64_t lost; /* lines that it did not take */
+} file_lines;
+
+static void write_file(void *user, const char *text, size_t length)
 {
-  const uvr_blocking_file file = uvr_blocking_file_of(fd, false);
-  (void)uvr_blocking_file_write(&file, text, length);
+  file_lines *self = user;
+  uvrelay_error_t error;
+  uint64_t lost = uvr_log_file_write(self->writer->file, text, length, &error);
+  if (lost > 0 && error.code != 0) {
+    self->writer->on_fault(self->writer->user, &error);
+  }
+  self->lost += lost;
 }
 
 /* Returns how many lines the file did not take. */
 static uint64_t write_all(const uvr_log_writer *self, bool echo, const char *text, size_t length)
 {
-  uvrelay_error_t error;
+  file_lines lines = {.writer = self};
   if (self->file == NULL || echo) {
-    write_fd(self->fd, text, length);
+    uvr_log_fd_write(self->fd, &self->style, text, length);
   }
-  uint64_t lost = self->file != NULL ? uvr_log_file_write(self->file, text, length, &error) : 0;
-  if (lost > 0 && error.code != 0) {
-    self->on_fault(self->user, &error);
+  if (self->file != NULL) {
+    uvr_log_style_render(&self->file_style, text, length, write_file, &lines);
   }
-  return lost;
+  return lines.lost;
 }
 
 static void run(void *user)
@@ -89,6 +98,12 @@ void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
     uv_mutex_destroy(&self->mutex);
     free_blocks(self);
   }
+}
+
+void uvr_log_writer_set_style(uvr_log_writer *self, uvr_log_style style, uvr_log_style file_style)
+{
+  self->style = style;
+  self->file_style = file_style;
 }
 
 void uvr_log_writer_set_file(uvr_log_writer *self, uvr_log_file *file,

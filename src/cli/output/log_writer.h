@@ -1,5 +1,6 @@
 /* Writes the log to standard error, or to a file, on a thread of its own, so that a reader that does not read, or a
- * terminal that is stopped, blocks the log and not the relay. What cannot be written is dropped and counted. */
+ * terminal that is stopped, blocks the log and not the relay. What cannot be written is dropped and counted. Lines may
+ * have marks: see log_style.h. */
 #ifndef UVR_CLI_OUTPUT_LOG_WRITER_H
 #define UVR_CLI_OUTPUT_LOG_WRITER_H
 
@@ -10,11 +11,14 @@
 #include <uv.h>
 
 #include "cli/output/log_file.h"
+#include "cli/output/log_style.h"
 
 typedef struct uvr_log_writer {
   uv_file fd;
-  uvr_log_file *file; /* is written to instead; NULL: none */
-  bool echo;          /* `fd` is written to as well */
+  uvr_log_style style;      /* of what `fd` gets */
+  uvr_log_style file_style; /* of what the file gets */
+  uvr_log_file *file;       /* is written to instead; NULL: none */
+  bool echo;                /* `fd` is written to as well */
   /* The file cannot be written to. Called on the thread that writes. */
   void (*on_fault)(void *user, const uvrelay_error_t *error);
   void *user;
@@ -34,6 +38,9 @@ typedef struct uvr_log_writer {
 
 /* Starts the thread. Cannot fail: without a thread, writing may block. */
 void uvr_log_writer_start(uvr_log_writer *self, uv_file fd);
+
+/* Sets the styles, which are plain otherwise. To be called at once after the start, or without one. */
+void uvr_log_writer_set_style(uvr_log_writer *self, uvr_log_style style, uvr_log_style file_style);
 
 /* From now on writes to the file, which remains the caller's, and until uvr_log_writer_stop_echo() to `fd`, too. To be
  * called at once after the start, or without one. */

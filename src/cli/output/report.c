@@ -11,22 +11,29 @@
 #include "cli/output/text_line.h"
 #include "relay/route_hint.h"
 
-/* Hands the line over and clears it. */
-static void say(const uvr_report *self, uvr_text_line *text)
+static void mark(const uvr_report *self, uvr_log_level level, uvr_text_line *text)
 {
+  if (self->marked && text->length > 0) {
+    uvr_log_mark(text, level, self->timed);
+  }
+}
+
+void uvr_report_say(const uvr_report *self, uvr_log_level level, uvr_text_line *text)
+{
+  mark(self, level, text);
   if (!text->failed && text->length > 0) {
     self->write(self->user, text->text, text->length);
   }
   uvr_text_line_clear(text);
 }
 
-/* The same for a line that others can cause at will. */
-static void say_topic(const uvr_report *self, const uvr_log_topic *topic, uvr_text_line *text)
+void uvr_report_say_topic(const uvr_report *self, uvr_log_level level, const uvr_log_topic *topic, uvr_text_line *text)
 {
   if (self->write_topic == NULL) {
-    say(self, text);
+    uvr_report_say(self, level, text);
     return;
   }
+  mark(self, level, text);
   if (!text->failed && text->length > 0) {
     self->write_topic(self->user, topic, text->text, text->length);
   }
@@ -78,10 +85,10 @@ static void add_json_error(uvr_text_line *self, const uvrelay_error_t *error, co
   add_json_codes(self, error, hint);
 }
 
-static void end_json(const uvr_report *self, uvr_text_line *text)
+static void end_json(const uvr_report *self, uvr_log_level level, uvr_text_line *text)
 {
   uvr_text_line_add(text, "}\n");
-  say(self, text);
+  uvr_report_say(self, level, text);
 }
 
 static void add_route(uvr_text_line *self, const uvr_report_route *route)
@@ -107,7 +114,7 @@ void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
   uvr_text_line text = {.text = NULL};
   if (self->json) {
     begin_json_route(&text, "listening", route);
-    end_json(self, &text);
+    end_json(self, UVR_LOG_INFO, &text);
   } else if (self->verbose) {
     begin_text(&text, route);
     if (uvr_report_has_name(route)) {
@@ -115,7 +122,7 @@ void uvr_report_listening(const uvr_report *self, const uvr_report_route *route)
       add_route(&text, route);
     }
     uvr_text_line_add(&text, ": listening\n");
-    say(self, &text);
+    uvr_report_say(self, UVR_LOG_INFO, &text);
   }
 }
 
@@ -135,6 +142,13 @@ static const char *warning_of(const uvrelay_result_t *result)
                     : NULL;
 }
 
+static uvr_log_level level_of_result(const uvrelay_result_t *result)
+{
+  return result->reason == UVRELAY_REASON_FAILED ? UVR_LOG_ERROR
+         : warning_of(result) != NULL            ? UVR_LOG_WARNING
+                                                 : UVR_LOG_INFO;
+}
+
 static const char *plural(uint64_t number)
 {
   return number == 1 ? "" : "s";
@@ -142,21 +156,39 @@ static const char *plural(uint64_t number)
 
 static const char *const event_names[] = {"opened", "closed", "paused", "resumed", "failed", "refused"};
 
+static uvr_log_level level_of(const uvrelay_event_t *event)
+{
+  switch (event->type) {
+  case UVRELAY_EVENT_FAILED:
+    return UVR_LOG_ERROR;
+  case UVRELAY_EVENT_PAUSED:
+  case UVRELAY_EVENT_REFUSED:
+    return UVR_LOG_WARNING;
+  case UVRELAY_EVENT_CLOSED:
+    return level_of_result(event->result);
+  case UVRELAY_EVENT_RESUMED:
+    return UVR_LOG_NOTICE;
+  case UVRELAY_EVENT_OPENED:
+    break;
+  }
+  return UVR_LOG_INFO;
+}
+
 /* A route fails once. All its other events can be caused by its clients. */
 static void say_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event,
                       uvr_text_line *text)
 {
   const uvrelay_error_t *error = event->type == UVRELAY_EVENT_CLOSED ? &event->result->error : event->error;
   if (event->type == UVRELAY_EVENT_FAILED) {
-    say(self, text);
+    uvr_report_say(self, level_of(event), text);
     return;
   }
-  say_topic(self,
-            &(uvr_log_topic){.kind = event_names[event->type],
-                             .listen = route->listen,
-                             .target = route->target,
-                             .text = error == NULL ? "" : error->text},
-            text);
+  uvr_report_say_topic(self, level_of(event),
+                       &(uvr_log_topic){.kind = event_names[event->type],
+                                        .listen = route->listen,
+                                        .target = route->target,
+                                        .text = error == NULL ? "" : error->text},
+                       text);
 }
 
 static void event_in_json(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
@@ -282,9 +314,9 @@ static void warning_in_text(const uvr_report *self, const uvr_report_route *rout
   uvr_text_line_add(&text, " #%" PRIu64 ": warning: %s", event->number, warning);
   add_client(&text, event->peer);
   uvr_text_line_add(&text, "\n");
-  say_topic(self,
-            &(uvr_log_topic){.kind = "warning", .listen = route->listen, .target = route->target, .text = warning},
-            &text);
+  uvr_report_say_topic(
+      self, UVR_LOG_WARNING,
+      &(uvr_log_topic){.kind = "warning", .listen = route->listen, .target = route->target, .text = warning}, &text);
 }
 
 void uvr_report_event(const uvr_report *self, const uvr_report_route *route, const uvrelay_event_t *event)
@@ -307,15 +339,30 @@ void uvr_report_event(const uvr_report *self, const uvr_report_route *route, con
   }
 }
 
+/* Each line of the table is one of the log. */
+static void say_table(const uvr_report *self, const uvr_text_line *table)
+{
+  for (size_t at = 0; !table->failed && at < table->length;) {
+    const char *newline = memchr(table->text + at, '\n', table->length - at);
+    size_t length = (size_t)(newline - (table->text + at)) + 1;
+    uvr_text_line row = {.text = NULL};
+    uvr_text_line_bytes(&row, table->text + at, length);
+    uvr_report_say(self, UVR_LOG_INFO, &row);
+    at += length;
+  }
+}
+
 void uvr_report_status(const uvr_report *self, const uvr_report_route *routes, size_t count)
 {
   uvr_text_line text = {.text = NULL};
   if (self->json) {
     uvr_status_table_json(&text, routes, count);
+    uvr_report_say(self, UVR_LOG_INFO, &text);
   } else {
     uvr_status_table_text(&text, routes, count);
+    say_table(self, &text);
+    uvr_text_line_clear(&text);
   }
-  say(self, &text);
 }
 
 void uvr_report_stopping(const uvr_report *self, size_t open)
@@ -324,11 +371,11 @@ void uvr_report_stopping(const uvr_report *self, size_t open)
   if (self->json) {
     uvr_text_line_begin(&text, "stopping");
     uvr_text_line_number(&text, "open", open);
-    end_json(self, &text);
+    end_json(self, UVR_LOG_NOTICE, &text);
   } else if (self->verbose) {
     uvr_text_line_add(&text, "uvrelay: stopping: %" PRIu64 " connection%s open\n", (uint64_t)open,
                       open == 1 ? " is" : "s are");
-    say(self, &text);
+    uvr_report_say(self, UVR_LOG_NOTICE, &text);
   }
 }
 
@@ -338,90 +385,11 @@ void uvr_report_stopped(const uvr_report *self, uint64_t cut)
   if (self->json) {
     uvr_text_line_begin(&text, "stopped");
     uvr_text_line_number(&text, "cut", cut);
-    end_json(self, &text);
+    end_json(self, cut > 0 ? UVR_LOG_WARNING : UVR_LOG_NOTICE, &text);
   } else if (cut > 0) {
     uvr_text_line_add(&text, "uvrelay: %" PRIu64 " connection%s cut\n", cut, cut == 1 ? " was" : "s were");
-    say(self, &text);
+    uvr_report_say(self, UVR_LOG_WARNING, &text);
   }
-}
-
-/* The far end. */
-
-static void say_far_end(const uvr_report *self, const char *kind, const char *what, uvr_text_line *text)
-{
-  uvr_text_line_add(text, self->json ? "}\n" : "\n");
-  say_topic(self, &(uvr_log_topic){.kind = kind, .text = what}, text);
-}
-
-static void begin_far_end(uvr_text_line *text, const uvr_report *self, const char *kind, const char *member,
-                          const char *what)
-{
-  if (self->json) {
-    uvr_text_line_begin(text, kind);
-    uvr_text_line_member(text, member, what);
-  } else {
-    uvr_text_line_add(text, "uvrelay: far end: ");
-    uvr_text_line_text(text, what);
-  }
-}
-
-void uvr_report_far_end_started(const uvr_report *self, const char *command, int process)
-{
-  static const char kind[] = "far-end-started";
-  if (self->verbose) {
-    uvr_text_line text = {.text = NULL};
-    begin_far_end(&text, self, kind, "command", command);
-    if (self->json) {
-      uvr_text_line_number(&text, "pid", (uint64_t)process);
-    } else {
-      uvr_text_line_add(&text, " started (process %d)", process);
-    }
-    say_far_end(self, kind, "", &text);
-  }
-}
-
-void uvr_report_far_end_ready(const uvr_report *self, const char *command)
-{
-  static const char kind[] = "far-end-ready";
-  if (self->verbose) {
-    uvr_text_line text = {.text = NULL};
-    begin_far_end(&text, self, kind, "command", command);
-    if (!self->json) {
-      uvr_text_line_add(&text, " is ready");
-    }
-    say_far_end(self, kind, "", &text);
-  }
-}
-
-/* If it fails again and again for one reason, that is reported once and then counted. */
-void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t reason_length, uint64_t retry_ms,
-                             bool needs_client)
-{
-  static const char kind[] = "far-end-down";
-  uvr_text_line text = {.text = NULL};
-  begin_far_end(&text, self, kind, "text", why);
-  if (self->json) {
-    uvr_text_line_number(&text, "retry_ms", retry_ms);
-    uvr_text_line_add(&text, needs_client ? ",\"needs_client\":true" : "");
-  } else if (needs_client) {
-    uvr_text_line_add(&text, "; the next client starts it again");
-  } else {
-    uvr_text_line_add(&text, "; starting it again in %g s", (double)retry_ms / 1000);
-  }
-  uvr_text_line reason = {.text = NULL};
-  uvr_text_line_bytes(&reason, why, reason_length);
-  uvr_text_line_bytes(&reason, "", 1);
-  uvr_text_line_add(&text, self->json ? "}\n" : "\n");
-  say_topic(self, &(uvr_log_topic){.kind = kind, .listen = reason.text, .text = why + reason_length, .same = 1}, &text);
-  uvr_text_line_clear(&reason);
-}
-
-void uvr_report_far_end_line(const uvr_report *self, const char *line)
-{
-  static const char kind[] = "far-end-says";
-  uvr_text_line text = {.text = NULL};
-  begin_far_end(&text, self, kind, "text", line);
-  say_far_end(self, kind, line, &text);
 }
 
 /* The mux at the far end. */
@@ -432,7 +400,7 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
   uvr_text_line_add(&text, "uvrelay: ");
   uvr_text_line_text(&text, why);
   uvr_text_line_add(&text, ", which cut %" PRIu64 " connection%s\n", connections, plural(connections));
-  say(self, &text);
+  uvr_report_say(self, UVR_LOG_WARNING, &text);
 }
 
 static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
@@ -458,12 +426,13 @@ static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
   }
   uvr_text_line_add(&text, "\n");
   const uvrelay_error_t *error = closed ? &event->result->error : refused ? event->error : NULL;
-  say_topic(self,
-            &(uvr_log_topic){.kind = refused  ? "refused"
-                                     : closed ? "closed"
-                                              : "opened",
-                             .text = error == NULL ? "" : error->text},
-            &text);
+  uvr_log_level level = refused ? UVR_LOG_WARNING : closed ? level_of_result(event->result) : UVR_LOG_INFO;
+  uvr_report_say_topic(self, level,
+                       &(uvr_log_topic){.kind = refused  ? "refused"
+                                                : closed ? "closed"
+                                                         : "opened",
+                                        .text = error == NULL ? "" : error->text},
+                       &text);
 }
 
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
@@ -475,7 +444,7 @@ void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *eve
     uvr_text_line_add(&text, "uvrelay: ");
     uvr_text_line_text(&text, event->address);
     uvr_text_line_add(&text, ": warning: %s\n", warning);
-    say_topic(self, &(uvr_log_topic){.kind = "warning", .text = warning}, &text);
+    uvr_report_say_topic(self, UVR_LOG_WARNING, &(uvr_log_topic){.kind = "warning", .text = warning}, &text);
   }
 }
 
@@ -494,7 +463,7 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
     uvr_text_line_begin(&text, "error");
     uvr_text_line_member(&text, "text", sentence);
     add_json_codes(&text, error, hint);
-    end_json(self, &text);
+    end_json(self, UVR_LOG_ERROR, &text);
   } else {
     uvr_text_line_add(&text, "uvrelay: ");
     uvr_text_line_text(&text, sentence);
@@ -502,7 +471,7 @@ void uvr_report_error(const uvr_report *self, const uvr_place *place, const uvre
       uvr_text_line_add(&text, ": %s", hint);
     }
     uvr_text_line_add(&text, "\n");
-    say(self, &text);
+    uvr_report_say(self, UVR_LOG_ERROR, &text);
   }
   uvr_text_line_clear(&where);
 }
@@ -512,11 +481,12 @@ void uvr_report_try(const uvr_report *self, const char *command)
   uvr_text_line line = {.text = NULL};
   if (!self->json) {
     uvr_text_line_add(&line, "Try: uvrelay %s --help\n", command);
-    say(self, &line);
+    uvr_report_say(self, UVR_LOG_NOTICE, &line);
   }
 }
 
-static void say_sentence(const uvr_report *self, const char *event, const char *before, const char *text)
+static void say_sentence(const uvr_report *self, uvr_log_level level, const char *event, const char *before,
+                         const char *text)
 {
   uvr_text_line line = {.text = NULL};
   if (self->json) {
@@ -528,19 +498,19 @@ static void say_sentence(const uvr_report *self, const char *event, const char *
     uvr_text_line_text(&line, text);
     uvr_text_line_add(&line, "\n");
   }
-  say_topic(self, &(uvr_log_topic){.kind = event, .text = text}, &line);
+  uvr_report_say_topic(self, level, &(uvr_log_topic){.kind = event, .text = text}, &line);
 }
 
 void uvr_report_note(const uvr_report *self, const char *text)
 {
   if (self->verbose) {
-    say_sentence(self, "note", "", text);
+    say_sentence(self, UVR_LOG_INFO, "note", "", text);
   }
 }
 
 void uvr_report_warning(const uvr_report *self, const char *text)
 {
-  say_sentence(self, "warning", "warning: ", text);
+  say_sentence(self, UVR_LOG_WARNING, "warning", "warning: ", text);
 }
 
 void uvr_report_lost(const uvr_report *self, uint64_t lines)

@@ -9,18 +9,28 @@
 
 #include "cli/input/config.h"
 #include "cli/output/log_limit.h"
+#include "cli/output/log_style.h"
 #include "cli/output/report_route.h"
+#include "cli/output/text_line.h"
 #include "uvrelay.h"
 #include "uvrelay/mux.h"
 
 typedef struct uvr_report {
   bool json;
   bool verbose;
+  bool marked;                                                /* each line has a mark, see log_style.h, */
+  bool timed;                                                 /* with its time */
   void (*write)(void *user, const char *text, size_t length); /* one line or several, each with its newline */
   /* The same for one line that others can cause at will, and so as often as they like. NULL: `write` gets it. */
   void (*write_topic)(void *user, const uvr_log_topic *topic, const char *text, size_t length);
   void *user;
 } uvr_report;
+
+/* Hands over one line with its newline, in JSON an object, and clears it. */
+void uvr_report_say(const uvr_report *self, uvr_log_level level, uvr_text_line *line);
+
+/* The same for a line that others can cause at will, and so as often as they like. */
+void uvr_report_say_topic(const uvr_report *self, uvr_log_level level, const uvr_log_topic *topic, uvr_text_line *line);
 
 /* A route listens. */
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route);
@@ -36,17 +46,6 @@ void uvr_report_stopping(const uvr_report *self, size_t open);
 
 /* The relay has stopped; `cut` connections did not end by themselves. */
 void uvr_report_stopped(const uvr_report *self, uint64_t cut);
-
-/* The far end of --via. `command` is its command line. */
-void uvr_report_far_end_started(const uvr_report *self, const char *command, int process);
-void uvr_report_far_end_ready(const uvr_report *self, const char *command);
-/* The far end has ended or could not be started, and will be started again after so long; with `needs_client` not
- * until a client needs it, and not earlier than that. `why` is a sentence. Its first `reason_length` bytes are the
- * reason, of which every letter and number counts when it is compared with others; the rest are details. */
-void uvr_report_far_end_down(const uvr_report *self, const char *why, size_t reason_length, uint64_t retry_ms,
-                             bool needs_client);
-/* The far end has written a line to its standard error. */
-void uvr_report_far_end_line(const uvr_report *self, const char *line);
 
 /* Whether a session has failed because the carrier of its mux has ended; `name` is what it was connected to over the
  * mux. Many fail at once then, for one reason, which is reported once. */

@@ -42,6 +42,16 @@ void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length)
   }
 }
 
+void uvr_text_line_insert(uvr_text_line *self, const char *bytes, size_t length)
+{
+  grow(self, length);
+  if (!self->failed && length > 0) {
+    memmove(self->text + length, self->text, self->length);
+    memcpy(self->text, bytes, length);
+    self->length += length;
+  }
+}
+
 void uvr_text_line_add(uvr_text_line *self, const char *format, ...)
 {
   char text[256];
@@ -122,12 +132,17 @@ void uvr_text_line_time(uvr_text_line *self, int64_t seconds, int milliseconds)
   uvr_text_line_add(self, "T%02d:%02d:%02d.%03dZ", of_day / 3600, of_day / 60 % 60, of_day % 60, milliseconds);
 }
 
-void uvr_text_line_begin(uvr_text_line *self, const char *event)
+void uvr_text_line_now(uvr_text_line *self)
 {
   uv_timeval64_t now = {0};
   (void)uv_gettimeofday(&now);
-  uvr_text_line_add(self, "{\"time\":\"");
   uvr_text_line_time(self, now.tv_sec, (int)(now.tv_usec / 1000));
+}
+
+void uvr_text_line_begin(uvr_text_line *self, const char *event)
+{
+  uvr_text_line_add(self, "{\"time\":\"");
+  uvr_text_line_now(self);
   uvr_text_line_add(self, "\",\"event\":\"%s\"", event);
 }
 

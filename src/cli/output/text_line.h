@@ -23,6 +23,9 @@ typedef struct uvr_text_line {
 /* Adds bytes as they are. */
 void uvr_text_line_bytes(uvr_text_line *self, const char *bytes, size_t length);
 
+/* Puts bytes before all the others. */
+void uvr_text_line_insert(uvr_text_line *self, const char *bytes, size_t length);
+
 /* Adds formatted text, of 255 bytes at most. */
 void uvr_text_line_add(uvr_text_line *self, const char *format, ...) UVR_PRINTF(2, 3);
 
@@ -38,6 +41,9 @@ void uvr_text_line_number(uvr_text_line *self, const char *name, uint64_t number
 
 /* Adds a time in the format of RFC 3339, in UTC. */
 void uvr_text_line_time(uvr_text_line *self, int64_t seconds, int milliseconds);
+
+/* The same of the present. */
+void uvr_text_line_now(uvr_text_line *self);
 
 /* Begins a JSON object for an event that happens now; "}" must end it. */
 void uvr_text_line_begin(uvr_text_line *self, const char *event);

@@ -33,6 +33,7 @@ static void list_restart(const uvr_serve_options *before, const uvr_serve_option
   add_name(names, before->control != after->control, "control");
   add_name(names, are_different(before->log_file, after->log_file), "log-file");
   add_name(names, before->log_size != after->log_size, "log-size");
+  add_name(names, before->timestamps != after->timestamps, "timestamps");
   add_name(names, before->allow_remote_files != after->allow_remote_files, "allow-remote-files");
 }
 
@@ -64,10 +65,7 @@ void uvr_reload_say_done(const uvr_report *report, const uvr_reload_counts *coun
     uvr_text_line_add(&line, "\n");
   }
   uvr_text_line_add(text, "\n");
-  if (!line.failed) {
-    report->write(report->user, line.text, line.length);
-  }
-  uvr_text_line_clear(&line);
+  uvr_report_say(report, UVR_LOG_NOTICE, &line);
 }
 
 void uvr_reload_say_failed(const uvr_report *report, const uvr_place *place, const uvrelay_error_t *error,

@@ -169,8 +169,14 @@ static void on_reload_signal(void *user)
 
 /* The start. */
 
-/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: a user
- * who starts it hidden, at logon, sees nothing else. */
+static void init_log(uvr_server *self, const uvr_serve_options *options)
+{
+  uvr_log_init(&self->log, options->json, options->verbose);
+  uvr_log_set_times(&self->log, options->timestamps == UVR_TIMESTAMPS_ON, options->timestamps != UVR_TIMESTAMPS_OFF);
+}
+
+/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: a user who
+ * starts it hidden, at logon, sees nothing else. */
 static int open_log_file(uvr_server *self, bool configured)
 {
   uvrelay_error_t error;
@@ -188,7 +194,7 @@ static int read_config(uvr_server *self)
   uvr_place place;
   uvrelay_error_t error;
   int code = uvr_serve_load(&self->given, &self->options, &self->config, &place, &error);
-  uvr_log_init(&self->log, self->options.json, self->options.verbose);
+  init_log(self, &self->options);
   if (open_log_file(self, code == 0) != 0) {
     return -1;
   }
@@ -425,7 +431,7 @@ int uvr_cli_serve(int argc, char **argv)
   }
   self->on_all_lost = on_all_lost;
   uvr_serve_action action = uvr_serve_options_parse(argc, argv, &self->given, &error);
-  uvr_log_init(&self->log, self->given.json, self->given.verbose);
+  init_log(self, &self->given);
   if (action == UVR_SERVE_SHOW_HELP) {
     self->status = uvr_print_parts(uvr_serve_usage());
   } else if (action == UVR_SERVE_SHOW_VERSION) {

@@ -17,10 +17,15 @@ def log(tmp_path):
     return tmp_path / "serve.log"
 
 
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z "
+
+
 def lines(path):
-    """None while it is turned over and has not been made again."""
+    """Without their times, which all have. None while it is turned over and has not been made again."""
     with contextlib.suppress(FileNotFoundError):
-        return path.read_text().splitlines()
+        text = path.read_text()
+        assert len(re.findall(f"^{TIME}", text, re.M)) == text.count("\n"), text
+        return re.sub(f"^{TIME}", "", text, flags=re.M).splitlines()
     return []
 
 
@@ -55,8 +60,9 @@ def test_a_line_of_a_file(tmp_path, back, log, monkeypatch):
     config = tmp_path / "routes.conf"
     config.write_text(f"log-file=$WHERE/serve.log\nlog-size=10K\njson=true\nunix://{tmp_path}/front={back.address}\n")
     with Serve(f"--config={config}", wait=False, env={"WHERE": str(tmp_path)}):
-        wait_for(lambda: lines(log), "a line")
-        assert all(json.loads(line)["event"] for line in lines(log))
+        wait_for(log.exists, "the log")
+        wait_for(log.read_text, "a line")
+        assert all(json.loads(line)["event"] for line in log.read_text().splitlines())
 
 
 def test_it_stays_small(tmp_path, back, log):

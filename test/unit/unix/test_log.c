@@ -11,10 +11,14 @@
 #include <cmocka.h>
 
 /* The program's own files are in no library. */
+#include "cli/os/journal_unix.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/terminal_unix.c"     /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log.c"           /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_fd.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_limit.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_style.c"     /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_writer.c"    /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/report.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/status_table.c"  /* NOLINT(bugprone-suspicious-include) */

@@ -22,9 +22,14 @@ static void *allocate(void *block, size_t size)
 
 /* The program's own files are in no library. */
 #define realloc allocate
+#include "cli/os/journal_unix.c"      /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/terminal_unix.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_fd.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/log_style.c"     /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_writer.c"    /* NOLINT(bugprone-suspicious-include) */
+#include "cli/output/text_line.c"     /* NOLINT(bugprone-suspicious-include) */
 #undef realloc
 
 enum { LONG_MS = 20000, LINES = 20000 };
