@@ -107,6 +107,13 @@ static void explain(uvr_supervisor *self, bool exited)
 
 /* The process. */
 
+static void tell_change(const uvr_supervisor *self)
+{
+  if (self->options.on_change != NULL) {
+    self->options.on_change(self->options.user);
+  }
+}
+
 /* Reports the last line, unless that was done. */
 static void report_held_line(uvr_supervisor *self)
 {
@@ -166,6 +173,7 @@ static void report_down(uvr_supervisor *self)
   bool needs_client = !needed && !self->options.eager;
   uvr_report_far_end_down(self->options.report, why, self->reason_length,
                           needed || needs_client ? short_delay(self) : self->delay_ms, needs_client);
+  tell_change(self);
 }
 
 /* There is neither a process nor a carrier, and the reason is set: reports it and schedules the next start. */
@@ -477,6 +485,7 @@ static void on_mux_event(uvrelay_mux_t *mux, const uvrelay_mux_event_t *event, v
       (void)uv_timer_stop(&self->timer);
     }
     uvr_report_far_end_ready(self->options.report, self->name);
+    tell_change(self);
     break;
   case UVRELAY_MUX_EVENT_DOWN:
     on_down(self, event);

@@ -37,6 +37,7 @@ typedef struct uvr_supervisor_options {
   const uvr_report *report;
   bool eager;                             /* it is started again even if it is not needed */
   uint64_t window_total;                  /* see uvrelay_mux_options_t */
+  void (*on_change)(void *user);          /* it is up, or down; NULL is allowed */
   uint64_t (*count_received)(void *user); /* bytes that all connections have received so far */
   void *user;
 } uvr_supervisor_options;

@@ -2,6 +2,11 @@
 #ifndef UVR_CLI_OS_NOTIFY_H
 #define UVR_CLI_OS_NOTIFY_H
 
+#include <stdbool.h>
+
+/* Whether NOTIFY_SOCKET is set. */
+bool uvr_notify_is_wanted(void);
+
 /* Sends a state such as "READY=1" to the socket that the environment variable NOTIFY_SOCKET names. Returns 0, also when
  * it is not set, or a negative libuv code: UV_ETIMEDOUT after a second in which no process reads from the socket. */
 int uvr_notify(const char *state);

@@ -16,11 +16,17 @@
 
 enum { PATIENCE_S = 1 };
 
+bool uvr_notify_is_wanted(void)
+{
+  const char *name = getenv("NOTIFY_SOCKET");
+  return name != NULL && *name != '\0';
+}
+
 static int send_state(const char *state, int flags)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *name = getenv("NOTIFY_SOCKET");
-  if (name == NULL || *name == '\0') {
+  if (!uvr_notify_is_wanted()) {
     return 0;
   }
   size_t length = strlen(name);

@@ -2,6 +2,7 @@
 #include "cli/serve/far_end.h"
 
 #include "cli/child/far_command.h"
+#include "cli/serve/manager.h"
 #include "cli/serve/routes.h"
 
 int uvr_far_end_find(uvr_server *server, const uvr_serve_options *options, const uvr_config *config, uvr_place *place,
@@ -22,6 +23,11 @@ int uvr_far_end_find(uvr_server *server, const uvr_serve_options *options, const
   return status;
 }
 
+static void on_change(void *user)
+{
+  uvr_manager_changed(user);
+}
+
 int uvr_far_end_make(uvr_server *server, const uvr_serve_options *options, uvrelay_error_t *error)
 {
   const uvr_supervisor_options with = {.command = &server->command,
@@ -29,6 +35,7 @@ int uvr_far_end_make(uvr_server *server, const uvr_serve_options *options, uvrel
                                        .report = &server->log.report,
                                        .eager = options->eager,
                                        .window_total = options->window_total,
+                                       .on_change = on_change,
                                        .count_received = uvr_routes_count_received,
                                        .user = server};
   if (server->command.argc == 0 || (server->supervised && !server->spare)) {

@@ -20,6 +20,7 @@
 #include "cli/serve/check.h"
 #include "cli/serve/far_end.h"
 #include "cli/serve/load.h"
+#include "cli/serve/manager.h"
 #include "cli/serve/reload_plan.h"
 #include "cli/serve/reload_report.h"
 #include "cli/serve/routes.h"
@@ -123,6 +124,7 @@ static void commit(uvr_server *server)
   server->spare = server->spare && server->command.argc == 0;
   uvr_reload_say_done(&server->log.report, &counts, &server->options, &self->options, &text);
   apply(server, &self->options);
+  uvr_manager_changed(server);
   if (server->supervised && server->options.eager) {
     uvr_supervisor_start(&server->supervisor);
   }

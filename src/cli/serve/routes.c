@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/output/report.h"
+#include "cli/serve/manager.h"
 
 uvr_report_route uvr_routes_row(const uvrelay_route_t *route)
 {
@@ -32,6 +33,7 @@ static void on_event(uvrelay_route_t *route, const uvrelay_event_t *event, void 
   uvr_report_route row = uvr_routes_row(route);
   bool closed = event->type == UVRELAY_EVENT_CLOSED;
   uvr_report_event(&server->log.report, &row, event);
+  uvr_manager_changed(server);
   if (event->error != NULL || (closed && event->result->reason == UVRELAY_REASON_FAILED)) {
     self->error_at = uv_now(&server->loop);
   }

@@ -16,7 +16,6 @@
 
 #include "base/error.h"
 #include "cli/input/serve_usage.h"
-#include "cli/os/notify.h"
 #include "cli/os/process.h"
 #include "cli/os/slim_start.h"
 #include "cli/output/print.h"
@@ -26,6 +25,7 @@
 #include "cli/serve/far_end.h"
 #include "cli/serve/identity.h"
 #include "cli/serve/load.h"
+#include "cli/serve/manager.h"
 #include "cli/serve/reload.h"
 #include "cli/serve/routes.h"
 #include "cli/serve/server.h"
@@ -68,6 +68,7 @@ static void finish_close(uvr_server *self)
     uvr_signals_close(&self->signals);
     uv_close((uv_handle_t *)&self->reload.timer, NULL);
     uvr_log_stop_timer(&self->log);
+    uvr_manager_close(self);
     (void)uv_timer_start(&self->timer, on_patience, THREADS_PATIENCE_MS, 0);
     uv_unref((uv_handle_t *)&self->timer);
   }
@@ -135,7 +136,7 @@ static void stop(void *user)
   uvr_reload_abort(self);
   uvrelay_get_counters(self->relay, &counters, sizeof(counters));
   uvr_report_stopping(&self->log.report, counters.active);
-  (void)uvr_notify("STOPPING=1");
+  uvr_manager_stopping(self, counters.active);
   (void)uvrelay_stop(self->relay, self->options.drain_ms, on_relay_stopped);
 }
 
@@ -291,7 +292,7 @@ static void say_ready(uvr_server *self)
   if (self->given.background) {
     uvr_detach_ready(&self->detached);
   }
-  int code = uvr_notify("READY=1");
+  int code = uvr_manager_ready(self);
   if (code != 0) {
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_NONE, code, 0, "cannot notify the socket in NOTIFY_SOCKET: %s",
                                uv_strerror(code));

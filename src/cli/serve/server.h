@@ -72,6 +72,13 @@ typedef struct uvr_reload {
   size_t next_asker_count;
 } uvr_reload;
 
+/* What the service manager is told: see manager.h. */
+typedef struct uvr_manager {
+  uv_timer_t timer;
+  bool timed;     /* the timer is open */
+  char line[256]; /* what was sent last; cut, if it is longer */
+} uvr_manager;
+
 struct uvr_server {
   uvr_serve_options given;              /* the command line alone */
   uvr_serve_options options;            /* with what the files say */
@@ -99,6 +106,7 @@ struct uvr_server {
   uvr_control_server control;
   bool controlled; /* it listens, or is being closed */
   uvr_reload reload;
+  uvr_manager manager;
   uvr_detached detached;                 /* with --background, until it listens */
   int64_t since;                         /* when it began to listen, in seconds since 1970 */
   uint64_t ready_at;                     /* the same as loop time, ms */
