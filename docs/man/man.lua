@@ -1,20 +1,20 @@
--- What a manual page has in another way than the same page on the web. For pandoc, from GitHub's Markdown:
+-- A filter for pandoc that turns a page for the web, in GitHub's Markdown, into a manual page:
 --
---   # uvrelay(1)                     is left out: it is the page's title
---   ## Exit status                   .SH EXIT STATUS
---   - `--idle=SECONDS`\              a paragraph with a hanging tag (.TP), if each item of the list begins with a line
---     Ends a connection ...          that ends in a backslash
---   `--idle=SECONDS`                 bold, and a placeholder in it (see below) in italics
---   [uvrelay-mux(1)](uvrelay-mux.1.md)      uvrelay-mux(1)
---   [Owner](uvrelay-routes.conf.5.md#owner) Owner in uvrelay-routes.conf(5)
---   [Owner](#owner)                         Owner
---   [Security](../security.md#pipes)        Security (security.md)
---   a block of code                            indented, without a change of font, which groff may not have
+--   # uvrelay(1)                             nothing: this is the page's title
+--   ## Exit status                           .SH EXIT STATUS
+--   - `--idle=SECONDS`\                      .TP, a paragraph with a hanging tag, if each item of the list begins with
+--     End a connection ...                   a line that ends in a backslash
+--   `--idle=SECONDS`                         bold, with the placeholder in it (see below) in italics
+--   [uvrelay-mux(1)](uvrelay-mux.1.md)       uvrelay-mux(1)
+--   [Owner](uvrelay-routes.conf.5.md#owner)  Owner in uvrelay-routes.conf(5)
+--   [Owner](#owner)                          Owner
+--   [Security](../security.md#pipes)         Security (security.md)
+--   a block of code                          indented, in the usual font, as groff may not have another one
 
 -- Words that stand for what the user writes.
 local placeholders = {}
-for word in ([[ADDRESS COMMAND FAR FILE HOST HOW LEVEL LISTEN MODE NAME NUMBER OCTAL PATH PATTERN PORT PRESET PROCESS
-               SECONDS SHELL SIZE SOURCE TARGET VALUE WHO]]):gmatch('%u+') do
+for word in ([[ADDRESS COMMAND FILE HOST HOW LEVEL LISTEN MODE NAME NUMBER OCTAL PATH PATTERN PORT PRESET PROCESS
+               SECONDS SIZE TARGET VALUE WHO]]):gmatch('%u+') do
   placeholders[word] = true
 end
 
@@ -30,8 +30,12 @@ local function exact(text)
   return pandoc.RawInline('man', '\\&' .. escape(text))
 end
 
--- Code becomes bold, and the placeholders in it italic. A word is one only if nothing of an identifier adjoins it.
+-- Code becomes bold, and the placeholders in it italic. A word is a placeholder only if no part of an identifier adjoins
+-- it, and if it is not alone: `PATH` is a variable of the environment.
 local function Code(code)
+  if placeholders[code.text] then
+    return pandoc.Strong(exact(code.text))
+  end
   local result, literal, at = pandoc.List(), '', 1
   local function flush()
     if literal ~= '' then
