@@ -117,6 +117,7 @@ chmod +x "$relay"
 
 step "2. Start a Windows program that listens on the named pipe \\\\.\\pipe\\$pipe: Node.js for Windows, as a web server."
 say "Windows programs run $where."
+: >"$directory/server.log" # is there before it is looked into
 $run "$root/build/node-win/node.exe" "$script" "\\\\.\\pipe\\$pipe" >"$directory/server.log" 2>&1 </dev/null &
 server=$!
 wait_for "Node.js" "$server" grep -q listening "$directory/server.log"
@@ -180,7 +181,7 @@ is_greeting "$answer"
 
 step "It works. What to try next:"
 if [ -z "$run" ]; then
-  say "sh deps/package/make.sh    makes packages; README.md has the four commands from there to \`ssh-add -l\`"
+  say "sh deps/package/make.sh    makes packages; README.md goes on from there to \`ssh-add -l\`"
 else
   say "sh deps/package/make.sh    makes packages, to be installed here or in WSL: see README.md"
 fi
