@@ -62,7 +62,7 @@ def uvrelay_calls(name):
     for line in command_lines(name):
         words = words_of(line)
         for word in words:
-            if inner := re.match(r"\$\((uvrelay .*)\)$", word) or re.match(r"(?i:EXEC):(uvrelay\.exe .*?)(?:,nofork)?$", word):
+            if inner := re.match(r"(?:\$\(|EXEC:)(uvrelay(?:\.exe)? .*?)(?:\)|,nofork)?$", word):
                 calls.append(words_of(inner[1]))
         if re.match(r"uvrelay(\.exe)?$", words[0] if words else ""):
             calls.append(words)
@@ -124,7 +124,8 @@ def test_presets_exist(name):
 
 def routes(name):
     """The routes of calls of serve, and those in tables and text, each within backquotes."""
-    called = [word for call in uvrelay_calls(name) if call[:2] == ["uvrelay", "serve"] for word in call[2:] if word[0] != "-"]
+    calls = [call[2:] for call in uvrelay_calls(name) if call[:2] == ["uvrelay", "serve"]]
+    called = [word for words in calls for word in words if word[0] != "-"]
     shown = re.findall(r"`((?:unix|tcp|abstract)://?[^` ]+=[^` ]+)`", (SOURCE / name).read_text())
     return called + shown
 
