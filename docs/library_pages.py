@@ -150,9 +150,9 @@ def plain_brief(element):
     """For the section NAME: short, without fonts and full stop, and with a small letter where it begins."""
     text = " ".join(brief_of(element).lines)
     text = re.sub(r"\\f[BIP]|\(3\)", "", text).rstrip(".")
-    text = re.match(r"(?:\S+ ){2}[^;:]+|.*", text)[0].strip(" ;:")
-    if len(text) > NAME_LENGTH and ", " in text[:NAME_LENGTH]:
-        text = text[:text.rindex(", ", 0, NAME_LENGTH)]
+    text = re.match(r"[^;:]*", text)[0]
+    if len(text) > NAME_LENGTH and (cuts := [cut.start() for cut in re.finditer(", (?!or )", text[:NAME_LENGTH])]):
+        text = text[:cuts[-1]]
     if re.match(r"[A-Z][a-z ]", text):
         text = text[0].lower() + text[1:]
     return text
