@@ -176,8 +176,8 @@ static void init_log(uvr_server *self, const uvr_serve_options *options)
   uvr_log_set_times(&self->log, options->timestamps == UVR_TIMESTAMPS_ON, options->timestamps != UVR_TIMESTAMPS_OFF);
 }
 
-/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: a user who
- * starts it hidden, at logon, sees nothing else. */
+/* Opens the log's file. If the configuration has an error, that goes there, too, as far as the file is known: a user
+ * who starts it hidden, at logon, sees nothing else. */
 static int open_log_file(uvr_server *self, bool configured)
 {
   uvrelay_error_t error;
