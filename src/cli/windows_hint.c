@@ -23,11 +23,11 @@ const char *uvr_windows_hint(const uvr_wsl *wsl, const uvr_options *options, cha
   }
   if (is_unix) {
     (void)snprintf(hint, UVR_WINDOWS_HINT_SIZE,
-                   "it is on a drive of Windows, whose Unix sockets cannot be used across WSL 2; let its server listen "
-                   "on a named pipe or a TCP port");
+                   "it is on a Windows drive, whose Unix sockets do not work across WSL 2; let its server listen on a "
+                   "named pipe or a TCP port");
   } else {
     (void)snprintf(hint, UVR_WINDOWS_HINT_SIZE,
-                   "it is a file of Windows, whose port only Windows reaches; run uvrelay.exe -a \"%s\"", windows);
+                   "it is a Windows file, whose port only Windows can reach; run uvrelay.exe -a \"%s\"", windows);
   }
   free(windows);
   return hint;

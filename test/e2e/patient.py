@@ -77,7 +77,7 @@ class Patient:
         assert [other for other, check in checks.items()
                 if check.state in ("bad", "warning") and other != name and other not in others] == [], checks
         assert [other for other, check in checks.items() if check.state == "skipped"] == list(skipped), checks
-        reasons = (f"see {name} above", f"none runs: see {name} below")
+        reasons = (f"see {name} above", f"none is running: see {name} below")
         assert all(checks[other].text in reasons for other in skipped), checks
         return checks[name]
 

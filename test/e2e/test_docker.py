@@ -1,4 +1,4 @@
-"""curl, talking to a web server of Node.js for Windows on the named pipe that Docker's engine has, through socat and
+"""curl, talking to a web server of Node.js for Windows on the named pipe that the Docker engine has, through socat and
 uvrelay.exe: a small answer, much data each way, several at once; and the end of input, where the server's pipe has
 messages, as Docker's has."""
 

@@ -60,10 +60,10 @@ def test_all_is_well(patient):
     assert patient.snapshot() == before, "it changes nothing"
     assert checks["system"].text.startswith("WSL 2, distribution Debian, ")
     assert "8_interop" in checks["interop socket"].text and "belongs to root" in checks["interop socket"].text
-    assert re.search(r"starts and ends in \d+ ms", checks["interop start"].text)
+    assert re.search(r"starts and exits in \d+ ms", checks["interop start"].text)
     assert re.search(r"is ready after \d+ ms, and answers in [\d.]+ ms", checks["far end"].text)
-    assert re.search(r"^uvrelay serve listens, process \d+$", checks[LISTENER].text)
-    assert re.search(rf'"via:{PIPE}" is open, connected to in [\d.]+ ms', checks[TARGET].text)
+    assert re.search(r"^uvrelay serve is listening, process \d+$", checks[LISTENER].text)
+    assert re.search(rf'connected to "via:{PIPE}" in [\d.]+ ms', checks[TARGET].text)
 
     result = patient.machine.run("uvrelay doctor")
     assert result.code == 0 and result.out.endswith("All is well.\n"), result
@@ -121,7 +121,7 @@ def test_interop_is_disabled(patient):
 
     file.write_text("[interop]\nenabled = false\n")
     check = patient.diagnose("wsl.conf", state="warning")
-    assert "holds from the next start of WSL on" in check.text
+    assert "takes effect when WSL starts next" in check.text
     file.write_text("")
 
 
@@ -129,8 +129,8 @@ def test_interop_is_disabled(patient):
 def test_socket(patient, how):
     patient.machine.break_interop(how)
     check = patient.diagnose("interop socket", skipped=AFTER_SOCKET)
-    assert 'nobody listens at WSL_INTEROP ("/run/WSL/8_interop") or at another socket in /run/WSL' in check.text
-    assert ("2 of other users are not used" in check.text) == (how == "foreign")
+    assert 'nothing is listening at WSL_INTEROP ("/run/WSL/8_interop") or at another socket in /run/WSL' in check.text
+    assert ("2 of other users are ignored" in check.text) == (how == "foreign")
     patient.stop_serve()
     patient.carry_out(check.remedy)
     patient.start_serve()
@@ -141,7 +141,7 @@ def test_an_old_socket_in_the_environment(patient):
     """uvrelay uses another one, so it is no fault; but the check tells."""
     checks = patient.examine(env={"WSL_INTEROP": "/run/WSL/99_interop"})
     assert {check.state for check in checks.values()} == {"ok"}
-    assert 'listens at WSL_INTEROP, "/run/WSL/99_interop", which uvrelay makes up for' in checks["interop socket"].text
+    assert 'is listening at WSL_INTEROP, "/run/WSL/99_interop", but uvrelay does without' in checks["interop socket"].text
     checks = patient.examine(login=False)
     assert {check.state for check in checks.values()} == {"ok"} and "is not set" in checks["interop socket"].text
 
@@ -161,7 +161,7 @@ def test_everything_hangs(patient):
     patient.machine.break_interop("hangs", seconds=100)
     since = time.monotonic()
     check = patient.diagnose("interop start", skipped=AFTER_HANDLER[1:])
-    assert time.monotonic() - since < 20 + SOON / 10 and "has not ended within 12 s" in check.text
+    assert time.monotonic() - since < 20 + SOON / 10 and "did not exit within 12 s" in check.text
     patient.machine.mend_interop()
     assert not [line for line in patient.machine.processes() if "cmd.exe" in line], "nothing is left behind"
 
@@ -210,7 +210,7 @@ def test_another_version(patient):
     other = b"9" + version[1:]
     with another_exe(patient, program.replace(version, other)):
         check = patient.diagnose("Windows version", state="warning")
-        assert f"uvrelay.exe is of version {other.decode()}, and this program of version" in check.text
+        assert f"uvrelay.exe is version {other.decode()}, and this program is version" in check.text
         assert "uvrelay setup" in check.remedy.splitlines()
     patient.assert_well()
 
@@ -304,7 +304,7 @@ def test_another_far_end(patient, via, name, text):
 def test_nobody_serves(patient):
     patient.stop_serve()
     check = patient.diagnose("serve", skipped=[LISTENER])
-    assert check.text == "no uvrelay serve of this user runs"
+    assert check.text == "no uvrelay serve of this user is running"
     assert check.remedy.startswith("uvrelay serve --background")
     patient.start_serve()
     patient.assert_well()
@@ -323,7 +323,7 @@ def test_another_route_is_served(patient):
     """The configuration has changed since serve was started."""
     patient.configure(f"{LISTEN}2={PIPE}\n")
     check = patient.diagnose(f"{LISTENER}2")
-    assert "the uvrelay serve that runs does not have this route" in check.text and check.remedy == "uvrelay reload"
+    assert "the running uvrelay serve does not have this route" in check.text and check.remedy == "uvrelay reload"
     patient.carry_out(check.remedy)
     patient.assert_well()
 

@@ -30,16 +30,16 @@ def test_with_systemd(systemd, agent):
 
         after = snapshot(systemd)
         again = set_up(systemd, "ssh-agent")
-        assert again.code == 0 and "All of it is set up: nothing was changed." in again.out and not steps(again), again
+        assert again.code == 0 and "Everything is already set up: nothing was changed." in again.out and not steps(again), again
         assert snapshot(systemd) == after
-        assert set_up(systemd, "--dry-run", "ssh-agent").out == "Nothing is to be done.\n"
+        assert set_up(systemd, "--dry-run", "ssh-agent").out == "There is nothing to do.\n"
 
     gone = set_up(systemd, "--remove")
     assert gone.code == 0 and not gone.err, gone
     assert snapshot(systemd, times=False) == before
     assert systemd.run(["systemctl", "--user", "is-active", "uvrelay"]).out == "inactive\n"
     nothing = set_up(systemd, "--remove")
-    assert nothing.code == 0 and nothing.out == "There is nothing of setup's to take back.\n"
+    assert nothing.code == 0 and nothing.out == "There is nothing to undo.\n"
     assert snapshot(systemd, times=False) == before
 
 
@@ -78,11 +78,11 @@ def test_files_for_other_shells(plain):
     before = snapshot(plain, times=False)
     for shell, file in (("zsh", "~/.zprofile"), ("fish", "~/.config/fish/conf.d/uvrelay.fish"), ("ksh", "~/.profile")):
         planned = set_up(plain, "--dry-run", "ssh-agent", env={"SHELL": f"/usr/bin/{shell}"})
-        assert f"by lines in /home/user/{file[2:]}, and start it now" in planned.out, planned
-    assert "whether your shell reads /home/user/.profile" in set_up(plain, "--dry-run", "docker",
+        assert f"with lines in /home/user/{file[2:]}, and start it now" in planned.out, planned
+    assert "Your shell may not read /home/user/.profile" in set_up(plain, "--dry-run", "docker",
                                                                     env={"SHELL": "/usr/bin/tcsh"}).out
     plain.write("~/.bash_profile", "# mine\n")
-    assert "by lines in /home/user/.bash_profile" in set_up(plain, "--dry-run", "ssh-agent").out
+    assert "with lines in /home/user/.bash_profile" in set_up(plain, "--dry-run", "ssh-agent").out
     plain.host("~/.bash_profile").unlink()
     assert set_up(plain, "--yes", "ssh-agent", env={"SHELL": "/usr/bin/zsh"}).out.count("Done.") == 1
     assert plain.host("~/.zprofile").exists()
@@ -97,14 +97,14 @@ def test_more_names_and_fewer(systemd):
     set_up(systemd, "--yes", "ssh-agent")
     both = set_up(systemd, "docker", "@docker")
     assert [step[3:] for step in steps(both)] == ["Write @docker into /home/user/.config/uvrelay/routes.conf",
-                                                  "Have uvrelay.service read the routes again"]
+                                                  "Make uvrelay.service read the routes again"]
     text = systemd.host(ROUTES).read_text()
     assert text.startswith(own + "\n# Begin of what") and text.split("\n")[4:6] == ["@ssh-agent", "@docker"]
     assert systemd.host(ROUTES).stat().st_mode & 0o777 == 0o640
     one = set_up(systemd, "--remove", "ssh-agent")
     assert one.code == 0, one
     assert [step[3:] for step in steps(one)] == ["Take @ssh-agent out of /home/user/.config/uvrelay/routes.conf",
-                                                 "Have uvrelay.service read the routes again"]
+                                                 "Make uvrelay.service read the routes again"]
     assert systemd.run("uvrelay env").out == "export DOCKER_HOST='unix:///home/user/.uvrelay/docker.sock';\n"
     text = systemd.host(ROUTES).read_text()
     assert "@docker\n" in text and "@ssh-agent" not in text
@@ -174,7 +174,7 @@ def test_taking_back_while_the_drive_is_not_there(plain):
     plain.unmount_drive()
     gone = set_up(plain, "--remove")
     assert gone.code == 0 and not gone.err, gone
-    assert "uvrelay.exe is on a drive that is not there now: remove it by hand" in gone.out, gone
+    assert "uvrelay.exe is on a drive that is not mounted now: remove it by hand" in gone.out, gone
     assert not plain.host("~/.uvrelay").exists() and not plain.host(ROUTES).exists()
 
 
@@ -195,14 +195,14 @@ def test_a_program_on_a_windows_drive_stays_there(systemd):
     with open(setting("UVRELAY_EXE"), "rb") as file:
         systemd.write(place, file.read(), 0o755)
     done = set_up(systemd, "ssh-agent", env={"PATH": f"/usr/bin:/bin:{os.path.dirname(place)}"})
-    assert steps(done)[0] == f"1. Have `uvrelay serve` use {place}" and len(steps(done)) == 3, done
+    assert steps(done)[0] == f"1. Make `uvrelay serve` use {place}" and len(steps(done)) == 3, done
     assert os.readlink(systemd.host("~/.uvrelay/uvrelay.exe")) == place
     assert systemd.run(["systemctl", "--user", "is-active", "uvrelay"]).out == "active\n"
     other = f"{systemd.local_app_data}/Other/uvrelay.exe"
     systemd.write(other, systemd.host(place).read_bytes(), 0o755)
     assert not steps(set_up(systemd, "ssh-agent")), "what is chosen stays chosen"
     done = set_up(systemd, f"--windows-program={other}", "ssh-agent")
-    assert steps(done)[0] == f"1. Have `uvrelay serve` use {other}", done
+    assert steps(done)[0] == f"1. Make `uvrelay serve` use {other}", done
     set_up(systemd, "--remove")
     assert systemd.host(place).exists() and systemd.host(other).exists()
 
@@ -233,7 +233,7 @@ def test_gpg_agent_takes_its_place(systemd):
     if "gpg-agent.socket" not in held:
         pytest.skip("there is no gpg-agent.socket")
     done = set_up(systemd, "--yes", "gpg-agent")
-    assert f"Mask {' '.join(held)} of systemd" in done.out and "no-autostart" in done.out, done
+    assert f"Mask systemd's {' '.join(held)}" in done.out and "no-autostart" in done.out, done
     assert systemd.run(["systemctl", "--user", "is-enabled", *held]).out == "masked\n" * len(held)
     assert not steps(set_up(systemd, "gpg-agent"))
     set_up(systemd, "--remove")
@@ -245,10 +245,10 @@ def test_gpg_agent_takes_its_place(systemd):
 def test_a_link_that_leads_to_nothing(plain):
     plain.run("mkdir -p ~/.config; ln -s ~/elsewhere ~/.config/uvrelay")
     done = set_up(plain, "--yes", "ssh-agent")
-    assert done.code == 1 and "/.config/uvrelay" in done.err and "it is a link that leads to nothing" in done.err, done
+    assert done.code == 1 and "/.config/uvrelay" in done.err and "it is a dangling link" in done.err, done
     plain.run("rm ~/.config/uvrelay; mkdir ~/.config/uvrelay; ln -s ~/elsewhere ~/.config/uvrelay/routes.conf")
     done = set_up(plain, "--yes", "ssh-agent")
-    assert done.code == 1 and '/routes.conf": it is a link that leads to nothing' in done.err, done
+    assert done.code == 1 and '/routes.conf": it is a dangling link' in done.err, done
     plain.run("touch ~/elsewhere")
     assert "Done." in set_up(plain, "--yes", "ssh-agent").out
     assert plain.host(ROUTES).is_symlink() and "@ssh-agent" in plain.host("~/elsewhere").read_text()
@@ -278,7 +278,7 @@ def test_a_home_that_cannot_be_written_to(plain):
         done = set_up(plain, "--yes", "ssh-agent")
     finally:
         plain.host("~").chmod(0o700)
-    assert done.code == 1 and 'cannot make the directory "/home/user/.uvrelay": permission denied (EACCES)' in done.err, done
+    assert done.code == 1 and 'cannot create the directory "/home/user/.uvrelay": permission denied (EACCES)' in done.err, done
 
 
 def test_the_check_in_the_end(plain, agent):

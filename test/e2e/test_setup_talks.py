@@ -78,7 +78,7 @@ def test_two_at_once(plain):
     first = Terminal(plain, "ssh-agent")
     first.wait("? [Y/n] ")
     second = set_up(plain, "--yes", "docker")
-    assert second.code == 1 and second.err.startswith("uvrelay: another `uvrelay setup` of yours runs: "), second
+    assert second.code == 1 and second.err.startswith("uvrelay: another `uvrelay setup` of yours is running: "), second
     assert set_up(plain, "--dry-run", "docker").code == 0, "it shows all the same"
     assert snapshot(plain) == before
     first.type("n\n")
@@ -89,7 +89,7 @@ def test_two_at_once(plain):
 def test_no_terminal_and_no_yes(systemd):
     before = snapshot(systemd)
     done = set_up(systemd, "ssh-agent")
-    assert done.code == 1 and "standard input is no terminal" in done.err and "--yes" in done.err, done
+    assert done.code == 1 and "standard input is not a terminal" in done.err and "--yes" in done.err, done
     assert snapshot(systemd) == before
 
 
@@ -100,7 +100,7 @@ def test_without_names_it_tells_what_there_is(systemd, agent):
     with systemd.agent(agent.socket):
         told = set_up(systemd)
         assert "  ssh-agent  there: \\\\.\\pipe\\openssh-ssh-agent, yours, of uvrelay.exe\n" in told.out, told
-        assert "To set up what is there, type: /home/user/.local/bin/uvrelay setup ssh-agent\n" in told.out
+        assert "To set up what was found, type: /home/user/.local/bin/uvrelay setup ssh-agent\n" in told.out
         assert snapshot(systemd) == before
         terminal = Terminal(systemd)
         terminal.wait("Set up ssh-agent? [Y/n] ")
@@ -126,10 +126,10 @@ def break_drive(machine):
 
 
 @pytest.mark.parametrize("broken, wrong, remedy", [
-    (lambda machine: machine.break_interop("absent"), "nobody listens at WSL_INTEROP", "wsl.exe --shutdown"),
+    (lambda machine: machine.break_interop("absent"), "nothing is listening at WSL_INTEROP", "wsl.exe --shutdown"),
     (lambda machine: machine.break_interop("hangs", seconds=1), "accept4 failed 110", "wsl.exe --shutdown"),
     (break_handler, "there is no /proc/sys/fs/binfmt_misc/WSLInterop", "> /proc/sys/fs/binfmt_misc/register'"),
-    (break_drive, "is on no drive of Windows that is mounted in WSL", "[automount] in /etc/wsl.conf"),
+    (break_drive, "is not on a Windows drive that is mounted in WSL", "[automount] in /etc/wsl.conf"),
 ])
 def test_windows_does_not_answer(plain, broken, wrong, remedy):
     before = snapshot(plain)
@@ -178,7 +178,7 @@ def test_a_full_disk(systemd):
     before = snapshot(systemd, times=False)
     words = "ulimit -f 1; trap '' XFSZ; exec ~/.local/bin/uvrelay setup --yes ssh-agent"
     done = systemd.run(["/bin/bash", "-c", words])
-    assert done.code == 1 and "step 1: cannot write" in done.err and "nothing was changed before" in done.err, done
+    assert done.code == 1 and "step 1: cannot write" in done.err and "no step is done" in done.err, done
     set_up(systemd, "--remove")
     assert snapshot(systemd, times=False) == before
 
@@ -193,7 +193,7 @@ def test_root_is_told(systemd):
 def test_wrong_usage(systemd):
     for words, wrong in ((["nothing"], "there is no preset \"@nothing\""), (["@ssh-agnt"], "did you mean @ssh-agent?"),
                          (["--logon"], "uvrelay.exe setup"),
-                         (["--remove", "--windows-program=x"], "do not go together"), (["--windows-program="], "names no file"),
+                         (["--remove", "--windows-program=x"], "cannot be used with"), (["--windows-program="], "has no file"),
                          (["--dryrun"], "did you mean --dry-run?")):
         done = set_up(systemd, *words)
         assert done.code == 2 and wrong in done.err and not done.out, done

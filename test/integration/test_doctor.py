@@ -32,7 +32,7 @@ def test_targets():
         checks = examine(f"{listen}={server.name}", code=0)
         assert list(checks) == ["program", "configuration", f"target of {listen}"]
         assert " for Windows, " in checks["program"]["text"]
-        assert re.search(r"is open, connected to in [\d.]+ ms$", checks[f"target of {listen}"]["text"])
+        assert re.search(r"^connected to \S+ in [\d.]+ ms$", checks[f"target of {listen}"]["text"])
         server.finish()
     check = examine(f"{listen}={server.name}", code=1)[f"target of {listen}"]
     assert check["text"] == f"there is no pipe {server.name} (ERROR_FILE_NOT_FOUND, 2)"

@@ -62,7 +62,7 @@ def test_what_a_writer_is_sent_is_a_failure(type):
         assert relay.stdout == b"hello"
         assert error_sentence(relay.stderr) == (
             f"cannot write to {server.name}: it is a one-way pipe that only its server writes to: "
-            "give uvrelay no input, as with </dev/null")
+            "use </dev/null to give uvrelay no input")
 
 
 @TYPES

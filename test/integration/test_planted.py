@@ -119,7 +119,7 @@ def test_a_planted_far_end_is_not_started(tmp_path):
                        ("uvrelay-planted2", "")):
         result = run_relay("serve", "--via", f"{name} mux", route, cwd=tmp_path, env={"WINEPATH": path})
         assert result.code == 1
-        assert re.match(rf'uvrelay: cannot find the program "{re.escape(name)}": it is in none of the directories of '
+        assert re.match(rf'uvrelay: cannot find the program "{re.escape(name)}": it is not in any directory of '
                         rf'PATH, ".+", and the current directory is not searched: write \.\\{re.escape(name)} \(',
                         result.stderr), result.stderr
     with Serve(route, options=["--via", ".\\uvrelay-planted.exe mux", "--eager"], cwd=tmp_path) as serve:

@@ -15,7 +15,7 @@ def test_the_table():
     result = run_relay("presets", "--json")
     assert (result.code, result.stderr) == (0, "")
     assert [json.loads(line) for line in result.stdout.decode().splitlines()] == [{
-        "name": "docker", "summary": "Docker's engine in WSL, for Docker's clients on Windows",
+        "name": "docker", "summary": "the Docker engine in WSL, for Docker clients on Windows",
         "listen": "//./pipe/docker_wsl?mode=message", "target": "via:unix:///run/docker.sock?owner=root",
         "variable": "DOCKER_HOST", "value": "npipe:////./pipe/docker_wsl"}]
 

@@ -61,7 +61,7 @@ def test_errors_of_the_start_are_in_the_file(tmp_path):
     assert result.code == 2 and "owner" in result.stderr and lines(log)[0] in result.stderr
 
 
-@pytest.mark.parametrize("name, words", [("", "no ordinary file"), ("none\\log", "cannot open the log file")])
+@pytest.mark.parametrize("name, words", [("", "not a regular file"), ("none\\log", "cannot open the log file")])
 def test_a_file_that_cannot_be_opened(tmp_path, name, words):
     result = run_relay("serve", f"--log-file={windows_path(tmp_path)}\\{name}", f"{unique_pipe()}=tcp://127.0.0.1:1")
     assert result.code == 1 and words in result.stderr
@@ -70,4 +70,4 @@ def test_a_file_that_cannot_be_opened(tmp_path, name, words):
 @pytest.mark.skipif(not under_wine(), reason="NUL is called otherwise")
 def test_a_device():
     result = run_relay("serve", "--log-file=NUL", f"{unique_pipe()}=tcp://127.0.0.1:1")
-    assert result.code == 1 and "no ordinary file" in result.stderr
+    assert result.code == 1 and "not a regular file" in result.stderr

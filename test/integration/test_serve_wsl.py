@@ -40,7 +40,7 @@ def test_routes_to_linux(wsl):
 def test_one_in_the_current_directory_is_not_meant(private_wine, tmp_path):
     shutil.copy(peer("wsl"), tmp_path / "wsl.exe")
     with Relay("serve", f"{unique_pipe()}=unix:///a", cwd=tmp_path) as serve:
-        assert serve.wait() == 2 and "there is no wsl.exe in the directory of Windows" in serve.stderr
+        assert serve.wait() == 2 and "the Windows directory has no wsl.exe" in serve.stderr
 
 
 @pytest.mark.parametrize("target, begin", [
@@ -57,7 +57,7 @@ def test_without_a_distribution(private_wine):
     """wsl.exe is there on most computers, whether or not WSL is installed."""
     shutil.copy(peer("wsl"), private_wine.system / "wsl.exe")
     result = run_relay("serve", f"{unique_pipe()}=unix:///a")
-    assert result.code == 2 and "no Linux distribution of WSL is installed for this user (wsl --install" in result.stderr
+    assert result.code == 2 and "this user has no WSL distribution (wsl --install" in result.stderr
 
 
 def test_eager(private_wine):
@@ -69,7 +69,7 @@ def test_no_uvrelay_in_wsl(wsl, monkeypatch):
     monkeypatch.setenv("UVRELAY_TEST_WSL_SAYS", "<3>WSL (9) ERROR: CreateProcessCommon:640: execvpe(uvrelay) failed: No such file")
     pipe = unique_pipe()
     with Serve(f"{pipe}=unix:///a") as serve, PipeClient(pipe, "recv-end"):
-        serve.wait_stderr("WSL found no uvrelay where it looks without a login shell: put the Linux program into /usr/local/bin")
+        serve.wait_stderr("WSL finds no uvrelay without a login shell: put the Linux program into /usr/local/bin")
 
 
 def test_via_goes_before_it(wsl):

@@ -18,7 +18,7 @@ def shown(result):
     assert (result.code, result.stderr) == (0, "")
     text = result.stdout.decode().replace("\r\n", "\n")
     begin, found, xml = text.partition("with this file:\n")
-    assert found and begin.startswith("Would make the task uvrelay-S-1-5-21-")
+    assert found and begin.startswith("Would create the task uvrelay-S-1-5-21-")
     return xml
 
 
@@ -63,12 +63,12 @@ def test_made_and_removed(private_wine):
     for _ in range(2):
         result = run_relay("setup", "--logon")
         assert (result.code, result.stderr) == (0, "")
-        assert b"starts uvrelay serve at each logon" in result.stdout and b"is not there yet" in result.stdout
+        assert b"starts uvrelay serve at each logon" in result.stdout and b"does not exist yet" in result.stdout
     assert (private_wine.local / "uvrelay").is_dir()
     assert not list((private_wine.profile / "Temp").glob("uvrelay*"))
     (private_wine.roaming / "uvrelay").mkdir()
     (private_wine.roaming / "uvrelay/routes.conf").write_text("tcp://127.0.0.1:0=tcp://127.0.0.1:1\n")
-    assert b"It serves what this file says" in run_relay("setup", "--logon").stdout
+    assert b"It serves the routes in this file" in run_relay("setup", "--logon").stdout
     result = run_relay("setup", "--logon", "--remove")
     assert (result.code, result.stderr) == (0, "") and b"is removed" in result.stdout
 
@@ -85,7 +85,7 @@ def test_a_dry_run_does_nothing(private_wine):
     assert not list((private_wine.profile / "Temp").glob("uvrelay*"))
 
 
-@pytest.mark.parametrize("words, text", [([], "by --logon"), (["--dry-run"], "by --logon"), (["ssh-agent"], '"ssh-agent" is set up in WSL'),
+@pytest.mark.parametrize("words, text", [([], "--logon makes"), (["--dry-run"], "--logon makes"), (["ssh-agent"], '"ssh-agent" is set up in WSL'),
                                          (["--logon", "--yes"], '"--yes"')])
 def test_wrong_usage(words, text):
     result = run_relay("setup", *words)

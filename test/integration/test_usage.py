@@ -54,7 +54,7 @@ def test_wrong_usage(args, words):
     (["--serve"], "serve is a command, not a flag: write uvrelay serve"),
     (["-L", "8080:h:80"], 'write uvrelay serve --via="ssh HOST uvrelay mux" tcp://127.0.0.1:8080=via:tcp://h:80'),
     (["serve", "//./pipe/a", "tcp://h:80"], "write LISTEN=TARGET in one word, //./pipe/a=tcp://h:80"),
-    (["serve", "//./pipe/a->tcp://h:80"], "is no route: write //./pipe/a=tcp://h:80"),
+    (["serve", "//./pipe/a->tcp://h:80"], "is not a route: write //./pipe/a=tcp://h:80"),
 ])
 def test_what_was_meant(args, meant):
     result = run_relay(*args)
@@ -166,7 +166,7 @@ def test_v_tells_why_it_ended():
 
 
 def test_v_tells_when_a_reader_in_wsl_does_not_see_the_end():
-    note = "in WSL its reader sees that only when this program has ended"
+    note = "in WSL its reader sees that only when this program exits"
     with PipeServer("text=hello", "zero", "recv-end") as server, Relay("-v", server.name) as relay:
         relay.wait_stderr("uvrelay: standard output is closed; " + note)
         relay.close_stdin()

@@ -568,11 +568,11 @@ NO_PROGRAMS = {
     "uvrelay": (b"\x7fELF" + bytes(500), r'write "wsl.exe -e (/mnt/[a-z]/\S+/uvrelay|PATH) mux"'),
     "linux.exe": (b"\x7fELF" + bytes(500), "it is for Linux"),
     "noext": (lambda: open(uvrelay_exe(), "rb").read(), "rename it to noext.exe"),
-    "cut.exe": (b"MZ" + bytes(98), "no whole program"),
+    "cut.exe": (b"MZ" + bytes(98), "not a complete program"),
     "script.sh": (b"#!/bin/sh\nexec uvrelay mux\n", r'script for /bin/sh: write "wsl.exe -e \S+"'),
     "script.ps1": (b"Write-Host 1\r\n", 'write "powershell.exe -File PATH"'),
-    "letter.txt": (b"Dear reader,\r\n", "name the program that reads it"),
-    "some.bin": (b"\1\0\2", "it is no program")}
+    "letter.txt": (b"Dear reader,\r\n", "put the program that reads it"),
+    "some.bin": (b"\1\0\2", "it is not a program")}
 
 
 @pytest.mark.parametrize("name", NO_PROGRAMS)

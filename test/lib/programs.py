@@ -21,7 +21,7 @@ import time
 SOON = 20
 
 #: What uvrelay --wrong prints, with a line's end as on Linux.
-SAID_OF_WRONG_FLAG = 'uvrelay: unknown flag "--wrong": --help lists all\nTry: uvrelay --help\n'
+SAID_OF_WRONG_FLAG = 'uvrelay: unknown flag "--wrong": --help lists all flags\nTry: uvrelay --help\n'
 
 _started = []
 _numbers = itertools.count(1)

@@ -73,7 +73,7 @@ static void cuts_after_the_drain(int key)
   expect_exit(r.p, 0);
   expect_end(&client, ERROR_BROKEN_PIPE);
   expect_end(&target, ANY_END);
-  CHECK(strstr(r.p->errors.data, "1 connection was cut") != NULL, "it says: %s", r.p->errors.data);
+  CHECK(strstr(r.p->errors.data, "1 connection was interrupted") != NULL, "it says: %s", r.p->errors.data);
 }
 
 static void second_cuts_at_once(int key)

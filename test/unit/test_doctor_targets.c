@@ -109,7 +109,7 @@ static void test_targets(void **state)
       {UV_ENOENT, "via:assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent.ssh", "\ngpg-connect-agent.exe /bye"},
       {UV_ECONNREFUSED, "assuan:///C:/gnupg/S.gpg-agent", "\ngpg-connect-agent.exe /bye"},
       {UV_ENOENT, "via://./pipe/pageant.me.*", "# start Pageant in Windows"},
-      {UV_ECONNREFUSED, "tcp://localhost:1", "# start the program that listens there"},
+      {UV_ECONNREFUSED, "tcp://localhost:1", "# start the program that should listen there"},
       {UV_EBUSY, "//./pipe/x", "keep it busy"},
       {UV_ETIMEDOUT, "//./pipe/x", "keep it busy"},
       {UV_EPERM, "//./pipe/x", "owner="},
@@ -117,12 +117,12 @@ static void test_targets(void **state)
       {UV_EIO, "//./pipe/x", ""},
   };
   uvr_doctor_check_target(&doctor, &route, &check);
-  expect(UVR_CHECK_BAD, "there was no answer in time", "");
+  expect(UVR_CHECK_BAD, "did not answer in time", "");
   route.target.tried = true;
   route.target.took_us = 1234;
   (void)snprintf(route.target.address.canonical, UVR_ADDRESS_CANONICAL_SIZE, "//./pipe/x");
   uvr_doctor_check_target(&doctor, &route, &check);
-  expect(UVR_CHECK_OK, "\"//./pipe/x\" is open, connected to in 1.2 ms", "");
+  expect(UVR_CHECK_OK, "connected to \"//./pipe/x\" in 1.2 ms", "");
   for (size_t i = 0; i < COUNT(failures); i++) {
     check = (uvr_check){.state = UVR_CHECK_NONE};
     (void)snprintf(route.target.address.canonical, UVR_ADDRESS_CANONICAL_SIZE, "%s", failures[i].address);

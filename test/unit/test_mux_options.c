@@ -78,7 +78,7 @@ static const struct wrong {
       "the flags of mux are --allow, --allow-remote-files, --window-total, --timestamps, -v, --version and "
       "--help"}},
     {{"--alow=x"}, {"did you mean --allow?"}},
-    {{"--allow"}, {"--allow lacks its value: write --allow=PATTERN"}},
+    {{"--allow"}, {"--allow needs a value: write --allow=PATTERN"}},
     {{"--allow="}, {"--allow has no pattern"}},
     {{"--allow=npipe:x"}, {"\"npipe:x\"", "//./pipe/NAME"}},
     {{"--allow=via:tcp://h:1"}, {"//./pipe/NAME"}},

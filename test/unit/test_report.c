@@ -165,7 +165,7 @@ static void test_closed(void **state)
 }
 
 #define WARNING                                                                                                        \
-  "the target had not answered a byte when linger was over: set a longer linger=, or linger=off, if it needs more "    \
+  "the target had sent nothing when linger= expired: set a longer linger=, or linger=off, if it needs more "           \
   "time"
 
 /* An answer may be lost: that is said without -v. Not so where there was an answer, or nothing to answer, or where it
@@ -317,10 +317,10 @@ static void test_begin_and_end(void **state)
     const way *how;
     const char *listening, *stopping, *one, *stopped, *cut, *two;
   } cases[] = {
-      {&plain, "", "", "", "", "uvrelay: 1 connection was cut\n", "uvrelay: 2 connections were cut\n"},
+      {&plain, "", "", "", "", "uvrelay: 1 connection was interrupted\n", "uvrelay: 2 connections were interrupted\n"},
       {&verbose, "uvrelay: unix:///a=tcp://h:1: listening\n", "uvrelay: stopping: 0 connections are open\n",
-       "uvrelay: stopping: 1 connection is open\n", "", "uvrelay: 1 connection was cut\n",
-       "uvrelay: 2 connections were cut\n"},
+       "uvrelay: stopping: 1 connection is open\n", "", "uvrelay: 1 connection was interrupted\n",
+       "uvrelay: 2 connections were interrupted\n"},
       {&json, TIME "\"listening\"" ROUTE_JSON "}\n", TIME "\"stopping\",\"open\":0}\n",
        TIME "\"stopping\",\"open\":1}\n", TIME "\"stopped\",\"cut\":0}\n", TIME "\"stopped\",\"cut\":1}\n",
        TIME "\"stopped\",\"cut\":2}\n"},
@@ -527,7 +527,7 @@ static void test_topics(void **state)
   (void)state;
   static const struct {
     const char *reason, *details;
-  } reasons[] = {{"it ended", ""}, {"sh: a, 1 exited with status 3", ", which cut 7 connections: at 12:01"}};
+  } reasons[] = {{"it ended", ""}, {"sh: a, 1 exited with status 3", ", which interrupted 7 connections: at 12:01"}};
   const uvrelay_error_t error = {.code = UV_EIO, .text = "why"};
   const uvrelay_result_t failed = {.reason = UVRELAY_REASON_FAILED, .error = {.text = "it failed"}};
   const uvrelay_result_t ended = {.reason = UVRELAY_REASON_ENDED, .error = {.text = "it ended"}};
@@ -541,9 +541,10 @@ static void test_topics(void **state)
       "opened|unix:///a|tcp://h:1||0\n",         "closed|unix:///a|tcp://h:1|it failed|0\n",
       "closed|unix:///a|tcp://h:1|it ended|0\n", "paused|unix:///a|tcp://h:1|why|0\n",
       "resumed|unix:///a|tcp://h:1||0\n",        "uvrelay: unix:///a=tcp://h:1: failed: why\n"}; /* without a limit */
-  static const char *const far_ends[] = {"far-end-down|it ended|||1\n",
-                                         "far-end-down|sh: a, 1 exited with status 3||, which cut 7 connections: at "
-                                         "12:01|1\n"};
+  static const char *const far_ends[] = {
+      "far-end-down|it ended|||1\n",
+      "far-end-down|sh: a, 1 exited with status 3||, which interrupted 7 connections: at "
+      "12:01|1\n"};
   paper p = {.length = 0};
   uvr_report report = report_to(&p, verbose);
   report.write_topic = write_topic;
@@ -596,9 +597,9 @@ static void test_lost_carrier(void **state)
   paper p = {.length = 0};
   uvr_report report = report_to(&p, plain);
   uvr_report_carrier_lost(&report, "the near end ended", 754);
-  assert_string_equal(written(&p), "uvrelay: the near end ended, which cut 754 connections\n");
+  assert_string_equal(written(&p), "uvrelay: the near end ended, which interrupted 754 connections\n");
   uvr_report_carrier_lost(&report, "the near end ended", 1);
-  assert_string_equal(written(&p), "uvrelay: the near end ended, which cut 1 connection\n");
+  assert_string_equal(written(&p), "uvrelay: the near end ended, which interrupted 1 connection\n");
 }
 
 static void test_delays(void **state)

@@ -55,18 +55,17 @@ static void test_text(void **state)
                              .route_count = 2,
                              .draining = 2,
                              .far_end = &far_end};
-  assert_text(
-      uvr_status_text, &status,
-      "uvrelay serve " UVRELAY_VERSION ", process 12, since 2023-11-14T22:13:20.000Z (2 h 3 min), stopping\n"
-      "  configuration: /home/me/routes.conf\n"
-      "  far end: running, process 77 for 1 h 0 min, started 3 times: uvrelay.exe mux\n"
-      "  far end's last error, 1 d 1 h ago: it has exited\n"
-      "  name        open    total  failed     to target     to client  route\n"
-      "  -              0        0       0             0             0  unix:///a=tcp://b:1\n"
-      "  ssh-agent      2       30       4       5000000            60  unix:///s=via://./pipe/x (does not listen "
-      "any more)\n"
-      "    last error, 1 min 5 s ago: it broke\\x1b[0m\n"
-      "  2 routes that a reload has removed still have connections\n");
+  assert_text(uvr_status_text, &status,
+              "uvrelay serve " UVRELAY_VERSION ", process 12, since 2023-11-14T22:13:20.000Z (2 h 3 min), stopping\n"
+              "  configuration: /home/me/routes.conf\n"
+              "  far end: running, process 77 for 1 h 0 min, started 3 times: uvrelay.exe mux\n"
+              "  far end's last error, 1 d 1 h ago: it has exited\n"
+              "  name        open    total  failed     to target     to client  route\n"
+              "  -              0        0       0             0             0  unix:///a=tcp://b:1\n"
+              "  ssh-agent      2       30       4       5000000            60  unix:///s=via://./pipe/x (no longer "
+              "listening)\n"
+              "    last error, 1 min 5 s ago: it broke\\x1b[0m\n"
+              "  2 routes removed by a reload still have connections\n");
 }
 
 static void test_json(void **state)

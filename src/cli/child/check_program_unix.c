@@ -18,7 +18,7 @@
 #include "cli/child/wsl.h"
 
 #define BINFMT         "/proc/sys/fs/binfmt_misc"
-#define NOT_AT_PRESENT "it is for Windows, and WSL does not start such programs at present: uvrelay doctor says why"
+#define NOT_AT_PRESENT "it is for Windows, and WSL cannot start such programs now: run uvrelay doctor to see why"
 
 static int refuse(const char *name, int code, uvrelay_error_t *error, const char *why)
 {
@@ -89,18 +89,18 @@ static int check_elf(const char *name, const uvr_program_head *head, uvrelay_err
   unsigned machine = elf_number(head, ELF_MACHINE, 2);
   const char *loader = loader_of(head);
   if (type != ELF_EXEC && type != ELF_DYN) {
-    return refuse(name, UV_EFTYPE, error, "it is no whole program, but an object file or the like");
+    return refuse(name, UV_EFTYPE, error, "it is not a complete program, but an object file or similar");
   }
   if (!is_native(head)) {
     (void)snprintf(number, sizeof(number), "ELF machine %u", machine);
-    (void)snprintf(why, sizeof(why),
-                   "it is for another kind of computer (%s): take the one for this computer, or name an emulator "
-                   "before it",
-                   machine_name(machine) != NULL ? machine_name(machine) : number);
+    (void)snprintf(
+        why, sizeof(why),
+        "it is for another kind of computer (%s): use the one for this computer, or put an emulator before it",
+        machine_name(machine) != NULL ? machine_name(machine) : number);
     return refuse(name, UV_EFTYPE, error, why);
   }
   if (loader != NULL && access(loader, F_OK) != 0) {
-    (void)snprintf(why, sizeof(why), "it needs %s, which is not there: it was built for another Linux",
+    (void)snprintf(why, sizeof(why), "it needs %s, which does not exist: it was built for another Linux",
                    uvr_quote(quoted, loader));
     return refuse(name, UV_ENOENT, error, why);
   }
@@ -122,15 +122,15 @@ static int check_script(const char *name, const uvr_program_head *head, uvrelay_
   bool returns = length > 0 && line[length - 1] == '\r';
   line[returns ? length - 1 : length] = '\0';
   if (*line == '\0') {
-    code = refuse(name, UV_EFTYPE, error, "its first line names no interpreter after #!");
+    code = refuse(name, UV_EFTYPE, error, "its first line has no interpreter after #!");
   } else if (access(line, F_OK) != 0) {
-    (void)snprintf(why, sizeof(why), "its first line names the interpreter %s, which is not there",
+    (void)snprintf(why, sizeof(why), "its first line names the interpreter %s, which does not exist",
                    uvr_quote(quoted, line));
     code = refuse(name, UV_ENOENT, error, why);
   } else if (returns) {
-    code = refuse(name, UV_ENOENT, error,
-                  "its lines end as on Windows, so that its first line names no interpreter that "
-                  "is there: remove the carriage returns");
+    code = refuse(
+        name, UV_ENOENT, error,
+        "its lines end as on Windows, so the interpreter in its first line is not found: remove the carriage returns");
   }
   free(line);
   return code;
@@ -154,11 +154,10 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
     code = refuse(name, UV_EFTYPE, error, "it is neither a program for Linux nor a script");
   } else if (head.kind == UVR_PROGRAM_WINDOWS) {
     uvr_wsl_init(&wsl);
-    code = uvr_wsl_is(&wsl)
-               ? 0 /* the handler may come and go: see wsl.h */
-               : refuse(name, UV_EFTYPE, error,
-                        "it is for Windows, and this system has no handler for such programs: take the one "
-                        "for Linux, or start it by Wine, \"wine PATH mux\"");
+    code = uvr_wsl_is(&wsl) ? 0 /* the handler may come and go: see wsl.h */
+                            : refuse(name, UV_EFTYPE, error,
+                                     "it is for Windows, and this system has no handler for such programs: use the one "
+                                     "for Linux, or start it with Wine, \"wine PATH mux\"");
   }
   return code != 0 && uvr_binfmt_handles(BINFMT, file, &head) ? 0 : code;
 }
@@ -195,7 +194,7 @@ const char *uvr_program_doubt(const char *file, long long status)
   }
   uvr_program_read(file, &head);
   if (head.kind == UVR_PROGRAM_TEXT) {
-    return "it has no first line with #!, so /bin/sh has read it";
+    return "it does not begin with #!, so /bin/sh has read it";
   }
   if (head.kind == UVR_PROGRAM_WINDOWS && !uvr_binfmt_handles(BINFMT, file, &head)) {
     return NOT_AT_PRESENT;
@@ -223,7 +222,7 @@ bool uvr_program_is_foreign_path(const char *line, uvrelay_error_t *error)
     *c = *c == '\\' ? '/' : *c;
   }
   (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                      "cannot find the program %s: this is a path of Windows; in WSL it is %s", uvr_quote(quoted, path),
+                      "cannot find the program %s: this is a Windows path; in WSL it is %s", uvr_quote(quoted, path),
                       uvr_quote(also, here));
   return true;
 }

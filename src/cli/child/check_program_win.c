@@ -64,7 +64,7 @@ static int check_windows(const char *name, const char *file, const uvr_program_h
   size_t start = (size_t)uvr_program_number(head, 60, 4, false);
   bool in_head = start > 0 && head->length >= 24 && start <= head->length - 24;
   if (!in_head && head->length < sizeof(head->bytes)) {
-    return refuse(name, error, "it is no whole program");
+    return refuse(name, error, "it is not a complete program");
   }
   if (in_head && memcmp(head->bytes + start, "PE\0\0", 4) != 0) {
     return refuse(name, error, "it is for DOS");
@@ -110,13 +110,14 @@ static int check_text(const char *name, const char *file, const uvr_program_head
   }
   if (line != NULL && *line != '\0') {
     (void)snprintf(why, sizeof(why),
-                   "it is a script for %.60s: write \"wsl.exe -e %.200s\", or its interpreter before it", line, path);
+                   "it is a script for %.60s: write \"wsl.exe -e %.200s\", or put its interpreter before it", line,
+                   path);
   } else if (interpreter != NULL && strncmp(interpreter, "wsl.exe", 7) == 0) {
     (void)snprintf(why, sizeof(why), "it is a script: write \"%s %.200s\"", interpreter, path);
   } else if (interpreter != NULL) {
     (void)snprintf(why, sizeof(why), "it is a script: write \"%s PATH\"", interpreter);
   } else {
-    (void)snprintf(why, sizeof(why), "it is a text and no program: name the program that reads it before it");
+    (void)snprintf(why, sizeof(why), "it is a text, not a program: put the program that reads it before it");
   }
   free(line);
   return refuse(name, error, why);
@@ -141,7 +142,7 @@ int uvr_program_check(const char *name, const char *file, uvrelay_error_t *error
   case UVR_PROGRAM_TEXT:
     return check_text(name, file, &head, error);
   case UVR_PROGRAM_BINARY:
-    return refuse(name, error, "it is no program");
+    return refuse(name, error, "it is not a program");
   case UVR_PROGRAM_UNKNOWN: /* such as an alias of the Store, which cannot be read and can be started */
     break;
   }
@@ -156,14 +157,12 @@ int uvr_program_check_words(const char *file, char *const words[], uvrelay_error
   for (size_t i = 1; uvr_is_batch_file(file) && wrong == NULL && words[i] != NULL; i++) {
     wrong = uvr_is_batch_word(words[i]) ? NULL : words[i];
   }
-  return wrong == NULL
-             ? 0
-             : uvr_error_set(
-                   error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                   "cannot execute the program %s: it is a batch file, and %s has a character that cmd.exe "
-                   "would not pass on as it is (a percent sign, a double quote or the end of a line): write it "
-                   "into the batch file, or start a program",
-                   uvr_quote(quoted, words[0]), uvr_quote(also, wrong));
+  return wrong == NULL ? 0
+                       : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                                       "cannot execute the program %s: it is a batch file, and %s has a character that "
+                                       "cmd.exe would change (a percent sign, a double quote or the end of a line): "
+                                       "put it into the batch file, or use a program",
+                                       uvr_quote(quoted, words[0]), uvr_quote(also, wrong));
 }
 
 const char *uvr_program_obstacle(const char *file)
@@ -190,9 +189,9 @@ bool uvr_program_is_foreign_path(const char *line, uvrelay_error_t *error)
   }
   size_t length = strcspn(line, quote == '"' ? "\"" : quote == '\'' ? "'" : " \t\r\n");
   (void)snprintf(path, sizeof(path), "%.*s", (int)(length < 200 ? length : 200), line);
-  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                      "cannot find the program %s: there is no such file; for a program for Linux write "
-                      "\"wsl.exe -e %s ...\"",
-                      uvr_quote(quoted, path), path);
+  (void)uvr_error_set(
+      error, UVRELAY_PHASE_NONE, UV_ENOENT,
+      "cannot find the program %s: there is no such file; for a Linux program, write \"wsl.exe -e %s ...\"",
+      uvr_quote(quoted, path), path);
   return true;
 }

@@ -41,7 +41,7 @@ bool uvr_failure_to_start(const uvr_command *command, const char *name, const ch
     return true;
   }
   if (code == UV_ENOENT && is_there(command->file)) {
-    set(error, code, name, "its file is there, but something that it needs is not");
+    set(error, code, name, "its file exists, but something that it needs does not");
     return true;
   }
   /* With glibc, a shell would have tried to read it. */
@@ -58,7 +58,7 @@ bool uvr_failure_by_exit(const uvr_command *command, const char *name, bool up, 
   const char *when = up ? "" : " at once";
   const size_t size = sizeof(error->text);
   if (exit->signal != 0) {
-    (void)snprintf(error->text, size, "%s was ended%s by signal %d", name, when, exit->signal);
+    (void)snprintf(error->text, size, "%s was killed%s by signal %d", name, when, exit->signal);
   } else if (exit->status > UINT16_MAX || exit->status < 0) { /* a Windows error */
     (void)snprintf(error->text, size, "%s exited%s with status 0x%08" PRIx64, name, when,
                    (uint64_t)exit->status & UINT32_MAX);
@@ -67,7 +67,7 @@ bool uvr_failure_by_exit(const uvr_command *command, const char *name, bool up, 
   }
   if (doubt != NULL) {
     size_t length = strlen(error->text);
-    (void)snprintf(error->text + length, size - length, ", as %s", doubt);
+    (void)snprintf(error->text + length, size - length, ", because %s", doubt);
   }
   return doubt != NULL;
 }

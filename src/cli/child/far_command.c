@@ -44,14 +44,14 @@ static int refuse(const uvr_config_route *route, const char *why, uvrelay_error_
   why = why != NULL ? why : "";
   if (route == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "--eager starts a far end%s%s: name its command by --via=COMMAND", colon, why);
+                        "--eager starts a far end%s%s: set its command with --via=COMMAND", colon, why);
   } else if (route->why_far == NULL) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "%s goes through a far end%s%s: name its command by --via=COMMAND",
+                        "%s goes through a far end%s%s: set its command with --via=COMMAND",
                         uvr_quote(quoted, route->target), colon, why);
   } else {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "cannot connect to %s: %s, or give --via=COMMAND, which starts uvrelay mux there%s%s",
+                        "cannot connect to %s: %s, or use --via=COMMAND, which starts uvrelay mux there%s%s",
                         uvr_quote(quoted, route->target), route->why_far, colon, why);
   }
   return 2;

@@ -45,11 +45,11 @@ uvr_far_default uvr_far_default_find(uvr_command *out, const char **shown, const
   WCHAR path[MAX_PATH];
   *shown = "wsl.exe -e uvrelay mux";
   if (!find_wsl(path)) {
-    *why = "WSL is not installed here (there is no wsl.exe in the directory of Windows)";
+    *why = "WSL is not installed here (the Windows directory has no wsl.exe)";
     return UVR_FAR_DEFAULT_NONE;
   }
   if (!has_distribution()) {
-    *why = "no Linux distribution of WSL is installed for this user (wsl --install installs one)";
+    *why = "this user has no WSL distribution (wsl --install installs one)";
     return UVR_FAR_DEFAULT_NONE;
   }
   char *file = uvr_to_utf8(path);

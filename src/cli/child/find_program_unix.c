@@ -83,7 +83,7 @@ static int refuse(const char *name, const char *path, candidate found, uvrelay_e
 static int no_path(uvrelay_error_t *error)
 {
   int code = -errno;
-  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot look for a program: %s", uv_strerror(code));
+  return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot search for a program: %s", uv_strerror(code));
 }
 
 static int find_path(const char *name, char **file, uvrelay_error_t *error)
@@ -130,7 +130,7 @@ static int find_on_path(const char *name, const char *search, char **file, uvrel
   char where[UVR_QUOTED_SIZE];
   bool here = look_at(name).code == 0;
   return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
-                              "cannot find the program %s: it is in none of the directories of PATH, %s%s%.100s",
+                              "cannot find the program %s: it is not in any directory of PATH, %s%s%.100s",
                               uvr_quote(quoted, name), uvr_quote(where, search),
                               here ? ", and the current directory is not searched: write ./" : "", here ? name : "");
 }

@@ -134,7 +134,7 @@ static int refuse_name(const char *name, const wchar_t *search, bool here, uvrel
   char where[UVR_QUOTED_SIZE];
   char *text = uvr_to_utf8(search);
   (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, UV_ENOENT, ERROR_FILE_NOT_FOUND,
-                             "cannot find the program %s: it is in none of the directories of PATH, %s%s%.100s",
+                             "cannot find the program %s: it is not in any directory of PATH, %s%s%.100s",
                              uvr_quote(quoted, name), uvr_quote(where, text == NULL ? "" : text),
                              here ? ", and the current directory is not searched: write .\\" : "", here ? name : "");
   free(text);

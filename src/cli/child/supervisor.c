@@ -164,7 +164,7 @@ static void report_down(uvr_supervisor *self)
   char why[UVRELAY_ERROR_TEXT_SIZE + 64];
   char cut[64] = "";
   if (self->cut > 0) {
-    (void)snprintf(cut, sizeof(cut), ", which cut %" PRIu64 " connection%s", (uint64_t)self->cut,
+    (void)snprintf(cut, sizeof(cut), ", which interrupted %" PRIu64 " connection%s", (uint64_t)self->cut,
                    self->cut == 1 ? "" : "s");
   }
   (void)snprintf(why, sizeof(why), "%.*s%s%s", (int)self->reason_length, self->error.text, cut,
@@ -279,7 +279,7 @@ static uint64_t greeting_limit(const uvr_supervisor *self)
 static void report_search(uvr_supervisor *self)
 {
   (void)uvr_error_set(&self->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT,
-                      SUBJECT "%s cannot be started yet: the drives of Windows do not answer", self->name);
+                      SUBJECT "%s cannot be started yet: the Windows drives do not answer", self->name);
   uvrelay_mux_explain(self->mux, &self->error);
   uvr_report_error(self->options.report, NULL, &self->error);
 }
@@ -289,7 +289,7 @@ static void report_slow_end(const uvr_supervisor *self)
 {
   char text[UVR_SUPERVISOR_NAME_SIZE + 128];
   (void)snprintf(text, sizeof(text),
-                 SUBJECT "%s has not ended yet: it is killed in a few seconds, or by another signal at once",
+                 SUBJECT "%s has not exited yet: it will be killed in a few seconds, or at once by another signal",
                  self->name);
   if (uvr_supervisor_has_process(self)) {
     uvr_report_warning(self->options.report, text);

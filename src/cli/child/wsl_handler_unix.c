@@ -64,15 +64,16 @@ const char *uvr_wsl_handler_text(const uvr_wsl_handler *handler, char *text, siz
     (void)snprintf(text, size, "the kernel's table of handlers, " TABLE ", is not mounted");
     break;
   case UVR_WSL_HANDLER_TABLE_OFF:
-    (void)snprintf(text, size, "the kernel does not start Windows programs, as all handlers in " TABLE " are disabled");
+    (void)snprintf(text, size,
+                   "the kernel does not start Windows programs, because all handlers in " TABLE " are disabled");
     break;
   case UVR_WSL_HANDLER_OFF:
-    (void)snprintf(text, size, "the kernel does not start Windows programs, as " TABLE "/%s is disabled",
+    (void)snprintf(text, size, "the kernel does not start Windows programs, because " TABLE "/%s is disabled",
                    handler->entry.name);
     break;
   case UVR_WSL_HANDLER_MISSING:
-    (void)snprintf(text, size, "the kernel does not start Windows programs, as there is no " TABLE "/%s%s", NAME,
-                   handler->has_rival ? "" : ", which systemd-binfmt removes");
+    (void)snprintf(text, size, "the kernel does not start Windows programs, because there is no " TABLE "/%s%s", NAME,
+                   handler->has_rival ? "" : " (systemd-binfmt removes it)");
     break;
   case UVR_WSL_HANDLER_FOREIGN:
     (void)snprintf(text, size, TABLE "/%s starts %s instead of %s", handler->entry.name, handler->entry.interpreter,

@@ -16,10 +16,10 @@ static void run(uvr_long_call *call)
   char quoted[UVR_QUOTED_SIZE];
   self->code = uvr_wsl_prepare(self->wsl, self->file, &self->start, &self->warning);
   if (self->code == 0 && self->start.on_linux_disk) {
-    self->code = uvr_error_set(&self->warning, UVRELAY_PHASE_NONE, UV_EXDEV,
-                               "%s is on the Linux disk, from where Windows starts it slowly: uvrelay setup copies it "
-                               "to a drive of Windows",
-                               uvr_quote(quoted, self->file));
+    self->code = uvr_error_set(
+        &self->warning, UVRELAY_PHASE_NONE, UV_EXDEV,
+        "%s is on the Linux disk, from which Windows starts it slowly: uvrelay setup copies it to a Windows drive",
+        uvr_quote(quoted, self->file));
   }
 }
 
@@ -28,7 +28,7 @@ static void on_run(uvr_long_call *call, bool did_run)
   uvr_wsl_search *self = search_of(call);
   if (!did_run) {
     self->code = uvr_error_set(&self->warning, UVRELAY_PHASE_NONE, UV_ENOMEM,
-                               "there is no thread to look for Windows' drives with");
+                               "no thread is available to look for Windows drives");
   }
   self->on_done(self->user);
 }

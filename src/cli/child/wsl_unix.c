@@ -190,7 +190,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
       !(is_set(self->path) && find_in(name, self->path, file, &code, error)) &&
       !find_in(place, NULL, file, &code, error) && code == UV_ENOENT) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
-                               "cannot find %s: it is not beside this program (in %s), not on PATH, and there is no %s",
+                               "cannot find %s: it is not beside this program (in %s), not in PATH, and there is no %s",
                                name, uvr_quote(quoted, directory == NULL ? "?" : directory),
                                uvr_quote(where, place == NULL ? UVR_WSL_PLACE : place));
   }
@@ -235,11 +235,12 @@ static int fail_interop(const uvr_wsl *self, unsigned foreign, uvrelay_error_t *
   char quoted[UVR_QUOTED_SIZE];
   char others[64] = "";
   if (foreign > 0) {
-    (void)snprintf(others, sizeof(others), " (%u of other users %s not used)", foreign, foreign == 1 ? "is" : "are");
+    (void)snprintf(others, sizeof(others), " (%u of other users %s ignored)", foreign, foreign == 1 ? "is" : "are");
   }
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                       "nobody listens at WSL_INTEROP (%s) or at another socket in %s that is root's or yours%s",
-                       is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run, others);
+  return uvr_error_set(
+      error, UVRELAY_PHASE_NONE, UV_ENOENT,
+      "nothing is listening at WSL_INTEROP (%s) or at another socket in %s that belongs to root or you%s",
+      is_set(self->interop) ? uvr_quote(quoted, self->interop) : "not set", self->run, others);
 }
 
 /* Without a socket, WSL_INTEROP must lead to something, or /init would look in `run` by itself, and it takes the
@@ -319,11 +320,12 @@ const char *uvr_wsl_explain(const char *line)
   } known[] = {
       {"accept4 failed 110",
        "Windows did not answer WSL in time: type wsl.exe --shutdown in Windows, then open WSL again"},
-      {"UtilConnectUnix", "WSL found nobody at its interop socket: open a new WSL terminal"},
-      {"UtilConnectToInteropServer", "WSL found nobody at its interop socket: open a new WSL terminal"},
-      {"uvrelay.exe: Invalid argument", "Windows takes it for no program: it is damaged, so copy it there again"},
+      {"UtilConnectUnix", "nothing is listening at WSL's interop socket: open a new WSL terminal"},
+      {"UtilConnectToInteropServer", "nothing is listening at WSL's interop socket: open a new WSL terminal"},
+      {"uvrelay.exe: Invalid argument",
+       "Windows does not recognize it as a program: it is damaged, so copy it there again"},
       {"UtilBindVsockAnyPort",
-       "WSL has no connections to Windows left: type wsl.exe --shutdown in Windows, then open WSL again"},
+       "WSL has run out of connections to Windows: type wsl.exe --shutdown in Windows, then open WSL again"},
   };
   for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
     if (strstr(line, known[i].part) != NULL) {

@@ -49,9 +49,8 @@ int uvr_wsl_prepare(const uvr_wsl *self, const char *file, uvr_wsl_start *start,
 const char *uvr_wsl_explain(const char *line)
 {
   return strstr(line, "execvpe") != NULL && strstr(line, "uvrelay") != NULL
-             ? "WSL found no uvrelay where it looks without a login shell: put the Linux program into /usr/local/bin, "
-               "or "
-               "give --via=\"wsl.exe -e PATH mux\""
+             ? "WSL finds no uvrelay without a login shell: put the Linux program into /usr/local/bin, or use "
+               "--via=\"wsl.exe -e PATH mux\""
              : NULL;
 }
 

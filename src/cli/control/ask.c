@@ -76,13 +76,13 @@ static void fail(question *self, const uvrelay_error_t *error)
 static void fail_with(question *self, int code, const char *why)
 {
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, code, "cannot ask at %s: %s", self->name, why);
+  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, code, "cannot query %s: %s", self->name, why);
   fail(self, &error);
 }
 
 static void on_time(uv_timer_t *timer)
 {
-  fail_with(timer->data, UV_ETIMEDOUT, "it does not answer in time");
+  fail_with(timer->data, UV_ETIMEDOUT, "it did not answer in time");
 }
 
 static bool keep(question *self, const uvr_buffer *buffer)
@@ -217,15 +217,15 @@ int uvr_control_ask(const char *address, const char *request, uint64_t timeout_m
 {
   question *self = calloc(1, sizeof(*self));
   *out = (uvr_control_answer_text){.text = NULL};
-  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "cannot ask at %s: not enough memory", address);
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "cannot query %s: not enough memory", address);
   if (self == NULL) {
     return UV_ENOMEM;
   }
   self->error = error;
   int code = run(self, address, request, timeout_ms);
   if (code == 0 && !take_answer(self, out)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "cannot ask at %s: it has ended before its answer",
-                         address);
+    code =
+        uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "cannot query %s: it exited before it answered", address);
   }
   free(self->line);
   free(self->answer);

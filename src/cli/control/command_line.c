@@ -29,11 +29,12 @@ int uvr_control_refuse(const char *command, const char *text)
 void uvr_control_say_nobody(int process)
 {
   if (process == 0) {
-    (void)fprintf(stderr, "uvrelay: no uvrelay serve of this user runs: %s\n", uvr_control_advice());
+    (void)fprintf(stderr, "uvrelay: no uvrelay serve of this user is running: %s\n", uvr_control_advice());
   } else {
-    (void)fprintf(stderr,
-                  "uvrelay: no uvrelay serve of this user runs as process %d: uvrelay status lists those that do\n",
-                  process);
+    (void)fprintf(
+        stderr,
+        "uvrelay: no uvrelay serve of this user is running as process %d: uvrelay status lists those that are\n",
+        process);
   }
 }
 

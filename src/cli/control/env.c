@@ -100,8 +100,8 @@ static int print_environment(uvr_shell shell)
   size_t heard = uvr_control_ask_all("env", 0, PATIENCE_MS, on_answer, on_failed, self);
   if (self->count == 0) {
     uvr_env_comment(&self->text, shell,
-                    heard == 0 ? "uvrelay: no uvrelay serve of this user runs"
-                               : "uvrelay: no route that runs sets a variable");
+                    heard == 0 ? "uvrelay: no uvrelay serve of this user is running"
+                               : "uvrelay: no running route sets a variable");
   }
   uvr_text_line_bytes(&self->text, "", 1);
   int status = self->text.failed ? 0 : uvr_print(self->text.text);
@@ -134,8 +134,8 @@ int uvr_cli_env(int argc, char **argv)
       return uvr_print(usage);
     }
     if (!uvr_shell_find(flag.value, &shell)) {
-      (void)snprintf(text, sizeof(text), "there is no shell %s for --shell: write one of %s",
-                     uvr_quote(quoted, flag.value), uvr_shell_names());
+      (void)snprintf(text, sizeof(text), "unknown shell %s in --shell: write one of %s", uvr_quote(quoted, flag.value),
+                     uvr_shell_names());
       return uvr_control_refuse("env", text);
     }
   }

@@ -43,11 +43,11 @@ static int make_directory(const char *path, uvrelay_error_t *error)
   struct stat status;
   if ((mkdir(path, 0700) != 0 && errno != EEXIST) || stat(path, &status) != 0) {
     int code = -errno;
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot make the directory %s: %s",
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot create the directory %s: %s",
                                 uvr_quote(quoted, path), uv_strerror(code));
   }
   if (!S_ISDIR(status.st_mode)) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTDIR, "cannot use %s: it is no directory: remove it",
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTDIR, "cannot use %s: it is not a directory: remove it",
                          uvr_quote(quoted, path));
   }
   if (status.st_uid != geteuid()) {
@@ -57,7 +57,7 @@ static int make_directory(const char *path, uvrelay_error_t *error)
   }
   if ((status.st_mode & 022) != 0) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPERM,
-                         "cannot use the directory %s: others may write to it: run chmod go-w on it",
+                         "cannot use the directory %s: other users can write to it: run chmod go-w on it",
                          uvr_quote(quoted, path));
   }
   return 0;
@@ -77,7 +77,7 @@ int uvr_control_place_make(uvr_control_place *out, uvrelay_error_t *error)
   char parent[UVR_CONTROL_PATH_SIZE];
   int code = uvr_control_directory(path);
   if (code != 0) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot tell the home directory: %s",
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot determine the home directory: %s",
                                 uv_strerror(code));
   }
   memcpy(parent, path, sizeof(parent));
@@ -184,5 +184,5 @@ size_t uvr_control_place_list(uvr_control_place **out)
 
 const char *uvr_control_advice(void)
 {
-  return "start one by uvrelay serve, set it up by uvrelay setup, or look at systemctl --user status uvrelay";
+  return "start one with uvrelay serve, set it up with uvrelay setup, or run systemctl --user status uvrelay";
 }

@@ -44,7 +44,7 @@ int uvr_control_place_make(uvr_control_place *out, uvrelay_error_t *error)
   char quoted[UVR_QUOTED_SIZE];
   int code = uvr_control_directory(path);
   if (code != 0) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot tell what LOCALAPPDATA is: %s",
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot determine LOCALAPPDATA: %s",
                                 uv_strerror(code));
   }
   char *end = strrchr(path, '\\');
@@ -53,7 +53,7 @@ int uvr_control_place_make(uvr_control_place *out, uvrelay_error_t *error)
   *end = '\\';
   code = code == 0 ? make_directory(path) : code;
   if (code != 0) {
-    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot make the directory %s: %s",
+    return uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0, "cannot create the directory %s: %s",
                                 uvr_quote(quoted, path), uv_strerror(code));
   }
   set_place(out, (int)uv_os_getpid());
@@ -131,5 +131,5 @@ size_t uvr_control_place_list(uvr_control_place **out)
 
 const char *uvr_control_advice(void)
 {
-  return "start one by uvrelay.exe serve, or at each logon by uvrelay.exe setup --logon";
+  return "start one with uvrelay.exe serve, or at each logon with uvrelay.exe setup --logon";
 }

@@ -80,7 +80,7 @@ int uvr_cli_reload(int argc, char **argv)
     return uvr_control_refuse("reload", error.text);
   }
   if (argc - parser.next > 1 || (argc > parser.next && !uvr_control_process(argv[parser.next], &process))) {
-    (void)snprintf(text, sizeof(text), "%s is not the number of one process", uvr_quote(quoted, argv[argc - 1]));
+    (void)snprintf(text, sizeof(text), "%s is not a process number", uvr_quote(quoted, argv[argc - 1]));
     return uvr_control_refuse("reload", text);
   }
   bool failed = false;

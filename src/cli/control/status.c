@@ -124,7 +124,7 @@ static int watch(status *self)
         uvr_control_say_nobody(0);
         return 1;
       }
-      uvr_text_line_add(&self->text, self->options.json ? "" : "no uvrelay serve of this user runs\n");
+      uvr_text_line_add(&self->text, self->options.json ? "" : "no uvrelay serve of this user is running\n");
     }
     if (self->text.failed) {
       return 1;
@@ -176,7 +176,7 @@ int uvr_cli_status(int argc, char **argv)
   self->options.watch_ms = WATCH_MS;
   if (!take_watch(&argc, argv, &self->options)) {
     free(self);
-    return uvr_control_refuse("status", "a bad value for --watch: write a time from 0.1 s to a day, such as 2");
+    return uvr_control_refuse("status", "bad value for --watch: write a time from 0.1 s to a day, such as 2");
   }
   uvr_flags parser = {.table = flags,
                       .count = sizeof(flags) / sizeof(flags[0]),

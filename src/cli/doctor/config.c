@@ -58,8 +58,7 @@ static void refuse(const uvr_doctor *doctor, uvr_check *check, const uvr_place *
   char quoted[UVR_QUOTED_SIZE];
   if (place != NULL && place->file != NULL) {
     uvr_check_set(check, UVR_CHECK_BAD, "%s:%u:%u: %s", place->file, place->line, place->column, error->text);
-    uvr_check_add_remedy(check, "# fix line %u of %s; this tells whether it is right:", place->line,
-                         uvr_quote(quoted, place->file));
+    uvr_check_add_remedy(check, "# fix line %u of %s; this checks it:", place->line, uvr_quote(quoted, place->file));
     add_serve_check(doctor, check);
   } else {
     uvr_check_set(check, UVR_CHECK_BAD, "%s", error->text);
@@ -211,7 +210,7 @@ static const char *server_remedy(const char *address)
       return servers[i].remedy;
     }
   }
-  return "# start the program that listens there";
+  return "# start the program that should listen there";
 }
 
 static void add_target_remedy(const uvrelay_error_t *error, const char *address, uvr_check *check)
@@ -219,11 +218,11 @@ static void add_target_remedy(const uvrelay_error_t *error, const char *address,
   if (uvr_error_is_absence(error)) {
     uvr_check_add_remedy(check, "%s", server_remedy(address));
   } else if (error->code == UV_EPERM) {
-    uvr_check_add_remedy(check, "# if that owner is to be trusted, add it to owner= of the route");
+    uvr_check_add_remedy(check, "# if you trust that owner, add it to owner= of the route");
   } else if (error->code == UV_EACCES) {
-    uvr_check_add_remedy(check, "# start its server as the same user, not as an administrator or for somebody else");
+    uvr_check_add_remedy(check, "# start its server as the same user, not as an administrator or another user");
   } else if (error->code == UV_EBUSY || error->code == UV_ETIMEDOUT) {
-    uvr_check_add_remedy(check, "# end clients that keep it busy, or start its server again");
+    uvr_check_add_remedy(check, "# stop clients that keep it busy, or restart its server");
   }
 }
 
@@ -234,10 +233,9 @@ void uvr_doctor_check_target(const uvr_doctor *doctor, const uvr_doctor_route *r
   const char *address = target->address.canonical;
   (void)doctor;
   if (!target->tried) {
-    uvr_check_set(check, UVR_CHECK_BAD, "there was no answer in time whether %s can be connected to",
-                  uvr_quote(quoted, address));
+    uvr_check_set(check, UVR_CHECK_BAD, "%s did not answer in time", uvr_quote(quoted, address));
   } else if (target->error.code == 0) {
-    uvr_check_set(check, UVR_CHECK_OK, "%s is open, connected to in %.1f ms", uvr_quote(quoted, address),
+    uvr_check_set(check, UVR_CHECK_OK, "connected to %s in %.1f ms", uvr_quote(quoted, address),
                   (double)target->took_us / 1000);
   } else {
     bool waits = uvr_error_is_absence(&target->error) && target->options.wait_for_absent != 0;
@@ -310,12 +308,11 @@ void uvr_doctor_check_variable(const uvr_doctor *doctor, const uvr_doctor_route 
   } else {
     bool unset = code == UV_ENOENT || (code == 0 && *value == '\0');
     uvr_check_set(check, UVR_CHECK_WARNING,
-                  unset ? "%s is not set here, so that programs do not find it%s" : "%s leads programs to %s instead",
-                  name,
+                  unset ? "%s is not set here, so programs do not find it%s" : "%s leads programs to %s instead", name,
                   unset       ? ""
                   : code == 0 ? uvr_quote(quoted, value)
                               : "another place");
     uvr_check_add_remedy(check, "eval \"$(%s env)\"", doctor->own);
-    uvr_check_add_remedy(check, "# and the same line at the end of ~/.bashrc, for the next shells");
+    uvr_check_add_remedy(check, "# and add the same line to the end of ~/.bashrc, for new shells");
   }
 }

@@ -76,7 +76,7 @@ static void print(session *self, const uvr_check *check)
 
 static void set_late(uvr_check *check, uint64_t limit_ms, const char *remedy)
 {
-  uvr_check_set(check, UVR_CHECK_BAD, "it has not ended after %g s, and was given up", (double)limit_ms / 1000);
+  uvr_check_set(check, UVR_CHECK_BAD, "it did not finish within %g s", (double)limit_ms / 1000);
   if (remedy != NULL) {
     uvr_check_add_remedy(check, "%s", remedy);
   }
@@ -156,7 +156,7 @@ static uvr_check_state check_route(session *self, const uvr_doctor_route *route,
   if (blame != NOBODY) {
     set_skipped(&check, checks[blame].name);
   } else if (is_over(self)) {
-    uvr_check_set(&check, UVR_CHECK_SKIPPED, "there was no time left for it");
+    uvr_check_set(&check, UVR_CHECK_SKIPPED, "no time was left for it");
   } else if (!uvr_doctor_call(run_route_check, self, limit_ms, &check)) {
     set_late(&check, limit_ms, NULL);
   }

@@ -31,12 +31,13 @@ static void judge(const uvr_probe *probe, uvr_check *check)
     if (probe->error.code == UV_ETIMEDOUT) {
       uvr_check_add_remedy(check, "# if it is uvrelay.exe, then:\n" UVR_DOCTOR_RESTART);
     } else {
-      uvr_check_add_remedy(check, "# run it by hand to see what it says; the right answer is a line uvrelay-mux/1:");
+      uvr_check_add_remedy(check,
+                           "# run it by hand to see what it prints; the right answer is the line uvrelay-mux/1:");
       uvr_check_add_remedy(check, "%s </dev/null", probe->name);
     }
   } else if (!probe->answered) {
-    uvr_check_set(check, UVR_CHECK_BAD, "%s says what it speaks, but does not answer", probe->name);
-    uvr_check_add_remedy(check, "# run it by hand to see what it says:");
+    uvr_check_set(check, UVR_CHECK_BAD, "%s sends its protocol version, but does not answer", probe->name);
+    uvr_check_add_remedy(check, "# run it by hand to see what it prints:");
     uvr_check_add_remedy(check, "%s -v </dev/null", probe->name);
   } else {
     uvr_check_set(check, UVR_CHECK_OK, "%s is ready after %.0f ms, and answers in %.1f ms", probe->name,

@@ -45,9 +45,10 @@ void uvr_doctor_check_handler(uvr_doctor *doctor, uvr_check *check)
   uvr_check_set(check, may_work ? UVR_CHECK_WARNING : UVR_CHECK_BAD, "%s", text);
   uvr_check_add_remedy(check, "%s", remedy);
   if (handler.state == UVR_WSL_HANDLER_MISSING) {
-    uvr_check_add_remedy(check, "# if systemd-binfmt removes it again and again, this keeps it:\n"
-                                "sudo sh -c 'mkdir -p /etc/binfmt.d && echo :WSLInterop:M::MZ::/init:PF > "
-                                "/etc/binfmt.d/WSLInterop.conf'");
+    uvr_check_add_remedy(
+        check,
+        "# if systemd-binfmt keeps removing it, this keeps it in place:\n"
+        "sudo sh -c 'mkdir -p /etc/binfmt.d && echo :WSLInterop:M::MZ::/init:PF > /etc/binfmt.d/WSLInterop.conf'");
   }
 }
 
@@ -93,12 +94,12 @@ static void describe_socket(const uvr_doctor *doctor, int fd, uvr_check *check)
   bool is_given = wanted != NULL && *wanted != '\0';
   bool is_named =
       is_given && stat(wanted, &named) == 0 && named.st_ino == status.st_ino && named.st_dev == status.st_dev;
-  uvr_check_set(check, UVR_CHECK_OK, "WSL listens at %s, which belongs to %s and was made %s ago%s%s%s",
+  uvr_check_set(check, UVR_CHECK_OK, "WSL is listening at %s, which belongs to %s and was created %s ago%s%s%s",
                 uvr_quote(quoted, path), owner_name(status.st_uid), age,
                 is_named    ? ""
                 : !is_given ? "; WSL_INTEROP is not set"
-                            : "; nobody that is to be trusted listens at WSL_INTEROP, ",
-                !is_named && is_given ? uvr_quote(given, wanted) : "", is_named ? "" : ", which uvrelay makes up for");
+                            : "; no trusted process is listening at WSL_INTEROP, ",
+                !is_named && is_given ? uvr_quote(given, wanted) : "", is_named ? "" : ", but uvrelay does without");
 }
 
 void uvr_doctor_check_interop(uvr_doctor *doctor, uvr_check *check)
@@ -117,12 +118,12 @@ void uvr_doctor_check_interop(uvr_doctor *doctor, uvr_check *check)
     return;
   }
   bool is_given = wsl->interop != NULL && *wsl->interop != '\0';
-  uvr_check_set(check, UVR_CHECK_BAD, "nobody listens at WSL_INTEROP (%s) or at another socket in %s",
+  uvr_check_set(check, UVR_CHECK_BAD, "nothing is listening at WSL_INTEROP (%s) or at another socket in %s",
                 is_given ? uvr_quote(quoted, wsl->interop) : "not set", wsl->run);
   if (foreign > 0) {
     size_t length = strlen(check->text);
     (void)snprintf(check->text + length, sizeof(check->text) - length,
-                   "; %u of other users %s not used, as their owners could read what is started", foreign,
+                   "; %u of other users %s ignored, because their owners could read what is started", foreign,
                    foreign == 1 ? "is" : "are");
   }
   uvr_check_add_remedy(check, "# open a new WSL terminal; if that does not help,");
@@ -184,21 +185,21 @@ static void judge_start(const uvr_capture *run, uvr_check *check)
   const char *last = newline == NULL ? run->errors : newline + 1;
   const char *meaning = uvr_wsl_explain(run->errors);
   if (run->timed_out) {
-    uvr_check_set(check, UVR_CHECK_BAD, "cmd.exe has not ended within %d s: Windows does not answer WSL",
+    uvr_check_set(check, UVR_CHECK_BAD, "cmd.exe did not exit within %d s: Windows does not answer WSL",
                   START_MS / 1000);
     uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
   } else if (run->status != 0 || run->signal != 0) {
-    uvr_check_set(check, UVR_CHECK_BAD, "cmd.exe ended with status %" PRId64 "%s%s%s%s", run->status,
+    uvr_check_set(check, UVR_CHECK_BAD, "cmd.exe exited with status %" PRId64 "%s%s%s%s", run->status,
                   *last == '\0' ? "" : ": ", *last == '\0' ? "" : uvr_quote(line, last), meaning == NULL ? "" : "; ",
                   meaning == NULL ? "" : meaning);
     uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
   } else {
     bool slow = run->duration_ms >= SLOW_MS;
     uvr_check_set(check, slow ? UVR_CHECK_WARNING : UVR_CHECK_OK,
-                  "a Windows program starts and ends in %" PRIu64 " ms%s", run->duration_ms,
+                  "a Windows program starts and exits in %" PRIu64 " ms%s", run->duration_ms,
                   slow ? ", which is slow" : "");
     if (slow) {
-      uvr_check_add_remedy(check, "# an antivirus program of Windows, or a Windows that is busy, may be the cause");
+      uvr_check_add_remedy(check, "# a Windows antivirus program or a busy computer may be the cause");
     }
   }
 }
@@ -212,7 +213,7 @@ void uvr_doctor_check_start(uvr_doctor *doctor, uvr_check *check)
   }
   char *file = find_trivial_program(&doctor->wsl);
   if (file == NULL) {
-    uvr_check_set(check, UVR_CHECK_WARNING, "there is no Windows/System32/cmd.exe on a mounted drive C to try it with");
+    uvr_check_set(check, UVR_CHECK_WARNING, "no mounted drive C has Windows/System32/cmd.exe to try it with");
     return;
   }
   uvr_capture run = {.file = file, .words = words, .timeout_ms = START_MS};

@@ -80,7 +80,7 @@ static void say_free(const uvr_doctor *doctor, const char *what, uvr_check *chec
   } else if (doctor->lacks_serve) {
     uvr_check_set(check, UVR_CHECK_SKIPPED, "see serve above");
   } else {
-    uvr_check_set(check, UVR_CHECK_BAD, "%s: the uvrelay serve that runs does not have this route", what);
+    uvr_check_set(check, UVR_CHECK_BAD, "%s: the running uvrelay serve does not have this route", what);
     uvr_check_add_remedy(check, "%s reload", doctor->own);
   }
 }
@@ -89,12 +89,12 @@ static void say_held_by_systemd(const char *path, const uvr_holder *holder, uvr_
 {
   const char *unit = unit_of(path);
   if (unit == NULL) {
-    uvr_check_set(check, UVR_CHECK_BAD, "a socket unit of systemd (process %d) has it", holder->process);
-    uvr_check_add_remedy(check, "# find out which unit it is, and mask that:");
+    uvr_check_set(check, UVR_CHECK_BAD, "a systemd socket unit (process %d) is listening there", holder->process);
+    uvr_check_add_remedy(check, "# find out which unit it is, and mask it:");
     uvr_check_add_remedy(check, "systemctl --user list-sockets");
     return;
   }
-  uvr_check_set(check, UVR_CHECK_BAD, "systemd's %s (process %d) has it, for a program of this system", unit,
+  uvr_check_set(check, UVR_CHECK_BAD, "systemd's %s (process %d) is listening there, for a Linux program", unit,
                 holder->process);
   uvr_check_add_remedy(check, "systemctl --user mask --now %s", unit);
 }
@@ -104,14 +104,14 @@ static void say_held(const char *path, const uvr_holder *holder, uvr_check *chec
   char quoted[UVR_QUOTED_SIZE];
   switch (holder->kind) {
   case UVR_HOLDER_SERVE:
-    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve listens, process %d", holder->process);
+    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve is listening, process %d", holder->process);
     break;
   case UVR_HOLDER_SYSTEMD:
     say_held_by_systemd(path, holder, check);
     break;
   case UVR_HOLDER_HIDDEN:
     uvr_check_set(check, UVR_CHECK_BAD, "a process of another user is listening there");
-    uvr_check_add_remedy(check, "# choose another place for the route, or end that process");
+    uvr_check_add_remedy(check, "# choose another address for the route, or stop that process");
     break;
   case UVR_HOLDER_OTHER:
   case UVR_HOLDER_NOBODY:
@@ -157,7 +157,7 @@ static bool check_directory(const char *path, uvr_check *check)
   (void)parent_of(path, directory);
   if (stat(directory, &status) != 0) {
     if (errno != ENOENT) {
-      uvr_check_set(check, UVR_CHECK_BAD, "its directory %s cannot be looked at: %s", uvr_quote(quoted, directory),
+      uvr_check_set(check, UVR_CHECK_BAD, "its directory %s cannot be checked: %s", uvr_quote(quoted, directory),
                     strerror(errno));
       return false;
     }
@@ -170,8 +170,7 @@ static bool check_directory(const char *path, uvr_check *check)
   } else if (!uvr_is_trusted(status.st_uid)) {
     say_foreign_directory(directory, status.st_uid, check);
   } else if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
-    uvr_check_set(check, UVR_CHECK_BAD,
-                  "its directory %s can be written by other users, who can put another socket there",
+    uvr_check_set(check, UVR_CHECK_BAD, "other users can write to its directory %s and put another socket there",
                   uvr_quote(quoted, directory));
     uvr_check_add_remedy(check, "chmod go-w %s", word);
   } else if (access(directory, W_OK | X_OK) != 0) {
@@ -193,10 +192,10 @@ static void check_path(const uvr_doctor *doctor, const char *path, uvr_check *ch
   struct stat status;
   (void)uvr_quote(quoted, path);
   if (lstat(path, &status) != 0) {
-    (void)snprintf(text, sizeof(text), "nothing is at %s", quoted);
+    (void)snprintf(text, sizeof(text), "%s does not exist", quoted);
     say_free(doctor, text, check);
   } else if (S_ISSOCK(status.st_mode)) {
-    (void)snprintf(text, sizeof(text), "%s is left over: nobody listens there", quoted);
+    (void)snprintf(text, sizeof(text), "%s is left over: nothing is listening there", quoted);
     say_free(doctor, text, check);
   } else {
     (void)uvr_shell_word(word, path);
@@ -210,7 +209,7 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   uvr_holder holder;
   const uvr_address *listener = &route->config->listener;
   if (listener->kind == UVR_ADDRESS_FD) {
-    uvr_check_set(check, UVR_CHECK_OK, "systemd hands it over when it starts uvrelay");
+    uvr_check_set(check, UVR_CHECK_OK, "systemd passes it when it starts uvrelay");
     return;
   }
   if (listener->kind == UVR_ADDRESS_UNIX && !check_directory(listener->path, check)) {
@@ -225,7 +224,7 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   } else if (listener->kind == UVR_ADDRESS_UNIX) {
     check_path(doctor, listener->path, check);
   } else {
-    say_free(doctor, "nobody listens there", check);
+    say_free(doctor, "nothing is listening there", check);
   }
 }
 
@@ -250,14 +249,14 @@ void uvr_doctor_check_serve(uvr_doctor *doctor, uvr_check *check)
   int process = uvr_holder_find_serve(doctor->wsl.proc);
   doctor->lacks_serve = process == 0;
   if (process != 0) {
-    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve runs, process %d", process);
+    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve is running, process %d", process);
     return;
   }
   const uvr_doctor_route *obstacle = find_obstacle(doctor);
   if (obstacle != NULL) {
-    uvr_check_set(check, UVR_CHECK_SKIPPED, "none runs: see listener of %s below", obstacle->name);
+    uvr_check_set(check, UVR_CHECK_SKIPPED, "none is running: see listener of %s below", obstacle->name);
     return;
   }
-  uvr_check_set(check, UVR_CHECK_BAD, "no uvrelay serve of this user runs");
+  uvr_check_set(check, UVR_CHECK_BAD, "no uvrelay serve of this user is running");
   add_start_remedy(doctor, check);
 }

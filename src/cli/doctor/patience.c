@@ -49,7 +49,7 @@ bool uvr_doctor_call(void (*run)(void *user, uvr_check *check), void *user, uint
   self->user = user;
   self->check = *check;
   if (uv_thread_create(&thread, run_call, self) != 0) {
-    uvr_check_set(check, UVR_CHECK_BAD, "there is no thread for it");
+    uvr_check_set(check, UVR_CHECK_BAD, "no thread is available for it");
     free(self);
     return true;
   }

@@ -18,12 +18,12 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
     return;
   }
   if (!uvr_is_trusted(status.st_uid)) {
-    uvr_check_worsen(check, UVR_CHECK_WARNING, "%s belongs to another user, number %u, who decides what is served",
+    uvr_check_worsen(check, UVR_CHECK_WARNING, "%s belongs to another user, number %u, who can change what is served",
                      uvr_quote(quoted, path), (unsigned)status.st_uid);
     uvr_check_add_remedy(check, "sudo chown \"$(id -u)\" %s", uvr_shell_word(word, path));
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    uvr_check_worsen(check, UVR_CHECK_WARNING, "%s can be written by other users, who decide what is served then",
+    uvr_check_worsen(check, UVR_CHECK_WARNING, "other users can write to %s and change what is served",
                      uvr_quote(quoted, path));
     uvr_check_add_remedy(check, "chmod go-w %s", uvr_shell_word(word, path));
   }

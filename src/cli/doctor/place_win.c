@@ -19,5 +19,5 @@ const char *uvr_doctor_own_command(char word[UVR_SHELL_WORD_SIZE])
 void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check)
 {
   (void)own;
-  uvr_check_add_remedy(check, "# write the file: a line LISTEN=TARGET for each route");
+  uvr_check_add_remedy(check, "# write the file, with a line LISTEN=TARGET for each route");
 }

@@ -136,10 +136,10 @@ int uvr_doctor_print_end(uvr_doctor_print *self, const char *own)
   if (bad == 0 && warnings == 0) {
     uvr_text_line_add(&line, "All is well.\n");
   } else if (bad == 0) {
-    uvr_text_line_add(&line, "All is well, but for %" PRIu64 " warning%s.\n", (uint64_t)warnings,
+    uvr_text_line_add(&line, "All is well, except for %" PRIu64 " warning%s.\n", (uint64_t)warnings,
                       warnings == 1 ? "" : "s");
   } else {
-    uvr_text_line_add(&line, "%" PRIu64 " check%s bad. Begin with the first one: type what is below it, then run ",
+    uvr_text_line_add(&line, "%" PRIu64 " check%s bad. Start with the first one: type what is below it, then run ",
                       (uint64_t)bad, bad == 1 ? " is" : "s are");
     uvr_text_line_text(&line, own);
     uvr_text_line_add(&line, " doctor again.\n");

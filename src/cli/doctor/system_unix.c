@@ -35,7 +35,7 @@ void uvr_doctor_check_program(uvr_doctor *doctor, uvr_check *check)
   if (uvr_wsl_is(&doctor->wsl) && is_on_windows_drive(&doctor->wsl, path)) {
     uvr_check_worsen(
         check, UVR_CHECK_WARNING,
-        "uvrelay %s is on a Windows drive (%s), from where Linux starts it slowly: put it into ~/.local/bin",
+        "uvrelay %s is on a Windows drive (%s), from which Linux starts it slowly: put it into ~/.local/bin",
         UVRELAY_VERSION, uvr_quote(quoted, path));
   }
 }

@@ -54,9 +54,9 @@ static bool check_head(const uvr_doctor *doctor, uvr_check *check)
   }
   uvr_check_set(check, UVR_CHECK_BAD, "%s is %s", uvr_quote(quoted, doctor->windows_file),
                 head.kind == UVR_PROGRAM_EMPTY ? "empty"
-                : head.kind == UVR_PROGRAM_ELF ? "a program for Linux, not for Windows"
-                                               : "damaged: no program for Windows");
-  uvr_check_add_remedy(check, "# replace it by uvrelay.exe of version %s, then", UVRELAY_VERSION);
+                : head.kind == UVR_PROGRAM_ELF ? "a Linux program, not a Windows program"
+                                               : "damaged: not a Windows program");
+  uvr_check_add_remedy(check, "# replace it with uvrelay.exe of version %s, then", UVRELAY_VERSION);
   uvr_doctor_add_setup_remedy(doctor->own, check);
   return false;
 }
@@ -75,10 +75,10 @@ static void check_disk(const uvr_doctor *doctor, uvr_check *check)
   if (none) {
     uvr_check_set(check, UVR_CHECK_OK, "%s is on the Linux disk", quoted); /* the drive has a check of its own */
   } else if (slow) {
-    uvr_check_set(check, UVR_CHECK_WARNING, "%s is on the Linux disk, from where Windows starts it slowly", quoted);
+    uvr_check_set(check, UVR_CHECK_WARNING, "%s is on the Linux disk, from which Windows starts it slowly", quoted);
     uvr_doctor_add_setup_remedy(doctor->own, check);
   } else {
-    uvr_check_set(check, UVR_CHECK_OK, "%s, on a drive of Windows", quoted);
+    uvr_check_set(check, UVR_CHECK_OK, "%s, on a Windows drive", quoted);
   }
 }
 
@@ -125,12 +125,11 @@ void uvr_doctor_check_windows_facts(uvr_doctor *doctor, uvr_check *check)
   }
   const char *version = or_unknown(uvr_facts_get(&facts, "version", NULL));
   const char *wine = uvr_facts_get(&facts, "wine", NULL);
-  uvr_check_set(check, UVR_CHECK_OK, "uvrelay.exe %s of user %s, on Windows %s%s%s, answered in %" PRIu64 " ms",
-                version, or_unknown(uvr_facts_get(&facts, "user", NULL)),
-                or_unknown(uvr_facts_get(&facts, "windows", NULL)), wine == NULL ? "" : ", in truth Wine ",
-                wine == NULL ? "" : wine, facts.duration_ms);
+  uvr_check_set(check, UVR_CHECK_OK, "uvrelay.exe %s, run by %s on Windows %s%s%s, answered in %" PRIu64 " ms", version,
+                or_unknown(uvr_facts_get(&facts, "user", NULL)), or_unknown(uvr_facts_get(&facts, "windows", NULL)),
+                wine == NULL ? "" : ", really Wine ", wine == NULL ? "" : wine, facts.duration_ms);
   if (strcmp(version, UVRELAY_VERSION) != 0) {
-    uvr_check_set(check, UVR_CHECK_WARNING, "uvrelay.exe is of version %s, and this program of version %s", version,
+    uvr_check_set(check, UVR_CHECK_WARNING, "uvrelay.exe is version %s, and this program is version %s", version,
                   UVRELAY_VERSION);
     uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
     uvr_doctor_add_setup_remedy(doctor->own, check);

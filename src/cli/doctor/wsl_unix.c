@@ -92,7 +92,7 @@ void uvr_doctor_check_system(uvr_doctor *doctor, uvr_check *check)
   (void)read_line(doctor->wsl.proc, "sys/kernel/osrelease", release);
   find_value(doctor, "os-release", NULL, "PRETTY_NAME", name);
   if (!doctor->is_wsl) {
-    uvr_check_set(check, UVR_CHECK_OK, "this is no WSL: %s, kernel %s", *name == '\0' ? "Linux" : name, release);
+    uvr_check_set(check, UVR_CHECK_OK, "this is not WSL: %s, kernel %s", *name == '\0' ? "Linux" : name, release);
     return;
   }
   const char *distribution = doctor->wsl.distro_name;
@@ -106,7 +106,7 @@ void uvr_doctor_check_systemd(uvr_doctor *doctor, uvr_check *check)
   struct stat status;
   bool runs = stat(doctor->wsl.systemd, &status) == 0 && S_ISDIR(status.st_mode);
   uvr_check_set(check, UVR_CHECK_OK, "%s",
-                runs ? "it runs this system" : "it does not run here: uvrelay serve --background takes its place");
+                runs ? "it is running" : "it is not running: uvrelay serve --background takes its place");
 }
 
 bool uvr_doctor_uses_interop(const uvr_doctor *doctor)
@@ -130,7 +130,7 @@ void uvr_doctor_check_wsl_conf(uvr_doctor *doctor, uvr_check *check)
     bool lost = uvr_wsl_handler_is_lost(&handler);
     uvr_check_set(check, lost ? UVR_CHECK_BAD : UVR_CHECK_WARNING, "%s/wsl.conf has enabled=false below [interop]%s",
                   doctor->wsl.etc,
-                  lost ? ", so that no Windows program can be started" : ", which holds from the next start of WSL on");
+                  lost ? ", so no Windows program can be started" : ", which takes effect when WSL starts next");
     uvr_check_add_remedy(check, "# write enabled=true there:");
     uvr_check_add_remedy(check, "sudo nano %s/wsl.conf", doctor->wsl.etc);
     uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);

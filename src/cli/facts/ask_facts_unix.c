@@ -75,10 +75,10 @@ static int fail_by_exit(const uvr_capture *run, const char *quoted, uvrelay_erro
   const uvr_command command = {.file = (char *)run->file, .argv = words};
   uvrelay_error_t why;
   if (is_old(run)) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOSYS,
-                         "%s does not know the command `facts`, as it is older than this program: replace it by the "
-                         "one of this version",
-                         quoted);
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, UV_ENOSYS,
+        "%s does not know the command `facts`, because it is older than this program: replace it with the same version",
+        quoted);
   }
   if (wsl_warns(run->file, &why)) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "%s cannot be started: %s", quoted, why.text);
@@ -95,17 +95,14 @@ static int fail_by_output(const uvr_capture *run, const char *quoted, uvrelay_er
 {
   char line[UVR_QUOTED_SIZE];
   if (run->length == 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "%s facts prints nothing: is it uvrelay's program?",
-                         quoted);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "%s facts prints nothing: is it uvrelay.exe?", quoted);
   }
   if (run->length >= UVR_CAPTURE_MAX) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "%s facts prints too much: is it uvrelay's program?",
-                         quoted);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "%s facts prints too much: is it uvrelay.exe?", quoted);
   }
   run->output[strcspn(run->output, "\n")] = '\0';
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO,
-                       "%s facts prints %s instead of %s: is it uvrelay's program?", quoted,
-                       uvr_quote(line, run->output), FIRST_LINE);
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EPROTO, "%s facts prints %s instead of %s: is it uvrelay.exe?",
+                       quoted, uvr_quote(line, run->output), FIRST_LINE);
 }
 
 /* Ends each line by a NUL, and takes the carriage return before it away. False: these are no facts. */
@@ -163,7 +160,7 @@ int uvr_facts_ask_within(const char *file, uint64_t limit_ms, uvr_facts *out, uv
     code = fail_to_start(file, quoted, code, error);
   } else if (run.timed_out) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ETIMEDOUT,
-                         "%s did not end within %s: restart WSL by `wsl.exe --shutdown`, typed on Windows", quoted,
+                         "%s did not end within %s: restart WSL with `wsl.exe --shutdown`, typed on Windows", quoted,
                          uvr_time_text(time, limit_ms));
   } else if (run.signal != 0 || run.status != 0) {
     code = fail_by_exit(&run, quoted, error);

@@ -70,8 +70,8 @@ int uvr_config_add_route(uvr_config *self, const char *argument, uvrelay_error_t
   int code;
   if (!uvr_route_line_split(copy, &line)) {
     char meant[UVR_ROUTE_MEANT_SIZE];
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write %s", uvr_quote(quoted, argument),
-                         uvr_route_line_meant(argument, true, meant));
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is not a route: write %s",
+                         uvr_quote(quoted, argument), uvr_route_line_meant(argument, true, meant));
   } else if (line.more) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is more than one route: write each without quotes",
                          uvr_quote(quoted, argument));

@@ -52,7 +52,7 @@ static const char *find_bad_byte(const char *line, const char *end, uvrelay_erro
       return next;
     }
     if (uvr_is_control(point) && point != '\t') {
-      (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the control character 0x%02x: leave it out",
+      (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the control character 0x%02x: remove it",
                           (unsigned)point);
       return next;
     }
@@ -117,7 +117,7 @@ static int refuse_name(const char *name, uvrelay_error_t *error)
 {
   if (strcmp(name, "name") == 0) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                         "each route has a name of its own: write it behind an address, as in LISTEN=TARGET?name=NAME");
+                         "each route has its own name: write it after an address, as in LISTEN=TARGET?name=NAME");
   }
   char quoted[UVR_QUOTED_SIZE];
   const char *meant = NULL;
@@ -211,7 +211,7 @@ static bool is_name_alone(file_parser *self, const char *text, int *code, uvrela
   if (setting && uvr_serve_setting_is_switch(text)) {
     *code = set_setting(self, text, "true", error);
   } else {
-    *code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s lacks its value: write %s=VALUE", text, text);
+    *code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s needs a value: write %s=VALUE", text, text);
   }
   return true;
 }
@@ -231,7 +231,7 @@ static bool is_flag(const char *text, uvrelay_error_t *error)
   if (uvr_serve_setting_find(name) == UVR_SETTING_NONE && !is_route_option(name)) {
     return false;
   }
-  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s: a flag has no hyphens in a file: write %s%s",
+  (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s: in a file, flags have no hyphens: write %s%s",
                       uvr_quote(quoted, text), name, uvr_serve_setting_is_switch(name) ? "=true" : "=VALUE");
   return true;
 }
@@ -272,7 +272,7 @@ static int parse_line(file_parser *self, char *end, uvrelay_error_t *error)
     char meant[UVR_ROUTE_MEANT_SIZE];
     const char *other = uvr_route_line_meant(text, false, meant);
     if (other == meant) {
-      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write %s", quoted, other);
+      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is not a route: write %s", quoted, other);
     }
     return value != NULL ? refuse_name(name, error)
                          : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,

@@ -73,20 +73,20 @@ static const struct {
   const char *name;
   const char *here;
 } foreign_flags[] = {
-    {"d", "-v says what happens"},
-    {"dd", "-v says what happens"},
+    {"d", "-v logs what happens"},
+    {"dd", "-v logs what happens"},
     {"lf", "write uvrelay serve --log-file=FILE"},
-    {"t", "what socat -t does, uvrelay serve --linger=SECONDS does"},
-    {"T", "what socat -T does, uvrelay serve --idle=SECONDS does"},
-    {"u", "it always relays both ways; give it no input by </dev/null"},
-    {"U", "name the Unix socket as unix:///PATH"},
+    {"t", "for what socat -t does, use uvrelay serve --linger=SECONDS"},
+    {"T", "for what socat -T does, use uvrelay serve --idle=SECONDS"},
+    {"u", "it always relays both ways; use </dev/null to give it no input"},
+    {"U", "write the Unix socket as unix:///PATH"},
     {"w", "write --timeout=SECONDS"},
-    {"L", "as ssh -L 8080:HOST:80 does, uvrelay serve tcp://127.0.0.1:8080=tcp://HOST:80 listens"},
+    {"L", "for what ssh -L 8080:HOST:80 does, use uvrelay serve tcp://127.0.0.1:8080=tcp://HOST:80"},
     {"R", "it does not listen on the other side; run uvrelay serve there"},
-    {"D", "it is no SOCKS proxy; name each target in a route of uvrelay serve"},
+    {"D", "it is not a SOCKS proxy; write each target in a route of uvrelay serve"},
     {"f", "write uvrelay serve --background"},
-    {"N", "leave it out"},
-    {"q", "leave it out; without -v it is quiet"},
+    {"N", "remove it"},
+    {"q", "remove it; without -v, uvrelay is quiet"},
     {"l", "to listen, write uvrelay serve LISTEN=TARGET"},
     {"listen", "to listen, write uvrelay serve LISTEN=TARGET"},
     {"c", "write uvrelay serve --config=FILE"},
@@ -127,15 +127,15 @@ static uvr_flags_step refuse_unknown(uvr_flags *self, const char *argument, word
     bool between = self->next > 2 && self->next < self->argc;
     (void)snprintf(text, sizeof(text), "%s %s", between ? self->argv[self->next - 2] : "",
                    between ? self->argv[self->next] : "");
-    return REFUSE_FLAG(self, "%s comes where a flag or a route is expected: write LISTEN=TARGET in one word%s%s",
-                       quoted, uvr_meant_route(text, route) != NULL ? ", " : "",
+    return REFUSE_FLAG(self, "expected a flag or a route, not %s: write LISTEN=TARGET in one word%s%s", quoted,
+                       uvr_meant_route(text, route) != NULL ? ", " : "",
                        uvr_meant_route(text, route) != NULL ? route : "");
   }
   if (forwarded_route(self, name, route) != NULL) {
     return REFUSE_FLAG(self, "unknown flag %s: write uvrelay serve --via=\"ssh HOST uvrelay mux\" %s", quoted, route);
   }
   if (is_joined(self, name)) {
-    return REFUSE_FLAG(self, "unknown flag %s: flags can't be joined, write -%c -%c", quoted, name.text[0],
+    return REFUSE_FLAG(self, "unknown flag %s: flags cannot be combined, write -%c -%c", quoted, name.text[0],
                        name.text[1]);
   }
   if (meant != NULL) {
@@ -165,7 +165,7 @@ static uvr_flags_step parse_value(uvr_flags *self, const uvr_flag *flag, const c
   out->value = value;
   if (flag->kind == UVR_FLAG_VALUE && value == NULL) {
     if (self->next >= self->argc) {
-      return REFUSE_FLAG(self, "--%s lacks its value: write %s", flag->name, flag->form);
+      return REFUSE_FLAG(self, "--%s needs a value: write %s", flag->name, flag->form);
     }
     out->value = self->argv[self->next++];
   }

@@ -15,11 +15,11 @@ static const char *connect_hint(const uvrelay_error_t *error, const uvr_options 
   case UV_ECONNREFUSED:
     return "is the server running? add -p to wait for it";
   case UV_EHOSTUNREACH:
-    return "is its name right, and is it on the network?";
+    return "check its name and that it is on the network";
   case UV_EACCES:
-    return "run as the user who owns its server, or ask for access there";
+    return "run as the user who runs its server, or request access";
   case UV_ETIMEDOUT:
-    return options->timeout_ms == 0 ? "is the server running?" : "is the server running? give a longer --timeout";
+    return options->timeout_ms == 0 ? "is the server running?" : "is the server running? set a longer --timeout";
   default:
     return NULL;
   }
@@ -28,7 +28,7 @@ static const char *connect_hint(const uvrelay_error_t *error, const uvr_options 
 const char *uvr_hint(const uvrelay_error_t *error, const uvr_options *options)
 {
   if (error->phase == UVRELAY_PHASE_WRITE && error->code == UV_EPERM) {
-    return "give uvrelay no input, as with </dev/null";
+    return "use </dev/null to give uvrelay no input";
   }
   return error->phase == UVRELAY_PHASE_CONNECT ? connect_hint(error, options) : NULL;
 }

@@ -108,7 +108,7 @@ uvr_mux_action uvr_mux_options_parse(int argc, char *const argv[], uvr_mux_optio
   }
   if (step == UVR_FLAGS_LAST && self.next < argc) {
     (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "%s: mux takes no target, only flags: the near end tells it what to connect to",
+                        "%s: mux takes no target, only flags: the near end chooses the targets",
                         uvr_quote(quoted, argv[self.next]));
     return UVR_MUX_WRONG_USAGE;
   }

@@ -38,7 +38,7 @@ static const uvr_flag flags[] = {
     {"bg", FLAG_HIDE, UVR_FLAG_SWITCH, NULL},
     {"v", FLAG_VERBOSE, UVR_FLAG_SWITCH, NULL},
     {"impersonation", FLAG_IMPERSONATION, UVR_FLAG_VALUE,
-     "--impersonation=LEVEL, a level being " UVR_IMPERSONATION_LEVELS},
+     "--impersonation=LEVEL, where LEVEL is " UVR_IMPERSONATION_LEVELS},
     {"owner", FLAG_OWNER, UVR_FLAG_VALUE, "--owner=WHO, such as --owner=user,system"},
     {"allow-remote-files", FLAG_REMOTE_FILES, UVR_FLAG_SWITCH, NULL},
     {"timeout", FLAG_TIMEOUT, UVR_FLAG_VALUE, "--timeout=SECONDS"},
@@ -96,8 +96,8 @@ static bool set_option(uvr_options *out, const uvr_parsed_flag *flag, bool *vers
   if (flag->id == FLAG_TIMEOUT) {
     return parse_timeout(flag->value, &out->timeout_ms) ||
            REFUSE(error,
-                  "bad value %s for --timeout: write a number of seconds over 0 and up to %d, or a time with "
-                  "its unit, such as " UVR_TIME_EXAMPLES,
+                  "bad value %s for --timeout: write a number of seconds above 0 and up to %d, or a time with its "
+                  "unit, such as " UVR_TIME_EXAMPLES,
                   uvr_quote(quoted, flag->value), UVR_OPTIONS_TIMEOUT_MAX_SECONDS);
   }
   if (flag->id == FLAG_IMPERSONATION) {
@@ -124,18 +124,18 @@ static bool parse_target(const uvr_flags *self, uvr_options *out)
   /* No TARGET is one of these words, but a file of -a may be. */
   const char *first = self->argv[self->next];
   if (!out->assuan && (strcmp(first, "serve") == 0 || strcmp(first, "mux") == 0)) {
-    return REFUSE(self->error, "%s must be the first argument: write uvrelay %s, and the flags behind it", first,
-                  first);
+    return REFUSE(self->error, "%s must be the first argument: write uvrelay %s, followed by its flags", first, first);
   }
   for (int i = self->next + 1; i < self->argc; i++) {
     if (uvr_looks_like_flag(self->argv[i])) {
-      return REFUSE(self->error, "%s comes after TARGET: flags go before TARGET", uvr_quote(quoted, self->argv[i]));
+      return REFUSE(self->error, "%s comes after TARGET: put flags before TARGET", uvr_quote(quoted, self->argv[i]));
     }
   }
   if (count > 1) {
-    return REFUSE(self->error,
-                  "%d arguments where one TARGET is expected, the second being %s: put a TARGET with blanks in quotes",
-                  count, uvr_quote(quoted, self->argv[self->next + 1]));
+    return REFUSE(
+        self->error,
+        "expected one TARGET, not %d arguments, of which the second is %s: put a TARGET with spaces in quotes", count,
+        uvr_quote(quoted, self->argv[self->next + 1]));
   }
   out->target = self->argv[self->next];
   return true;
@@ -145,7 +145,7 @@ uvr_options_action uvr_options_parse(int argc, char *const argv[], uvr_options *
 {
   uvr_flags self = {.table = flags,
                     .count = FLAG_COUNT,
-                    .all = "--help lists all",
+                    .all = "--help lists all flags",
                     .argc = argc,
                     .argv = argv,
                     .next = 1,

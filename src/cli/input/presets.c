@@ -61,11 +61,10 @@ int uvr_presets_refuse(const char *name, size_t length, uvrelay_error_t *error)
   uvr_quote(quoted, text);
   for (; *others != NULL; others++) {
     if (strlen(*others) == length && memcmp(*others, name, length) == 0) {
-      return uvr_error_set(
-          error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-          "the preset %s leads from WSL to Windows: run uvrelay serve in WSL; for the other way, uvrelay "
-          "presets tells what there is",
-          quoted);
+      return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+                           "the preset %s leads from WSL to Windows: run uvrelay serve in WSL; for the other "
+                           "direction, uvrelay presets lists what there is",
+                           quoted);
     }
   }
   const char *meant = uvr_presets_near(name, length);
@@ -78,7 +77,7 @@ int uvr_presets_refuse(const char *name, size_t length, uvrelay_error_t *error)
     used += (size_t)snprintf(names + used, sizeof(names) - used, "%s@%s", joint, presets[i].name);
   }
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                       "there is no preset %s: the presets are %s; uvrelay presets tells what they are", quoted, names);
+                       "there is no preset %s: the presets are %s; uvrelay presets describes them", quoted, names);
 }
 
 int uvr_preset_listen(const uvr_preset *self, char out[UVR_PRESET_LISTEN_SIZE], uvrelay_error_t *error)

@@ -17,13 +17,13 @@
 #include "base/error.h"
 
 static const uvr_preset presets[] = {
-    {"ssh-agent", "the ssh-agent of Windows, or 1Password, Bitwarden, KeeAgent or GnuPG in its place",
+    {"ssh-agent", "the Windows ssh-agent, or 1Password, Bitwarden, KeeAgent or GnuPG in its place",
      "unix://~/.uvrelay/ssh-agent.sock", "//./pipe/openssh-ssh-agent?owner=user,system,admins", "SSH_AUTH_SOCK", ""},
-    {"docker", "Docker's engine on Windows", "unix://~/.uvrelay/docker.sock",
+    {"docker", "the Docker engine on Windows", "unix://~/.uvrelay/docker.sock",
      "//./pipe/docker_engine?linger=off&owner=user,system,admins", "DOCKER_HOST", "unix://"},
     {"gpg-agent", "the gpg-agent of GnuPG for Windows, for gpg", NULL,
      "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent?owner=user,admins", NULL, ""},
-    {"gpg-ssh", "the ssh-agent that is in the gpg-agent of GnuPG for Windows", "unix://~/.uvrelay/gpg-ssh.sock",
+    {"gpg-ssh", "the ssh-agent inside the gpg-agent of GnuPG for Windows", "unix://~/.uvrelay/gpg-ssh.sock",
      "assuan:%LOCALAPPDATA%/gnupg/S.gpg-agent.ssh?owner=user,admins", "SSH_AUTH_SOCK", ""},
     {"pageant", "PuTTY's Pageant", "unix://~/.uvrelay/pageant.sock", "//./pipe/pageant.*?owner=user", "SSH_AUTH_SOCK",
      ""},
@@ -73,15 +73,15 @@ int uvr_preset_find_listen(const uvr_preset *self, char out[UVR_PRESET_LISTEN_SI
     home[--size] = '\0';
   }
   if (code != 0 || home[0] != '/') {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot tell where gpg looks for its agent, as the home directory %s: set HOME, or write "
-                         "LISTEN=@%s",
-                         code != 0 ? "cannot be found" : "is not absolute", self->name);
+    return uvr_error_set(
+        error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
+        "cannot determine where gpg looks for its agent, because the home directory %s: set HOME, or write LISTEN=@%s",
+        code != 0 ? "cannot be found" : "is not absolute", self->name);
   }
   if (has_other_home(home)) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot tell where gpg looks for its agent, as GNUPGHOME is set: write unix://PATH=@%s, with "
-                         "the PATH that gpgconf --list-dirs agent-socket prints",
+                         "cannot determine where gpg looks for its agent, because GNUPGHOME is set: write "
+                         "unix://PATH=@%s, with the PATH that gpgconf --list-dirs agent-socket prints",
                          self->name);
   }
   for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {

@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 static const uvr_preset presets[] = {
-    {"docker", "Docker's engine in WSL, for Docker's clients on Windows", "//./pipe/docker_wsl?mode=message",
+    {"docker", "the Docker engine in WSL, for Docker clients on Windows", "//./pipe/docker_wsl?mode=message",
      "via:unix:///run/docker.sock?owner=root", "DOCKER_HOST", "npipe://"},
 };
 

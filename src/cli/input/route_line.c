@@ -108,7 +108,7 @@ static int add(char out[UVR_EXPANDED_SIZE], const char *text, size_t length, uvr
 {
   size_t used = strlen(out);
   if (length >= UVR_EXPANDED_SIZE - used) {
-    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the options behind the preset are too long");
+    return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "the options after the preset are too long");
   }
   memcpy(out + used, text, length);
   out[used + length] = '\0';
@@ -180,8 +180,8 @@ static int refuse_listener(const char *listen, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                       "the preset %s stands before a =, but it has a target: write it alone, or LISTEN=@PRESET for "
-                       "another listener",
+                       "the preset %s is before a =, but it already has a target: write it alone, or LISTEN=@PRESET "
+                       "for another listener",
                        uvr_quote(quoted, listen));
 }
 
@@ -207,7 +207,7 @@ int uvr_route_line_expand(const uvr_route_line *self, bool variables, uvr_route_
   if (is_preset(self->target)) {
     if (self->listen != NULL && out->listen[0] == '\0') {
       *wrong = self->listen;
-      return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "there is no LISTEN before the =: leave the = out");
+      return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "there is no LISTEN before the =: remove the =");
     }
     return expand_preset(self, &expander, out, wrong, error);
   }

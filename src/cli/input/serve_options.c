@@ -90,7 +90,7 @@ static bool parse_time(const char *name, const char *text, bool zero, uint64_t *
     return REFUSE_SERVE(error,
                         "bad value %s for %s: write a number of seconds %s up to %d, or a time with its unit, such "
                         "as " UVR_TIME_EXAMPLES,
-                        uvr_quote(quoted, text), name, zero ? "from 0" : "over 0 and", DAY_S);
+                        uvr_quote(quoted, text), name, zero ? "from 0" : "above 0 and", DAY_S);
   }
   *milliseconds = value;
   return true;
@@ -99,7 +99,7 @@ static bool parse_time(const char *name, const char *text, bool zero, uint64_t *
 static bool add_config(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
 {
   if (*file == '\0') {
-    return REFUSE_SERVE(error, "--config names no file: write --config=FILE, or --config=- for standard input");
+    return REFUSE_SERVE(error, "--config has no file: write --config=FILE, or --config=- for standard input");
   }
   if (out->config_count == UVR_SERVE_CONFIGS_MAX) {
     return REFUSE_SERVE(error, "--config is given more than %d times", UVR_SERVE_CONFIGS_MAX);
@@ -119,7 +119,7 @@ static bool set_route_option(uvr_serve_options *out, int id, const char *value, 
 static bool set_log_file(uvr_serve_options *out, const char *file, uvrelay_error_t *error)
 {
   out->log_file = file;
-  return *file != '\0' || REFUSE_SERVE(error, "--log-file names no file: write --log-file=FILE");
+  return *file != '\0' || REFUSE_SERVE(error, "--log-file has no file: write --log-file=FILE");
 }
 
 static bool set_log_size(uvr_serve_options *out, const char *text, const char *prefix, uvrelay_error_t *error)
@@ -206,7 +206,7 @@ static uvr_serve_action parse_arguments(uvr_flags *self, uvr_serve_options *out,
     }
     if (step == UVR_FLAGS_LAST && uvr_looks_like_flag(self->argv[self->next])) {
       char quoted[UVR_QUOTED_SIZE];
-      (void)REFUSE_SERVE(self->error, "%s comes where a route is expected: flags go before the --",
+      (void)REFUSE_SERVE(self->error, "expected a route, not %s: put flags before the --",
                          uvr_quote(quoted, self->argv[self->next]));
       return UVR_SERVE_WRONG_USAGE;
     }

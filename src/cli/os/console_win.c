@@ -30,8 +30,8 @@ const char *uvr_console_hide(void)
     return "the console window is not hidden, because other programs use it, too";
   }
   if (is_terminals(window)) {
-    return "the window is not hidden, because it belongs to a terminal, which may have other tabs: to have a window "
-           "that can be hidden, start the program by conhost.exe";
+    return "the window is not hidden, because it belongs to a terminal, which may have other tabs: for a window that "
+           "can be hidden, start the program with conhost.exe";
   }
   (void)ShowWindow(window, SW_HIDE);
   return NULL;

@@ -48,7 +48,7 @@ static int fail(const walk *self, const char *name, int code)
   char path[2 * PATH_MAX];
   char quoted[UVR_QUOTED_SIZE];
   (void)snprintf(path, sizeof(path), "%s/%s", self->here, name);
-  return uvr_error_set_system(self->error, UVRELAY_PHASE_LISTEN, code, 0, "cannot make the directory %s: %s",
+  return uvr_error_set_system(self->error, UVRELAY_PHASE_LISTEN, code, 0, "cannot create the directory %s: %s",
                               uvr_quote(quoted, path), uv_strerror(code));
 }
 
@@ -59,8 +59,8 @@ static int refuse(const walk *self, const char *name)
   char where[UVR_QUOTED_SIZE];
   (void)snprintf(path, sizeof(path), "%s/%s", self->here, name);
   return uvr_error_set(self->error, UVRELAY_PHASE_LISTEN, UV_EACCES,
-                       "the directory %s is missing and is not made, as %s %s, who could put one of theirs in its "
-                       "place: make it yourself, or choose another place",
+                       "the directory %s does not exist and is not created, because %s %s, who could replace it: "
+                       "create it yourself, or choose another place",
                        uvr_quote(quoted, path), uvr_quote(where, self->where), self->why_not);
 }
 
@@ -71,8 +71,8 @@ static int refuse_in_root(const walk *self, const char *name)
   char quoted[UVR_QUOTED_SIZE];
   (void)snprintf(path, sizeof(path), "/%s", name);
   return uvr_error_set(self->error, UVRELAY_PHASE_LISTEN, UV_ENOENT,
-                       "there is no directory %s (ENOENT), and none is made right in the root directory: is the path "
-                       "right? make it yourself if it is",
+                       "there is no directory %s (ENOENT), and none is created directly in the root directory: check "
+                       "the path, or create it yourself",
                        uvr_quote(quoted, path));
 }
 

@@ -42,14 +42,13 @@ int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
   int code = find("XDG_CONFIG_HOME", "/.config", "routes.conf", out, &why);
   if (code == UV_ENOENT) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                         "cannot tell where the configuration file routes.conf is, as the home directory %s: set HOME, "
-                         "or give the file by --config=FILE",
+                         "cannot determine where the configuration file routes.conf is, because the home directory %s: "
+                         "set HOME, or use --config=FILE",
                          why);
   }
   return code == 0 ? 0
                    : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                                   "the path of the configuration file routes.conf is too long: give it by "
-                                   "--config=FILE");
+                                   "the path of the configuration file routes.conf is too long: use --config=FILE");
 }
 
 int uvr_paths_log(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
@@ -57,14 +56,14 @@ int uvr_paths_log(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
   const char *why = "";
   int code = find("XDG_STATE_HOME", "/.local/state", "serve.log", out, &why);
   if (code == UV_ENOENT) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                         "cannot tell where the log is to be, as the home directory %s: set HOME, or give the log by "
-                         "--log-file=FILE",
-                         why);
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, code,
+        "cannot determine where to write the log, because the home directory %s: set HOME, or use --log-file=FILE",
+        why);
   }
   return code == 0 ? 0
                    : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                                   "the path of the log serve.log is too long: give it by --log-file=FILE");
+                                   "the path of the log serve.log is too long: use --log-file=FILE");
 }
 
 char uvr_paths_separator(void)

@@ -21,7 +21,7 @@ static int find(const char *variable, const char *file, char out[UVR_PATH_SIZE])
 
 const char *uvr_paths_config_advice(void)
 {
-  return "write it, a route a line";
+  return "write it, one route per line";
 }
 
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
@@ -29,26 +29,25 @@ int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
   int code = find("APPDATA", "routes.conf", out);
   if (code == UV_ENOENT) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                         "cannot tell where the configuration file routes.conf is, as the variable APPDATA is not set: "
-                         "give the file by --config=FILE");
+                         "cannot determine where the configuration file routes.conf is, because the variable APPDATA "
+                         "is not set: use --config=FILE");
   }
   return code == 0 ? 0
                    : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                                   "the path of the configuration file routes.conf is too long: give it by "
-                                   "--config=FILE");
+                                   "the path of the configuration file routes.conf is too long: use --config=FILE");
 }
 
 int uvr_paths_log(char out[UVR_PATH_SIZE], uvrelay_error_t *error)
 {
   int code = find("LOCALAPPDATA", "serve.log", out);
   if (code == UV_ENOENT) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                         "cannot tell where the log is to be, as the variable LOCALAPPDATA is not set: give the log by "
-                         "--log-file=FILE");
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, code,
+        "cannot determine where to write the log, because the variable LOCALAPPDATA is not set: use --log-file=FILE");
   }
   return code == 0 ? 0
                    : uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                                   "the path of the log serve.log is too long: give it by --log-file=FILE");
+                                   "the path of the log serve.log is too long: use --log-file=FILE");
 }
 
 char uvr_paths_separator(void)

@@ -20,8 +20,8 @@ void uvr_process_set_threads(size_t targets)
 /* WSL keeps standard output open until the process has ended. */
 const char *uvr_process_output_note(void)
 {
-  return "standard output is closed; in WSL its reader sees that only when this program has ended: with -ep it would "
-         "end now";
+  return "standard output is closed; in WSL its reader sees that only when this program exits: with -ep it would exit "
+         "now";
 }
 
 static void CALLBACK on_time(void *user, BOOLEAN fired)

@@ -84,7 +84,7 @@ int uvr_log_file_open(uvr_log_file *self, const char *path, uint64_t limit, uvre
   int code = uvr_log_file_open_fd(path, false, &self->fd);
   if (code == UV_EINVAL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                         "the log file %s is no ordinary file: name a file that may be appended to",
+                         "the log file %s is not a regular file: choose a file that can be appended to",
                          uvr_quote(quoted, path));
   }
   self->fd = code == 0 ? self->fd : -1;
@@ -215,7 +215,7 @@ uint64_t uvr_log_file_write(uvr_log_file *self, const char *lines, size_t length
       if (!self->faulty) {
         self->faulty = true;
         (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
-                                   "the log file %s cannot be written to, so that lines are left out until it can: %s",
+                                   "the log file %s cannot be written to, so lines are left out until it can: %s",
                                    uvr_quote(quoted, self->path), uv_strerror(code));
       }
     }

@@ -137,8 +137,8 @@ static const char *warning_of(const uvrelay_result_t *result)
 {
   bool unanswered = result->reason == UVRELAY_REASON_SILENT && result->side == UVRELAY_RIGHT && result->to_right > 0 &&
                     result->to_left == 0;
-  return unanswered ? "the target had not answered a byte when linger was over: set a longer linger=, or linger=off, "
-                      "if it needs more time"
+  return unanswered ? "the target had sent nothing when linger= expired: set a longer linger=, or linger=off, if it "
+                      "needs more time"
                     : NULL;
 }
 
@@ -387,7 +387,7 @@ void uvr_report_stopped(const uvr_report *self, uint64_t cut)
     uvr_text_line_number(&text, "cut", cut);
     end_json(self, cut > 0 ? UVR_LOG_WARNING : UVR_LOG_NOTICE, &text);
   } else if (cut > 0) {
-    uvr_text_line_add(&text, "uvrelay: %" PRIu64 " connection%s cut\n", cut, cut == 1 ? " was" : "s were");
+    uvr_text_line_add(&text, "uvrelay: %" PRIu64 " connection%s interrupted\n", cut, cut == 1 ? " was" : "s were");
     uvr_report_say(self, UVR_LOG_WARNING, &text);
   }
 }
@@ -399,7 +399,7 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
   uvr_text_line text = {.text = NULL};
   uvr_text_line_add(&text, "uvrelay: ");
   uvr_text_line_text(&text, why);
-  uvr_text_line_add(&text, ", which cut %" PRIu64 " connection%s\n", connections, plural(connections));
+  uvr_text_line_add(&text, ", which interrupted %" PRIu64 " connection%s\n", connections, plural(connections));
   uvr_report_say(self, UVR_LOG_WARNING, &text);
 }
 
@@ -516,6 +516,6 @@ void uvr_report_warning(const uvr_report *self, const char *text)
 void uvr_report_lost(const uvr_report *self, uint64_t lines)
 {
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "nobody read the log: %" PRIu64 " of its lines are lost", lines);
+  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, 0, "the log was not read: %" PRIu64 " of its lines are lost", lines);
   uvr_report_error(self, NULL, &error);
 }

@@ -68,7 +68,7 @@ static int check_ring(const uvr_config *config, size_t i, uvrelay_error_t *error
   for (size_t left = config->count; at < config->count && left > 0; left--) {
     if (at == i) {
       return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                           "a client of %s would come back to it, as its target leads there",
+                           "a client of %s would come back to it, because its target leads there",
                            config->routes[i].listener.canonical);
     }
     at = next_route(config, at);

@@ -71,7 +71,7 @@ static int add_usual_file(uvr_config *config, uvr_place *place, uvrelay_error_t 
   if (code == UV_ENOENT) {
     return uvr_error_set(
         error, UVRELAY_PHASE_NONE, UV_EINVAL,
-        "no route is given, and there is no file %s: %s, or give --config=FILE or a route, " UVR_ROUTE_EXAMPLE,
+        "no route is given, and there is no file %s: %s, or use --config=FILE or a route, " UVR_ROUTE_EXAMPLE,
         uvr_quote(quoted, name), uvr_paths_config_advice());
   }
   return code;
@@ -110,7 +110,8 @@ static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_
   for (int i = at; i < given->route_count && i < at + 3 && length < sizeof(all); i++) {
     length += (size_t)snprintf(all + length, sizeof(all) - length, "%s%s", i == at ? "" : " ", given->routes[i]);
     if (i > at && length < sizeof(all) && uvr_route_line_meant(all, true, meant) == meant) {
-      (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write LISTEN=TARGET in one word, %s",
+      (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                          "%s is not a route: write LISTEN=TARGET in one word, %s",
                           uvr_quote(quoted, given->routes[at]), meant);
       return;
     }
@@ -118,7 +119,7 @@ static void explain_route(const uvr_serve_options *given, int at, uvrelay_error_
   if (at + 1 < given->route_count && resembles_address(given->routes[at]) && resembles_address(given->routes[at + 1])) {
     char whole[UVR_QUOTED_SIZE];
     (void)snprintf(all, sizeof(all), "%s=%s", given->routes[at], given->routes[at + 1]);
-    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is no route: write LISTEN=TARGET in one word, %s",
+    (void)uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "%s is not a route: write LISTEN=TARGET in one word, %s",
                         uvr_quote(quoted, given->routes[at]), uvr_quote(whole, all));
   }
 }
@@ -201,12 +202,13 @@ int uvr_serve_load_may_repeat(const uvr_serve_options *given, uvrelay_error_t *e
   for (unsigned i = 0; i < given->config_count; i++) {
     const char *name = given->configs[i];
     if (strcmp(name, "-") == 0) {
-      return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                           "cannot read the configuration again: a part of it came from standard input: restart it");
+      return uvr_error_set(
+          error, UVRELAY_PHASE_NONE, UV_EINVAL,
+          "cannot read the configuration again: a part of it came from standard input: restart uvrelay serve");
     }
     if (expand_path(name, path, error) == 0 && is_special(path)) {
       return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                           "cannot read the configuration again: %s is no ordinary file: restart it",
+                           "cannot read the configuration again: %s is not a regular file: restart uvrelay serve",
                            uvr_quote(quoted, name));
     }
   }

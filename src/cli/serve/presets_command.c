@@ -61,7 +61,7 @@ static void add_text(uvr_text_line *text, const uvr_preset *preset, const char *
   uvr_text_line_add(text, "  leads to     %s\n", preset->target);
   if (preset->variable != NULL && listen != NULL) {
     add_value(&value, preset, listen);
-    uvr_text_line_add(text, "  is found by  %s=", preset->variable);
+    uvr_text_line_add(text, "  variable     %s=", preset->variable);
     uvr_text_line_text(text, value.failed ? "" : value.text);
     uvr_text_line_add(text, "\n");
     uvr_text_line_clear(&value);
@@ -154,7 +154,7 @@ int uvr_cli_presets(int argc, char **argv)
   }
   if (step == UVR_FLAGS_LAST && flags.next < argc) {
     (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "%s: presets takes no argument: it lists all; uvrelay serve takes @PRESET as a route",
+                        "%s: presets takes no arguments: to use a preset, write uvrelay serve @PRESET",
                         uvr_quote(quoted, argv[flags.next]));
     step = UVR_FLAGS_WRONG;
   }

@@ -76,7 +76,7 @@ void uvr_reload_say_failed(const uvr_report *report, const uvr_place *place, con
     (void)uvr_error_set(&whole, error->phase, error->code, "%.400s: nothing was changed by the reload", error->text);
   } else {
     (void)uvr_error_set(&whole, error->phase, error->code,
-                        "%.400s: the reload was undone, but %u route%s could not be made again: the log says why",
+                        "%.400s: the reload was undone, but %u route%s could not be restored: the log says why",
                         error->text, lost, lost == 1 ? "" : "s");
   }
   uvr_report_error(report, place, &whole);

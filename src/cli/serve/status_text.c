@@ -64,7 +64,7 @@ static void add_route(const uvr_status_route *self, int name_width, uvr_text_lin
   uvr_text_line_text(out, self->listen);
   uvr_text_line_add(out, "=");
   uvr_text_line_text(out, self->target);
-  uvr_text_line_add(out, "%s\n", self->lost ? " (does not listen any more)" : "");
+  uvr_text_line_add(out, "%s\n", self->lost ? " (no longer listening)" : "");
   if (self->error != NULL) {
     uvr_text_line_add(out, "    last error, %s ago: ", age_text(age, self->error_age_ms));
     uvr_text_line_text(out, self->error);
@@ -90,9 +90,8 @@ void uvr_status_text(const uvr_status *self, uvr_text_line *out)
     add_route(&self->routes[i], name_width, out);
   }
   if (self->draining > 0) {
-    uvr_text_line_add(out, "  %" PRIu64 " route%s a reload has removed still %s connections\n",
-                      (uint64_t)self->draining, self->draining == 1 ? " that" : "s that",
-                      self->draining == 1 ? "has" : "have");
+    uvr_text_line_add(out, "  %" PRIu64 " route%s removed by a reload still %s connections\n", (uint64_t)self->draining,
+                      self->draining == 1 ? "" : "s", self->draining == 1 ? "has" : "have");
   }
 }
 

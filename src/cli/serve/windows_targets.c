@@ -55,14 +55,14 @@ void uvr_windows_targets_report(const uvr_wsl *wsl, const uvr_config *config, co
     uvrelay_error_t note;
     char *path = windows_path(wsl, route->target, "unix:", &options);
     if (route->taken != NULL) {
-      (void)uvr_error_set(&note, UVRELAY_PHASE_NONE, 0, "%.200s is taken for the Windows file that it is, %.200s",
+      (void)uvr_error_set(&note, UVRELAY_PHASE_NONE, 0, "%.200s is on Windows and is opened there as %.200s",
                           route->taken, route->target);
       uvr_report_note(report, note.text);
     }
     if (path != NULL && !uvr_begins(route->target, "via:")) {
       (void)uvr_error_set(&note, UVRELAY_PHASE_NONE, 0,
-                          "%.200s is on a drive of Windows, whose Unix sockets cannot be used across WSL 2: let its "
-                          "server listen on a named pipe or a TCP port instead",
+                          "%.200s is on a Windows drive, whose Unix sockets do not work across WSL 2: let its server "
+                          "listen on a named pipe or a TCP port instead",
                           route->target);
       uvr_report_warning(report, note.text);
     }

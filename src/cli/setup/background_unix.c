@@ -166,7 +166,7 @@ int uvr_background_stop(const uvr_job *job, uvrelay_error_t *error)
     for (int turns = 0; kill(processes[i], 0) == 0 && is_background(job, processes[i]); turns++) {
       if (turns == PATIENCE) {
         return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ETIMEDOUT,
-                             "the serve of process %ld does not end: type `kill -9 %ld`", (long)processes[i],
+                             "the serve with process number %ld does not exit: type `kill -9 %ld`", (long)processes[i],
                              (long)processes[i]);
       }
       rest();

@@ -31,13 +31,13 @@ static const char *remedy(int code)
 {
   switch (code) {
   case EROFS:
-    return ": the file system can only be read";
+    return ": the file system is read-only";
   case EACCES:
   case EPERM:
-    return ": see whose it is, by `ls -ld`";
+    return ": check its owner with `ls -ld`";
   case ENOSPC:
   case EDQUOT:
-    return ": make room on the disk";
+    return ": free space on the disk";
   default:
     return "";
   }
@@ -55,7 +55,7 @@ static int refuse_link(const char *path, uvrelay_error_t *error)
 {
   char quoted[UVR_QUOTED_SIZE];
   return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                       "cannot use %s: it is a link that leads to nothing: remove it, or make what it leads to",
+                       "cannot use %s: it is a dangling link: remove it, or create what it points to",
                        uvr_quote(quoted, path));
 }
 
@@ -81,7 +81,7 @@ int uvr_setup_read(const char *path, char **out, uvrelay_error_t *error)
   if (strlen(*out) != length) {
     free(*out);
     *out = NULL;
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the file %s is no text: it has a byte 0",
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "the file %s is not text: it contains a zero byte",
                          uvr_quote(quoted, path));
   }
   return 0;
@@ -96,7 +96,7 @@ int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error
   }
   if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part)) {
     errno = ENAMETOOLONG;
-    return fail("make the directory", path, error);
+    return fail("create the directory", path, error);
   }
   for (char *slash = part + 1; slash != NULL;) {
     slash = strchr(slash, '/');
@@ -116,7 +116,7 @@ int uvr_setup_make_directory(const char *path, uvr_record *record, uvrelay_error
       }
       if (!there || !S_ISDIR(status.st_mode)) {
         errno = there ? ENOTDIR : why;
-        return fail("make the directory", part, error);
+        return fail("create the directory", part, error);
       }
     }
     if (slash != NULL) {
@@ -287,16 +287,16 @@ int uvr_setup_link(const char *target, const char *path, uvr_record *record, uvr
   }
   if (lstat(path, &status) == 0 && !S_ISLNK(status.st_mode)) {
     errno = EEXIST;
-    return fail("make the link", path, error);
+    return fail("create the link", path, error);
   }
   char *new = uvr_setup_format("%s.new-%ld", path, (long)getpid());
   if (new == NULL) {
     errno = ENOMEM;
-    return fail("make the link", path, error);
+    return fail("create the link", path, error);
   }
   (void)unlink(new);
   if (symlink(target, new) != 0 || rename(new, path) != 0) {
-    code = fail("make the link", path, error);
+    code = fail("create the link", path, error);
     (void)unlink(new);
   }
   free(new);

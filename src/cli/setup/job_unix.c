@@ -34,17 +34,17 @@ static int find_home(uvr_job *self, uvrelay_error_t *error)
   struct stat status;
   if (uv_os_homedir(home, &size) != 0 || *home != '/') {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                         "it is not known where your home directory is: set HOME to its path");
+                         "your home directory is not known: set HOME to its path");
   }
   if (stat(home, &status) != 0) {
     return uvr_error_set_system(error, UVRELAY_PHASE_NONE, -errno, 0, "cannot use the home directory %s: %s",
                                 uvr_quote(quoted, home), uv_strerror(-errno));
   }
   if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EACCES,
-                         "the home directory %s is %s: run `uvrelay setup` as the user whose programs are to use the "
-                         "routes, without sudo",
-                         uvr_quote(quoted, home), S_ISDIR(status.st_mode) ? "another user's" : "no directory");
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, UV_EACCES,
+        "the home directory %s is %s: run `uvrelay setup` as the user whose programs will use the routes, without sudo",
+        uvr_quote(quoted, home), S_ISDIR(status.st_mode) ? "another user's" : "not a directory");
   }
   self->home = strdup(home);
   return self->home == NULL ? no_memory(error) : 0;
@@ -56,7 +56,7 @@ static int lock_home(uvr_job *self, uvrelay_error_t *error)
   self->lock = open(self->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (self->lock >= 0 && flock(self->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EBUSY,
-                         "another `uvrelay setup` of yours runs: let it end, then run this one again");
+                         "another `uvrelay setup` of yours is running: wait until it ends, then run this one again");
   }
   return 0;
 }
@@ -132,8 +132,8 @@ int uvr_job_make_directory(uvr_job *self, uvrelay_error_t *error)
   if (lstat(self->directory, &status) == 0 &&
       (!S_ISDIR(status.st_mode) || status.st_uid != geteuid() || (status.st_mode & 022) != 0)) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EACCES,
-                         "%s is not a directory that only you can write to: look at it by `ls -ld`, and move it away "
-                         "or fix it by `chmod 700`",
+                         "%s is not a directory that only you can write to: check it with `ls -ld`, and move it away "
+                         "or run `chmod 700` on it",
                          uvr_quote(quoted, self->directory));
   }
   return uvr_setup_make_directory(self->directory, &self->record, error);

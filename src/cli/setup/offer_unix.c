@@ -89,14 +89,14 @@ const char *uvr_offer_program(const uvr_offer *offer, char *name, size_t size)
   static const struct {
     const char *file;
     const char *name;
-  } known[] = {{"ssh-agent.exe", "OpenSSH's agent of Windows"},
+  } known[] = {{"ssh-agent.exe", "the Windows OpenSSH agent"},
                {"1password.exe", "1Password"},
                {"bitwarden.exe", "Bitwarden"},
                {"keepass.exe", "KeePass with KeeAgent"},
                {"pageant.exe", "Pageant"},
-               {"gpg-agent.exe", "GnuPG's agent"},
+               {"gpg-agent.exe", "the GnuPG agent"},
                {"com.docker.backend.exe", "Docker Desktop"},
-               {"dockerd.exe", "Docker's engine"}};
+               {"dockerd.exe", "the Docker engine"}};
   const char *file = offer->program;
   size_t length = offer->program_length;
   for (size_t i = 0; i < offer->program_length; i++) {

@@ -39,12 +39,12 @@ static int tell(const uvr_preset *preset, const uvr_facts *facts, const uvr_offe
   char program[NAME_SIZE];
   bool fits = false;
   if (offer->place == NULL) {
-    return uvr_talk(error, "  %-10s not there: %s%s\n", preset->name, preset->summary, written ? " (set up)" : "");
+    return uvr_talk(error, "  %-10s not found: %s%s\n", preset->name, preset->summary, written ? " (set up)" : "");
   }
   const char *owner = uvr_offer_owner(facts, offer, &fits);
   (void)uvr_offer_program(offer, program, sizeof(program));
-  return uvr_talk(error, "  %-10s there: %.*s, %s%s%s%s%s\n", preset->name, (int)offer->place_length, offer->place,
-                  owner, *program == '\0' ? "" : ", of ", program, fits ? "" : ", so that the preset refuses it",
+  return uvr_talk(error, "  %-10s found: %.*s, %s%s%s%s%s\n", preset->name, (int)offer->place_length, offer->place,
+                  owner, *program == '\0' ? "" : ", served by ", program, fits ? "" : ", so the preset refuses it",
                   written ? " (set up)" : "");
 }
 
@@ -63,8 +63,9 @@ static bool is_taken(const uvr_job *job, const uvr_preset *preset)
 static int offer_one(uvr_job *job, const uvr_preset *preset, bool *yes, uvrelay_error_t *error)
 {
   bool taken = is_taken(job, preset);
-  char *question = uvr_setup_format("Set up %s%s%s?", preset->name, taken ? ", in addition to the one that has " : "",
-                                    taken ? preset->variable : "");
+  char *question =
+      uvr_setup_format("Set up %s%s%s?", preset->name, taken ? ", in addition to the route that already has " : "",
+                       taken ? preset->variable : "");
   if (question == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   }
@@ -132,9 +133,10 @@ int uvr_offers_make(uvr_job *job, uvrelay_error_t *error)
     }
   }
   if (code == 0 && !asks && there > 0 && names != NULL) {
-    code = tell_command(job, "To set up what is there, type:", names, error);
+    code = tell_command(job, "To set up what was found, type:", names, error);
   } else if (code == 0 && there == 0 && job->preset_count == 0) {
-    code = tell_command(job, "Nothing of this is there now. A route can be set up before:", " ssh-agent", error);
+    code = tell_command(job, "None of these was found now. You can still set up a route, for example:", " ssh-agent",
+                        error);
   }
   free(names);
   free(config);

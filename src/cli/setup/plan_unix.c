@@ -113,7 +113,7 @@ static int act(uvr_job *job, plan *self, uvrelay_error_t *error)
     uvrelay_error_t why;
     int code = half_of(job, step)->act(job, step, &why);
     if (code != 0) {
-      char done[64] = "nothing was changed before";
+      char done[64] = "no step is done";
       if (number > 0) {
         (void)snprintf(done, sizeof(done),
                        number == 1   ? "step 1 is done"

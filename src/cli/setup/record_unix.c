@@ -116,7 +116,7 @@ int uvr_record_add(uvr_record *self, const char *name, const char *value, uvrela
     return 0;
   }
   if (strchr(value, '\n') != NULL) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "a path with a newline in it cannot be set up");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL, "a path that contains a newline cannot be set up");
   }
   char *text = uvr_setup_format("%s%s=%s\n", self->text, name, value);
   if (text == NULL) {

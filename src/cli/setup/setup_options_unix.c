@@ -70,7 +70,7 @@ static uvr_setup_action set_option(uvr_setup_options *out, const uvr_parsed_flag
   case SETUP_WINDOWS_PROGRAM:
     out->windows_program = flag->value;
     return *flag->value != '\0' ? UVR_SETUP_RUN
-                                : REFUSE_SETUP(error, "--windows-program names no file: write the path of uvrelay.exe");
+                                : REFUSE_SETUP(error, "--windows-program has no file: write the path of uvrelay.exe");
   case SETUP_LOGON:
     return REFUSE_SETUP(error, "--logon is for Windows: type `uvrelay.exe setup --logon` there");
   case SETUP_HELP:
@@ -108,7 +108,7 @@ uvr_setup_action uvr_setup_options_parse(int argc, char *argv[], uvr_setup_optio
     }
   }
   if (action == UVR_SETUP_RUN && out->remove && out->windows_program != NULL) {
-    return REFUSE_SETUP(error, "--windows-program and --remove do not go together: nothing is copied");
+    return REFUSE_SETUP(error, "--windows-program cannot be used with --remove, which copies nothing");
   }
   return action;
 }

@@ -40,11 +40,10 @@ static int check_wsl(const uvr_job *job, uvrelay_error_t *error)
   if (uvr_wsl_is(&job->wsl) || job->options->remove) {
     return 0;
   }
-  return uvr_error_set(
-      error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
-      "this is not WSL, whose programs `uvrelay setup` connects with those of Windows: on Windows type "
-      "`uvrelay.exe setup`; on another Linux write routes into %s, and start `uvrelay serve`",
-      job->config);
+  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
+                       "this is not WSL, which `uvrelay setup` connects with Windows: on Windows, type `uvrelay.exe "
+                       "setup`; on other Linux systems, write routes to %s and start `uvrelay serve`",
+                       job->config);
 }
 
 static void warn_of_root(void)
@@ -53,7 +52,7 @@ static void warn_of_root(void)
   if (geteuid() == 0 && user != NULL && *user != '\0' && strcmp(user, "root") != 0) {
     say("warning: ", "this sets up the routes of root: run `uvrelay setup` without sudo to set up your own");
   } else if (geteuid() == 0) {
-    say("warning: ", "this sets up the routes of root, which other users of this system cannot use");
+    say("warning: ", "this sets up the routes of root, which other users cannot use");
   }
 }
 
@@ -61,8 +60,8 @@ static int tell_of_gpg(const uvr_job *job, uvrelay_error_t *error)
 {
   for (size_t i = 0; i < job->preset_count; i++) {
     if (strcmp(job->presets[i]->name, "gpg-agent") == 0) {
-      return uvr_talk(error, "So that gpg never starts an agent of Linux in its place, put this line into "
-                             "~/.gnupg/gpg.conf:\n  no-autostart\n");
+      return uvr_talk(error, "To keep gpg from starting a Linux agent instead, put this line into ~/.gnupg/gpg.conf:\n"
+                             "  no-autostart\n");
     }
   }
   return 0;
@@ -99,9 +98,9 @@ static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
   } else if (*variables != '\0') {
     code = uvr_talk(error,
                     shell == UVR_SHELL_FISH
-                        ? "To have programs find it (by %s), type this now, and add it to the end of %s:\n"
+                        ? "To let programs find it (through %s), type this now, and add it to the end of %s:\n"
                           "  %s env --shell=fish | source\n"
-                        : "To have programs find it (by %s), type this now, and add it to the end of %s:\n"
+                        : "To let programs find it (through %s), type this now, and add it to the end of %s:\n"
                           "  eval \"$(%s env)\"\n",
                     variables, uvr_shell_rc(shell), command);
   }
@@ -112,8 +111,9 @@ static int tell_of_shell(const uvr_job *job, uvrelay_error_t *error)
 
 static int finish(const uvr_job *job, bool changed, uvrelay_error_t *error)
 {
-  const char *text = job->options->remove ? (changed ? "Done.\n" : "There is nothing of setup's to take back.\n")
-                                          : (changed ? "Done.\n" : "All of it is set up: nothing was changed.\n");
+  const char *text = job->options->remove
+                         ? (changed ? "Done.\n" : "There is nothing to undo.\n")
+                         : (changed ? "Done.\n" : "Everything is already set up: nothing was changed.\n");
   int code = uvr_talk(error, "%s", text);
   if (code == 0 && !job->options->remove) {
     code = tell_of_shell(job, error);
@@ -137,7 +137,7 @@ static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
     return code;
   }
   if (job->options->dry_run) {
-    return changed ? 0 : uvr_talk(error, "Nothing is to be done.\n");
+    return changed ? 0 : uvr_talk(error, "There is nothing to do.\n");
   }
   if (job->nothing_left) {
     code = uvr_background_clean(job, error);

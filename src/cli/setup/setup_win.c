@@ -81,15 +81,15 @@ static int find_places(setup *self)
   UINT length = GetSystemDirectoryW(wide, MAX_PATH);
   if (length == 0 || length >= MAX_PATH ||
       WideCharToMultiByte(CP_UTF8, 0, wide, -1, self->system, sizeof(self->system), NULL, NULL) == 0) {
-    return fail("cannot find the directory of Windows");
+    return fail("cannot find the Windows directory");
   }
   if (uvr_sid_of_user(&sid) != 0) {
-    return fail("cannot find out the SID of the user");
+    return fail("cannot determine the user's SID");
   }
   int code = uv_exepath(self->program, &program);
   code = code == 0 ? uv_os_homedir(self->home, &home) : code;
   if (code != 0) {
-    return fail_by_code("cannot find the program's file or the user's directory", code);
+    return fail_by_code("cannot find the file of this program or the user's directory", code);
   }
   if (uvr_paths_log(self->log, &error) != 0) {
     return fail(error.text);
@@ -117,10 +117,10 @@ static int refuse(const setup *self, const char *what, const uvr_capture *run)
   const char *line = strrchr(run->errors, '\n');
   line = line != NULL ? line + 1 : run->errors;
   if (run->timed_out) {
-    (void)fprintf(stderr, "uvrelay: cannot %s the task %s: schtasks.exe does not end\n", what, self->name);
+    (void)fprintf(stderr, "uvrelay: cannot %s the task %s: schtasks.exe did not exit\n", what, self->name);
   } else {
-    (void)fprintf(stderr, "uvrelay: cannot %s the task %s: schtasks.exe has ended with status %d: %s\n", what,
-                  self->name, (int)run->status, uvr_quote(quoted, line));
+    (void)fprintf(stderr, "uvrelay: cannot %s the task %s: schtasks.exe exited with status %d: %s\n", what, self->name,
+                  (int)run->status, uvr_quote(quoted, line));
   }
   return 1;
 }
@@ -201,8 +201,8 @@ static int say_made(const setup *self)
                  "%s%s%s"
                  "Its log is %s.\n"
                  "To start it now, type: schtasks /Run /TN %s\n",
-                 self->name, there ? "It serves what this file says: " : "Write the routes first, into the file ",
-                 config, there ? ".\n" : ", which is not there yet.\n", self->log, self->name);
+                 self->name, there ? "It serves the routes in this file: " : "First write the routes to the file ",
+                 config, there ? ".\n" : ", which does not exist yet.\n", self->log, self->name);
   return uvr_print(text);
 }
 
@@ -225,7 +225,7 @@ static int make_task(const setup *self)
   }
   make_directory_of(self->log);
   const char *const words[] = {"schtasks.exe", "/Create", "/TN", self->name, "/XML", path, "/F", NULL};
-  int status = run_schtasks(self, "make", words, false);
+  int status = run_schtasks(self, "create", words, false);
   (void)uv_fs_unlink(NULL, &request, path, NULL);
   uv_fs_req_cleanup(&request);
   return status != 0 ? status : say_made(self);
@@ -246,7 +246,8 @@ static int remove_task(const setup *self)
     return status;
   }
   (void)snprintf(text, sizeof(text),
-                 there ? "The task %s is removed. A serve that runs goes on.\n" : "There is no task %s.\n", self->name);
+                 there ? "The task %s is removed. A running serve keeps running.\n" : "There is no task %s.\n",
+                 self->name);
   return uvr_print(text);
 }
 
@@ -254,9 +255,11 @@ static int show(const setup *self)
 {
   char text[TEXT_SIZE];
   (void)snprintf(text, sizeof(text),
-                 self->remove
-                     ? "Would remove the task %s, by:\nschtasks.exe /Delete /TN %s /F\n"
-                     : "Would make the task %s, by:\nschtasks.exe /Create /TN %s /XML FILE /F\nwith this file:\n",
+                 self->remove ? "Would remove the task %s, with:\n"
+                                "schtasks.exe /Delete /TN %s /F\n"
+                              : "Would create the task %s, with:\n"
+                                "schtasks.exe /Create /TN %s /XML FILE /F\n"
+                                "with this file:\n",
                  self->name, self->name);
   int status = uvr_print(text);
   if (status != 0 || self->remove) {
@@ -313,8 +316,7 @@ int uvr_cli_setup(int argc, char **argv)
   int status = 2;
   if (!self->logon) {
     status = wrong_usage(
-        "on Windows, setup can have serve started at each logon, by --logon; what is for programs in WSL is "
-        "set up by uvrelay setup in WSL");
+        "on Windows, --logon makes setup start serve at each logon; for programs in WSL, type uvrelay setup in WSL");
   } else if (find_places(self) != 0) {
     status = 1;
   } else if (self->dry_run) {

@@ -71,5 +71,5 @@ const char *uvr_shell_rc(uvr_shell shell)
   return shell == UVR_SHELL_BASH   ? "~/.bashrc"
          : shell == UVR_SHELL_ZSH  ? "~/.zshrc"
          : shell == UVR_SHELL_FISH ? "~/.config/fish/config.fish"
-                                   : "the file that it reads first";
+                                   : "its startup file";
 }

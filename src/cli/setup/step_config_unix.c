@@ -57,12 +57,11 @@ static int find_block(const uvr_job *job, const char *text, uvr_block *block, bo
 {
   uvr_block_state state = uvr_block_find(text, block);
   *found = state == UVR_BLOCK_FOUND;
-  return state != UVR_BLOCK_DAMAGED
-             ? 0
-             : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                             "%.160s: of the two lines between which `uvrelay setup` writes, one is missing or stands "
-                             "there twice: fix it by hand",
-                             job->config);
+  return state != UVR_BLOCK_DAMAGED ? 0
+                                    : uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EINVAL,
+                                                    "%.160s: one of the two lines between which `uvrelay setup` writes "
+                                                    "is missing or repeated: fix it by hand",
+                                                    job->config);
 }
 
 /* Reads the file; a missing one is an empty text. */
@@ -142,7 +141,7 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   code = code == 0 ? plan_lines(job, text, &new, &step->detail, &names, error) : code;
   if (code == 0 && new != NULL) {
     job->config_changes = true;
-    code = uvr_step_say(&step->text, uvr_setup_format("Write %s into %s", names, job->config), error);
+    code = uvr_step_say(&step->text, uvr_setup_format("Write %s to %s", names, job->config), error);
   }
   free(text);
   free(new);
@@ -258,15 +257,15 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     job->config_changes = true;
     code = uvr_step_say(&step->text,
                         job->preset_count == 0
-                            ? uvr_setup_format("Take setup's routes out of %s", job->config)
-                            : uvr_setup_format("Take @%s%s out of %s", job->presets[0]->name,
+                            ? uvr_setup_format("Remove setup's routes from %s", job->config)
+                            : uvr_setup_format("Remove @%s%s from %s", job->presets[0]->name,
                                                job->preset_count > 1 ? " and the others" : "", job->config),
                         error);
   }
   if (code == 0 && plan.changed != NULL && job->preset_count == 0) {
     code = uvr_step_say(
-        &step->note, uvr_setup_format("%s keeps the line %s, as setup has not written it", job->config, plan.changed),
-        error);
+        &step->note,
+        uvr_setup_format("%s keeps the line %s, because setup did not write it", job->config, plan.changed), error);
   }
   free(text);
   back_clear(&plan);

@@ -88,20 +88,20 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     /* gpg starts an agent by itself when it needs one. */
     return uvr_tool_is_there("gpgconf")
                ? uvr_step_say(&step->text,
-                              strdup("End the gpg-agent of Linux, if it runs (`gpgconf --kill gpg-agent`)"), error)
+                              strdup("Stop the Linux gpg-agent, if it is running (`gpgconf --kill gpg-agent`)"), error)
                : 0;
   }
   char *names = list(wanted);
-  int code = uvr_step_say(&step->text,
-                          names == NULL ? NULL
-                                        : uvr_setup_format("Mask %s of systemd, which hold the place of gpg's socket, "
-                                                           "and end the gpg-agent of Linux",
-                                                           names),
-                          error);
+  int code = uvr_step_say(
+      &step->text,
+      names == NULL
+          ? NULL
+          : uvr_setup_format("Mask systemd's %s, which occupy gpg's socket, and stop the Linux gpg-agent", names),
+      error);
   free(names);
-  return code != 0 ? code
-                   : uvr_step_say(&step->question,
-                                  strdup("Have gpg use the agent of Windows in place of the one of Linux?"), error);
+  return code != 0
+             ? code
+             : uvr_step_say(&step->question, strdup("Let gpg use the Windows agent instead of the Linux one?"), error);
 }
 
 static int mask(uvr_job *job, const bool wanted[UNITS], uvrelay_error_t *error)
@@ -153,7 +153,7 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     return 0;
   }
   char *names = list(masked);
-  int code = uvr_step_say(&step->text, names == NULL ? NULL : uvr_setup_format("Unmask %s of systemd", names), error);
+  int code = uvr_step_say(&step->text, names == NULL ? NULL : uvr_setup_format("Unmask systemd's %s", names), error);
   free(names);
   return code;
 }

@@ -83,8 +83,7 @@ static int read_profile(const uvr_job *job, uvr_shell shell, profile *out, uvrel
   if (state == UVR_BLOCK_DAMAGED) {
     return uvr_error_set(
         error, UVRELAY_PHASE_NONE, UV_EINVAL,
-        "%.200s: of the two lines between which `uvrelay setup` writes, one is missing or stands there "
-        "twice: fix it by hand",
+        "%.200s: one of the two lines between which `uvrelay setup` writes is missing or repeated: fix it by hand",
         out->path);
   }
   if (state == UVR_BLOCK_FOUND) {
@@ -162,8 +161,8 @@ static int look_at_one(uvr_job *job, const profile *file, void *user, uvrelay_er
   uvr_step *step = user;
   int code =
       file->state == PROFILE_CHANGED
-          ? add_text(&step->note, "Lines between the two comments of setup stay, as they were changed, in ", file->path)
-          : add_text(&step->text, "Take the lines that start uvrelay out of ", file->path);
+          ? add_text(&step->note, "Lines between setup's two comments stay, because they were changed, in ", file->path)
+          : add_text(&step->text, "Remove the lines that start uvrelay from ", file->path);
   return code == 0 ? 0 : no_memory(error);
 }
 
@@ -176,28 +175,28 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   int code = read_profile(job, uvr_shell_of_user(), &file, error);
   bool runs = uvr_background_runs(job);
   const char *start = !runs                                         ? ", and start it now"
-                      : job->program_changes || job->config_changes ? ", and have it read the routes again"
+                      : job->program_changes || job->config_changes ? ", and make it read the routes again"
                                                                     : "";
   if (code == 0 && (file.state == PROFILE_ABSENT || file.state == PROFILE_OLD)) {
     code = uvr_step_say(&step->text,
-                        uvr_setup_format("Start uvrelay at each login, by lines in %s%s", file.path, start), error);
+                        uvr_setup_format("Start uvrelay at each login, with lines in %s%s", file.path, start), error);
     code = code == 0 ? uvr_step_say(&step->detail, strdup(file.wanted), error) : code;
   } else if (code == 0 && *start != '\0') {
     code = uvr_step_say(
         &step->text,
-        strdup(runs ? "Have the running uvrelay read the routes again" : "Start uvrelay in the background"), error);
+        strdup(runs ? "Make the running uvrelay read the routes again" : "Start uvrelay in the background"), error);
   }
   if (code == 0 && file.state == PROFILE_CHANGED) {
-    code = uvr_step_say(&step->note,
-                        uvr_setup_format("The lines of setup in %s stay as they are, as they were changed", file.path),
-                        error);
+    code = uvr_step_say(
+        &step->note,
+        uvr_setup_format("The lines of setup in %s stay as they are, because they were changed", file.path), error);
   }
   if (code == 0 && !uvr_shell_is_known() && file.state == PROFILE_ABSENT) {
-    code = uvr_step_say(&step->note,
-                        uvr_setup_format("It is not known whether your shell reads %s: if it does not, have it run "
-                                         "`uvrelay serve --background` at login",
-                                         file.path),
-                        error);
+    code = uvr_step_say(
+        &step->note,
+        uvr_setup_format(
+            "Your shell may not read %s: if it does not, make it run `uvrelay serve --background` at login", file.path),
+        error);
   }
   profile_clear(&file);
   return code;
@@ -239,7 +238,7 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
   if (!job->nothing_left) {
     return job->config_changes && uvr_background_runs(job)
-               ? uvr_step_say(&step->text, strdup("Have the running uvrelay read the routes again"), error)
+               ? uvr_step_say(&step->text, strdup("Make the running uvrelay read the routes again"), error)
                : 0;
   }
   int code = each_profile(job, look_at_one, step, error);

@@ -76,14 +76,14 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   job->program_changes = copy || link;
   if (code == 0 && copy) {
     code = uvr_step_say(&step->text,
-                        uvr_setup_format("Copy %s to %s, as Windows is slow to start programs from the disk of Linux",
+                        uvr_setup_format("Copy %s to %s, because Windows is slow to start programs from the Linux disk",
                                          windows->source, windows->copy_shown),
                         error);
     if (code == 0) {
       code = uvr_step_say(&step->question, uvr_setup_format("Write %s on Windows?", windows->copy_shown), error);
     }
   } else if (code == 0 && link) {
-    code = uvr_step_say(&step->text, uvr_setup_format("Have `uvrelay serve` use %s", chosen(job)), error);
+    code = uvr_step_say(&step->text, uvr_setup_format("Make `uvrelay serve` use %s", chosen(job)), error);
   }
   if (code == 0 && link) {
     code = uvr_step_say(&step->detail, uvr_setup_format("%s -> %s\n", job->link, chosen(job)), error);
@@ -98,8 +98,7 @@ static int check_copy(const uvr_job *job, uvrelay_error_t *error)
   int code = uvr_facts_ask(job->windows.copy, &facts, error);
   const char *version = code == 0 ? uvr_facts_get(&facts, "version", NULL) : NULL;
   if (code == 0 && (version == NULL || strcmp(version, job->windows.version) != 0)) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "%s was replaced by something else meanwhile",
-                         job->windows.copy_shown);
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "%s was replaced meanwhile", job->windows.copy_shown);
   }
   uvr_facts_clear(&facts);
   return code;
@@ -197,10 +196,10 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   }
   if (path != NULL && changed && !has_grandparent(path)) {
     code = uvr_step_say(&step->note,
-                        uvr_setup_format("%s is on a drive that is not there now: remove it by hand", path), error);
+                        uvr_setup_format("%s is on a drive that is not mounted now: remove it by hand", path), error);
   } else if (path != NULL && changed && uvr_setup_is_there(path)) {
-    code = uvr_step_say(
-        &step->note, uvr_setup_format("%s stays, as it is not the file any more that setup has written", path), error);
+    code = uvr_step_say(&step->note,
+                        uvr_setup_format("%s stays, because it is no longer the file that setup wrote", path), error);
   }
   if (code == 0 && path != NULL && !changed) {
     code = uvr_step_say(&step->text,

@@ -119,9 +119,9 @@ static service_need need_of(const uvr_job *job, unit_state state)
 
 static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
-  static const char *const with_unit[] = {"leave it as it is", "enable and start it", "have it read the routes again",
+  static const char *const with_unit[] = {"leave it as it is", "enable and start it", "make it read the routes again",
                                           "enable and restart it"};
-  static const char *const alone[] = {"", "Enable and start " UNIT, "Have " UNIT " read the routes again",
+  static const char *const alone[] = {"", "Enable and start " UNIT, "Make " UNIT " read the routes again",
                                       "Enable and restart " UNIT};
   unit_state state = UNIT_ABSENT;
   if (!job->manager) {
@@ -144,11 +144,9 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     code = uvr_step_say(&step->text, strdup(alone[need]), error);
   }
   if (code == 0 && state == UNIT_FOREIGN) {
-    code = uvr_step_say(&step->note,
-                        uvr_setup_format("%s stays as it is, as it was not written by setup, or was "
-                                         "changed since",
-                                         path),
-                        error);
+    code = uvr_step_say(
+        &step->note,
+        uvr_setup_format("%s stays as it is, because setup did not write it or it was changed since", path), error);
   }
   free(path);
   return code;
@@ -221,12 +219,12 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     code = uvr_step_say(&step->text, uvr_setup_format("Stop uvrelay.service, and remove %s", path), error);
   } else if (job->nothing_left && state == UNIT_FOREIGN) {
     code = uvr_step_say(&step->note,
-                        uvr_setup_format("%s stays, as it was not written by setup, or was changed since: "
-                                         "`systemctl --user disable --now uvrelay` stops it",
+                        uvr_setup_format("%s stays, because setup did not write it or it was changed since: `systemctl "
+                                         "--user disable --now uvrelay` stops it",
                                          path),
                         error);
   } else if (job->config_changes && job->manager && uvr_tool_unit_is("is-active", UNIT, "active")) {
-    code = uvr_step_say(&step->text, strdup("Have uvrelay.service read the routes again"), error);
+    code = uvr_step_say(&step->text, strdup("Make uvrelay.service read the routes again"), error);
   }
   free(path);
   return code;

@@ -40,7 +40,7 @@ static int print(char *text, uvrelay_error_t *error)
   if (text == NULL || line.failed) {
     code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory");
   } else if (uvr_print(line.text) != 0) {
-    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "setup has stopped, as nobody reads what it says");
+    code = uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "setup has stopped, because its output is not read");
   }
   uvr_text_line_clear(&line);
   return code;
@@ -92,8 +92,8 @@ int uvr_talk_ask(const char *question, bool otherwise, bool *yes, uvrelay_error_
   *yes = false;
   if (!uvr_talk_is_possible()) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTTY,
-                         "setup has a question, and standard input is no terminal: add --yes, which answers each "
-                         "question with yes, or --dry-run to see all that would be done");
+                         "setup has a question, and standard input is not a terminal: add --yes to answer yes to each "
+                         "question, or --dry-run to see what would be done");
   }
   for (int i = 0; i < TRIES; i++) {
     int code = uvr_talk(error, "%s [%s] ", question, otherwise ? "Y/n" : "y/N");

@@ -38,10 +38,10 @@ static int judge(const uvr_capture *run, const char *name, const char *const wor
                          uvr_time_text(time, run->timeout_ms));
   }
   if (run->signal != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` was ended by signal %d", command, run->signal);
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` was killed by signal %d", command, run->signal);
   }
   if (run->status != 0) {
-    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` has failed with status %" PRId64 "%s%.*s", command,
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_EIO, "`%s` failed with status %" PRId64 "%s%.*s", command,
                          run->status, line == 0 ? "" : ": ", line, run->errors);
   }
   return 0;
@@ -157,7 +157,7 @@ int uvr_tool_service(const char *verb, uvrelay_error_t *error)
   (void)run_for(QUESTION_PATIENCE_MS, "journalctl", ask, &journal, NULL);
   const char *words = last_words(journal);
   (void)uvr_error_set(error, UVRELAY_PHASE_NONE, code,
-                      "%.400s: `uvrelay doctor` and `journalctl --user -u uvrelay -n 20` tell more",
+                      "%.400s: `uvrelay doctor` and `journalctl --user -u uvrelay -n 20` say more",
                       words != NULL ? words : why.text);
   free(journal);
   return code;

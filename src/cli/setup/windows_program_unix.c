@@ -133,7 +133,7 @@ static int find_place(uvr_job *job, uvrelay_error_t *error)
   }
   if (local == NULL || *local == '\0') {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                         "Windows does not say where programs of yours belong, as LOCALAPPDATA is not set there");
+                         "Windows does not say where your programs belong, because LOCALAPPDATA is not set there");
   }
   windows->copy_shown = uvr_setup_format("%s\\uvrelay\\%s", local, NAME);
   if (windows->copy_shown != NULL) {
@@ -141,7 +141,7 @@ static int find_place(uvr_job *job, uvrelay_error_t *error)
   }
   if (windows->copy == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                         "%s is on no drive of Windows that is mounted in WSL: see [automount] in /etc/wsl.conf",
+                         "%s is not on a Windows drive that is mounted in WSL: see [automount] in /etc/wsl.conf",
                          uvr_quote(quoted, local));
   }
   return 0;
@@ -157,9 +157,9 @@ static int fail(const candidates *found, const uvrelay_error_t *first, uvrelay_e
     return uvr_error_set(error, UVRELAY_PHASE_NONE, found->error.code, "%s: type `chmod +x` and its path",
                          found->error.text);
   }
-  return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOENT,
-                       "cannot find uvrelay.exe, the program for Windows: put it beside this program, or name it by "
-                       "--windows-program=FILE");
+  return uvr_error_set(
+      error, UVRELAY_PHASE_NONE, UV_ENOENT,
+      "cannot find uvrelay.exe, the program for Windows: put it beside this program, or use --windows-program=FILE");
 }
 
 int uvr_windows_program_find(uvr_job *job, uvrelay_error_t *error)

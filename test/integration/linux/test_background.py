@@ -83,7 +83,7 @@ def test_where_the_log_is(home, file, state, log):
 def test_no_place_for_the_log(home):
     home.env.update(HOME="here", XDG_STATE_HOME="")
     text = home.start("tcp://127.0.0.1:0=tcp://127.0.0.1:9", code=1)
-    assert "cannot tell where the log is to be, as the home directory is not absolute: set HOME" in text
+    assert "cannot determine where to write the log, because the home directory is not absolute: set HOME" in text
 
 
 def test_a_line_in_the_profile(home, file, path):

@@ -304,7 +304,7 @@ def test_a_directory_of_others(home, path, back):
     (home.directory / ".uvrelay").mkdir()
     (home.directory / ".uvrelay").chmod(0o777)
     with home.serve(f"unix://{path}={back.address}") as serve:
-        serve.wait_match("others may write to it")
+        serve.wait_match("other users can write to it")
         assert not home.run_directory.exists()
 
 

@@ -101,7 +101,7 @@ def test_wrong_usage_of_mux_is_one_line():
 ])
 def test_a_route_that_is_none(args, meant):
     sentence, _ = refuse("serve", *args)
-    assert " is no route: write " in sentence and sentence.endswith((" " + meant)), sentence
+    assert " is not a route: write " in sentence and sentence.endswith((" " + meant)), sentence
 
 
 def test_a_route_with_its_sides_mixed_up():
@@ -127,8 +127,8 @@ def test_an_address_of_a_route(route, meant):
     (["serve", "unix:///a", "->", "tcp://b:1"], "write LISTEN=TARGET in one word, unix:///a=tcp://b:1"),
     (["serve", "unix:///a", "tcp://b"], 'write LISTEN=TARGET in one word, "unix:///a=tcp://b"'),
     (["serve", "->"], "write LISTEN=TARGET in one word"),
-    (["-d", "TCP:h:80"], "-v says what happens"),
-    (["-T5"], ": --help lists all"),
+    (["-d", "TCP:h:80"], "-v logs what happens"),
+    (["-T5"], ": --help lists all flags"),
 ])
 def test_flags_of_other_programs(args, meant):
     assert refuse(*args)[0].endswith(meant)
@@ -138,4 +138,4 @@ def test_a_line_of_a_file(tmp_path):
     file = tmp_path / "routes.conf"
     file.write_text("# mine\n  socat UNIX-LISTEN:/tmp/s,fork TCP:h:80\n")
     assert refuse("serve", f"--config={file}") == (
-        f'{file}:2:3: "socat UNIX-LISTEN:/tmp/s,fork TCP:h:80" is no route: write unix:/tmp/s=TCP:h:80', [])
+        f'{file}:2:3: "socat UNIX-LISTEN:/tmp/s,fork TCP:h:80" is not a route: write unix:/tmp/s=TCP:h:80', [])

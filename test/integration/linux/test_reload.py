@@ -284,7 +284,7 @@ def test_a_listener_that_cannot_go_back(config, tmp_path, path, back, others):
         one.parent.rename(tmp_path / "moved")
         (tmp_path / "d").write_text("a file")
         text = config.reload(f"unix://{one}?perm=0666={back.address}", *rest, code=1)
-        assert text.endswith(": the reload was undone, but 1 route could not be made again: the log says why"), text
+        assert text.endswith(": the reload was undone, but 1 route could not be restored: the log says why"), text
         serve.wait_match(f"cannot listen on unix://{one}: not a directory")
         if others:
             assert list(config.routes()) == [f"unix://{path}"]
@@ -326,7 +326,7 @@ def test_a_pipe(config, path, back):
         fifo.write_text(config.file.read_text())
         serve.wait_match(r".*: listening")
         text = config.reload(code=1)
-        assert text.endswith('/fifo" is no ordinary file: restart it: nothing was changed by the reload'), text
+        assert text.endswith('/fifo" is not a regular file: restart uvrelay serve: nothing was changed by the reload'), text
         serve.send_signal(signal.SIGHUP)
         with connect(f"unix://{path}") as client:
             ask(client)

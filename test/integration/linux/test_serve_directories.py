@@ -93,7 +93,7 @@ def test_where_others_can_write_nothing_is_made(open_directory, permissions):
     (open_directory / "a").mkdir()
     (open_directory / "a").chmod(permissions)
     sentence = refused(f"unix://{open_directory}/a/b/c/s={NOWHERE}", code=1)
-    for word in (f'"{open_directory}/a/b"', f'"{open_directory}/a" can be written to by other users', "make it yourself"):
+    for word in (f'"{open_directory}/a/b"', f'"{open_directory}/a" can be written to by other users', "create it yourself"):
         assert word in sentence, sentence
     assert tree(open_directory / "a") == []
 
@@ -144,7 +144,7 @@ for number, path in enumerate(sys.stdin):
 
 @as_root
 def test_a_rival_for_the_name(open_directory):
-    """Another user tries to make the directory in the same moment. If theirs is there first, it is refused."""
+    """Another user tries to create the directory in the same moment. If theirs is there first, it is refused."""
     open_directory.chmod(0o1777)
     with subprocess.Popen([sys.executable, "-ISc", RIVAL, str(OTHER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as rival:
@@ -181,7 +181,7 @@ def test_none_is_made_right_in_the_root_directory():
 
 def test_a_directory_that_cannot_be_made():
     sentence = refused(f"unix:///proc/uvrelay/a/s={NOWHERE}", code=1)
-    assert sentence.startswith('cannot make the directory "/proc/uvrelay"') and "ENOENT" in sentence, sentence
+    assert sentence.startswith('cannot create the directory "/proc/uvrelay"') and "ENOENT" in sentence, sentence
 
 
 @pytest.mark.parametrize("path", ["/" + "x" * 100, "/" + "x/" * 50 + "s"])

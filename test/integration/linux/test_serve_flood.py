@@ -142,7 +142,7 @@ def test_a_far_end_that_dies_with_many_connections(tmp_path, back):
             os.kill(far, signal.SIGKILL)
             for client in clients:
                 ends(client)
-            serve.wait_match(f"by signal 9, which cut 100 connections{last_words}; the next client starts it again$")
+            serve.wait_match(f"by signal 9, which interrupted 100 connections{last_words}; the next client starts it again$")
             text = serve.stop()
         assert text.count("\n") == 1 if not verbose else told(text, r"#\d+: closed .* broke: ") == 100, text
 
@@ -162,7 +162,7 @@ def test_a_near_end_that_leaves_many_connections(tmp_path):
         wait_for(lambda: all(stream.window == 0 or len(stream.came) > 100_000 for stream in mux.streams.values()),
                  "all have sent something")
         text = mux.end()
-    assert re.fullmatch(r"uvrelay: the near end ended, which cut \d+ connections?\n", text), text
+    assert re.fullmatch(r"uvrelay: the near end ended, which interrupted \d+ connections?\n", text), text
 
 
 # When a far end is started again.

@@ -106,7 +106,7 @@ def test_errors_of_the_start_are_told_twice(tmp_path, log):
     assert any(sentence in line for line in lines(log))
 
 
-@pytest.mark.parametrize("name, words", [("", "no ordinary file"), ("none/log", "cannot open the log file")])
+@pytest.mark.parametrize("name, words", [("", "not a regular file"), ("none/log", "cannot open the log file")])
 def test_a_file_that_cannot_be_opened(tmp_path, back, name, words):
     sentence = refused(f"--log-file={tmp_path}/{name}", f"unix://{tmp_path}/front={back.address}", code=1)
     assert words in sentence and str(tmp_path) in sentence
@@ -124,7 +124,7 @@ def test_relaying_goes_on_without_the_file(tmp_path, back):
         for _ in range(3):
             with connect(f"unix://{front}") as client:
                 ask(client)
-        serve.wait_stderr("cannot be written to, so that lines are left out until it can")
+        serve.wait_stderr("cannot be written to, so lines are left out until it can")
         directory.mkdir()
 
         def comes_back():

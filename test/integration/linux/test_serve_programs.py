@@ -1,4 +1,4 @@
-"""Real programs on both sides of uvrelay serve: OpenSSH's agent, GnuPG's agent, and Redis with its own benchmark."""
+"""Real programs on both sides of uvrelay serve: OpenSSH's agent, the GnuPG agent, and Redis with its own benchmark."""
 
 import contextlib
 import os

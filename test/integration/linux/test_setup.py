@@ -30,7 +30,7 @@ def test_it_says_what_to_do_instead(tmp_path):
 
 def test_there_is_nothing_to_take_back(tmp_path):
     done = set_up(tmp_path, "--remove", XDG_CONFIG_HOME=str(tmp_path / "config"))
-    assert done.returncode == 0 and done.stdout == "There is nothing of setup's to take back.\n"
+    assert done.returncode == 0 and done.stdout == "There is nothing to undo.\n"
     assert not os.listdir(tmp_path)
 
 
@@ -45,7 +45,7 @@ def test_what_is_left_in_a_home_that_was_moved(tmp_path):
     planned = set_up(tmp_path, "--remove", "--dry-run")
     assert planned.stdout.count("\n") == 3 and "uvrelay setup would do this" in planned.stdout, planned
     done = set_up(tmp_path, "--remove")
-    assert done.returncode == 0 and "Lines between the two comments of setup stay" in done.stdout, done
+    assert done.returncode == 0 and "Lines between setup's two comments stay" in done.stdout, done
     assert config.read_text() == "idle=5\nidle=6\n"
     assert "echo hello" in (tmp_path / ".profile").read_text()
 

@@ -79,12 +79,12 @@ NO_PROGRAMS = {
     "far.exe": (b"MZ" + bytes(500), "it is for Windows"),
     "foreign": (lambda: elf(machine=183 if os.uname().machine == "x86_64" else 62),
                 "another kind of computer .(ARM64|x86-64)"),
-    "object": (lambda: elf(type_=1), "no whole program"),
-    "loader": (lambda: elf(loader=b"/ld-none-"), r"it needs \S*/ld-none-\S*, which is not there"),
+    "object": (lambda: elf(type_=1), "not a complete program"),
+    "loader": (lambda: elf(loader=b"/ld-none-"), r"it needs \S*/ld-none-\S*, which does not exist"),
     "binary": (b"\x1f\x8b" + bytes(100), "neither a program for Linux nor a script"),
-    "interpreter": (b"#!/nonexistent/python -I\n", 'names the interpreter "/nonexistent/python", which is not there'),
+    "interpreter": (b"#!/nonexistent/python -I\n", 'names the interpreter "/nonexistent/python", which does not exist'),
     "returns": (b"#!/bin/sh\r\nexec true\r\n", "carriage returns"),
-    "nameless": (b"#!\nexec true\n", "names no interpreter")}
+    "nameless": (b"#!\nexec true\n", "has no interpreter")}
 
 
 @pytest.mark.parametrize("name", NO_PROGRAMS)
@@ -106,7 +106,7 @@ def test_a_file_that_is_no_program(route, tmp_path, name):
     ("'c:/x y/uvrelay.exe' mux", "/mnt/c/x y/uvrelay.exe"), ("C:/uvrelay.exe", "/mnt/c/uvrelay.exe")])
 def test_a_path_of_windows(route, command, here):
     sentence = refused("--via", command, route, code=1)
-    assert "a path of Windows" in sentence and f'"{here}"' in sentence, sentence
+    assert "a Windows path" in sentence and f'"{here}"' in sentence, sentence
 
 
 def test_a_script_without_a_first_line_of_its_own(route, path, script):
@@ -126,7 +126,7 @@ def test_a_text_that_is_no_script(route, path, script):
             with waiting(path) as client:
                 ends(client)
             reason = serve.wait_match(rf"#{number}: closed .*$")[0]
-            assert re.search("exited at once with status 127, as it has no first line with #!, so /bin/sh has read it: "
+            assert re.search("exited at once with status 127, as it does not begin with #!, so /bin/sh has read it: "
                              ".*Dear: not found", reason), reason
             assert len(serve.matches(r"started \(process")) == number
         serve.wait_match("Dear: not found; the next client starts it again")
@@ -418,8 +418,8 @@ def stopped(place, address, text, seconds, signals=1):
 def slow_one(place, address):
     took, log, notes = stopped(place, address, "time.sleep(3)\n", 3)
     assert took >= 3 and list(notes) == ["input"]
-    assert re.search("^uvrelay: warning: the far end .* has not ended yet: it is killed in a few seconds, "
-                     "or by another signal at once$", log, re.M), log
+    assert re.search("^uvrelay: warning: the far end .* has not exited yet: it will be killed in a few seconds, "
+                     "or at once by another signal$", log, re.M), log
 
 
 def one_that_ends_by_a_signal(place, address):

@@ -37,7 +37,7 @@ def idle(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT / 2
-    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
+    wait_for(lambda: not alive(serve.far_pid(1)), "it will be killed")
     serve.wait_match(r"^uvrelay: far end: .* did not answer for 5 s")
 
 
@@ -54,7 +54,7 @@ def busy(place, serve):
         with contextlib.suppress(ConnectionError):
             while first.recv(1 << 20):
                 pass
-    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
+    wait_for(lambda: not alive(serve.far_pid(1)), "it will be killed")
 
 
 def unused(place, serve):
@@ -100,7 +100,7 @@ def at_its_start(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT - 5
-    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
+    wait_for(lambda: not alive(serve.far_pid(1)), "it will be killed")
     serve.wait_match(r"^uvrelay: far end: .* did not send its protocol version within 15 s")
 
 
@@ -108,7 +108,7 @@ def when_it_is_asked(place, serve):
     begin = time.monotonic()
     with ask_new(place) as client:
         assert served(client, begin) < TIMEOUT / 2
-    wait_for(lambda: not alive(serve.far_pid(1)), "it is killed")
+    wait_for(lambda: not alive(serve.far_pid(1)), "it will be killed")
 
 
 #: How each far end behaves the first time, and what is done to it.

@@ -139,10 +139,10 @@ DISABLED = "disabled\ninterpreter /init\nflags: PF\noffset 0\nmagic 4d5a\n"
 
 
 @pytest.mark.parametrize("status, own, why, remedy", [
-    ("enabled", None, "there is no /proc/sys/fs/binfmt_misc/WSLInterop, which systemd-binfmt removes", REGISTER),
+    ("enabled", None, "there is no /proc/sys/fs/binfmt_misc/WSLInterop (systemd-binfmt removes it)", REGISTER),
     ("enabled", DISABLED, "as /proc/sys/fs/binfmt_misc/WSLInterop is disabled",
      "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/WSLInterop'"),
-    ("disabled", DISABLED, "as all handlers in /proc/sys/fs/binfmt_misc are disabled",
+    ("disabled", DISABLED, "because all handlers in /proc/sys/fs/binfmt_misc are disabled",
      "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/status'"),
 ], ids=["missing", "disabled", "all-disabled"])
 def test_without_a_handler_nothing_is_started(wsl, status, own, why, remedy):
@@ -176,8 +176,8 @@ def test_without_an_interop_socket_nothing_is_started(wsl, stale):
     with ServeInWsl(wsl, f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
         with connect(wsl.listen) as client:
             assert client.recv(1) == b""
-        serve.wait_match(r"^uvrelay: far end: uvrelay.exe mux cannot be started: nobody listens at WSL_INTEROP \(not set"
-                         r"\) or at another socket in /run/WSL that is root's or yours: open a new WSL terminal, or "
+        serve.wait_match(r"^uvrelay: far end: uvrelay.exe mux cannot be started: nothing is listening at WSL_INTEROP \(not set"
+                         r"\) or at another socket in /run/WSL that belongs to root or you: open a new WSL terminal, or "
                          r"type wsl.exe --shutdown in Windows and open WSL again; ")
         assert "a script" not in serve.stop()
 
@@ -186,7 +186,7 @@ def test_the_linux_disk_is_slow(wsl):
     put_windows_program(wsl)
     wsl.interop(1)
     with ServeInWsl(wsl, "--eager", f"{wsl.listen}=//./pipe/x?timeout=1") as serve:
-        serve.wait_match(r'^uvrelay: warning: ".*path/uvrelay.exe" is on the Linux disk, from where Windows starts it '
+        serve.wait_match(r'^uvrelay: warning: ".*path/uvrelay.exe" is on the Linux disk, from which Windows starts it '
                          r"slowly: uvrelay setup copies it")
         assert len(serve.matches("Linux disk")) == 1
 
@@ -272,7 +272,7 @@ def test_nobody_listens(wsl, route):
     with ServeInWsl(wsl, "--eager", route) as serve:
         assert wsl.started()[2] == "/dev/null", "where /init, which would look by itself, finds nobody"
         assert_relayed(wsl)
-        assert len(serve.matches(r"^uvrelay: warning: nobody listens at WSL_INTEROP \(not set\) or at another socket in ")) == 1
+        assert len(serve.matches(r"^uvrelay: warning: nothing is listening at WSL_INTEROP \(not set\) or at another socket in ")) == 1
 
 
 #: What WSL's /init does first: it connects to WSL_INTEROP and sends what is to be started, with all of the environment.
@@ -326,8 +326,8 @@ def test_sockets_of_other_users_are_not_used(wsl, route, given):
         os.lchown(wsl.directory / f"run/WSL/{number}_interop", 65534, 65534)
     with ServeInWsl(wsl, "--eager", route, env={"WSL_INTEROP": name} if given else {}) as serve:
         assert wsl.started()[2] == "/dev/null"
-        serve.wait_match(r"^uvrelay: warning: nobody listens at WSL_INTEROP .* that is root's or yours "
-                         r"\(2 of other users are not used\)")
+        serve.wait_match(r"^uvrelay: warning: nothing is listening at WSL_INTEROP .* that belongs to root or you "
+                         r"\(2 of other users are ignored\)")
     assert received(wsl.sockets[1]) == [] and received(wsl.sockets[5]) == []
 
 
@@ -366,12 +366,12 @@ def test_stopped_while_a_drive_does_not_answer(wsl, route):
 
 @pytest.mark.parametrize("prefix", ["", "via:"])
 def test_a_socket_file_of_windows(wsl, prefix):
-    """It is taken for the Windows file that it is, which the far end opens; that is said with -v."""
+    """It is on Windows and is opened there as which the far end opens; that is said with -v."""
     wsl.interop(1)
     wsl.put("linux/uvrelay.exe")
     given = f"{prefix}assuan:///mnt/c/Users/Some%20Body/S.gpg-agent"
     with ServeInWsl(wsl, f"{wsl.listen}={given}?timeout=20") as serve:
-        serve.wait_stderr(f"uvrelay: {given}?timeout=20 is taken for the Windows file that it is, "
+        serve.wait_stderr(f"uvrelay: {given}?timeout=20 is on Windows and is opened there as "
                           "via:assuan:C:/Users/Some%20Body/S.gpg-agent?timeout=20\n")
         with connect(wsl.listen) as client:
             assert client.recv(1) == b""
@@ -381,8 +381,8 @@ def test_a_socket_file_of_windows(wsl, prefix):
 
 def test_a_unix_socket_on_a_drive_of_windows(wsl, back):
     with ServeInWsl(wsl, f"{wsl.listen}=unix:///mnt/c/x.sock", f"unix://{wsl.directory}/2={back.address}") as serve:
-        serve.wait_stderr("warning: unix:///mnt/c/x.sock is on a drive of Windows, whose Unix sockets cannot be used")
-        assert serve.stderr.count("is on a drive of Windows") == 1
+        serve.wait_stderr("warning: unix:///mnt/c/x.sock is on a Windows drive, whose Unix sockets do not work")
+        assert serve.stderr.count("is on a Windows drive") == 1
 
 
 def test_outside_of_wsl_it_is_a_file(tmp_path):
@@ -396,7 +396,7 @@ def test_outside_of_wsl_it_is_a_file(tmp_path):
 @pytest.mark.parametrize("args, words", [
     (["-a", "/mnt/c/Users/x y/S.gpg-agent"], 'run uvrelay.exe -a "C:/Users/x y/S.gpg-agent"'),
     (["assuan:///mnt/c/x"], 'run uvrelay.exe -a "C:/x"'),
-    (["unix:///mnt/c/x"], "on a drive of Windows, whose Unix sockets cannot be used across WSL 2"),
+    (["unix:///mnt/c/x"], "on a Windows drive, whose Unix sockets do not work across WSL 2"),
     (["unix:///nonexistent"], "add -p to wait for it"),
 ])
 def test_one_target_on_a_drive_of_windows(wsl, args, words):

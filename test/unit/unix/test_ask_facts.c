@@ -161,23 +161,20 @@ static void test_other_output(void **state)
 {
   (void)state;
   memset(&script, 0, sizeof(script));
-  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints nothing: is it uvrelay's program?");
+  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints nothing: is it uvrelay.exe?");
   script.output = "hello\r\n";
-  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints \"hello\\x0d\" instead of facts=1: is it uvrelay's "
-                            "program?");
+  expect_failure(UV_EPROTO,
+                 "\"/mnt/c/uvrelay.exe\" facts prints \"hello\\x0d\" instead of facts=1: is it uvrelay.exe?");
   script.output = "facts=10\n";
-  expect_failure(UV_EPROTO,
-                 "\"/mnt/c/uvrelay.exe\" facts prints \"facts=10\" instead of facts=1: is it uvrelay's program?");
+  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints \"facts=10\" instead of facts=1: is it uvrelay.exe?");
   script.output = "facts=1"; /* cut */
-  expect_failure(UV_EPROTO,
-                 "\"/mnt/c/uvrelay.exe\" facts prints \"facts=1\" instead of facts=1: is it uvrelay's program?");
+  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints \"facts=1\" instead of facts=1: is it uvrelay.exe?");
   script.output = "facts=1\nuser=";
   script.length = 20; /* with a NUL in it */
-  expect_failure(UV_EPROTO,
-                 "\"/mnt/c/uvrelay.exe\" facts prints \"facts=1\" instead of facts=1: is it uvrelay's program?");
+  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints \"facts=1\" instead of facts=1: is it uvrelay.exe?");
   script.output = "facts=1\n";
   script.length = UVR_CAPTURE_MAX;
-  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints too much: is it uvrelay's program?");
+  expect_failure(UV_EPROTO, "\"/mnt/c/uvrelay.exe\" facts prints too much: is it uvrelay.exe?");
 }
 
 static void test_failures(void **state)
@@ -193,12 +190,13 @@ static void test_failures(void **state)
   expect_failure(UV_EFTYPE, "\"/mnt/c/uvrelay.exe\" cannot be started: there is no handler");
   script.timed_out = true;
   script.signal = 9;
-  expect_failure(UV_ETIMEDOUT, "\"/mnt/c/uvrelay.exe\" did not end within 45 s: restart WSL by `wsl.exe --shutdown`, "
-                               "typed on Windows");
+  expect_failure(
+      UV_ETIMEDOUT,
+      "\"/mnt/c/uvrelay.exe\" did not end within 45 s: restart WSL with `wsl.exe --shutdown`, typed on Windows");
   script.status = 2;
   script.errors = "uvrelay: bad address \"facts\"";
-  expect_failure(UV_ENOSYS, "\"/mnt/c/uvrelay.exe\" does not know the command `facts`, as it is older than this "
-                            "program: replace it by the one of this version");
+  expect_failure(UV_ENOSYS, "\"/mnt/c/uvrelay.exe\" does not know the command `facts`, because it is older than this "
+                            "program: replace it with the same version");
   script.status = 1;
   script.errors = "one\n<3>WSL (12 - ) ERROR: UtilAcceptVsock:271: accept4 failed 110";
   expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" exited at once with status 1: \"<3>WSL (12 - ) ERROR: "
@@ -214,7 +212,7 @@ static void test_failures(void **state)
   script.warning = "nobody listens";
   expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" cannot be started: nobody listens");
   script.signal = 11;
-  expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" was ended at once by signal 11");
+  expect_failure(UV_EIO, "\"/mnt/c/uvrelay.exe\" was killed at once by signal 11");
 }
 
 int main(void)

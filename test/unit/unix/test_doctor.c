@@ -118,11 +118,11 @@ static void test_system(void **state)
   assert_int_equal(rmdir(fake.run), 0);
   put("proc/sys/kernel/osrelease", "6.1.0-18-amd64\n", 0600);
   examine(uvr_doctor_check_system);
-  expect(UVR_CHECK_OK, "this is no WSL: Debian GNU/Linux 12, kernel 6.1.0-18-amd64", "");
+  expect(UVR_CHECK_OK, "this is not WSL: Debian GNU/Linux 12, kernel 6.1.0-18-amd64", "");
   assert_false(doctor.is_wsl);
   assert_int_equal(unlink(at("etc/os-release")), 0);
   examine(uvr_doctor_check_system);
-  expect(UVR_CHECK_OK, "this is no WSL: Linux, kernel", "");
+  expect(UVR_CHECK_OK, "this is not WSL: Linux, kernel", "");
 
   /* Of WSL nothing is checked then. */
   void (*const checks[])(uvr_doctor *, uvr_check *) = {uvr_doctor_check_wsl_conf, uvr_doctor_check_handler,
@@ -138,10 +138,10 @@ static void test_systemd(void **state)
 {
   (void)state;
   examine(uvr_doctor_check_systemd);
-  expect(UVR_CHECK_OK, "does not run here", "");
+  expect(UVR_CHECK_OK, "it is not running", "");
   make_parents("systemd/");
   examine(uvr_doctor_check_systemd);
-  expect(UVR_CHECK_OK, "it runs this system", "");
+  expect(UVR_CHECK_OK, "it is running", "");
 }
 
 #define BINFMT "proc/sys/fs/binfmt_misc/"
@@ -179,7 +179,7 @@ static void test_wsl_conf(void **state)
   put("etc/wsl.conf", "[interop]\nenabled=false\n", 0600);
   put(BINFMT "WSLInterop", OWN, 0600);
   examine(uvr_doctor_check_wsl_conf);
-  expect(UVR_CHECK_WARNING, "from the next start of WSL on", "sudo nano");
+  expect(UVR_CHECK_WARNING, "takes effect when WSL starts next", "sudo nano");
 }
 
 /* Interop. */
@@ -205,15 +205,15 @@ static void test_interop(void **state)
 {
   (void)state;
   examine(uvr_doctor_check_interop);
-  expect(UVR_CHECK_BAD, "nobody listens at WSL_INTEROP (not set)", "# open a new WSL terminal");
+  expect(UVR_CHECK_BAD, "nothing is listening at WSL_INTEROP (not set)", "# open a new WSL terminal");
   (void)put_socket("run/20_interop", false);
   doctor.wsl.interop = "/run/WSL/8_interop";
   examine(uvr_doctor_check_interop);
-  expect(UVR_CHECK_BAD, "nobody listens at WSL_INTEROP (\"/run/WSL/8_interop\")", "wsl.exe --shutdown");
+  expect(UVR_CHECK_BAD, "nothing is listening at WSL_INTEROP (\"/run/WSL/8_interop\")", "wsl.exe --shutdown");
   (void)put_socket("run/1_interop", true);
   examine(uvr_doctor_check_interop);
   expect(UVR_CHECK_OK, "run/1_interop\", which belongs to ", "");
-  expect(UVR_CHECK_OK, "listens at WSL_INTEROP, \"/run/WSL/8_interop\", which uvrelay makes up for", "");
+  expect(UVR_CHECK_OK, "is listening at WSL_INTEROP, \"/run/WSL/8_interop\", but uvrelay does without", "");
   doctor.wsl.interop = NULL;
   examine(uvr_doctor_check_interop);
   expect(UVR_CHECK_OK, "WSL_INTEROP is not set", "");
@@ -248,11 +248,11 @@ static void test_start(void **state)
   (void)state;
   mount_drive("c");
   examine(uvr_doctor_check_start);
-  expect(UVR_CHECK_WARNING, "there is no Windows/System32/cmd.exe", "");
+  expect(UVR_CHECK_WARNING, "no mounted drive C has Windows/System32/cmd.exe", "");
   put("c/Windows/System32/cmd.exe", "MZ", 0700);
   script.result.duration_ms = 123;
   examine(uvr_doctor_check_start);
-  expect(UVR_CHECK_OK, "starts and ends in 123 ms", "");
+  expect(UVR_CHECK_OK, "starts and exits in 123 ms", "");
   assert_string_equal(script.file, at("c/Windows/System32/cmd.exe"));
   script.result.duration_ms = 3000;
   examine(uvr_doctor_check_start);
@@ -260,11 +260,12 @@ static void test_start(void **state)
   script.result.status = 1;
   (void)snprintf(script.result.errors, sizeof(script.result.errors), "first\n<3>WSL (7 - ) ERROR: accept4 failed 110");
   examine(uvr_doctor_check_start);
-  expect(UVR_CHECK_BAD, "ended with status 1: \"<3>WSL (7 - ) ERROR: accept4 failed 110\"; Windows did not answer WSL",
+  expect(UVR_CHECK_BAD,
+         "exited with status 1: \"<3>WSL (7 - ) ERROR: accept4 failed 110\"; Windows did not answer WSL",
          "wsl.exe --shutdown");
   script.result.timed_out = true;
   examine(uvr_doctor_check_start);
-  expect(UVR_CHECK_BAD, "has not ended within 12 s", "wsl.exe --shutdown");
+  expect(UVR_CHECK_BAD, "did not exit within 12 s", "wsl.exe --shutdown");
   script.code = UV_ENOENT;
   examine(uvr_doctor_check_start);
   expect(UVR_CHECK_BAD, "cannot start it", "wsl.exe --shutdown");
@@ -352,7 +353,7 @@ static void test_listener(void **state)
   uvr_doctor_check_listener(&doctor, &route, &check)
 
   EXAMINE(); /* the directory is missing: serve makes it */
-  expect(UVR_CHECK_BAD, "the uvrelay serve that runs does not have this route", "uvrelay reload");
+  expect(UVR_CHECK_BAD, "the running uvrelay serve does not have this route", "uvrelay reload");
   doctor.lacks_serve = true;
   EXAMINE();
   expect(UVR_CHECK_SKIPPED, "see serve above", "");
@@ -365,7 +366,7 @@ static void test_listener(void **state)
   make_parents("home/.gnupg/");
   assert_int_equal(chmod(at("home/.gnupg"), 0777), 0);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "can be written by other users", "chmod go-w ");
+  expect(UVR_CHECK_BAD, "other users can write to", "chmod go-w ");
   assert_int_equal(chmod(at("home/.gnupg"), 01777), 0);
   EXAMINE();
   expect(UVR_CHECK_BAD, "does not have this route", "");
@@ -376,7 +377,7 @@ static void test_listener(void **state)
   assert_int_equal(unlink(at("home/.gnupg/S.gpg-agent")), 0);
   (void)put_socket("home/.gnupg/S.gpg-agent", false);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "is left over: nobody listens there", "");
+  expect(UVR_CHECK_BAD, "is left over: nothing is listening there", "");
 
   char table[UVR_ADDRESS_PATH_SIZE + 256];
   (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n", config.listener.path);
@@ -391,10 +392,10 @@ static void test_listener(void **state)
   expect(UVR_CHECK_BAD, "another program is listening there: \"gpg-agent\", process 22", "kill 22");
   put_holder(23, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[15]");
   EXAMINE();
-  expect(UVR_CHECK_OK, "uvrelay serve listens, process 23", "");
+  expect(UVR_CHECK_OK, "uvrelay serve is listening, process 23", "");
   config.listener = listener("fd://3");
   EXAMINE();
-  expect(UVR_CHECK_OK, "systemd hands it over", "");
+  expect(UVR_CHECK_OK, "systemd passes it", "");
 }
 
 static void test_serve(void **state)
@@ -410,22 +411,22 @@ static void test_serve(void **state)
   assert_int_equal(check.state, UVR_CHECK_NONE);
   doctor.config.count = 1;
   examine(uvr_doctor_check_serve);
-  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "uvrelay serve --background");
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user is running", "uvrelay serve --background");
   make_parents("systemd/");
   put_holder(20, "uvrelay\n", "uvrelay\0mux", 12, "socket:[1]"); /* is none */
   assert_int_equal(setenv("XDG_CONFIG_HOME", at("config"), 1), 0);
   examine(uvr_doctor_check_serve); /* systemd has no unit of it */
-  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "uvrelay serve --background");
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user is running", "uvrelay serve --background");
   make_parents("config/systemd/user/");
   put("config/systemd/user/uvrelay.service", "", 0600);
   examine(uvr_doctor_check_serve);
-  expect(UVR_CHECK_BAD, "no uvrelay serve of this user runs", "systemctl --user restart uvrelay");
+  expect(UVR_CHECK_BAD, "no uvrelay serve of this user is running", "systemctl --user restart uvrelay");
   put("home/s", "", 0600);
   examine(uvr_doctor_check_serve);
-  expect(UVR_CHECK_SKIPPED, "none runs: see listener of unix:///x below", "");
+  expect(UVR_CHECK_SKIPPED, "none is running: see listener of unix:///x below", "");
   put_holder(21, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[2]");
   examine(uvr_doctor_check_serve);
-  expect(UVR_CHECK_OK, "uvrelay serve runs, process 21", "");
+  expect(UVR_CHECK_OK, "uvrelay serve is running, process 21", "");
   assert_false(doctor.lacks_serve);
   assert_int_equal(unsetenv("XDG_CONFIG_HOME"), 0);
   doctor.given.route_count = 1;

@@ -39,7 +39,7 @@ static void read_log(void *user)
   char line[LINE + 1];
   while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
     unsigned long long lost = 0;
-    if (sscanf(line, "uvrelay: nobody read the log: %llu of its lines are lost\n", &lost) == 1) {
+    if (sscanf(line, "uvrelay: the log was not read: %llu of its lines are lost\n", &lost) == 1) {
       self->lost += lost;
     } else {
       self->written++;

@@ -213,11 +213,11 @@ static void test_refused(void **state)
 {
   (void)state;
   char name[SCRATCH_PATH_MAX];
-  assert_refused(place.directory, "is no ordinary file");
-  assert_refused("/dev/null", "is no ordinary file");
+  assert_refused(place.directory, "is not a regular file");
+  assert_refused("/dev/null", "is not a regular file");
   assert_refused(scratch_path(&place, "none/log", name), "cannot open the log file");
   assert_int_equal(mkfifo(scratch_path(&place, "fifo", name), 0600), 0);
-  assert_refused(name, "is no ordinary file"); /* and it is not waited for */
+  assert_refused(name, "is not a regular file"); /* and it is not waited for */
   assert_int_equal(unlink(name), 0);
 }
 
@@ -241,7 +241,7 @@ static void test_full_disk(void **state)
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
   assert_int_equal(lost, 2);
   assert_int_equal(error.code, UV_EFBIG);
-  assert_non_null(strstr(error.text, "cannot be written to, so that lines are left out until it can"));
+  assert_non_null(strstr(error.text, "cannot be written to, so lines are left out until it can"));
   assert_int_equal(more, 1);
   assert_int_equal(second.code, 0);
   add_all(&f, "behind\n");

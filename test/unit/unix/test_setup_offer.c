@@ -59,7 +59,7 @@ static void test_offers(void **state)
 {
   (void)state;
   expect("//./pipe/openssh-ssh-agent?owner=user,system,admins", "\\\\.\\pipe\\OpenSSH-ssh-agent", "the system's", true,
-         "OpenSSH's agent of Windows");
+         "the Windows OpenSSH agent");
   expect("//./pipe/docker_engine?linger=off", "\\\\.\\pipe\\docker_engine", "another user's", false, "Some.exe");
   expect("//./pipe/docker_engine2", "\\\\.\\pipe\\docker_engine2", "the administrators'", true, "Docker Desktop");
   expect("//./pipe/docker", NULL, NULL, false, NULL);

@@ -155,7 +155,7 @@ static void test_no_far_end(void **state)
   assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, &error), UV_ENOENT);
   assert_null(file);
   (void)snprintf(expected, sizeof(expected),
-                 "cannot find uvrelay.exe: it is not beside this program (in \"%.80s\"), not on PATH, and there is no "
+                 "cannot find uvrelay.exe: it is not beside this program (in \"%.80s\"), not in PATH, and there is no "
                  "\"%.80s/Program Files/uvrelay/uvrelay.exe\" (ENOENT)",
                  fake.bin, fake.mount);
   assert_string_equal(error.text, expected);
@@ -453,7 +453,7 @@ static void test_refused_without_a_socket(void **state)
   put("script.exe", "#!/bin/sh\n", 0700);
   assert_int_equal(prepare(at("x.exe")), UV_ENOENT);
   assert_true(start.refused && !start.lasting);
-  assert_non_null(strstr(why.text, "nobody listens at WSL_INTEROP (not set)"));
+  assert_non_null(strstr(why.text, "nothing is listening at WSL_INTEROP (not set)"));
   assert_int_equal(prepare(at("script.exe")), UV_ENOENT);
   assert_false(start.refused);
   (void)put_socket("run/1_interop", true);

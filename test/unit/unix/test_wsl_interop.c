@@ -234,7 +234,7 @@ static void test_interop_of_others(void **state)
   uvr_wsl_start start;
   uvrelay_error_t error;
   assert_int_equal(uvr_wsl_prepare(&fake.wsl, "x.exe", &start, &error), UV_ENOENT);
-  assert_non_null(strstr(error.text, " that is root's or yours (4 of other users are not used)"));
+  assert_non_null(strstr(error.text, " that belongs to root or you (4 of other users are ignored)"));
   uvr_wsl_start_clear(&start);
 }
 
@@ -376,12 +376,12 @@ static void test_no_interop(void **state)
   assert_int_equal(uvr_wsl_prepare(&fake.wsl, "x.exe", &start, &error), UV_ENOENT);
   uvr_wsl_start_clear(&start);
   assert_non_null(
-      strstr(error.text, "nobody listens at WSL_INTEROP (\"/run/WSL/8_interop\") or at another socket in "));
+      strstr(error.text, "nothing is listening at WSL_INTEROP (\"/run/WSL/8_interop\") or at another socket in "));
   fake.wsl.interop = NULL;
   fake.wsl.distro_name = "Debian";
   assert_int_equal(uvr_wsl_prepare(&fake.wsl, "x.exe", &start, &error), UV_ENOENT);
   uvr_wsl_start_clear(&start);
-  assert_non_null(strstr(error.text, "nobody listens at WSL_INTEROP (not set) or at another socket in "));
+  assert_non_null(strstr(error.text, "nothing is listening at WSL_INTEROP (not set) or at another socket in "));
   assert_int_equal(uvr_wsl_prepare(&fake.wsl, "x.exe", &start, NULL), UV_ENOENT);
   uvr_wsl_start_clear(&start);
   put("absent", "", 0600); /* no directory */

@@ -46,8 +46,7 @@ static void test_system(void **state)
   (void)state;
   expect_found("cmd.exe", NULL, "\\cmd.exe");
   expect_found("cmd", NULL, "\\cmd.exe");
-  expect_not_found("uvrelay-nothing", NULL, UV_ENOENT,
-                   "\"uvrelay-nothing\": it is in none of the directories of PATH, \"");
+  expect_not_found("uvrelay-nothing", NULL, UV_ENOENT, "\"uvrelay-nothing\": it is not in any directory of PATH, \"");
 }
 
 static void test_place(void **state)
@@ -124,11 +123,11 @@ static void test_extensions(void **state)
   expect_found("b", place.directory, "\\b.com");
   expect_found("b.cmd", place.directory, "\\b.cmd");
   expect_found("d.1", place.directory, "\\d.1.exe");
-  expect_not_found("c", place.directory, UV_ENOENT, "none of the directories"); /* nothing that is started by itself */
-  expect_not_found("e", place.directory, UV_ENOENT, "none of the directories");
+  expect_not_found("c", place.directory, UV_ENOENT, "not in any directory"); /* nothing that is started by itself */
+  expect_not_found("e", place.directory, UV_ENOENT, "not in any directory");
   assert_true(SetEnvironmentVariableW(L"PATHEXT", L".VBS;.Cmd;.EXE"));
   expect_found("b", place.directory, "\\b.cmd");
-  expect_not_found("c", place.directory, UV_ENOENT, "none of the directories");
+  expect_not_found("c", place.directory, UV_ENOENT, "not in any directory");
   scratch_clear(&place);
 }
 
