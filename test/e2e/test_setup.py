@@ -43,6 +43,41 @@ def test_with_systemd(systemd, agent):
     assert snapshot(systemd, times=False) == before
 
 
+@pytest.mark.parametrize("kind", ["systemd", "plain"])
+def test_routes_of_ones_own(kind, request):
+    """Without a name, where nothing of a preset's is there: what the file has is served at each login, and the Windows
+    program is where it starts fast."""
+    machine = request.getfixturevalue(kind)
+    machine.write(ROUTES, "# mine\nunix://~/mine.sock = //./pipe/mine\n", 0o600)
+    before = snapshot(machine, times=False)
+    planned = set_up(machine, "--dry-run")
+    assert planned.code == 0 and "1. Copy /" in planned.out and "Nothing of this" not in planned.out, planned
+    assert snapshot(machine, times=False) == before
+    with machine.pipe("//./pipe/mine", "tcp://127.0.0.1:1"):
+        done = set_up(machine, "--yes")
+        assert done.code == 0 and not done.err and steps(done) == steps(planned), done
+        assert done.out.endswith("ok       unix:///home/user/mine.sock: ~/mine.sock leads to //./pipe/mine\n"), done
+        machine.restart()
+        assert machine.run("uvrelay status >/dev/null && test -S mine.sock").code == 0
+        again = set_up(machine, "--yes")
+        assert again.code == 0 and "nothing was changed" in again.out and not steps(again), again
+    gone = set_up(machine, "--remove")
+    assert gone.code == 0 and not gone.err, gone
+    assert snapshot(machine, times=False) == before
+
+
+def test_a_file_without_routes_is_no_reason(plain):
+    plain.write(ROUTES, "# nothing yet\nverbose = on\n", 0o600)
+    before = snapshot(plain, times=False)
+    nothing = set_up(plain, "--yes")
+    assert nothing.code == 0 and "Nothing of this is there now." in nothing.out and not steps(nothing), nothing
+    plain.write(ROUTES, "unix://~/mine.sock = //./pip/mine\n", 0o600)
+    wrong = set_up(plain, "--yes")
+    assert wrong.code == 1 and "routes.conf:1:" in wrong.err, wrong
+    plain.write(ROUTES, "# nothing yet\nverbose = on\n", 0o600)
+    assert snapshot(plain, times=False) == before
+
+
 def test_without_systemd(plain, agent):
     profile = plain.host("~/.profile").read_bytes()
     before = snapshot(plain, times=False)

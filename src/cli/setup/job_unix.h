@@ -37,7 +37,8 @@ typedef struct uvr_job {
   int lock;          /* the home directory, which is locked while setup changes something; -1: it is not */
   uvr_record record;
   uvr_job_windows windows;
-  bool manager; /* systemd runs for this user */
+  bool manager;    /* systemd runs for this user */
+  bool own_routes; /* there are routes in the file that are to be served, even if no preset is to be set up */
   /* What the steps so far have found. */
   bool program_changes; /* another Windows program will be there */
   bool config_changes;  /* the file of routes will be another one */

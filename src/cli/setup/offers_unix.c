@@ -11,6 +11,7 @@
 #include "cli/setup/block_unix.h"
 #include "cli/setup/files_unix.h"
 #include "cli/setup/offer_unix.h"
+#include "cli/setup/step_unix.h"
 #include "cli/setup/talk_unix.h"
 #include "cli/setup/text_unix.h"
 #include "cli/setup/windows_program_unix.h"
@@ -132,9 +133,12 @@ int uvr_offers_make(uvr_job *job, uvrelay_error_t *error)
       choose(job, &presets[i]);
     }
   }
+  if (code == 0 && config != NULL && job->preset_count == 0) {
+    code = uvr_step_config_has_routes(job, config, &job->own_routes, error);
+  }
   if (code == 0 && !asks && there > 0 && names != NULL) {
     code = tell_command(job, "To set up what was found, type:", names, error);
-  } else if (code == 0 && there == 0 && job->preset_count == 0) {
+  } else if (code == 0 && there == 0 && job->preset_count == 0 && !job->own_routes) {
     code = tell_command(job, "None of these was found now. You can still set up a route, for example:", " ssh-agent",
                         error);
   }

@@ -128,7 +128,7 @@ static int run(uvr_job *job, bool *checks, uvrelay_error_t *error)
   int code = check_wsl(job, error);
   if (code == 0 && job->preset_count == 0 && !job->options->remove) {
     code = uvr_offers_make(job, error);
-    if (code != 0 || job->preset_count == 0) {
+    if (code != 0 || (job->preset_count == 0 && !job->own_routes)) {
       return code;
     }
   }

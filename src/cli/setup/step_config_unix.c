@@ -43,6 +43,15 @@ static int parse(const uvr_job *job, const char *text, uvr_config *config, uvrel
   return code == 0 ? 0 : uvr_error_set(error, UVRELAY_PHASE_NONE, code, "%.160s: %.300s", job->config, wrong.text);
 }
 
+int uvr_step_config_has_routes(const uvr_job *job, const char *text, bool *has, uvrelay_error_t *error)
+{
+  uvr_config config;
+  int code = parse(job, text, &config, error);
+  *has = code == 0 && config.count > 0;
+  uvr_config_clear(&config);
+  return code;
+}
+
 static bool has_preset(const uvr_config *config, const uvr_preset *preset)
 {
   for (size_t i = 0; i < config->count; i++) {

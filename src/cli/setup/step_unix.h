@@ -36,6 +36,9 @@ extern const uvr_step_kind uvr_step_gpg;     /* the place of gpg's socket: step_
 extern const uvr_step_kind uvr_step_unit;    /* with systemd: step_unit_unix.c */
 extern const uvr_step_kind uvr_step_profile; /* without it: step_profile_unix.c */
 
+/* Whether the text of a configuration has a route. Returns 0; or a negative code and *error: it has an error. */
+int uvr_step_config_has_routes(const uvr_job *job, const char *text, bool *has, uvrelay_error_t *error);
+
 /* Sets one of a step's texts. Returns 0; or UV_ENOMEM and *error if `text` is NULL. */
 int uvr_step_say(char **where, char *text, uvrelay_error_t *error);
 
