@@ -41,8 +41,8 @@ def wsl(installed):
 
 def set_up(text):
     """A recipe that calls setup, whose questions somebody answers with yes."""
-    assert "uvrelay setup " in text
-    return text.replace("uvrelay setup ", "uvrelay setup --yes ")
+    assert re.search(r"^uvrelay setup\b", text, re.M)
+    return re.sub(r"^uvrelay setup\b", "uvrelay setup --yes", text, flags=re.M)
 
 
 def add_routes(wsl, text):
@@ -165,9 +165,14 @@ def test_docker(wsl):
 
 
 def test_podman(wsl):
+    """And a serve that was tried in the background becomes one that starts at each login."""
     wsl.write(ROUTES, recipe("podman"), 0o600)
     wsl.type_in(recipe("serve"))
     with engine(wsl, "//./pipe/podman-machine-default"):
+        use_engine(wsl, recipe("podman-use"), "byte")
+        out = wsl.type_in(set_up(recipe("login")))
+        assert out.endswith("ok       podman:                 ~/.uvrelay/podman.sock leads to //./pipe/podman-machine-default\n")
+        wsl.restart()
         use_engine(wsl, recipe("podman-use"), "byte")
 
 
