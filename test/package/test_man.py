@@ -172,9 +172,9 @@ def test_lines_of_files():
     assert possible == (options.keys() - {"name"}) | described_settings()
 
 
-def test_presets():
+def test_presets(tmp_path):
     """Their listeners, targets and variables."""
-    home = "/nonexistent/home"
+    home = str(tmp_path)
     status, printed, _ = program("presets", "--json", environment={"HOME": home})
     assert status == 0
     text = page("uvrelay-routes.conf.5")["Presets"]

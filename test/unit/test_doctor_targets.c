@@ -62,7 +62,7 @@ void uvr_doctor_check_file(const char *path, uvr_check *check)
 
 void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check)
 {
-  uvr_check_add_remedy(check, "%s setup", own);
+  uvr_check_add_remedy(check, "%s setup", own == NULL ? "no" : own);
 }
 
 void uvr_probe_run(uvr_probe *self)
@@ -196,7 +196,12 @@ static void test_configuration(void **state)
 {
   (void)state;
   uvr_doctor_check_config(&doctor, &check);
+  expect(UVR_CHECK_WARNING, "there is no file \"/nonexistent/routes.conf\"", "no setup");
+  check = (uvr_check){.state = UVR_CHECK_NONE};
+  doctor.is_wsl = true;
+  uvr_doctor_check_config(&doctor, &check);
   expect(UVR_CHECK_WARNING, "there is no file \"/nonexistent/routes.conf\"", "uvrelay setup");
+  doctor.is_wsl = false;
   check = (uvr_check){.state = UVR_CHECK_NONE};
   doctor.usual[0] = '\0';
   doctor.given.config_count = 1;

@@ -153,13 +153,13 @@ void uvr_doctor_check_config(uvr_doctor *doctor, uvr_check *check)
   if (lacks_usual_file(doctor)) {
     uvr_check_set(check, UVR_CHECK_WARNING, "no route is given, and there is no file %s",
                   uvr_quote(quoted, doctor->usual));
-    uvr_doctor_add_setup_remedy(doctor->own, check);
+    uvr_doctor_add_setup_remedy(doctor->is_wsl ? doctor->own : NULL, check);
     return;
   }
   if (uvr_serve_load(&doctor->given, &doctor->options, &doctor->config, &place, &error) != 0) {
     refuse(doctor, check, &place, &error);
     if (place.file == NULL && doctor->usual[0] != '\0' && doctor->config.count == 0 && error.code == UV_EINVAL) {
-      uvr_doctor_add_setup_remedy(doctor->own, check); /* no file has a route */
+      uvr_doctor_add_setup_remedy(doctor->is_wsl ? doctor->own : NULL, check); /* no file has a route */
     }
     doctor->config.count = 0; /* those that are there were not all checked */
     return;

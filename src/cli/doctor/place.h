@@ -11,7 +11,8 @@ void uvr_doctor_check_file(const char *path, uvr_check *check);
  * Returns `word`. */
 const char *uvr_doctor_own_command(char word[UVR_SHELL_WORD_SIZE]);
 
-/* The remedy if there is no configuration file. `own` is what starts this program. */
+/* The remedy if there is no configuration file. `own` is what starts this program; NULL: this is not WSL, so `setup`
+ * would refuse. */
 void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check);
 
 #endif

@@ -40,5 +40,9 @@ const char *uvr_doctor_own_command(char word[UVR_SHELL_WORD_SIZE])
 
 void uvr_doctor_add_setup_remedy(const char *own, uvr_check *check)
 {
-  uvr_check_add_remedy(check, "%s setup", own);
+  if (own == NULL) {
+    uvr_check_add_remedy(check, "# write the file, with a line LISTEN=TARGET for each route");
+  } else {
+    uvr_check_add_remedy(check, "%s setup", own);
+  }
 }

@@ -33,7 +33,7 @@ static int find(const char *variable, const char *below, const char *file, char 
 
 const char *uvr_paths_config_advice(void)
 {
-  return "run uvrelay setup, which writes it";
+  return "in WSL, run uvrelay setup, which writes it";
 }
 
 int uvr_paths_config(char out[UVR_PATH_SIZE], uvrelay_error_t *error)

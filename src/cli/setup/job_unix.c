@@ -79,9 +79,15 @@ int uvr_job_init(uvr_job *self, const uvr_setup_options *options, uvrelay_error_
   self->link = uvr_setup_format("%s/%s", self->home, UVR_WSL_LINK);
   self->program = uvr_own_program(&self->on_path);
   char *record = self->directory == NULL ? NULL : uvr_setup_format("%s/setup", self->directory);
-  if (self->config == NULL || self->link == NULL || self->program == NULL || record == NULL) {
+  if (self->config == NULL || self->link == NULL || record == NULL) {
     free(record);
     return no_memory(error);
+  }
+  if (self->program == NULL) {
+    free(record);
+    return uvr_error_set(
+        error, UVRELAY_PHASE_NONE, UV_ENOENT,
+        "cannot find out where this program is, as there is no /proc: type `mount -t proc proc /proc` as root");
   }
   code = uvr_record_open(&self->record, record, error);
   free(record);

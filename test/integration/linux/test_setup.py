@@ -58,3 +58,15 @@ def test_nobody_reads_what_it_says(tmp_path):
                               stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, text=True, timeout=SOON,
                               check=False)
     assert done.returncode == 1 and "cannot write to standard output" in done.stderr
+
+
+def test_without_proc(tmp_path):
+    """Nothing tells where the program is, which units and shell files are to name."""
+    inside = 'mount -t tmpfs none /proc && exec "$@"'
+    unshare = ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-m", "sh", "-c", inside, "sh"]
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    done = subprocess.run([*unshare, setting("UVRELAY"), "setup"], env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SOON, check=False)
+    assert done.returncode == 1 and "/proc" in done.stderr.splitlines()[-1] and "memory" not in done.stderr, done
+    assert not os.listdir(tmp_path)
