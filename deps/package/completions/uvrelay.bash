@@ -203,7 +203,7 @@ _uvrelay_servers()
 {
   local line
   while IFS= read -r line; do
-    [[ ! $line =~ ^\{\"process\":([0-9]+) ]] || echo "${BASH_REMATCH[1]}"
+    [[ ! $line =~ ^\{\"(process|pid)\":([0-9]+) ]] || echo "${BASH_REMATCH[2]}"
   done < <("$program" status --json 2>/dev/null)
 }
 

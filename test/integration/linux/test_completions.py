@@ -256,7 +256,7 @@ def test_reload_offers_processes(shell):
     command = [PROGRAM, "serve", f"unix://{shell.cwd}/served.sock=tcp://127.0.0.1:1"]
     with subprocess.Popen(command, env=shell.env, stderr=subprocess.DEVNULL) as serve:
         try:
-            wait_for(lambda: "process" in subprocess.run([PROGRAM, "status", "--json"], env=shell.env, check=False,
+            wait_for(lambda: "routes" in subprocess.run([PROGRAM, "status", "--json"], env=shell.env, check=False,
                                                          capture_output=True, text=True).stdout, "serve answers")
             assert without_flags(shell.offers("uvrelay reload ")) == {str(serve.pid)}
             assert without_flags(shell.offers(f"uvrelay reload {serve.pid} ")) == set()
