@@ -1,18 +1,18 @@
 /** @file version.h
- * The version of uvrelay, written in this one place. */
+ * The version of uvrelay. */
 #ifndef UVRELAY_VERSION_H
 #define UVRELAY_VERSION_H
 
 /** @addtogroup uvrelay
  * @{ */
 
-/** Changes when something incompatible does. */
+/** Changes with incompatible changes. */
 #define UVRELAY_VERSION_MAJOR 0
-/** Changes when something is added; while the major number is 0, also when something incompatible changes. */
+/** Changes with additions; while the major number is 0, also with incompatible changes. */
 #define UVRELAY_VERSION_MINOR 1
-/** Changes with corrections. */
+/** Changes with fixes. */
 #define UVRELAY_VERSION_PATCH 0
-/** All three as text. */
+/** The three numbers as text. */
 #define UVRELAY_VERSION "0.1.0"
 
 /** @} */
