@@ -44,7 +44,8 @@ end
 function __uvrelay_servers
     set -l words (commandline -opc)
     set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
-    $program status --json 2>/dev/null | string replace -rf '^\{"(?:process|pid)":(\d+),.*' '$1\tprocess of uvrelay serve'
+    $program status --json 2>/dev/null |
+        string replace -rf '^\{"(?:process|pid)":(\d+),.*' '$1\tprocess of uvrelay serve'
 end
 
 function __uvrelay_windows
