@@ -1,12 +1,12 @@
 """`uvrelay.exe serve` is asked how it is doing, reads its configuration again, and goes on without a console: as on Linux,
 at a pipe of the user's own."""
 
-import json
 import subprocess
 import tempfile
 import threading
 
 import pytest
+import logschema
 from programs import SOON, unique_pipe, uvrelay_exe, windows_command, windows_path
 from winserving import Client, PipeClient, Serve, TcpTarget, connect
 
@@ -26,7 +26,7 @@ def run(*args):
 
 def status():
     done = run("status", "--json")
-    return [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+    return logschema.check_lines(done.stdout, "status") if done.returncode == 0 else []
 
 
 def reload(code=0):
@@ -66,7 +66,7 @@ def test_status_and_its_end(private_wine, target, file):
         assert [route["listen"] for route in one["routes"]][0] == pipe
         assert "route" in run("status").stdout and run("env").stdout.startswith("# ")
         directory = private_wine.local / "uvrelay" / "run"
-        assert [entry.name for entry in directory.iterdir()] == [str(one["process"])]
+        assert [entry.name for entry in directory.iterdir()] == [str(one["pid"])]
         serve.kill()
         serve.wait()
         assert status() == []
@@ -147,6 +147,6 @@ def test_background(private_wine, target, file):
     for config, text in ((file, "nonsense"), (file.with_name("absent"), "cannot read the file")):
         done = run("serve", "--background", f"--config={windows_path(config)}", f"{pipe}2={target.address}")
         assert done.returncode == 2 and text in done.stderr, done
-    subprocess.run(windows_command("taskkill", "/F", "/PID", one["process"]), check=True, capture_output=True,
+    subprocess.run(windows_command("taskkill", "/F", "/PID", one["pid"]), check=True, capture_output=True,
                    timeout=SOON)
     assert status() == []

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import logschema
 from programs import SOON, setting, unique_pipe, windows_command
 from winpeers import PipeServer
 
@@ -20,7 +21,7 @@ def run(*args):
 def examine(*args, code=None):
     done = run("--json", *args)
     assert done.stderr == b"", done
-    checks = {check["check"]: check for check in json.loads(done.stdout)}
+    checks = {check["check"]: check for check in logschema.check(json.loads(done.stdout), "doctor")}
     assert done.returncode == (1 if "bad" in {check["state"] for check in checks.values()} else 0), done
     assert code in (None, done.returncode), done
     return checks

@@ -1,9 +1,9 @@
 """Presets of the Windows program, and serve --check there: the way from Windows to WSL."""
 
-import json
 
 import pytest
 
+import logschema
 from programs import run_relay
 
 
@@ -14,7 +14,7 @@ def far_end():
 def test_the_table():
     result = run_relay("presets", "--json")
     assert (result.code, result.stderr) == (0, "")
-    assert [json.loads(line) for line in result.stdout.decode().splitlines()] == [{
+    assert logschema.check_lines(result.stdout.decode().replace("\r\n", "\n"), "preset") == [{
         "name": "docker", "summary": "the Docker engine in WSL, for Docker clients on Windows",
         "listen": "//./pipe/docker_wsl?mode=message", "target": "via:unix:///run/docker.sock?owner=root",
         "variable": "DOCKER_HOST", "value": "npipe:////./pipe/docker_wsl"}]

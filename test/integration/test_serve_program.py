@@ -214,7 +214,7 @@ def test_eof_none_to_a_pipe_in_message_mode():
 def test_how_the_pipe_is_made(listener, mode):
     """The first instance, overlapped, for no remote clients, and with a security descriptor."""
     address = listen_address(listener)
-    with Serve(f"{address}={NOBODY}", verbose=False, env={"WINEDEBUG": "+relay"}) as serve:
+    with Serve(f"{address}={NOBODY}", verbose=False, options=["--control=off"], env={"WINEDEBUG": "+relay"}) as serve:
         serve.wait_stderr("Ret  KERNEL32.CreateNamedPipeW")
         calls = re.findall(r'CreateNamedPipeW\(\w+ L".*?(uvrelay[^"]*)",(\w+),(\w+),\w+,\w+,\w+,\w+,(\w+)\)',
                            serve.stderr)

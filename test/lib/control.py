@@ -1,11 +1,11 @@
 """Asking a running `uvrelay serve`: by the commands status, env and reload, and by hand at its socket."""
 
-import json
 import os
 import pathlib
 import socket
 import subprocess
 
+import logschema
 from programs import SOON
 from serving import PROGRAM, Serve, receive_all
 
@@ -31,7 +31,7 @@ class Home:
         """What each serve reports of itself."""
         done = self.run("status", "--json")
         assert (done.returncode, done.stderr) == (0, ""), done
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return logschema.check_lines(done.stdout, "status")
 
     def reload(self, code=0):
         """Gives what the one serve says to it, without its process number."""

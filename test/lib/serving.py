@@ -22,6 +22,7 @@ import threading
 import time
 
 import bytestream
+import logschema
 from assuanpeer import AssuanServer
 from programs import SOON, Process, setting, unique_name
 
@@ -106,6 +107,8 @@ class Serve(Process):
         try:
             if failure is None and self.popen.returncode is None:
                 self.stop()
+            if failure is None and logschema.is_log(self.stderr):
+                logschema.check_lines(self.stderr)
         finally:
             if failure is not None:
                 print(f"{self.command[-6:]} wrote: {self.stderr[-5000:]}")

@@ -7,7 +7,6 @@ end, close, reset. A target gives an end for each client that comes.
 
 import concurrent.futures
 import hashlib
-import json
 import os
 import re
 import socket
@@ -17,6 +16,7 @@ import time
 import pytest
 
 import bytestream
+import logschema
 from assuanpeer import cygwin_file, plain_file, receive_exactly
 from programs import SOON, Relay, unique_pipe, windows_path
 from winpeers import Peer, PipeServer
@@ -317,7 +317,7 @@ class Serve(Relay):
 
     def objects(self):
         """With --json: the objects so far."""
-        return [json.loads(line) for line in self.stderr.split("\n")[:-1]]
+        return logschema.check_lines(self.stderr)
 
     def wait_object(self, event, number=1, timeout=SOON):
         end = time.monotonic() + timeout

@@ -83,7 +83,7 @@ static void test_json(void **state)
                              .far_end = &far_end};
   assert_text(
       uvr_status_json, &status,
-      "{\"process\":12,\"version\":\"" UVRELAY_VERSION
+      "{\"pid\":12,\"version\":\"" UVRELAY_VERSION
       "\",\"since\":\"2023-11-14T22:13:20.000Z\",\"age_ms\":5,\"stopping\":false,\"configurations\":[\"/a "
       "\\\"b\\\"\",\"C:\\\\c\"],\"routes\":[{\"listen\":\"unix:///a\",\"target\":\"tcp://b:1\",\"listening\":true,"
       "\"open\":0,\"total\":0,\"failed\":0,\"to_target\":0,\"to_client\":0},{\"listen\":\"unix:///s\",\"target\":"
@@ -98,7 +98,7 @@ static void test_nothing(void **state)
   const uvr_status status = {.process = 1};
   assert_text(
       uvr_status_json, &status,
-      "{\"process\":1,\"version\":\"" UVRELAY_VERSION
+      "{\"pid\":1,\"version\":\"" UVRELAY_VERSION
       "\",\"since\":\"1970-01-01T00:00:00.000Z\",\"age_ms\":0,\"stopping\":false,\"configurations\":[],\"routes\":"
       "[],\"draining_routes\":0}\n");
 }

@@ -127,7 +127,7 @@ static void add_json_far_end(const uvr_status_far_end *self, uvr_text_line *out)
   uvr_text_line_string(out, self->state);
   uvr_text_line_member(out, "command", self->command);
   if (self->process != 0) {
-    uvr_text_line_number(out, "process", (uint64_t)self->process);
+    uvr_text_line_number(out, "pid", (uint64_t)self->process);
     uvr_text_line_number(out, "age_ms", self->age_ms);
   }
   uvr_text_line_number(out, "starts", self->starts);
@@ -137,7 +137,7 @@ static void add_json_far_end(const uvr_status_far_end *self, uvr_text_line *out)
 
 void uvr_status_json(const uvr_status *self, uvr_text_line *out)
 {
-  uvr_text_line_add(out, "{\"process\":%d,\"version\":\"%s\",\"since\":\"", self->process, UVRELAY_VERSION);
+  uvr_text_line_add(out, "{\"pid\":%d,\"version\":\"%s\",\"since\":\"", self->process, UVRELAY_VERSION);
   uvr_text_line_time(out, self->since, 0);
   uvr_text_line_add(out, "\"");
   uvr_text_line_number(out, "age_ms", self->age_ms);

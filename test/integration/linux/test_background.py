@@ -29,7 +29,7 @@ class Background(Home):
 
     def processes(self):
         lines = self.run("status", "--json").stdout.splitlines()
-        return [json.loads(line)["process"] for line in lines]
+        return [json.loads(line)["pid"] for line in lines]
 
     def end(self):
         for process in self.processes():

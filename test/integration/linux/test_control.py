@@ -43,7 +43,7 @@ def test_status(home, tmp_path, path, back):
             connect(f"unix://{tmp_path}/nobody").close()
             wait_for(lambda: home.status()[0]["routes"][1]["failed"] == 1, "the failure is counted")
             one, = home.status()
-            assert one["process"] == serve.pid and one["configurations"] == [str(file)]
+            assert one["pid"] == serve.pid and one["configurations"] == [str(file)]
             assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", one["since"]) and one["age_ms"] < 60_000
             assert not one["stopping"] and "far_end" not in one
             first, second = one["routes"]
@@ -61,9 +61,9 @@ def test_status(home, tmp_path, path, back):
 
 def test_status_of_several(home, tmp_path):
     with home.serve(f"unix://{tmp_path}/1={NOBODY}") as one, home.serve(f"unix://{tmp_path}/2={NOBODY}") as two:
-        assert {status["process"] for status in home.status()} == {one.pid, two.pid}
+        assert {status["pid"] for status in home.status()} == {one.pid, two.pid}
         one.stop()
-        assert [status["process"] for status in home.status()] == [two.pid]
+        assert [status["pid"] for status in home.status()] == [two.pid]
     assert list(home.run_directory.iterdir()) == []
 
 
@@ -75,10 +75,10 @@ def test_status_of_a_far_end(home, path, back):
                 ask(client)
                 far_end = home.status()[0]["far_end"]
                 assert (far_end["state"], far_end["starts"]) == ("running", starts) and far_end["age_ms"] < 60_000
-                os.kill(far_end["process"], signal.SIGKILL)
+                os.kill(far_end["pid"], signal.SIGKILL)
                 wait_for(lambda: home.status()[0]["far_end"]["state"] == "down", "the far end is down")
         far_end = home.status()[0]["far_end"]
-        assert "process" not in far_end and far_end["error_age_ms"] < 60_000
+        assert "pid" not in far_end and far_end["error_age_ms"] < 60_000
         assert re.search("killed|signal 9|SIGKILL", far_end["error"]), far_end
         assert "  far end: down, started 2 times: " in home.run("status").stdout
 
@@ -112,7 +112,7 @@ def test_watch(home, path, back):
         with subprocess.Popen([PROGRAM, "status", "--json", "--watch=0.1"], env={**os.environ, **home.env},
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as watch:
             seen = [json.loads(watch.stdout.readline()) for _ in range(3)]
-            assert {one["process"] for one in seen} == {serve.pid} and seen[0]["age_ms"] < seen[2]["age_ms"]
+            assert {one["pid"] for one in seen} == {serve.pid} and seen[0]["age_ms"] < seen[2]["age_ms"]
             watch.stdout.close()
             assert watch.wait(SOON) == 0 and watch.stderr.read() == b""
 
@@ -208,7 +208,7 @@ def test_it_is_for_its_user_alone(home, path, back):
 @pytest.mark.parametrize("request_, answer", [
     (b"nonsense\n", b"error it does not know this request"),
     (b"\n", b"error it does not know this request"),
-    (b"status json\n", b'ok\n{"process":'),
+    (b"status json\n", b'ok\n{"pid":'),
     (b"env\n", b"ok\n"),
     (b"status\r\n", b"error it does not know"),
     (b"reload\n", b"ok\nit has no configuration file"),
@@ -257,7 +257,7 @@ def test_clients_that_say_nothing(home, path, back):
                 ask(other)
                 assert serve.descriptors() <= before + 8 + 6
                 ask(other)
-        assert home.status()[0]["process"] == serve.pid
+        assert home.status()[0]["pid"] == serve.pid
         wait_for(lambda: serve.descriptors() == before, "all are closed")
 
 
@@ -280,7 +280,7 @@ def test_what_a_dead_process_has_left(home, path, tmp_path, back):
     other.write_text("no socket")
     (home.run_directory / "x.sock").write_text("")
     with home.serve(f"unix://{tmp_path}/2={back.address}") as serve:
-        assert [one["process"] for one in home.status()] == [serve.pid]
+        assert [one["pid"] for one in home.status()] == [serve.pid]
     assert other.read_text() == "no socket"
 
 

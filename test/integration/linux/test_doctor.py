@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import logschema
 from programs import SOON
 from serving import PROGRAM, EchoServer, Serve
 
@@ -22,7 +23,7 @@ def examine(*args, env=None, code=None):
     """The checks by name."""
     done = run("--json", *args, env=env)
     assert done.stderr == "", done
-    checks = {check["check"]: check for check in json.loads(done.stdout)}
+    checks = {check["check"]: check for check in logschema.check(json.loads(done.stdout), "doctor")}
     assert done.returncode == (1 if "bad" in {check["state"] for check in checks.values()} else 0), done
     assert code in (None, done.returncode), done
     return checks

@@ -192,14 +192,14 @@ def test_the_far_end_stays(config, path, tmp_path, back):
     config.write(f"via={' '.join(MUX)}", "drain=60", f"unix://{path}=via:{back.address}")
     with config.serve(), connect(f"unix://{path}") as client:
         ask(client)
-        before = config.home.status()[0]["far_end"]["process"]
+        before = config.home.status()[0]["far_end"]["pid"]
         text = config.reload("via=/bin/false", "json=true", "eager=true", "window-total=2M", "control=off",
                              f"log-file={tmp_path}/log", "drain=60", f"unix://{path}=via:{back.address}?idle=50")
         assert text == (f"{done(changed=1)}; changes to via, eager, window-total, json, control, log-file need a restart")
         ask(client)
         with connect(f"unix://{path}") as second:
             ask(second)
-        assert config.home.status()[0]["far_end"]["process"] == before
+        assert config.home.status()[0]["far_end"]["pid"] == before
 
 
 def test_settings_that_apply(config, path, back):

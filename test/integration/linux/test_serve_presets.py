@@ -7,6 +7,7 @@ import stat
 import subprocess
 
 import pytest
+import logschema
 from programs import SOON
 from serving import PROGRAM, Serve, ask, connect, refused
 from users import OTHER, as_root
@@ -28,13 +29,13 @@ def check(*args, env=None, wrap=()):
     """What --check says of each route."""
     code, out, err = run("serve", "--check", "--json", *args, env=env, wrap=wrap)
     assert (code, err) == (0, ""), (code, err)
-    return [json.loads(line) for line in out.splitlines()]
+    return logschema.check_lines(out, "check")
 
 
 def presets(env=None):
     code, out, err = run("presets", "--json", env=env)
     assert (code, err) == (0, "")
-    return {one["name"]: one for one in map(json.loads, out.splitlines())}
+    return {one["name"]: one for one in logschema.check_lines(out, "preset")}
 
 
 # The command.

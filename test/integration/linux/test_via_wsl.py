@@ -364,6 +364,13 @@ def test_stopped_while_a_drive_does_not_answer(wsl, route):
 
 # Socket files on a drive of Windows.
 
+def test_a_socket_file_of_windows_in_json(wsl):
+    wsl.interop(1)
+    wsl.put("linux/uvrelay.exe")
+    with ServeInWsl(wsl, "--json", f"{wsl.listen}=assuan:///mnt/c/Users/S.gpg-agent") as serve:
+        assert " is taken for the Windows file that it is" in serve.wait_event("note")["text"]
+
+
 @pytest.mark.parametrize("prefix", ["", "via:"])
 def test_a_socket_file_of_windows(wsl, prefix):
     """It is on Windows and is opened there as which the far end opens; that is said with -v."""
