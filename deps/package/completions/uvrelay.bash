@@ -12,14 +12,14 @@ _uvrelay_flags()
   local route="--timeout= --linger= --idle= --max= --perm= --mode= --impersonation= --eof= --absent= --owner=
     --peer-uid="
   local serve="--config= --allow-remote --allow-remote-files --drain= --via= --eager --window-total= --status= --check
-    --control= --log-file= --log-size= --background --json -v --verbose --version -V --help"
+    --control= --log-file= --log-size= --timestamps --background --json -v --verbose --version -V --help"
   case $1 in
     "")
-      echo "-p -s -ep -ei -a -bg -v --verbose --impersonation= --owner= --timeout= --allow-remote-files --version -V
-        --help"
+      echo "-p -s -ep -ei -a -bg -v --verbose --impersonation= --owner= --timeout= --allow-remote-files --timestamps
+        --version -V --help"
       ;;
     serve | doctor) echo "$route $serve" ;;
-    mux) echo "--allow= --allow-remote-files --window-total= -v --verbose --version -V --help" ;;
+    mux) echo "--allow= --allow-remote-files --window-total= --timestamps -v --verbose --version -V --help" ;;
     setup)
       if [[ $program == *.exe ]]; then
         echo "--logon --remove --dry-run --help"

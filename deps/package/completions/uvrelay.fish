@@ -235,6 +235,7 @@ for program in uvrelay uvrelay.exe
     $c -n $serves -x -l log-size -a '1M 10M 100M' -d 'how large the log file may become'
     $c -n $serves -l background -d 'go on without the terminal'
     $c -n '__uvrelay_is serve doctor mux' -x -l window-total -a '16M 64M 256M' -d 'hold at most so many bytes'
+    $c -n "$connects; or __uvrelay_is mux" -l timestamps -d 'begin each line of the log with its time'
     $c -n '__uvrelay_is serve doctor status presets' -l json -d 'print JSON'
 
     $c -n '__uvrelay_is mux' -x -l allow -a '(__uvrelay_patterns)' -d 'connect only to addresses that match'
