@@ -116,7 +116,7 @@ class Prose:
             self.result = part.lines
             self.references += part.references
         else:
-            raise ValueError(f"<{element.tag} {element.attrib}> is not known here")
+            raise ValueError(f"Doxygen's <{element.tag}> is not known here; it holds \"{squeeze(text).strip()[:60]}\"")
 
     def flush(self):
         text = squeeze(self.text).strip()
@@ -260,7 +260,7 @@ class Pages:
         return lines
 
     @staticmethod
-    def results(prose, type_):
+    def results(name, prose, type_):
         """What is returned, and the errors: the comments have both in one sentence, with semicolons in it."""
         if prose.result is None:
             return (["It returns nothing."] if type_ == "void" else prose.lines), []
@@ -286,7 +286,10 @@ class Pages:
             if meaning.startswith("(") and meaning.endswith(")"):
                 meaning = meaning[1:-1]
             if not meaning:
-                meaning = PLAIN_ERRORS[re.search(r"UV_\w+", names)[0]]
+                error = re.search(r"UV_\w+", names)[0]
+                if error not in PLAIN_ERRORS:
+                    raise ValueError(f"the comment on {name} does not say why it returns {error}")
+                meaning = PLAIN_ERRORS[error]
             errors += [".TP", names, *sentences(capital(meaning).rstrip(".") + ".")]
         if "negative" not in value:
             value = ("0 on success" if value == "0" else value) + "; a negative libuv code on failure"
@@ -321,7 +324,7 @@ class Pages:
         type_ = re.sub(r"^(UVRELAY_API|static|inline)\s+", "", type_text(member.find("type")))
         type_ = re.sub(r"^(static|inline)\s+", "", type_)
         prose = all_of(member, [p[1] for p in params])
-        returned, errors = self.results(prose, type_)
+        returned, errors = self.results(name, prose, type_)
         synopsis = self.synopsis(self.include(member), self.prototype(type_, name, params, ");"))
         if name in (group for group, *_ in self.groups):  # it is on the page of that group
             self.namesakes[name] = [*synopsis, ".PP", *prose.lines, *self.parameters(prose)]
@@ -454,4 +457,7 @@ class Pages:
 
 
 if __name__ == "__main__":
-    Pages(*map(pathlib.Path, sys.argv[1:4]), sys.argv[4], date_of(sys.argv[4], pathlib.Path(sys.argv[5]))).make()
+    try:
+        Pages(*map(pathlib.Path, sys.argv[1:4]), sys.argv[4], date_of(sys.argv[4], pathlib.Path(sys.argv[5]))).make()
+    except ValueError as error:
+        sys.exit(f"library_pages.py: {error}")

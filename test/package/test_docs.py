@@ -227,3 +227,18 @@ def test_every_parameter_of_a_list_is_needed(tmp_path):
     )
     made, printed = make_docs(tmp_path, tmp_path / "output")
     assert not made and "parameter 'b'" in printed
+
+
+def test_what_cannot_be_made_is_an_error(tmp_path):
+    """An error without its reason, and what this script knows nothing of: one sentence, and no traceback."""
+    for text, why in (("@return 0; `UV_EXDEV`", "the comment on uvrelay_x does not say why it returns UV_EXDEV"),
+                      ("@note This.", "Doxygen's <simplesect> is not known here; it holds \"This.\"")):  # fmt: skip
+        headers = tmp_path / "include"
+        headers.mkdir(exist_ok=True)
+        group = "/** @file */\n/** @defgroup uvrelay relays\n * @{ */\n"
+        function = f"/** Does.\n * {text} */\nint uvrelay_x(void);\n/** @}} */\n"
+        (headers / "uvrelay.h").write_text(group + function)
+        assert "There are no enumerators" in make_docs(headers, tmp_path / "output")[1]
+        printed = run("python3", SOURCE / "docs/library_pages.py", tmp_path / "output/xml", headers, tmp_path / "pages",
+                      "0.1.0", SOURCE / "CHANGELOG.md", fails=True)  # fmt: skip
+        assert printed == f"library_pages.py: {why}\n"
