@@ -121,10 +121,9 @@ def test_dev_container(wsl, ssh_agent, keys):  # noqa: F811
 # ---- Docker and Podman ----
 
 
-#: What uses Docker's library: an attached container needs its end of input. It stands at standard error whether the end
-#: of input was passed on, as a pipe in byte mode cannot.
+#: What uses Docker's library. What is attached needs the end of its input, as in `docker run -i`.
 CLIENT = """
-import docker, hashlib, socket, sys
+import docker, hashlib, socket
 client = docker.from_env()
 assert client.ping()
 much = hashlib.sha256()
@@ -132,36 +131,35 @@ for piece in client.api.get_image("much"):
     much.update(piece)
 attached = client.api.attach_socket("box", params={"stdin": 1, "stdout": 1, "stream": 1})._sock
 attached.sendall(b"some input")
-if sys.argv[1] == "message":
-    attached.shutdown(socket.SHUT_WR)
-    answer = b""
-    while piece := attached.recv(4096):
-        answer += piece
-    assert answer == b"it was: some input", answer
+attached.shutdown(socket.SHUT_WR)
+answer = b""
+while piece := attached.recv(4096):
+    answer += piece
+assert answer == b"it was: some input", answer
 print(client.version()["Version"], much.hexdigest())
 """
 
 
 @contextlib.contextmanager
 def engine(wsl, pipe):
+    """Its pipe has messages, as those of Docker and Podman have: so it learns of a client's end of input."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Engine) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        with wsl.pipe(pipe, f"tcp://127.0.0.1:{server.server_address[1]}"):
+        with wsl.pipe(f"{pipe}?mode=message", f"tcp://127.0.0.1:{server.server_address[1]}"):
             yield
         server.shutdown()
 
 
-def use_engine(wsl, text, mode):
+def use_engine(wsl, text):
     wsl.write("~/client.py", CLIENT)
-    out = wsl.type_in(text, f"echo; python3 client.py {mode}")
+    out = wsl.type_in(text, f"echo; python3 client.py")
     assert out.endswith(f"OK\n24.0.7 {hashlib.sha256(Engine.MUCH).hexdigest()}\n"), out
 
 
 def test_docker(wsl):
-    """Its pipe has messages, by which the engine learns of a client's end of input."""
-    with engine(wsl, "//./pipe/docker_engine?mode=message"):
-        use_engine(wsl, set_up(recipe("docker-setup")), "message")
+    with engine(wsl, "//./pipe/docker_engine"):
+        use_engine(wsl, set_up(recipe("docker-setup")))
 
 
 def test_podman(wsl):
@@ -169,11 +167,11 @@ def test_podman(wsl):
     wsl.write(ROUTES, recipe("podman"), 0o600)
     wsl.type_in(recipe("serve"))
     with engine(wsl, "//./pipe/podman-machine-default"):
-        use_engine(wsl, recipe("podman-use"), "byte")
+        use_engine(wsl, recipe("podman-use"))
         out = wsl.type_in(set_up(recipe("login")))
         assert out.endswith("ok       podman:                 ~/.uvrelay/podman.sock leads to //./pipe/podman-machine-default\n")
         wsl.restart()
-        use_engine(wsl, recipe("podman-use"), "byte")
+        use_engine(wsl, recipe("podman-use"))
 
 
 # ---- gpg ----
