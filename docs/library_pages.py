@@ -341,7 +341,7 @@ class Pages:
         rest = member.findtext("argsstring")
         params = [self.split(text) for text in rest[rest.index("(") + 1:rest.rindex(")")].split(", ")]
         prose = all_of(member, [p[1] for p in params])
-        type_ = type_text(member.find("type")).removesuffix("(*").strip()
+        type_ = re.sub(r"\(\*\)?$", "", type_text(member.find("type"))).strip()
         lines = self.prototype(f"typedef {type_}", name, params, ");", "(*{})")
         self.write(name, plain_brief(member), [
             ("SYNOPSIS", self.synopsis(self.include(member), lines)), ("DESCRIPTION", prose.lines),
@@ -450,7 +450,7 @@ class Pages:
                     self.function(name, member)
                 elif kind == "enum":
                     self.enum(name, member)
-                elif kind == "typedef" and type_text(member.find("type")).endswith("(*"):
+                elif kind == "typedef" and "(*" in type_text(member.find("type")):
                     self.callback(name, member)
         for group in self.groups:
             self.overview(*group)

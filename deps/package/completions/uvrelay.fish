@@ -45,7 +45,7 @@ function __uvrelay_servers
     set -l words (commandline -opc)
     set -l program (string replace -r '^~/' "$HOME/" -- $words[1])
     $program status --json 2>/dev/null |
-        string replace -rf '^\{"(?:process|pid)":(\d+),.*' '$1\tprocess of uvrelay serve'
+        string replace -rf '^\{"(?:process|pid)":(\d+),.*' '$1\ta running uvrelay serve'
 end
 
 function __uvrelay_windows
@@ -126,14 +126,14 @@ function __uvrelay_address
     end
     if __uvrelay_windows
         printf '%s\t%s\n' $base//./pipe/ 'a named pipe' {$base}tcp:// 'a TCP port'
-        test $role = target; and printf '%s\t%s\n' {$base}assuan:%LOCALAPPDATA%/gnupg/ 'a socket file of GnuPG'
+        test $role = target; and printf '%s\t%s\n' {$base}assuan:%LOCALAPPDATA%/gnupg/ 'a GnuPG socket file'
     else
         printf '%s\t%s\n' {$base}unix:/// 'a Unix socket' {$base}tcp:// 'a TCP port' \
             {$base}abstract: 'an abstract Unix socket'
         if test $role = target
-            printf '%s\t%s\n' {$base}assuan:/// 'a socket file of GnuPG'
+            printf '%s\t%s\n' {$base}assuan:/// 'a GnuPG socket file'
         else
-            printf '%s\t%s\n' {$base}fd:// 'a listening socket that systemd passes on'
+            printf '%s\t%s\n' {$base}fd:// 'a listening socket from systemd'
         end
     end
 end
@@ -182,24 +182,24 @@ for program in uvrelay uvrelay.exe
     $c -f
     $c -n '__uvrelay_is none; and not __uvrelay_has_words 1' -a '
         serve\t"listen, and relay many connections"
-        setup\t"make agents and Docker of Windows reachable in WSL"
+        setup\t"make Windows agents and Docker reachable from WSL"
         doctor\t"find out why something does not work"
-        status\t"show the routes of a running serve"
+        status\t"show the state of a running serve"
         reload\t"make a running serve read its configuration again"
-        env\t"print variables for the shell"
+        env\t"print environment variables for the shell"
         presets\t"list the routes that have a name"
-        mux\t"be the far end of a serve"
-        facts\t"print what the program knows of this system"
-        help\t"show help on a command"
-        version\t"show the version"'
+        mux\t"run the far end of serve --via"
+        facts\t"print what the program knows about this system"
+        help\t"print help for a command"
+        version\t"print the version"'
     $c -n '__uvrelay_is help; and not __uvrelay_has_words 2' \
         -a 'serve setup doctor status reload env presets mux facts help version'
     $c -n __uvrelay_lacks_target -a '(__uvrelay_targets)'
-    $c -n __uvrelay_lacks_target -o p -d 'retry while the target is absent or busy'
-    $c -n __uvrelay_lacks_target -o s -d 'send a zero-byte message after the end of standard input'
-    $c -n __uvrelay_lacks_target -o ep -d 'end at the end of input from the target'
-    $c -n __uvrelay_lacks_target -o ei -d 'end at the end of standard input'
-    $c -n __uvrelay_lacks_target -o a -d 'TARGET is the path of a socket file of GnuPG'
+    $c -n __uvrelay_lacks_target -o p -d 'retry while the target does not exist or is busy'
+    $c -n __uvrelay_lacks_target -o s -d 'send a zero-byte message at the end of standard input'
+    $c -n __uvrelay_lacks_target -o ep -d 'exit when the target ends'
+    $c -n __uvrelay_lacks_target -o ei -d 'exit at the end of standard input'
+    $c -n __uvrelay_lacks_target -o a -d 'TARGET is the path of a GnuPG socket file'
     $c -n __uvrelay_lacks_target -o bg -d 'hide the console window'
     $c -n '__uvrelay_is serve doctor' -a '(__uvrelay_routes)'
 
@@ -208,55 +208,56 @@ for program in uvrelay uvrelay.exe
         -d 'how far a server may act as you'
     $c -n $connects -x -l owner -a "(__fish_complete_list , 'printf %s\\n user system admins root')" \
         -d 'relay only to targets of these users'
-    $c -n $connects -x -l timeout -d 'give up connecting after so long'
-    $c -n "$connects; or __uvrelay_is mux" -l allow-remote-files -d 'let assuan: name a file of another computer'
-    $c -n "$connects; or __uvrelay_is mux" -o v -d 'say on standard error what happens'
-    $c -n "$connects; or __uvrelay_is mux" -l verbose -d 'say on standard error what happens'
+    $c -n $connects -x -l timeout -d 'stop trying to connect after this time'
+    $c -n "$connects; or __uvrelay_is mux" -l allow-remote-files -d 'allow socket files on other computers'
+    $c -n "$connects; or __uvrelay_is mux" -o v -d 'log more of what happens'
+    $c -n "$connects; or __uvrelay_is mux" -l verbose -d 'log more of what happens'
 
     set -l serves '__uvrelay_is serve doctor'
-    $c -n $serves -x -l linger -d 'end after so long without a byte from a side that cannot be told of the end'
-    $c -n $serves -x -l idle -d 'end a connection after so long without a byte'
+    $c -n $serves -x -l linger -d 'end a half-ended connection after this time without a byte'
+    $c -n $serves -x -l idle -d 'end a connection after this time without a byte'
     $c -n $serves -x -l max -d 'connections at a time'
     $c -n $serves -x -l perm -a '0600 0660 0666' -d 'permissions of a listening Unix socket'
     $c -n $serves -x -l mode -a 'byte message' -d 'mode of a listening pipe'
-    $c -n $serves -x -l eof -a 'auto marker none' -d 'how a side learns of the end of the other'
-    $c -n $serves -x -l absent -a 'wait fail' -d 'what to do while a target is not there'
+    $c -n $serves -x -l eof -a 'auto marker none' -d 'how one side is notified of the end of the other'
+    $c -n $serves -x -l absent -a 'wait fail' -d 'what to do while a target does not exist'
     $c -n $serves -x -l peer-uid -a "(__fish_complete_list , 'printf %s\\n user root any')" \
         -d 'accept only these users on Unix sockets'
     $c -n $serves -r -F -l config -d 'read routes from a file'
-    $c -n $serves -l allow-remote -d 'let TCP listen for other computers'
-    $c -n $serves -x -l drain -d 'when stopped, let connections go on for so long'
+    $c -n $serves -l allow-remote -d 'let TCP listeners accept other computers'
+    $c -n $serves -x -l drain -d 'when stopped, let open connections go on this long'
     $c -n $serves -x -l via -d 'the command line of the far end'
-    $c -n $serves -l eager -d 'start the far end now'
-    $c -n $serves -x -l status -d 'print the table of routes that often'
-    $c -n $serves -l check -d 'say what would be served, and end'
+    $c -n $serves -l eager -d 'start the far end at once'
+    $c -n $serves -x -l status -d 'print the table of routes at this interval'
+    $c -n $serves -l check -d 'print what would be served, and exit'
     $c -n $serves -x -l control -a 'on off' -d 'whether to answer status, env and reload'
     $c -n $serves -r -F -l log-file -d 'write the log to a file'
-    $c -n $serves -x -l log-size -a '1M 10M 100M' -d 'how large the log file may become'
-    $c -n $serves -l background -d 'go on without the terminal'
-    $c -n '__uvrelay_is serve doctor mux' -x -l window-total -a '16M 64M 256M' -d 'hold at most so many bytes'
-    $c -n "$connects; or __uvrelay_is mux" -l timestamps -d 'begin each line of the log with its time'
+    $c -n $serves -x -l log-size -a '1M 10M 100M' -d 'the maximum size of the log file'
+    $c -n $serves -l background -d 'detach from the terminal once all routes listen'
+    $c -n '__uvrelay_is serve doctor mux' -x -l window-total -a '16M 64M 256M' \
+        -d 'buffer at most this much undelivered data'
+    $c -n "$connects; or __uvrelay_is mux" -l timestamps -d 'begin each line with its time (UTC)'
     $c -n '__uvrelay_is serve doctor status presets' -l json -d 'print JSON'
 
     $c -n '__uvrelay_is mux' -x -l allow -a '(__uvrelay_patterns)' -d 'connect only to addresses that match'
 
     $c -n '__uvrelay_is setup; and not __uvrelay_windows' -a '(__uvrelay_presets "")'
-    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -o y -d 'answer each question with yes'
-    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -l yes -d 'answer each question with yes'
-    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -o n -d 'change nothing, show what would be done'
-    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -r -F -l windows-program -d 'take this uvrelay.exe'
+    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -o y -d 'answer yes to each question'
+    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -l yes -d 'answer yes to each question'
+    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -o n -d 'change nothing; show what would be done'
+    $c -n '__uvrelay_is setup; and not __uvrelay_windows' -r -F -l windows-program -d 'use this uvrelay.exe'
     $c -n '__uvrelay_is setup; and __uvrelay_windows' -l logon -d 'make the scheduled task'
-    $c -n '__uvrelay_is setup' -l dry-run -d 'change nothing, show what would be done'
-    $c -n '__uvrelay_is setup' -l remove -d 'take back what setup has done'
+    $c -n '__uvrelay_is setup' -l dry-run -d 'change nothing; show what would be done'
+    $c -n '__uvrelay_is setup' -l remove -d 'undo what setup has done'
 
-    $c -n '__uvrelay_is status' -l watch -d 'print it again and again'
+    $c -n '__uvrelay_is status' -l watch -d 'print it again at an interval'
     $c -n '__uvrelay_is reload; and not __uvrelay_has_words 2' -a '(__uvrelay_servers)'
     $c -n '__uvrelay_is env' -x -l shell -a 'sh bash zsh dash ksh fish csh tcsh powershell pwsh cmd' \
         -d 'for which shell'
 
     set -l asked '__uvrelay_is serve doctor mux; or __uvrelay_lacks_target'
     set asked "$asked; or __uvrelay_is setup; and not __uvrelay_windows"
-    $c -n $asked -o V -d 'show the version and exit'
-    $c -n $asked -l version -d 'show the version and exit'
-    $c -n 'not __uvrelay_is none help version; or __uvrelay_lacks_target' -l help -d 'show help and exit'
+    $c -n $asked -o V -d 'print the version and exit'
+    $c -n $asked -l version -d 'print the version and exit'
+    $c -n 'not __uvrelay_is none help version; or __uvrelay_lacks_target' -l help -d 'print help and exit'
 end
