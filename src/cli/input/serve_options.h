@@ -46,17 +46,17 @@ typedef struct uvr_serve_options {
   bool json;                                  /* --json */
   bool allow_remote;                          /* --allow-remote */
   bool allow_remote_files;                    /* --allow-remote-files */
+  bool eager;                                 /* --eager */
+  bool control;                               /* --control: status, env and reload can ask it */
+  bool check;                                 /* --check: say what would be served, and end */
+  bool background;                            /* --background: go on without the terminal, if it does not run yet */
   uint64_t drain_ms;                          /* --drain; 0: connections are closed at once */
   uint64_t status_ms;                         /* --status; 0: only on SIGUSR1 */
   const char *via;                            /* --via, a command line that is not parsed here; NULL: not given */
-  bool eager;                                 /* --eager */
   uint64_t window_total;                      /* --window-total, in bytes; 0: the library's default */
-  bool control;                               /* --control: status, env and reload can ask it */
   const char *log_file;                       /* --log-file; NULL: the log goes to standard error */
   uint64_t log_size;                          /* --log-size, in bytes; 0: not given */
   uvr_timestamps timestamps;                  /* --timestamps */
-  bool check;                                 /* --check: say what would be served, and end */
-  bool background;                            /* --background: go on without the terminal, if it does not run yet */
   uint32_t given;                             /* private: which settings the command line has, a bit each */
   const char *values[UVR_SERVE_NAMES];        /* the options of all routes, each a good value or NULL */
   const char *configs[UVR_SERVE_CONFIGS_MAX]; /* --config, in the order given */

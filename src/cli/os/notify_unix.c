@@ -26,7 +26,7 @@ static int send_state(const char *state, int flags)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   const char *name = getenv("NOTIFY_SOCKET");
-  if (!uvr_notify_is_wanted()) {
+  if (name == NULL || *name == '\0') {
     return 0;
   }
   size_t length = strlen(name);

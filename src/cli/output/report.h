@@ -27,10 +27,10 @@ typedef struct uvr_report {
 } uvr_report;
 
 /* Hands over one line with its newline, in JSON an object, and clears it. */
-void uvr_report_say(const uvr_report *self, uvr_log_level level, uvr_text_line *line);
+void uvr_report_say(const uvr_report *self, uvr_log_level level, uvr_text_line *text);
 
 /* The same for a line that others can cause at will, and so as often as they like. */
-void uvr_report_say_topic(const uvr_report *self, uvr_log_level level, const uvr_log_topic *topic, uvr_text_line *line);
+void uvr_report_say_topic(const uvr_report *self, uvr_log_level level, const uvr_log_topic *topic, uvr_text_line *text);
 
 /* A route listens. */
 void uvr_report_listening(const uvr_report *self, const uvr_report_route *route);

@@ -26,6 +26,11 @@ static void add_routes(const uvr_server *server, uvr_text_line *line)
   }
 }
 
+static void add_connections(size_t open, uvr_text_line *line)
+{
+  uvr_text_line_add(line, ", %" PRIu64 " connection%s", (uint64_t)open, plural(open));
+}
+
 static void add_far_end(const uvr_server *server, uvr_text_line *line)
 {
   uvr_supervisor_view view;
@@ -47,7 +52,7 @@ static void add_line(const uvr_server *server, uvr_text_line *line)
   uvrelay_get_counters(server->relay, &counters, sizeof(counters));
   uvr_text_line_add(line, "STATUS=");
   add_routes(server, line);
-  uvr_text_line_add(line, ", %" PRIu64 " connection%s", (uint64_t)counters.active, plural(counters.active));
+  add_connections(counters.active, line);
   add_far_end(server, line);
   uvr_text_line_bytes(line, "", 1);
 }
@@ -106,10 +111,13 @@ void uvr_manager_changed(uvr_server *server)
 
 void uvr_manager_stopping(uvr_server *server, size_t open)
 {
-  char text[96];
-  (void)snprintf(text, sizeof(text), "STOPPING=1\nSTATUS=stopping, %" PRIu64 " connection%s", (uint64_t)open,
-                 plural(open));
-  (void)uvr_notify(text);
+  static const char stopping[] = "STOPPING=1\nSTATUS=stopping";
+  uvr_text_line line = {.text = NULL};
+  uvr_text_line_bytes(&line, stopping, strlen(stopping));
+  add_connections(open, &line);
+  uvr_text_line_bytes(&line, "", 1);
+  (void)uvr_notify(line.failed ? "STOPPING=1" : line.text);
+  uvr_text_line_clear(&line);
   uvr_manager_close(server);
 }
 
