@@ -77,8 +77,8 @@ wait_for() {
 
 begun=$(date +%s)
 printf 'uvrelay demo: curl on Linux talks to a Windows program that listens on a named pipe.\n'
-step "1. Build uvrelay (for Linux) and uvrelay.exe (for Windows). The first time this takes about a minute, and longer"
-say "if packages are missing, which it installs."
+step "1. Build uvrelay (for Linux) and uvrelay.exe (for Windows). The first time this takes about two minutes, and"
+say "longer if packages are missing, which it installs."
 sh deps/setup demo || fail "the packages it needs could not be installed; see above"
 # In directories of their own: without the tests, which need more packages.
 for preset in linux windows; do
