@@ -232,7 +232,7 @@ _uvrelay()
   local words=() command="" flags word name i others=0 ended="" takes="" base="" value quote="" stem breaks end=" "
   local IFS=$' \t\n'
   _uvrelay_join_words
-  local program=${words[0]} last=$((${#words[@]} - 1))
+  local program=${words[0]//[\\\"\']/} last=$((${#words[@]} - 1))
   [[ $program != "~/"* ]] || program=$HOME/${program#"~/"}
   ((last > 0)) || return
   if ((last > 1)) && [[ " $commands " == *" ${words[1]} "* ]]; then

@@ -152,6 +152,22 @@ def test_presets(shell):
     assert shell.after_tab("uvrelay setup doc").rstrip(" ") == "uvrelay setup docker"
 
 
+def test_presets_of_a_program_by_its_path(shell):
+    """The program that is typed is asked; of nothing that is no plain path."""
+    home = pathlib.Path(shell.env["HOME"])
+    (home / "a b").mkdir()
+    (home / "a b/uvrelay").symlink_to(PROGRAM)
+    (home / "uvrelay").symlink_to(PROGRAM)
+    routes = {f"@{name}" for name in presets()}
+    for command in ("~/uvrelay", f"{home}/uvrelay", f"{home}/a\\ b/uvrelay", "../home/uvrelay"):
+        assert shell.offers(f"{command} serve @") == routes, command
+    witness = home / "witness"
+    for command in (f"$(touch {witness})/uvrelay", f"'$(touch {witness})'/uvrelay"):
+        if shell.name != "fish":
+            shell.offers(f"{command} serve @")
+            assert not witness.exists(), command
+
+
 def test_addresses(shell):
     listeners = {word for word in shell.offers("uvrelay serve ") if not word.startswith("@")}
     assert listeners == {"unix:///", "tcp://", "abstract:", "fd://"}
