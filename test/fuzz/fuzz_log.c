@@ -1,8 +1,8 @@
 /* What the program says: reports of events whose texts come from others, limited, as text and as JSON.
  *
  * The first byte of the input chooses the kind of log; each byte after it begins an event, the texts of which follow
- * it, each up to a form feed. Each line is one that can be shown, or one JSON object; no line is left out without being
- * counted; and the memory of the limiter is bounded. */
+ * it, each up to a form feed. Each line is one that can be shown, or one JSON object, whatever mark it has; no line is
+ * left out without being counted; and the memory of the limiter is bounded. */
 #include "fuzz.h"
 
 #include <stdio.h>
@@ -12,10 +12,11 @@
 #include "base/text.h"
 #include "cli/output/child_lines.h"
 #include "cli/output/log_limit.h"
+#include "cli/output/log_style.h"
 #include "cli/output/report.h"
 #include "cli/output/report_far_end.h"
 
-enum { TOPICS_MOST = 1024 };
+enum { TOPICS_MOST = 1024, PIECE_MOST = 4096 };
 
 typedef struct game {
   fuzz_input in;
@@ -40,23 +41,56 @@ static uint64_t worth(const char *text, size_t length)
   return 1;
 }
 
-static void write_limited(void *user, const char *text, size_t length)
-{
-  game *g = user;
-  fuzz_check_lines(text, length, g->json);
-  g->told += worth(text, length);
-}
-
-static void write_line(void *user, const char *text, size_t length)
+/* Plain, no piece is a part of a line. */
+static void check_piece(void *user, const char *text, size_t length)
 {
   const game *g = user;
   fuzz_check_lines(text, length, g->json);
 }
 
+/* What the journal gets: a priority before each line. */
+static void check_priorities(void *user, const char *text, size_t length)
+{
+  (void)user;
+  for (const char *end = text + length; length <= PIECE_MOST && text < end;) {
+    const char *feed = memchr(text, '\n', (size_t)(end - text));
+    CHECK(feed != NULL && feed > text + 2 && text[0] == '<' && text[1] >= '3' && text[1] <= '6' && text[2] == '>',
+          "a line has no priority: %.20s", text);
+    text = feed + 1;
+  }
+}
+
+static void check_lines(game *g, const char *text, size_t length)
+{
+  static const uvr_log_style plain = {.times = false};
+  static const uvr_log_style journal = {.priorities = true};
+  if (!g->report.marked) {
+    fuzz_check_lines(text, length, g->json);
+    return;
+  }
+  uvr_log_style_render(&plain, text, length, check_piece, g);
+  if (length < PIECE_MOST - 8) { /* longer ones come in pieces */
+    uvr_log_style_render(&journal, text, length, check_priorities, g);
+  }
+}
+
+static void write_limited(void *user, const char *text, size_t length)
+{
+  game *g = user;
+  check_lines(g, text, length);
+  g->told += worth(text, length);
+}
+
+static void write_line(void *user, const char *text, size_t length)
+{
+  game *g = user;
+  check_lines(g, text, length);
+}
+
 static void write_topic(void *user, const uvr_log_topic *topic, const char *text, size_t length)
 {
   game *g = user;
-  fuzz_check_lines(text, length, g->json);
+  check_lines(g, text, length);
   CHECK(memchr(text, '\n', length) == text + length - 1, "an event has several lines");
   g->added++;
   uvr_log_limit_add(&g->limit, topic, text, length);
@@ -217,8 +251,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              .now = now,
                              .on_window = on_window,
                              .user = g};
-  g->report = (uvr_report){
-      .json = g->json, .verbose = (first & 2U) != 0, .write = write_line, .write_topic = write_topic, .user = g};
+  g->report = (uvr_report){.json = g->json,
+                           .verbose = (first & 2U) != 0,
+                           .marked = (first & 4U) != 0,
+                           .timed = !g->json,
+                           .write = write_line,
+                           .write_topic = write_topic,
+                           .user = g};
   while (g->in.size > 0) {
     unsigned what = fuzz_byte(&g->in);
     if (what < 40) {
