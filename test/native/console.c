@@ -116,6 +116,37 @@ static void all_of_it(int variant)
   expect_exit(p, 0);
 }
 
+static DWORD mode_of(HANDLE screen)
+{
+  DWORD mode = 0;
+  CHECK(GetConsoleMode(screen, &mode), "cannot ask for the console's mode (error %lu)", GetLastError());
+  return mode;
+}
+
+/* Errors are red, in a console that must be asked to take escape sequences, and that gets its mode back. */
+static void errors_have_a_colour(int looks)
+{
+  const launch how = {.err = STD_CONSOLE};
+  HANDLE screen = console(L"CONOUT$");
+  DWORD mode = mode_of(screen) & ~(DWORD)ENABLE_VIRTUAL_TERMINAL_PROCESSING;
+  CHECK(SetConsoleMode(screen, mode), "cannot set the console's mode (error %lu)", GetLastError());
+  (void)SetEnvironmentVariableW(L"TERM", NULL);
+  (void)SetEnvironmentVariableW(L"NO_COLOR", NULL);
+  expect_exit(start(&how, "--bogus"), 2);
+  wait_screen(L"uvrelay: unknown flag");
+  DWORD after = mode_of(screen);
+  CHECK(after == mode, "the console's mode was %lx, and is %lx", mode, after);
+  if (looks) {
+    WORD attributes = 0;
+    DWORD got = 0;
+    CHECK(ReadConsoleOutputAttribute(screen, &attributes, 1, (COORD){0, 0}, &got) && got == 1,
+          "cannot read the screen's colours (error %lu)", GetLastError());
+    CHECK((attributes & (FOREGROUND_RED | FOREGROUND_GREEN | FOREGROUND_BLUE)) == FOREGROUND_RED,
+          "the first character has the attributes %x", attributes);
+  }
+  (void)CloseHandle(screen);
+}
+
 /* The server ends while a read of the console is pending, which nothing can cancel everywhere. */
 static void ends_while_nobody_types(int variant)
 {
@@ -253,6 +284,8 @@ const scenario console_scenarios[] = {
     {"console/input-until-ctrl-z", input, 1, OWN_CONSOLE, 0},
     {"console/output", output, 0, OWN_CONSOLE, 0},
     {"console/all-of-it", all_of_it, 0, OWN_CONSOLE, 0},
+    {"console/colours-leave-its-mode", errors_have_a_colour, 0, OWN_CONSOLE, 0},
+    {"console/errors-are-red", errors_have_a_colour, 1, OWN_CONSOLE, 0},
     {"console/ends-while-nobody-types", ends_while_nobody_types, 0, OWN_CONSOLE, 0},
     {"console/bg", background_flag, 0, OWN_CONSOLE, 0},
     {"console/bg-without-a-console", background_flag, DETACHED_PROCESS, 0, 0},

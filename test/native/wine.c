@@ -23,6 +23,7 @@ static const excuse excuses[] = {
     {"stop/ctrl-break", "Wine cannot press Ctrl-Break"},
     {"many/handles", "Wine's GetProcessHandleCount always gives 0"},
     {"console/input-until-ctrl-z", "Wine's console does not take Ctrl-Z for the end of the input"},
+    {"console/errors-are-red", "Wine's console shows escape sequences as they are"},
     {"console/closed-with", "Wine ends the programs of a console that is closed without telling them"},
     {"security/impersonation", "Wine ignores the impersonation level that a client asks for"},
     {"security/refused-to", NO_RIGHTS},
