@@ -2,7 +2,8 @@
 #include "endpoint/kind.h"
 
 static const uvr_kind unix_elsewhere = {
-    .no_target = "Unix sockets can be reached only from Linux; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)",
+    .no_target = "Unix sockets can be reached only from Linux, not from Windows; run uvrelay there (in WSL: wsl.exe -e "
+                 "uvrelay TARGET)",
     .no_listener = "Unix sockets exist only on Linux; on Windows, use a pipe or a tcp:// port"};
 
 static const uvr_kind fd_elsewhere = {.no_target = "fd:// is only for listening",

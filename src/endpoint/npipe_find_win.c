@@ -140,7 +140,7 @@ static int fail_by_absence(const search *self, const uvr_address *address, uvrel
     return error->code;
   }
   return uvr_error_set_system(error, UVRELAY_PHASE_CONNECT, UV_ENOENT, ERROR_FILE_NOT_FOUND,
-                              "no pipe has a name that begins with %.*s", length_of(address), address->canonical);
+                              "there is no pipe whose name begins with %.*s", length_of(address), address->canonical);
 }
 
 static int fail_by_number(search *self, const uvr_address *address, uvrelay_error_t *error)

@@ -46,7 +46,8 @@ int uvr_choose_via(const uvr_context *context, uvr_address *target, const uvr_vi
   }
   if (target->via && strchr(target->canonical, '?') != NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot connect to %s: for a far end, a ? begins options", target->canonical);
+                         "cannot connect to %s: the far end would read the ? as the start of options",
+                         target->canonical);
   }
   if (target->via && via == NULL) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_ENOTSUP, "cannot connect to %s: there is no far end",

@@ -14,7 +14,7 @@ int uvr_choose_mux(const uvrelay_t *relay, uvr_address *target, uvrelay_mux_t *m
   }
   if (mux->relay != relay || mux->mux.role != UVRELAY_MUX_NEAR || mux->mux.closing) {
     return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL,
-                         "cannot connect to %s: `via` is no open near end of the same relay", target->canonical);
+                         "cannot connect to %s: `via` is not an open near end of the same relay", target->canonical);
   }
   *via = given;
   return 0;

@@ -134,7 +134,7 @@ def test_more_names_and_fewer(systemd):
     assert [step[3:] for step in steps(both)] == ["Write @docker into /home/user/.config/uvrelay/routes.conf",
                                                   "Make uvrelay.service read the routes again"]
     text = systemd.host(ROUTES).read_text()
-    assert text.startswith(own + "\n# Begin of what") and text.split("\n")[4:6] == ["@ssh-agent", "@docker"]
+    assert text.startswith(own + "\n# Begin: written by") and text.split("\n")[4:6] == ["@ssh-agent", "@docker"]
     assert systemd.host(ROUTES).stat().st_mode & 0o777 == 0o640
     one = set_up(systemd, "--remove", "ssh-agent")
     assert one.code == 0, one
@@ -156,7 +156,7 @@ def test_a_file_that_was_edited_on_windows(plain):
     assert "nothing was changed" in set_up(plain, "--yes", "ssh-agent").out
     more = set_up(plain, "--yes", "docker")
     assert len(steps(more)) == 2 and not more.err, more
-    assert plain.host(ROUTES).read_bytes().startswith(b"\xef\xbb\xbf# Begin of what")
+    assert plain.host(ROUTES).read_bytes().startswith(b"\xef\xbb\xbf# Begin: written by")
     gone = set_up(plain, "--remove")
     assert gone.code == 0 and "Note: " not in gone.out, gone
     assert plain.host(ROUTES).read_bytes() == b"\xef\xbb\xbf"
@@ -173,7 +173,7 @@ def test_a_route_of_ones_own_counts(systemd):
 @pytest.mark.parametrize("text, wrong", [
     ("unix://~/x.sock=tcp://127.0.0.1:9\nbad\n", ":2:1: "),
     ("unix://~/.uvrelay/ssh-agent.sock=tcp://127.0.0.1:9\n", "ssh-agent.sock"),
-    ("# Begin of what `uvrelay setup` has written; `uvrelay setup --remove` takes it away.\n@docker\n", "fix it by hand"),
+    ("# Begin: written by `uvrelay setup`; `uvrelay setup --remove` removes it.\n@docker\n", "fix it by hand"),
     ("a\0b\n", ""),
 ])
 def test_a_file_with_an_error(systemd, text, wrong):

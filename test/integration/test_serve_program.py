@@ -330,7 +330,7 @@ def test_it_cuts_after_the_drain(key, target):
             client.wait_gone()
             end.wait_end()
         serve.parent.wait_stderr("1 connection")
-        assert re.search(r"uvrelay: 1 connections? (was|were) cut\n", serve.parent.stderr.replace("\r", ""))
+        assert re.search(r"uvrelay: 1 connections? (was|were) interrupted\n", serve.parent.stderr.replace("\r", ""))
 
 
 @KEYS

@@ -44,7 +44,7 @@ def test_one_in_the_current_directory_is_not_meant(private_wine, tmp_path):
 
 
 @pytest.mark.parametrize("target, begin", [
-    ("unix:///a", 'cannot connect to "unix:///a": Unix sockets can be reached only from Linux; run uvrelay there'),
+    ("unix:///a", 'cannot connect to "unix:///a": Unix sockets can be reached only from Linux, not from Windows; run uvrelay there'),
     ("abstract:a", 'cannot connect to "abstract:a": abstract sockets exist only on Linux; run uvrelay there'),
     ("via:tcp://127.0.0.1:1", '"via:tcp://127.0.0.1:1" goes through a far end: ')])
 def test_without_wsl(private_wine, target, begin):
@@ -79,7 +79,7 @@ def test_via_goes_before_it(wsl):
 
 def test_one_connection():
     result = run_relay("unix:///run/a.sock")
-    assert "Unix sockets can be reached only from Linux; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)" in result.stderr
+    assert "Unix sockets can be reached only from Linux, not from Windows; run uvrelay there (in WSL: wsl.exe -e uvrelay TARGET)" in result.stderr
 
 
 def test_the_usual_file(private_wine):

@@ -33,7 +33,7 @@ static void none(int variant)
   (void)variant;
   const char *beginning = unique_pipe();
   program *p = start(NULL, "%s.*", beginning);
-  expect_refusal(p, 1, "no pipe has a name that begins with", beginning, NULL);
+  expect_refusal(p, 1, "there is no pipe whose name begins with", beginning, NULL);
 }
 
 static void several(int variant)

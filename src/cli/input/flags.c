@@ -73,8 +73,8 @@ static const struct {
   const char *name;
   const char *here;
 } foreign_flags[] = {
-    {"d", "-v logs what happens"},
-    {"dd", "-v logs what happens"},
+    {"d", "-v logs events"},
+    {"dd", "-v logs events"},
     {"lf", "write uvrelay serve --log-file=FILE"},
     {"t", "for what socat -t does, use uvrelay serve --linger=SECONDS"},
     {"T", "for what socat -T does, use uvrelay serve --idle=SECONDS"},

@@ -133,7 +133,7 @@ const char *uvr_mux_usage(void)
          "  --window-total=SIZE   buffer at most this much undelivered data, for all\n"
          "                        connections together (64M)\n"
          "  --timestamps          begin each line on standard error with its time (UTC)\n"
-         "  -v, --verbose         log what happens to standard error\n"
+         "  -v, --verbose         log events to standard error\n"
          "  --version, -V         print the version and exit\n"
          "  --help                print this help and exit\n"
          "\n"

@@ -213,7 +213,7 @@ const char *uvr_options_usage(void)
          "  -a                    TARGET is the path of a libassuan socket file\n"
          "  -bg                   hide the console window, unless other programs share it\n"
          "                        or it belongs to a terminal, such as Windows Terminal\n"
-         "  -v, --verbose         log what happens to standard error\n"
+         "  -v, --verbose         log events to standard error\n"
          "  --timestamps          begin each line on standard error with its time (UTC)\n"
          "  --impersonation=LEVEL how far the pipe's server may act as you: anonymous\n"
          "                        (the default), identification, impersonation or\n"

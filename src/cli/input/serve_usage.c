@@ -73,7 +73,7 @@ static const char *const parts[] = {
     "                        end, for all connections together (64M)\n"
     "  --status=SECONDS      print the table of routes at this interval\n"
     "  --check               print what would be served, and exit\n"
-    "  --control=off         do not answer uvrelay status, env and reload\n"
+    "  --control=off         do not answer uvrelay status, env or reload\n"
     "  --log-file=FILE       write the log to FILE instead of standard error, and\n"
     "                        keep one old file, FILE.1\n"
     "  --log-size=SIZE       the maximum size of FILE (1M)\n"
@@ -83,7 +83,7 @@ static const char *const parts[] = {
     "                        once if the same serve already runs, so that it is safe\n"
     "                        in ~/.profile\n"
     "  --json                write log and status as JSON, one object per line\n"
-    "  -v, --verbose         log more of what happens\n"
+    "  -v, --verbose         log more events\n"
     "  --version, -V         print the version and exit\n"
     "  --help                print this help and exit\n"
     "\n",

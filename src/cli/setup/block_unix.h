@@ -8,8 +8,8 @@
 
 /* The line that begins a block begins with the first text, and may go on with a hash; the one that ends it is the
  * second text. */
-#define UVR_BLOCK_BEGIN "# Begin of what `uvrelay setup` has written; `uvrelay setup --remove` takes it away."
-#define UVR_BLOCK_END   "# End of what `uvrelay setup` has written."
+#define UVR_BLOCK_BEGIN "# Begin: written by `uvrelay setup`; `uvrelay setup --remove` removes it."
+#define UVR_BLOCK_END   "# End: written by `uvrelay setup`."
 
 typedef enum uvr_block_state {
   UVR_BLOCK_NONE,

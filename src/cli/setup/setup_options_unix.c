@@ -119,7 +119,7 @@ const char *uvr_setup_usage(void)
          "\n"
          "In WSL, makes Windows programs reachable from Linux, now and after each login.\n"
          "It puts uvrelay.exe where Windows starts it fast, writes the routes to\n"
-         "~/.config/uvrelay/routes.conf, has them served (by systemd, or from ~/.profile),\n"
+         "~/.config/uvrelay/routes.conf, serves them (through systemd, or from ~/.profile),\n"
          "shows what to add to your shell's startup file, and checks the result. A second\n"
          "run changes nothing.\n"
          "\n"

@@ -127,7 +127,7 @@ def test_an_address_of_a_route(route, meant):
     (["serve", "unix:///a", "->", "tcp://b:1"], "write LISTEN=TARGET in one word, unix:///a=tcp://b:1"),
     (["serve", "unix:///a", "tcp://b"], 'write LISTEN=TARGET in one word, "unix:///a=tcp://b"'),
     (["serve", "->"], "write LISTEN=TARGET in one word"),
-    (["-d", "TCP:h:80"], "-v logs what happens"),
+    (["-d", "TCP:h:80"], "-v logs events"),
     (["-T5"], ": --help lists all flags"),
 ])
 def test_flags_of_other_programs(args, meant):

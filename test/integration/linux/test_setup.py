@@ -38,8 +38,8 @@ def test_what_is_left_in_a_home_that_was_moved(tmp_path):
     """Files that setup has written are known by what is in them."""
     config = tmp_path / ".config/uvrelay/routes.conf"
     config.parent.mkdir(parents=True)
-    block = ("# Begin of what `uvrelay setup` has written; `uvrelay setup --remove` takes it away.\n@ssh-agent\n"
-             "# End of what `uvrelay setup` has written.\n")
+    block = ("# Begin: written by `uvrelay setup`; `uvrelay setup --remove` removes it.\n@ssh-agent\n"
+             "# End: written by `uvrelay setup`.\n")
     config.write_text("idle=5\n" + block + "idle=6\n")
     (tmp_path / ".profile").write_text("a\n" + block.replace("@ssh-agent", "echo hello"))
     planned = set_up(tmp_path, "--remove", "--dry-run")

@@ -243,7 +243,7 @@ static void test_none(void **state)
 {
   (void)state;
   char expected[NAME];
-  (void)snprintf(expected, sizeof(expected), "no pipe has a name that begins with //./pipe/%sa.", beginning());
+  (void)snprintf(expected, sizeof(expected), "there is no pipe whose name begins with //./pipe/%sa.", beginning());
   found f = look("a.", NULL);
   assert_not(&f, UV_ENOENT, expected);
   assert_true(uvr_error_is_absence(&f.error)); /* so that it can be waited for */
@@ -428,7 +428,7 @@ static void test_no_list(void **state)
   found f = look("a.", NULL);
   assert_int_equal(f.error.system, ERROR_BAD_DEV_TYPE);
   assert_int_equal(f.code, f.error.code);
-  assert_non_null(strstr(f.error.text, "cannot be listed"));
+  assert_non_null(strstr(f.error.text, "cannot list the pipes"));
 }
 
 /* By the far end of a mux, which has a list of what it may connect to. */
