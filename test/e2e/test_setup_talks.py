@@ -96,10 +96,10 @@ def test_no_terminal_and_no_yes(systemd):
 def test_without_names_it_tells_what_there_is(systemd, agent):
     before = snapshot(systemd)
     told = set_up(systemd)
-    assert told.code == 0 and "  ssh-agent  not there: " in told.out and "uvrelay setup ssh-agent" in told.out, told
+    assert told.code == 0 and "  ssh-agent  not found: " in told.out and "uvrelay setup ssh-agent" in told.out, told
     with systemd.agent(agent.socket):
         told = set_up(systemd)
-        assert "  ssh-agent  there: \\\\.\\pipe\\openssh-ssh-agent, yours, of uvrelay.exe\n" in told.out, told
+        assert "  ssh-agent  found: \\\\.\\pipe\\openssh-ssh-agent, yours, served by uvrelay.exe\n" in told.out, told
         assert "To set up what was found, type: /home/user/.local/bin/uvrelay setup ssh-agent\n" in told.out
         assert snapshot(systemd) == before
         terminal = Terminal(systemd)

@@ -100,7 +100,7 @@ def test_via(tmp_path):
             with connect(f"unix://{path}") as client:
                 ends(client, b"secret")
             assert server.event("recv-end")["bytes"] == 0
-            assert "belongs to the system (S-1-5-18), but owner=user,S-1-5-21-1-2-3-1001 is asked" in serve.wait_closed().reason
+            assert "belongs to the system (S-1-5-18), but owner=user,S-1-5-21-1-2-3-1001 is required" in serve.wait_closed().reason
             server.event("listening", 2)
             with connect(f"unix://{path}2") as client:
                 ask(client)

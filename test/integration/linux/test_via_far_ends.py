@@ -126,7 +126,7 @@ def test_a_text_that_is_no_script(route, path, script):
             with waiting(path) as client:
                 ends(client)
             reason = serve.wait_match(rf"#{number}: closed .*$")[0]
-            assert re.search("exited at once with status 127, as it does not begin with #!, so /bin/sh has read it: "
+            assert re.search("exited at once with status 127, because it does not begin with #!, so /bin/sh has read it: "
                              ".*Dear: not found", reason), reason
             assert len(serve.matches(r"started \(process")) == number
         serve.wait_match("Dear: not found; the next client starts it again")
@@ -138,7 +138,7 @@ def test_a_program_that_is_replaced_by_none(route, path, script):
         script.write_text("#!/nonexistent/interpreter\n")
         with waiting(path) as client:
             ends(client)
-        serve.wait_match(r"cannot be started: .*names the interpreter .*which is not there; the next client starts it")
+        serve.wait_match(r"cannot be started: .*names the interpreter .*which does not exist; the next client starts it")
         far_end(script, RUNS)
         with waiting(path) as client:
             assert client.recv(5) == b"hello"
@@ -245,7 +245,7 @@ WRONG = {
     "status": ("sys.stderr.write('first\\nout of order\\n'); sys.exit(3)",
                r"exited at once with status 3: out of order; .* 0\.1 s$"),
     "status-0": ("sys.exit(0)", r"exited at once with status 0.*; .* 0\.1 s$"),
-    "killed": ("os.kill(os.getpid(), 9)", r"(exited|ended) at once .*signal 9.*$"),
+    "killed": ("os.kill(os.getpid(), 9)", r"(exited|killed) at once .*signal 9.*$"),
     "garbage": ("os.write(1, b'hello\\r\\n\\x1b[0m'); time.sleep(100)",
                 r'says "hello\\r\\n.*" instead of uvrelay-mux/1'),
     "binary": ("os.write(1, bytes(range(128, 256)) * 100); time.sleep(100)", r'says ".*" instead of uvrelay-mux/1'),

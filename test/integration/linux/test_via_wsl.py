@@ -140,7 +140,7 @@ DISABLED = "disabled\ninterpreter /init\nflags: PF\noffset 0\nmagic 4d5a\n"
 
 @pytest.mark.parametrize("status, own, why, remedy", [
     ("enabled", None, "there is no /proc/sys/fs/binfmt_misc/WSLInterop (systemd-binfmt removes it)", REGISTER),
-    ("enabled", DISABLED, "as /proc/sys/fs/binfmt_misc/WSLInterop is disabled",
+    ("enabled", DISABLED, "because /proc/sys/fs/binfmt_misc/WSLInterop is disabled",
      "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/WSLInterop'"),
     ("disabled", DISABLED, "because all handlers in /proc/sys/fs/binfmt_misc are disabled",
      "sudo sh -c 'echo 1 > /proc/sys/fs/binfmt_misc/status'"),

@@ -179,7 +179,7 @@ static void test_owner(void **state)
     assert_true(pipe != INVALID_HANDLE_VALUE);
     connecting c = connect_to(name, cases[i].owner);
     assert_int_equal(c.status, cases[i].status);
-    (void)snprintf(text, sizeof(text), " belongs to %s, but owner=%s is asked for: nothing was sent", user,
+    (void)snprintf(text, sizeof(text), " belongs to %s, but owner=%s is required: nothing was sent", user,
                    cases[i].owner);
     assert_true(c.status == 0 || strstr(c.error.text, text) != NULL);
     (void)CloseHandle(pipe);
