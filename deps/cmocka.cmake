@@ -11,6 +11,9 @@ block()
   set(BUILD_SHARED_LIBS OFF)
   set(WITH_EXAMPLES OFF)
   set(UNIT_TESTING OFF)
+  # What it tells CPack is for itself, not for those who build it.
+  set(CPACK_OUTPUT_CONFIG_FILE "${PROJECT_BINARY_DIR}/cmocka/CPackConfig.cmake")
+  set(CPACK_SOURCE_OUTPUT_CONFIG_FILE "${PROJECT_BINARY_DIR}/cmocka/CPackSourceConfig.cmake")
   set(CMAKE_DISABLE_FIND_PACKAGE_Doxygen ON) # it would have a target `docs`
   set(CMAKE_POLICY_DEFAULT_CMP0077 NEW) # such variables count for its options
   add_subdirectory("${cmocka_source}" "${PROJECT_BINARY_DIR}/cmocka" EXCLUDE_FROM_ALL SYSTEM)
