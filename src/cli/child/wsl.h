@@ -57,9 +57,13 @@ void uvr_wsl_init(uvr_wsl *self);
 bool uvr_wsl_is(const uvr_wsl *self);
 
 /* Finds uvrelay.exe: where UVR_WSL_LINK leads, if that link and its directory belong to this user or root; beside the
- * program; on PATH; in UVR_WSL_PLACE. Returns 0 and *file, absolute and to be freed; or UV_ENOENT (the text names the
- * places), UV_EACCES (there is one that is not executable), UV_ENOMEM and *error. */
+ * program; on PATH; in UVR_WSL_PLACE; where packages have it. Returns 0 and *file, absolute and to be freed; or
+ * UV_ENOENT (the text names the places), UV_EACCES (there is one that is not executable), UV_ENOMEM and *error. */
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
+
+/* The uvrelay.exe that was installed with this program, in lib/uvrelay beside the program's directory, as packages do;
+ * to be freed. NULL: there is none, or no memory. */
+char *uvr_wsl_installed_program(const uvr_wsl *self);
 
 /* The Windows path of a file on a Windows drive, such as C:/x for /mnt/c/x, by the mount table; NULL: it is not on one,
  * or there is no memory. To be freed. `path` is absolute; it is not looked at whether there is such a file. */

@@ -174,6 +174,16 @@ static char *linked_by_setup(const uvr_wsl *self)
   return file;
 }
 
+char *uvr_wsl_installed_program(const uvr_wsl *self)
+{
+  char *directory = own_directory(self);
+  char *file = directory == NULL ? NULL : inside(directory, "../lib/uvrelay/uvrelay.exe");
+  char *real = file == NULL ? NULL : realpath(file, NULL);
+  free(directory);
+  free(file);
+  return real;
+}
+
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error)
 {
   static const char name[] = "uvrelay.exe";
@@ -185,10 +195,12 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   char *beside = directory == NULL ? NULL : inside(directory, name);
   char *place = inside(drives.c != NULL ? drives.c : self->mount, UVR_WSL_PLACE);
   char *linked = linked_by_setup(self);
+  char *installed = uvr_wsl_installed_program(self);
   *file = NULL;
   if (!(linked != NULL && find_in(linked, NULL, file, &code, error)) && !find_in(beside, NULL, file, &code, error) &&
       !(is_set(self->path) && find_in(name, self->path, file, &code, error)) &&
-      !find_in(place, NULL, file, &code, error) && code == UV_ENOENT) {
+      !find_in(place, NULL, file, &code, error) &&
+      !(installed != NULL && find_in(installed, NULL, file, &code, error)) && code == UV_ENOENT) {
     (void)uvr_error_set_system(error, UVRELAY_PHASE_NONE, code, 0,
                                "cannot find %s: it is not beside this program (in %s), not in PATH, and there is no %s",
                                name, uvr_quote(quoted, directory == NULL ? "?" : directory),
@@ -199,6 +211,7 @@ int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *erro
   free(linked);
   free(beside);
   free(place);
+  free(installed);
   return code;
 }
 

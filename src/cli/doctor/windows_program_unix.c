@@ -29,6 +29,17 @@ static int find_file(uvr_doctor *doctor, uvrelay_error_t *error)
   return code;
 }
 
+/* Setup copies one of the right version, if it can find one: that of a package is. */
+static void add_update_remedy(const uvr_doctor *doctor, uvr_check *check)
+{
+  char *installed = uvr_wsl_installed_program(&doctor->wsl);
+  if (installed == NULL || strcmp(installed, doctor->windows_file) == 0) {
+    uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
+  }
+  free(installed);
+  uvr_doctor_add_setup_remedy(doctor->own, check);
+}
+
 static void add_file_remedy(const uvr_doctor *doctor, int code, const uvrelay_error_t *error, uvr_check *check)
 {
   char word[UVR_SHELL_WORD_SIZE];
@@ -118,8 +129,7 @@ void uvr_doctor_check_windows_facts(uvr_doctor *doctor, uvr_check *check)
     if (code == UV_ETIMEDOUT) {
       uvr_check_add_remedy(check, UVR_DOCTOR_RESTART);
     } else {
-      uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
-      uvr_doctor_add_setup_remedy(doctor->own, check);
+      add_update_remedy(doctor, check);
     }
     return;
   }
@@ -131,8 +141,7 @@ void uvr_doctor_check_windows_facts(uvr_doctor *doctor, uvr_check *check)
   if (strcmp(version, UVRELAY_VERSION) != 0) {
     uvr_check_set(check, UVR_CHECK_WARNING, "uvrelay.exe is version %s, and this program is version %s", version,
                   UVRELAY_VERSION);
-    uvr_check_add_remedy(check, "# put uvrelay.exe of version %s beside this program, then", UVRELAY_VERSION);
-    uvr_doctor_add_setup_remedy(doctor->own, check);
+    add_update_remedy(doctor, check);
   }
   uvr_facts_clear(&facts);
 }

@@ -1,7 +1,9 @@
 /* The step for systemd: a unit of the user's, which serves the routes now and after each login.
  *
  * A unit that setup has written has a hash in its first line, by which it is seen whether somebody has changed it
- * since; such a one, and one that setup has not written, stays as it is.
+ * since; such a one, and one that setup has not written, stays as it is. Where systemd has a unit of the name from
+ * elsewhere, as a package installs it, and it runs this program with the user's routes, that one is used, and nothing
+ * is written.
  *
  * Ways to fail: it cannot be written; systemctl fails, and its message is reported, with where to look. */
 #include <inttypes.h>
@@ -19,10 +21,12 @@
 #include "cli/setup/tool_unix.h"
 
 #define UNIT "uvrelay.service"
+#define LINK "default.target.wants/" UNIT
 #define HEAD "# Written by `uvrelay setup`. To change it, type: systemctl --user edit uvrelay ["
 
 typedef enum unit_state {
   UNIT_ABSENT,
+  UNIT_INSTALLED, /* there is none of the user's, and that of a package does the same */
   UNIT_RIGHT,
   UNIT_OLD, /* setup has written it, but would write another one now */
   UNIT_FOREIGN
@@ -83,6 +87,26 @@ static bool is_own(const char *text)
   return strncmp(text + sizeof(HEAD) - 1, hash, strlen(hash)) == 0;
 }
 
+/* Whether the unit that systemd has, if it is not the user's own, runs this program with these routes. systemctl shows
+ * it in lines such as these, with what stands for `%` in units:
+ *
+ *   FragmentPath=/usr/lib/systemd/user/uvrelay.service
+ *   ExecStart={ path=/usr/bin/uvrelay ; argv[]=/usr/bin/uvrelay serve --config=/home/me/.config/uvrelay/routes.conf ;
+ * ... }
+ */
+static bool is_installed(const uvr_job *job)
+{
+  static const char *const words[] = {"--user", "show", "--property=FragmentPath,ExecStart", UNIT, NULL};
+  char *shown = NULL;
+  char *start =
+      uvr_setup_format("ExecStart={ path=%s ; argv[]=%s serve --config=%s ; ", job->program, job->program, job->config);
+  bool is = job->manager && start != NULL && uvr_tool_run("systemctl", words, &shown, NULL) == 0 && shown != NULL &&
+            strstr(shown, "FragmentPath=/") != NULL && strstr(shown, start) != NULL;
+  free(shown);
+  free(start);
+  return is;
+}
+
 static int read_unit(const uvr_job *job, unit_state *state, uvrelay_error_t *error)
 {
   char *path = path_of(job, UNIT);
@@ -90,7 +114,7 @@ static int read_unit(const uvr_job *job, unit_state *state, uvrelay_error_t *err
   char *text = NULL;
   int code = path == NULL || wanted == NULL ? no_memory(error) : uvr_setup_read(path, &text, error);
   if (code == 0) {
-    *state = text == NULL                ? UNIT_ABSENT
+    *state = text == NULL                ? is_installed(job) ? UNIT_INSTALLED : UNIT_ABSENT
              : strcmp(text, wanted) == 0 ? UNIT_RIGHT
              : is_own(text)              ? UNIT_OLD
                                          : UNIT_FOREIGN;
@@ -152,18 +176,24 @@ static int look(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
   return code;
 }
 
+/* The directory of the link by which systemd starts it at each login; systemctl would make it, unrecorded. */
+static int make_directory_of_link(uvr_job *job, uvrelay_error_t *error)
+{
+  char *path = path_of(job, "default.target.wants");
+  int code = path == NULL ? no_memory(error) : uvr_setup_make_directory(path, &job->record, error);
+  free(path);
+  return code;
+}
+
 static int write_unit(uvr_job *job, uvrelay_error_t *error)
 {
   char *path = path_of(job, UNIT);
-  char *wants = path_of(job, "default.target.wants"); /* systemctl would make it, unrecorded */
   char *text = make_unit(job);
-  int code = path == NULL || text == NULL || wants == NULL
-                 ? no_memory(error)
-                 : uvr_setup_write(path, text, strlen(text), 0644, false, &job->record, error);
-  code = code == 0 ? uvr_setup_make_directory(wants, &job->record, error) : code;
+  int code = path == NULL || text == NULL ? no_memory(error)
+                                          : uvr_setup_write(path, text, strlen(text), 0644, false, &job->record, error);
+  code = code == 0 ? make_directory_of_link(job, error) : code;
   code = code == 0 ? uvr_tool_systemctl((const char *const[]){"daemon-reload", NULL}, error) : code;
   free(path);
-  free(wants);
   free(text);
   return code;
 }
@@ -200,11 +230,29 @@ static int act(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     return code;
   }
   service_need need = need_of(job, state);
-  code = state == UNIT_ABSENT || state == UNIT_OLD ? write_unit(job, error) : 0;
+  if (state == UNIT_ABSENT || state == UNIT_OLD) {
+    code = write_unit(job, error);
+  } else if (state == UNIT_INSTALLED && need != SERVICE_NOTHING) {
+    code = make_directory_of_link(job, error);
+  }
   return code == 0 ? act_on_service(job, need, error) : code;
 }
 
 /* Taking back. */
+
+static int say_disable(const uvr_job *job, unit_state state, uvr_step *step, uvrelay_error_t *error)
+{
+  char *link = path_of(job, LINK);
+  int code = link == NULL ? no_memory(error) : 0;
+  if (code == 0 && uvr_setup_is_there(link)) { /* that of a unit whose package is gone, too */
+    code =
+        uvr_step_say(&step->text, strdup(state == UNIT_INSTALLED ? "Stop and disable " UNIT : "Disable " UNIT), error);
+  } else if (code == 0 && state == UNIT_INSTALLED && uvr_tool_unit_is("is-active", UNIT, "active")) {
+    code = uvr_step_say(&step->text, strdup("Stop " UNIT), error);
+  }
+  free(link);
+  return code;
+}
 
 static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 {
@@ -215,7 +263,9 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
     free(path);
     return code != 0 ? code : no_memory(error);
   }
-  if (job->nothing_left && (state == UNIT_RIGHT || state == UNIT_OLD)) {
+  if (job->nothing_left && (state == UNIT_ABSENT || state == UNIT_INSTALLED)) {
+    code = say_disable(job, state, step, error);
+  } else if (job->nothing_left && (state == UNIT_RIGHT || state == UNIT_OLD)) {
     code = uvr_step_say(&step->text, uvr_setup_format("Stop uvrelay.service, and remove %s", path), error);
   } else if (job->nothing_left && state == UNIT_FOREIGN) {
     code = uvr_step_say(&step->note,
@@ -232,10 +282,11 @@ static int look_back(uvr_job *job, uvr_step *step, uvrelay_error_t *error)
 
 static int remove_unit(const uvr_job *job, uvrelay_error_t *error)
 {
+  unit_state state = UNIT_ABSENT;
   char *path = path_of(job, UNIT);
-  char *link = path_of(job, "default.target.wants/" UNIT);
-  int code = path == NULL || link == NULL ? no_memory(error) : 0;
-  if (code == 0 && job->manager) {
+  char *link = path_of(job, LINK);
+  int code = path == NULL || link == NULL ? no_memory(error) : read_unit(job, &state, error);
+  if (code == 0 && job->manager && state != UNIT_ABSENT) {
     code = uvr_tool_systemctl((const char *const[]){"disable", "--now", UNIT, NULL}, error);
   } else if (code == 0) {
     code = uvr_setup_unlink(link, false, error);

@@ -90,6 +90,9 @@ static void test_far_end(void **state)
   fake.wsl.path = path;
 
   /* Each place goes before those that were there already. */
+  put("lib/uvrelay/uvrelay.exe", "", 0700); /* as a package has it, whose program is in bin */
+  make_parents("bin/uvrelay");
+  expect_far_end(at("lib/uvrelay/uvrelay.exe"));
   put("mnt/c/" UVR_WSL_PLACE, "", 0700);
   expect_far_end(at("mnt/c/" UVR_WSL_PLACE));
   put("proc/mounts", "C:\\134 /nonexistent/c 9p rw 0 0\n", 0600);
