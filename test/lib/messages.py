@@ -34,6 +34,7 @@ PREFIX = {"uvr_address_refuse": "the address ... ", "uvr_text_refuse": "the ... 
 # What is not a failure, as FILE| TEXT: what commands print and -v tells, how a connection ends, commands to be copied,
 # what to try, and parts of lines.
 NO_FAILURE = re.compile("|".join([
+    r"cli/os/built_for", r"cli/output/print[.]c[|] uvrelay [.]{3} libuv",
     r"cli/(input/|windows_)hint", r"relay/route_hint", r"relay/pair[.]c[|] (?!neither)", r"cli/doctor/(?!probe)",
     r"cli/serve/(status_text|presets_command)", r"cli/control/env_text",
     r".*\| ([;:,(/]|\w+$|sudo |Try: |Usage: |RELOADING|uvrelay [.]{3} \(libuv|closed after|stopping: |far end:|via:)",
