@@ -200,7 +200,7 @@ def test_links_to_socket_files(tmp_path, where):
         (tmp_path / "in" / "bad").symlink_to("/etc/passwd")
         with mux(f"assuan://{tmp_path}/in/*") as far:
             text = far.not_allowed(f"assuan://{tmp_path}/in/{where}")
-            assert "is no socket file" not in text and not seen
+            assert "is not a socket file" not in text and not seen
             far.not_allowed(f"assuan://{tmp_path}/in/bad")
             far.not_allowed(f"assuan://{tmp_path}/out/nothing")
             far.not_allowed(f"unix://{tmp_path}/in/good")

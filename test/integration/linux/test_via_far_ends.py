@@ -250,7 +250,7 @@ WRONG = {
                 r'says "hello\\r\\n.*" instead of uvrelay-mux/1'),
     "binary": ("os.write(1, bytes(range(128, 256)) * 100); time.sleep(100)", r'says ".*" instead of uvrelay-mux/1'),
     "version": ("os.write(1, b'uvrelay-mux/2\\n'); time.sleep(100)", r"speaks uvrelay-mux/2, not uvrelay-mux/1"),
-    "rubbish-later": ("os.write(1, GREETING + b'rubbish ' * 100); time.sleep(100)", r"rules"),
+    "rubbish-later": ("os.write(1, GREETING + b'rubbish ' * 100); time.sleep(100)", r"violated the yamux"),
     "closed": ("os.close(1); time.sleep(100)", r"(ended|closed|exited)")}
 
 
