@@ -37,7 +37,7 @@ NO_FAILURE = re.compile("|".join([
     r"cli/os/built_for", r"cli/output/print[.]c[|] uvrelay [.]{3} libuv",
     r"cli/(input/|windows_)hint", r"relay/route_hint", r"relay/pair[.]c[|] (?!neither)", r"cli/doctor/(?!probe)",
     r"cli/serve/(status_text|presets_command)", r"cli/control/env_text",
-    r".*\| ([;:,(/]|\w+$|sudo |Try: |Usage: |RELOADING|uvrelay [.]{3} \(libuv|closed after|stopping: |far end:|via:)",
+    r".*\| ([;:,(/]|\w+$|sudo |Try: |Usage: |RELOADING|STOPPING|uvrelay [.]{3} \(libuv|closed after|stopping: |far end:|via:)",
     r".*\| (The|There|Would|It|Write|First|start one with) ",
     r".*\| (is ready|started \(|All is well|variable|the configuration was read again|left_out|the address [.]{6}:)",
     r".*\| (the (near|far) end$|the (left|right) stream$|the address [.]{3} [.]{3}: write|[.]{3} last error)",
