@@ -34,18 +34,14 @@ if(TARGET uvrelay)
             "${PROJECT_SOURCE_DIR}/docs/systemd/uvrelay-ssh-agent.socket"
       DESTINATION "${UVRELAY_UNIT_DIR}" COMPONENT runtime)
     set(completions "${CMAKE_CURRENT_LIST_DIR}/completions")
-    file(GLOB shells RELATIVE "${completions}" CONFIGURE_DEPENDS "${completions}/*")
-    foreach(file IN LISTS shells)
-      if(file MATCHES "[.]bash$")
-        install(FILES "${completions}/${file}" RENAME uvrelay
-          DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions" COMPONENT runtime)
-      elseif(file MATCHES "[.]fish$")
-        install(FILES "${completions}/${file}"
-          DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d" COMPONENT runtime)
-      else()
-        install(FILES "${completions}/${file}" DESTINATION "${UVRELAY_ZSH_DIR}" COMPONENT runtime)
-      endif()
+    # bash and fish find completions by the name of the command.
+    foreach(command IN ITEMS uvrelay uvrelay.exe)
+      install(FILES "${completions}/uvrelay.bash" RENAME ${command}
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions" COMPONENT runtime)
+      install(FILES "${completions}/uvrelay.fish" RENAME ${command}.fish
+        DESTINATION "${CMAKE_INSTALL_DATAROOTDIR}/fish/vendor_completions.d" COMPONENT runtime)
     endforeach()
+    install(FILES "${completions}/_uvrelay" DESTINATION "${UVRELAY_ZSH_DIR}" COMPONENT runtime)
     if(UVRELAY_WINDOWS_PROGRAM)
       # Not below a directory that is named after this processor, as it is not for this system.
       install(PROGRAMS "${UVRELAY_WINDOWS_PROGRAM}" DESTINATION lib/uvrelay RENAME uvrelay.exe COMPONENT runtime)

@@ -16,8 +16,10 @@ UNITS = set() if WINDOWS else {f"lib/systemd/user/{name}" for name in (
 COMPLETIONS = set() if WINDOWS else {
     place for name, place in (
         ("uvrelay.bash", "share/bash-completion/completions/uvrelay"),
+        ("uvrelay.bash", "share/bash-completion/completions/uvrelay.exe"),
         ("_uvrelay", "share/zsh/site-functions/_uvrelay"),
         ("uvrelay.fish", "share/fish/vendor_completions.d/uvrelay.fish"),
+        ("uvrelay.fish", "share/fish/vendor_completions.d/uvrelay.exe.fish"),
     ) if (SOURCE / "deps/package/completions" / name).exists()}  # fmt: skip
 RUNTIME = {PROGRAM, *NOTES, *UNITS, *COMPLETIONS}
 DEVELOPMENT = {
