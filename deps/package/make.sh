@@ -94,7 +94,7 @@ pack library
 build static -D CMAKE_TOOLCHAIN_FILE="$PWD/deps/musl.cmake" -D UVRELAY_STATIC=ON -D UVRELAY_WINDOWS_PROGRAM="$exe" \
   -D UVRELAY_UNIT_DIR=share/systemd/user -D UVRELAY_UNIT_PROGRAM=%h/.local/bin/uvrelay
 pack static
-rm -rf "$part/_CPack_Packages"
+rm -rf "$part/_CPack_Packages" "$part"/*.json # how cpack has described archives to archive.cmake
 
 cd "$part"
 sha256sum -- *.deb *.tar.gz *.zip >SHA256SUMS

@@ -179,6 +179,7 @@ def test_a_cpack_of_ones_own(packages, tmp_path):
 
 
 def test_sums(packages):
+    assert {path.name for path in packages.path.iterdir()} == {*(path.name for path in packages.all), "SHA256SUMS", "scoop", "winget"}
     sums = dict(reversed(line.split("  ")) for line in (packages.path / "SHA256SUMS").read_text().splitlines())
     assert sums == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in packages.all}
 
@@ -279,12 +280,13 @@ def test_archive_alone(packages, tmp_path):
 # ---- the library ----
 
 
-def example(name):
-    for page in (SOURCE / "docs/embedding.md", SOURCE / "README.md"):
+def examples():
+    """The examples of the docs, by name."""
+    found = {}
+    for page in (SOURCE / "README.md", SOURCE / "docs/embedding.md"):
         text = page.read_text() if page.exists() else ""
-        if found := re.search(rf"<!-- example: {name} -->\n```\w+\n(.*?)```\n", text, re.S):
-            return found[1]
-    raise AssertionError(f"there is no example {name}")
+        found |= dict(re.findall(r"<!-- example: ([\w-]+) -->\n```\w+\n(.*?)```\n", text, re.S))
+    return found
 
 
 def use_bridge(program):
@@ -314,10 +316,11 @@ def use_bridge(program):
 
 
 def test_the_library(packages, tmp_path):
-    """The example of the docs, by CMake and by pkg-config, with what is in the package and Debian's libuv."""
+    """Examples of the docs, by CMake and by pkg-config, with what is in the package and Debian's libuv."""
     run("dpkg-deb", "-x", packages.dev, tmp_path)
-    (tmp_path / "bridge.c").write_text(example("bridge"))
-    (tmp_path / "CMakeLists.txt").write_text(example("cmake"))
+    for name, text in examples().items():
+        (tmp_path / f"{name}.c").write_text(text)
+    (tmp_path / "cmake.c").rename(tmp_path / "CMakeLists.txt")
     libdir = tmp_path / "usr/lib/x86_64-linux-gnu"
     environment = {**os.environ, "PKG_CONFIG_PATH": str(libdir / "pkgconfig")}
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", "uvrelay", env=environment))
@@ -327,7 +330,8 @@ def test_the_library(packages, tmp_path):
     run("cmake", "-S", tmp_path, "-B", tmp_path / "build", "-G", "Ninja", "-D", "CMAKE_C_COMPILER=gcc",
         "-D", f"CMAKE_PREFIX_PATH={tmp_path / 'usr'}", "-D", "CMAKE_LIBRARY_ARCHITECTURE=x86_64-linux-gnu")
     run("cmake", "--build", tmp_path / "build")
-    use_bridge(tmp_path / "build/bridge")
+    [name] = re.findall(r"add_executable\((\w+) ", (tmp_path / "CMakeLists.txt").read_text())
+    assert "libuv.so.1" in run("ldd", tmp_path / "build" / name)
 
 
 # ---- installed, used, upgraded, removed ----
