@@ -19,5 +19,5 @@ foreach(directory IN ITEMS linux asm-generic mtd ${multiarch}/asm)
   file(CREATE_LINK /usr/include/${directory} "${kernel_headers}/${name}" SYMBOLIC)
 endforeach()
 set(CMAKE_C_FLAGS_INIT "-nostdinc -isystem /usr/include/${musl} -isystem ${compiler_headers} \
--idirafter ${kernel_headers} -B/usr/lib/${musl}")
+-idirafter \"${kernel_headers}\" -B/usr/lib/${musl}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-static-pie")
