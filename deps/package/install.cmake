@@ -62,7 +62,7 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.m
   DESTINATION "${doc_directory}" COMPONENT runtime)
 # The guides, in the same places to each other as in the source, so that their links lead somewhere.
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${doc_directory}" COMPONENT documentation)
-file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md")
+file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md" "${PROJECT_SOURCE_DIR}/docs/*.schema.json")
 install(FILES ${guides} DESTINATION "${doc_directory}/docs" COMPONENT documentation)
 
 # For CMake. Of the targets by which libuv may be known, the kind that this build has comes first.
