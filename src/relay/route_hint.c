@@ -44,8 +44,11 @@ static const char *connect_hint(int code, const char *text)
   }
 }
 
-static const char *listen_hint(int code)
+static const char *listen_hint(int code, const char *text)
 {
+  if (strstr(text, "yourself") != NULL || strstr(text, "--allow-remote") != NULL) {
+    return NULL; /* it says what to try */
+  }
   switch (code) {
   case UV_EACCES:
     return "choose a directory that you can write to, or a port above 1023";
@@ -94,7 +97,7 @@ const char *uvr_route_hint(const uvrelay_error_t *error)
   case UVRELAY_PHASE_HANDSHAKE:
     return "restart the agent (gpgconf --kill gpg-agent), which then rewrites the file";
   case UVRELAY_PHASE_LISTEN:
-    return listen_hint(error->code);
+    return listen_hint(error->code, error->text);
   case UVRELAY_PHASE_READ:
   case UVRELAY_PHASE_WRITE:
   case UVRELAY_PHASE_SHUTDOWN:

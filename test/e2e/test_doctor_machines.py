@@ -41,7 +41,7 @@ def test_held_by_systemd(make_machine):
     assert machine.run("systemctl --user start gpg-agent.socket").code == 0
     name = f"listener of unix://{path}"
     checks = patient.examine(code=1)
-    assert re.match(r"systemd's gpg-agent.socket \(process \d+\) has it", checks[name].text), checks
+    assert re.match(r"systemd's gpg-agent.socket \(process \d+\) is listening there", checks[name].text), checks
     assert checks[name].remedy == "systemctl --user mask --now gpg-agent.socket"
     patient.carry_out(checks[name].remedy)
     checks = patient.examine(code=1)

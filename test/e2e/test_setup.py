@@ -131,14 +131,14 @@ def test_more_names_and_fewer(systemd):
     systemd.write(ROUTES, own, 0o640)
     set_up(systemd, "--yes", "ssh-agent")
     both = set_up(systemd, "docker", "@docker")
-    assert [step[3:] for step in steps(both)] == ["Write @docker into /home/user/.config/uvrelay/routes.conf",
+    assert [step[3:] for step in steps(both)] == ["Write @docker to /home/user/.config/uvrelay/routes.conf",
                                                   "Make uvrelay.service read the routes again"]
     text = systemd.host(ROUTES).read_text()
     assert text.startswith(own + "\n# Begin: written by") and text.split("\n")[4:6] == ["@ssh-agent", "@docker"]
     assert systemd.host(ROUTES).stat().st_mode & 0o777 == 0o640
     one = set_up(systemd, "--remove", "ssh-agent")
     assert one.code == 0, one
-    assert [step[3:] for step in steps(one)] == ["Take @ssh-agent out of /home/user/.config/uvrelay/routes.conf",
+    assert [step[3:] for step in steps(one)] == ["Remove @ssh-agent from /home/user/.config/uvrelay/routes.conf",
                                                  "Make uvrelay.service read the routes again"]
     assert systemd.run("uvrelay env").out == "export DOCKER_HOST='unix:///home/user/.uvrelay/docker.sock';\n"
     text = systemd.host(ROUTES).read_text()

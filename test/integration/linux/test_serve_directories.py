@@ -95,6 +95,7 @@ def test_where_others_can_write_nothing_is_made(open_directory, permissions):
     sentence = refused(f"unix://{open_directory}/a/b/c/s={NOWHERE}", code=1)
     for word in (f'"{open_directory}/a/b"', f'"{open_directory}/a" can be written to by other users', "create it yourself"):
         assert word in sentence, sentence
+    assert sentence.endswith("create it yourself, or choose another place"), sentence
     assert tree(open_directory / "a") == []
 
 

@@ -260,8 +260,7 @@ static void test_start(void **state)
   script.result.status = 1;
   (void)snprintf(script.result.errors, sizeof(script.result.errors), "first\n<3>WSL (7 - ) ERROR: accept4 failed 110");
   examine(uvr_doctor_check_start);
-  expect(UVR_CHECK_BAD,
-         "exited with status 1: \"<3>WSL (7 - ) ERROR: accept4 failed 110\"; Windows did not answer WSL",
+  expect(UVR_CHECK_BAD, "exited with status 1: \"<3>WSL (7 - ) ERROR: accept4 failed 110\"; Windows did not answer WSL",
          "wsl.exe --shutdown");
   script.result.timed_out = true;
   examine(uvr_doctor_check_start);
