@@ -108,6 +108,26 @@ def journal():
         yield ours, theirs, {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
 
 
+@contextlib.contextmanager
+def started(*args, **options):
+    with subprocess.Popen([PROGRAM, *args], **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(ours, pattern):
+    """What has come when the pattern is in it."""
+    ours.settimeout(SOON)
+    text = ""
+    while not re.search(pattern, text):
+        piece = ours.recv(65536)
+        assert piece, f"{pattern} is not in {text}"
+        text += piece.decode()
+    return text
+
+
 def read_all(ours, theirs):
     theirs.close()
     ours.settimeout(SOON)
@@ -117,15 +137,17 @@ def read_all(ours, theirs):
 def test_priorities(path):
     """Of each line, those of a table, too, and none has a time or a colour."""
     with journal() as (ours, theirs, environment):
-        with subprocess.Popen([PROGRAM, "serve", "-v", "--timestamps", f"unix://{path}=unix:///nonexistent/t?name=agent"],
-                              stderr=theirs, env={**os.environ, "TERM": "xterm", **environment}) as serve:
-            wait_for(path.exists, "it listens")
+        with started("serve", "-v", "--timestamps", f"unix://{path}=unix:///nonexistent/t?name=agent",
+                     stderr=theirs, env={**os.environ, "TERM": "xterm", **environment}) as serve:
+            text = read_until(ours, "listening\n")
             with connect(f"unix://{path}") as client:
                 ends(client)
+            text += read_until(ours, "closed .*\n")
             serve.send_signal(signal.SIGUSR1)
+            text += read_until(ours, " +0 +1 +1 .*\n")
             serve.terminate()
             serve.wait(SOON)
-        lines = read_all(ours, theirs).splitlines()
+        lines = (text + read_all(ours, theirs)).splitlines()
     shapes = [r"<6>uvrelay: agent: \S+: listening", r"<6>uvrelay: agent #1: opened by .*", r"<3>uvrelay: agent #1: closed .*",
               r"<6> +open +total .*", r"<6> +0 +1 +1 .*", r"<5>uvrelay: stopping: 0 connections are open"]
     assert len(lines) == len(shapes), lines
@@ -154,15 +176,11 @@ def test_an_inherited_variable(value):
 def test_the_far_end_is_not_in_the_journal(path, tmp_path):
     """It has inherited the variable, and serve is who reads its standard error."""
     with journal() as (ours, theirs, environment):
-        with subprocess.Popen([PROGRAM, "serve", "--eager", f"--via={PROGRAM} mux --bogus", f"unix://{path}=via:unix:///none"],
-                              stderr=theirs, env={**os.environ, **environment}) as serve:
-            ours.settimeout(SOON)
-            text = b""
-            while b"exited at once" not in text:
-                text += ours.recv(65536)
+        with started("serve", "--eager", f"--via={PROGRAM} mux --bogus", f"unix://{path}=via:unix:///none",
+                     stderr=theirs, env={**os.environ, **environment}) as serve:
+            lines = read_until(ours, "exited at once.*\n").splitlines()
             serve.terminate()
             serve.wait(SOON)
-    lines = text.decode().splitlines()
     assert lines[0].startswith('<5>uvrelay: far end: uvrelay: unknown flag "--bogus"'), lines
     assert re.match(r"<3>uvrelay: far end: .* exited at once with status 2", lines[-1]), lines
 
