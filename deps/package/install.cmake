@@ -64,6 +64,8 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.m
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${doc_directory}" COMPONENT documentation)
 file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md" "${PROJECT_SOURCE_DIR}/docs/*.schema.json")
 install(FILES ${guides} DESTINATION "${doc_directory}/docs" COMPONENT documentation)
+file(GLOB manual CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.md")
+install(FILES ${manual} DESTINATION "${doc_directory}/docs/man" COMPONENT documentation)
 
 # For CMake. Of the targets by which libuv may be known, the kind that this build has comes first.
 if(libuv_origin STREQUAL "pinned" AND NOT BUILD_SHARED_LIBS)

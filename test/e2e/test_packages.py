@@ -77,6 +77,14 @@ def packages(tmp_path_factory):
     shutil.rmtree(source.parent)
 
 
+def dead_links(directory):
+    """Links of the pages below it that lead nowhere in it; those into the source are for its readers only."""
+    for page in directory.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if "://" not in link and not (page.parent / link).exists() and (SOURCE / "docs" / link).exists():
+                yield f"{page.name}: {link}"
+
+
 @pytest.fixture
 def root():
     if debian_root.why_not():
@@ -253,6 +261,7 @@ def test_zip(packages, tmp_path):
         archive.extractall(tmp_path)
         assert {info.filename for info in archive.infolist()} >= {"uvrelay.exe", "README.txt", "LICENSES.txt", "docs/windows.md"}
     assert run(*windows_command(tmp_path / "uvrelay.exe", "--version"), stdin=subprocess.DEVNULL).startswith(f"uvrelay {version()}")
+    assert list(dead_links(tmp_path)) == []
     licences = (tmp_path / "LICENSES.txt").read_text()
     assert re.search("uvrelay contributors.*libuv project.*Joyent.*mingw-w64", licences, re.S)
     assert "musl" not in licences and "@" not in (tmp_path / "README.txt").read_text()
