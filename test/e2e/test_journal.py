@@ -58,38 +58,34 @@ def connect(machine):
     assert machine.run(["/usr/bin/python3", "-c", code]).code == 0
 
 
-@as_root
-def test_priorities(systemd):
+def check_a_start_that_fails(systemd, read):
+    """Why is an error in the journal."""
+    systemd.write("~/.config/uvrelay/routes.conf", "nonsense\n")
+    assert systemd.run("systemctl --user daemon-reload && systemctl --user start uvrelay").code != 0
+    [(level, line)] = wait_for(read, "an error")
+    assert level == 3 and "routes.conf:1:1: \"nonsense\" is " in line
+
+
+def check_priorities(systemd, read):
     """Those of text, although the file asks for times; and of JSON, whose lines stay objects."""
-    with journald(systemd) as read:
-        start(systemd, "verbose=on", "timestamps=on", "unix://~/front=unix:///none?name=agent")
-        connect(systemd)
-        lines = wait_for(lambda: [line for line in read() if "closed" in line[1]] and read(), "the end of a connection")
-        assert lines[0] == (6, "uvrelay: agent: unix:///home/user/front=unix:///none: listening")
-        assert lines[1][0] == 6 and lines[1][1].startswith("uvrelay: agent #1: opened by process ")
-        assert lines[2][0] == 3 and lines[2][1].startswith("uvrelay: agent #1: closed after ")
-        assert "(ENOENT)" in lines[2][1] and lines[2][1].endswith(" of user 1000)")
-        assert systemd.run("systemctl --user stop uvrelay").code == 0
-        wait_for(lambda: (5, "uvrelay: stopping: 0 connections are open") in read(), "the end")
-        before = len(read())
-        start(systemd, "json=on", "unix://~/front=unix:///none?name=agent")
-        connect(systemd)
-        lines = wait_for(lambda: read()[before + 1:] and read()[before:], "two events")
-        assert [(level, json.loads(line)["event"]) for level, line in lines] == [(6, "listening"), (3, "closed")]
+    before = len(read())
+    start(systemd, "verbose=on", "timestamps=on", "unix://~/front=unix:///none?name=agent")
+    connect(systemd)
+    lines = wait_for(lambda: [line for line in read() if "closed" in line[1]] and read()[before:], "the end of a connection")
+    assert lines[0] == (6, "uvrelay: agent: unix:///home/user/front=unix:///none: listening")
+    assert lines[1][0] == 6 and lines[1][1].startswith("uvrelay: agent #1: opened by process ")
+    assert lines[2][0] == 3 and lines[2][1].startswith("uvrelay: agent #1: closed after ")
+    assert "(ENOENT)" in lines[2][1] and lines[2][1].endswith(" of user 1000)")
+    assert systemd.run("systemctl --user stop uvrelay").code == 0
+    wait_for(lambda: (5, "uvrelay: stopping: 0 connections are open") in read(), "the end")
+    before = len(read())
+    start(systemd, "json=on", "unix://~/front=unix:///none?name=agent")
+    connect(systemd)
+    lines = wait_for(lambda: read()[before + 1:] and read()[before:], "two events")
+    assert [(level, json.loads(line)["event"]) for level, line in lines] == [(6, "listening"), (3, "closed")]
 
 
-@as_root
-def test_a_service_that_cannot_start(systemd):
-    """Why is an error of the journal's."""
-    with journald(systemd) as read:
-        systemd.write("~/.config/uvrelay/routes.conf", "nonsense\n")
-        assert systemd.run("systemctl --user daemon-reload && systemctl --user start uvrelay").code != 0
-        [(level, line)] = wait_for(read, "an error")
-        assert level == 3 and "routes.conf:1:1: \"nonsense\" is neither a route nor an option" in line
-
-
-@as_root
-def test_the_status_line(systemd):
+def check_the_status_line(systemd):
     start(systemd, "unix://~/front=unix:///none?absent=wait&timeout=off", "unix://~/other=unix:///none")
 
     def shows(line):
@@ -107,3 +103,12 @@ def test_the_status_line(systemd):
     systemd.write("~/.config/uvrelay/routes.conf", "unix://~/front=unix:///none\n")
     assert systemd.run("uvrelay reload").code == 0
     wait_for(lambda: shows("1 route, 0 connections"), "one route")
+
+
+@as_root
+def test_as_a_service(systemd):
+    """All in one machine, as it takes some seconds to start one."""
+    with journald(systemd) as read:
+        check_a_start_that_fails(systemd, read)
+        check_priorities(systemd, read)
+        check_the_status_line(systemd)
