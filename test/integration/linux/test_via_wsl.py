@@ -368,7 +368,7 @@ def test_a_socket_file_of_windows_in_json(wsl):
     wsl.interop(1)
     wsl.put("linux/uvrelay.exe")
     with ServeInWsl(wsl, "--json", f"{wsl.listen}=assuan:///mnt/c/Users/S.gpg-agent") as serve:
-        assert " is taken for the Windows file that it is" in serve.wait_event("note")["text"]
+        assert " is on Windows and is opened there as via:assuan:" in serve.wait_event("note")["text"]
 
 
 @pytest.mark.parametrize("prefix", ["", "via:"])
