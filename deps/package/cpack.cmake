@@ -64,6 +64,9 @@ else()
   else()
     # libuv's own package has the same files as a libuv that was built here, and with it a program has one libuv.
     set(packed development)
+    if(NOT UVRELAY_PC_LIBUV_VERSION) # of the one that it was built with, if that is the system's
+      set(UVRELAY_PC_LIBUV_VERSION 1.44.2)
+    endif()
     set(CPACK_PACKAGE_NAME libuvrelay-dev)
     set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
     set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6-dev, libuv1-dev (>= ${UVRELAY_PC_LIBUV_VERSION})")
