@@ -189,7 +189,7 @@ def test_a_program_that_is_not_executable(patient):
 
 
 @pytest.mark.parametrize("text, what", [(b"", "is empty"), (b"<html>404</html>", "damaged"),
-                                        (b"\x7fELF" + bytes(100), "a program for Linux")], ids=["empty", "html", "elf"])
+                                        (b"\x7fELF" + bytes(100), "a Linux program, not a Windows program")], ids=["empty", "html", "elf"])
 def test_no_program_for_windows(patient, text, what):
     with another_exe(patient, text):
         check = patient.diagnose("Windows program", skipped=AFTER_EXE)
@@ -361,12 +361,13 @@ def test_held_by_another_program(patient):
     patient.assert_well()
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o555], ids=["writable", "read-only"])
-def test_the_directory(patient, mode):
+@pytest.mark.parametrize("mode, what", [(0o777, "other users can write to its directory {}"),
+                                        (0o555, "its directory {} cannot be written to")], ids=["writable", "read-only"])
+def test_the_directory(patient, mode, what):
     patient.stop_serve()
     patient.machine.host("~/.uvrelay").chmod(mode)
     check = patient.diagnose(LISTENER, skipped=["serve"])
-    assert 'its directory "/home/user/.uvrelay" can' in check.text
+    assert what.format('"/home/user/.uvrelay"') in check.text
     patient.carry_out(check.remedy)
     patient.start_serve()
     patient.assert_well()
