@@ -165,7 +165,7 @@ def test_an_output_that_cannot_be_used():
         assert parent.event("exit")["code"] == 1
         parent.finish()
         assert modes(parent) == [1]
-        assert "listens" in error_sentence(parent.stderr)
+        assert "is a listening socket" in error_sentence(parent.stderr)
 
 
 @pytest.mark.parametrize("end", ["close-in", "ctrl-c"])
