@@ -267,7 +267,7 @@ static int help(program *p, int argc, char **argv)
   }
   if (argc > 3) {
     (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_EINVAL,
-                        "there is help on one command at a time: write uvrelay help COMMAND");
+                        "uvrelay help takes only one command: write uvrelay help COMMAND");
   } else {
     char quoted[UVR_QUOTED_SIZE];
     const char *meant = uvr_commands_near(topic, strlen(topic));
