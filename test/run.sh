@@ -82,8 +82,11 @@ step() {
   fi
 }
 
+# build PRESET [TARGET...]
 build() {
-  cmake --preset "$1" && cmake --build --preset "$1"
+  preset=$1
+  shift
+  cmake --preset "$preset" && cmake --build --preset "$preset" ${1+--target "$@"}
 }
 
 # Waits until a step in the background is done. Fails if it has failed.
@@ -121,7 +124,7 @@ of_the_c_library='package/test_(static|hardening)|linux/test_(allow|owner|hostil
 steps_of() {
   case $1 in
   quick) echo build-linux lint ;;
-  all) echo build-linux build-windows lint build-static build-windows-x86 build-asan build-tsan build-fuzz build-clang ;;
+  all) echo build-linux build-windows lint program-static build-windows-x86 build-asan build-tsan build-fuzz build-clang ;;
   *) for preset; do echo "build-$preset"; done ;;
   esac
 }
@@ -129,6 +132,7 @@ run_steps() {
   for name; do
     case $name in
     lint) step lint sh test/lint.sh ;;
+    program-*) step "$name" build "${name#program-}" uvrelay ;;
     build-*) step "$name" build "${name#build-}" ;;
     esac || true
   done
@@ -151,7 +155,7 @@ all)
   for preset in linux windows windows-x86 asan tsan fuzz; do
     ! wait_for "build-$preset" || tests "$preset"
   done
-  ! wait_for build-static || tests static -R "$of_the_c_library"
+  ! wait_for program-static || tests static -R "$of_the_c_library"
   wait_for lint || true
   wait_for build-clang || true # for its warnings
   ;;

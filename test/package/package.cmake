@@ -67,14 +67,14 @@ if(WIN32)
     build=$0
     names=$1
     shift
-    cmake -B "$build" "$@" -D UVRELAY_LIBUV_VERSION=1.44.2
+    cmake -B "$build" "$@" -D UVRELAY_LIBUV_VERSION=1.44.2 -D CMAKE_BUILD_TYPE=Debug
     cmake --build "$build" --target $names
     printf '%s\n' $names | xargs -I NAME -P 6 $UVRELAY_RUN_EXE "$build/unit/NAME.exe"]]
     ${PROJECT_BINARY_DIR}/oldest-libuv "${names}" ${same_tools})
 else()
   uvrelay_build_test(build/system-libuv [[
     build=$0
-    cmake -B "$build" "$@" -D UVRELAY_SYSTEM_LIBUV=ON
+    cmake -B "$build" "$@" -D UVRELAY_SYSTEM_LIBUV=ON -D CMAKE_BUILD_TYPE=Debug
     cmake --build "$build"
     ldd "$build/uvrelay" | grep libuv
     "$build/uvrelay" --version
