@@ -126,10 +126,15 @@ def test_files_for_other_shells(plain):
 
 
 def test_more_names_and_fewer(systemd):
-    """A second name joins the first one; routes of the user's own stay as they are, byte for byte."""
+    """A second name joins the first one, and a unit that was deleted comes back; routes of the user's own stay as they
+    are, byte for byte."""
     own = "# mine\nidle=60\nunix:///home/user/x.sock=tcp://127.0.0.1:9"
     systemd.write(ROUTES, own, 0o640)
     set_up(systemd, "--yes", "ssh-agent")
+    systemd.host(UNIT).unlink()  # systemd still shows it, as one that a package has installed
+    mended = set_up(systemd, "ssh-agent")
+    assert [step[3:] for step in steps(mended)] == [f"Write the unit /home/user/{UNIT[2:]}, and enable and start it"], mended
+    assert systemd.host(UNIT).exists()
     both = set_up(systemd, "docker", "@docker")
     assert [step[3:] for step in steps(both)] == ["Write @docker to /home/user/.config/uvrelay/routes.conf",
                                                   "Make uvrelay.service read the routes again"]

@@ -87,6 +87,19 @@ static bool is_own(const char *text)
   return strncmp(text + sizeof(HEAD) - 1, hash, strlen(hash)) == 0;
 }
 
+/* Whether the file of the unit that systemctl shows is there. systemd knows a unit whose file was removed until it
+ * reads all units again. */
+static bool has_file(const char *shown)
+{
+  static const char name[] = "FragmentPath=";
+  const char *line = strstr(shown, name);
+  const char *path = line == NULL ? "" : line + sizeof(name) - 1;
+  char *file = strndup(path, strcspn(path, "\n"));
+  bool is = file != NULL && *file == '/' && uvr_setup_is_there(file);
+  free(file);
+  return is;
+}
+
 /* Whether the unit that systemd has, if it is not the user's own, runs this program with these routes. systemctl shows
  * it in lines such as these, with what stands for `%` in units:
  *
@@ -101,7 +114,7 @@ static bool is_installed(const uvr_job *job)
   char *start =
       uvr_setup_format("ExecStart={ path=%s ; argv[]=%s serve --config=%s ; ", job->program, job->program, job->config);
   bool is = job->manager && start != NULL && uvr_tool_run("systemctl", words, &shown, NULL) == 0 && shown != NULL &&
-            strstr(shown, "FragmentPath=/") != NULL && strstr(shown, start) != NULL;
+            has_file(shown) && strstr(shown, start) != NULL;
   free(shown);
   free(start);
   return is;
