@@ -62,7 +62,8 @@ bool uvr_wsl_is(const uvr_wsl *self);
 int uvr_wsl_find_far_end(const uvr_wsl *self, char **file, uvrelay_error_t *error);
 
 /* The uvrelay.exe that was installed with this program, in lib/uvrelay beside the program's directory, as packages do;
- * to be freed. NULL: there is none, or no memory. */
+ * to be freed. NULL: there is none, or it or its directory belongs neither to root, nor to this user, nor to the owner
+ * of the program's directory, or no memory. */
 char *uvr_wsl_installed_program(const uvr_wsl *self);
 
 /* The Windows path of a file on a Windows drive, such as C:/x for /mnt/c/x, by the mount table; NULL: it is not on one,

@@ -174,12 +174,24 @@ static char *linked_by_setup(const uvr_wsl *self)
   return file;
 }
 
+/* Whether a place belongs to root, to this user, or to the user who can replace this program. */
+static bool is_trusted_like(const char *path, const char *directory)
+{
+  struct stat status;
+  struct stat own;
+  return path != NULL && stat(path, &status) == 0 &&
+         (uvr_is_trusted(status.st_uid) || (stat(directory, &own) == 0 && own.st_uid == status.st_uid));
+}
+
 char *uvr_wsl_installed_program(const uvr_wsl *self)
 {
   char *directory = own_directory(self);
-  char *file = directory == NULL ? NULL : inside(directory, "../lib/uvrelay/uvrelay.exe");
-  char *real = file == NULL ? NULL : realpath(file, NULL);
+  char *place = directory == NULL ? NULL : inside(directory, "../lib/uvrelay");
+  char *file = place == NULL ? NULL : inside(place, "uvrelay.exe");
+  bool trusted = is_trusted_like(place, directory) && is_trusted_like(file, directory);
+  char *real = trusted ? realpath(file, NULL) : NULL;
   free(directory);
+  free(place);
   free(file);
   return real;
 }

@@ -71,7 +71,11 @@ static void collect(const uvr_job *job, candidates *out)
   if (realpath(job->program, real) != NULL) {
     *strrchr(real, '/') = '\0';
     add_format(out, uvr_setup_format("%s/%s", real, NAME));
-    add_format(out, uvr_setup_format("%s/../lib/uvrelay/%s", real, NAME));
+  }
+  char *installed = uvr_wsl_installed_program(&job->wsl);
+  if (installed != NULL) {
+    add(out, installed, NULL);
+    free(installed);
   }
   add(out, NAME, job->wsl.path);
   add(out, "/usr/lib/uvrelay/uvrelay.exe", NULL);

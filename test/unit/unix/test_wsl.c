@@ -146,6 +146,27 @@ static void test_linked_far_end(void **state)
   }
 }
 
+/* A program that another user has put below a directory that all can write to, such as /tmp, is not an installed one.
+ */
+static void test_planted_far_end(void **state)
+{
+  (void)state;
+  char *file = NULL;
+  if (geteuid() != 0) {
+    skip();
+  }
+  put("lib/uvrelay/uvrelay.exe", "", 0755);
+  make_parents("bin/uvrelay");
+  expect_far_end(at("lib/uvrelay/uvrelay.exe"));
+  assert_int_equal(chown(at("lib/uvrelay/uvrelay.exe"), 1, 1), 0);
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, NULL), UV_ENOENT);
+  assert_int_equal(chown(at("lib/uvrelay/uvrelay.exe"), 0, 0), 0);
+  assert_int_equal(chown(at("lib/uvrelay"), 1, 1), 0);
+  assert_int_equal(uvr_wsl_find_far_end(&fake.wsl, &file, NULL), UV_ENOENT);
+  assert_int_equal(chown(at("bin"), 1, 1), 0); /* that user could replace the program, too */
+  expect_far_end(at("lib/uvrelay/uvrelay.exe"));
+}
+
 static void test_no_far_end(void **state)
 {
   (void)state;
@@ -502,6 +523,7 @@ int main(void)
       cmocka_unit_test_setup_teardown(test_init, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_far_end, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_linked_far_end, fake_wsl_set_up, fake_wsl_tear_down),
+      cmocka_unit_test_setup_teardown(test_planted_far_end, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_windows_paths, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_paths, fake_wsl_set_up, fake_wsl_tear_down),
       cmocka_unit_test_setup_teardown(test_no_far_end, fake_wsl_set_up, fake_wsl_tear_down),
