@@ -96,6 +96,8 @@ def test_without_systemd(plain, agent):
         login = plain.run("exec 2>&1; :")
         assert (login.code, login.out, login.err) == (0, "", "")
         assert agent.comment in is_set_up(plain)
+        plain.restart()
+        assert agent.comment in plain.run("ssh-add -l").out  # the first shell, whose ~/.profile starts serve
         plain.write("~/lines", plain.host("~/.profile").read_bytes()[len(profile):])
         for shell in ("sh", "dash", "bash"):
             read = plain.run([shell, "-eu", "-c", ". ~/lines; echo $-"], login=False, input="not read")

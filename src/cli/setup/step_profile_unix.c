@@ -1,5 +1,6 @@
 /* The step where systemd does not run for the user: a line in the file that the user's shell reads at login starts
- * serve in the background, unless it runs. It may be read by any shell, any number of times.
+ * serve in the background, unless it runs. It may be read by any shell, any number of times. Another line sets the
+ * variables, as ~/.profile reads ~/.bashrc, and the line that the user has put there, before serve is started here.
  *
  * Ways to fail: the file cannot be written, or the lines that setup has written there are damaged; serve does not
  * start, and its message is reported. */
@@ -36,8 +37,9 @@ static char *make_lines(const uvr_job *job, uvr_shell shell)
                              "  %s serve --background %s </dev/null >/dev/null; or true\nend\n",
                              program, program, config);
   } else if (program != NULL && config != NULL) {
-    lines = uvr_setup_format("if [ -x %s ]; then\n  %s serve --background %s </dev/null >/dev/null || :\nfi\n", program,
-                             program, config);
+    lines = uvr_setup_format("if [ -x %s ]; then\n  %s serve --background %s </dev/null >/dev/null || :\n"
+                             "  eval \"$(%s env)\"\nfi\n",
+                             program, program, config, program);
   }
   free(program);
   free(flag);
