@@ -25,6 +25,7 @@
 #include "cli/child/wsl_drives_unix.h"
 #include "cli/child/wsl_handler_unix.h"
 #include "cli/child/wsl_interop_unix.h"
+#include "cli/child/wsl_setting_unix.h"
 
 /* Where no process listens, and only root's could. */
 static const char NOWHERE[] = "/dev/null";
@@ -304,9 +305,19 @@ static int check_handler(const uvr_wsl *self, uvr_wsl_start *start, uvrelay_erro
   uvr_wsl_handler handler;
   char text[384];
   char remedy[160];
+  char enabled[UVR_WSL_SETTING_SIZE];
   uvr_wsl_handler_look(self->proc, &handler);
   if (!uvr_wsl_handler_is_lost(&handler)) {
     return 0;
+  }
+  uvr_wsl_setting(self->etc, "wsl.conf", "interop", "enabled", enabled);
+  if (strcasecmp(enabled, "false") == 0) {
+    (void)snprintf(start->remedy, sizeof(start->remedy),
+                   "write enabled=true there, type wsl.exe --shutdown in Windows, and open WSL again");
+    return uvr_error_set(error, UVRELAY_PHASE_NONE, UV_ENOTSUP,
+                         "the kernel does not start Windows programs, because %s/wsl.conf has enabled=false below "
+                         "[interop]",
+                         self->etc);
   }
   (void)snprintf(start->remedy, sizeof(start->remedy), "to fix it, type %s",
                  uvr_wsl_handler_remedy(&handler, remedy, sizeof(remedy)));

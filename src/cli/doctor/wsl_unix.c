@@ -1,7 +1,6 @@
 /* The system: see wsl_unix.h. */
 #include "cli/doctor/wsl_unix.h"
 
-#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,16 +10,15 @@
 
 #include "base/text.h"
 #include "cli/child/wsl_handler_unix.h"
-
-enum { TEXT_SIZE = 256 };
+#include "cli/child/wsl_setting_unix.h"
 
 /* Reads the first line of a file; "" if it cannot be read. Returns `text`. */
-static const char *read_line(const char *directory, const char *name, char text[TEXT_SIZE])
+static const char *read_line(const char *directory, const char *name, char text[UVR_WSL_SETTING_SIZE])
 {
   char path[PATH_MAX];
   int length = snprintf(path, sizeof(path), "%s/%s", directory, name);
   FILE *file = length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
-  if (file == NULL || fgets(text, TEXT_SIZE, file) == NULL) {
+  if (file == NULL || fgets(text, UVR_WSL_SETTING_SIZE, file) == NULL) {
     *text = '\0';
   }
   if (file != NULL) {
@@ -28,51 +26,6 @@ static const char *read_line(const char *directory, const char *name, char text[
   }
   text[strcspn(text, "\n")] = '\0';
   return text;
-}
-
-/* Removes blanks around a text. */
-static char *trim(char *text)
-{
-  while (isspace((unsigned char)*text)) {
-    text++;
-  }
-  size_t length = strlen(text);
-  while (length > 0 && isspace((unsigned char)text[length - 1])) {
-    text[--length] = '\0';
-  }
-  return text;
-}
-
-/* Finds `key` in a file of lines KEY=VALUE, in the section if one is given; "" if it is not there. */
-static void find_value(const uvr_doctor *doctor, const char *name, const char *section, const char *key,
-                       char value[TEXT_SIZE])
-{
-  char path[PATH_MAX];
-  char line[TEXT_SIZE];
-  bool within = section == NULL;
-  int length = snprintf(path, sizeof(path), "%s/%s", doctor->wsl.etc, name);
-  FILE *file = length > 0 && (size_t)length < sizeof(path) ? fopen(path, "re") : NULL;
-  *value = '\0';
-  while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-    char *text = trim(line);
-    size_t end = strlen(text);
-    char *equals = strchr(text, '=');
-    if (section != NULL && text[0] == '[' && end > 1 && text[end - 1] == ']') {
-      text[end - 1] = '\0';
-      within = strcasecmp(trim(text + 1), section) == 0;
-    } else if (within && equals != NULL && text[0] != '#') {
-      *equals = '\0';
-      char *given = trim(equals + 1);
-      size_t size = strlen(given);
-      bool quoted = size > 1 && given[0] == '"' && given[size - 1] == '"';
-      if (strcasecmp(trim(text), key) == 0) {
-        (void)snprintf(value, TEXT_SIZE, "%.*s", (int)(quoted ? size - 2 : size), quoted ? given + 1 : given);
-      }
-    }
-  }
-  if (file != NULL) {
-    (void)fclose(file);
-  }
 }
 
 /* WSL 1 has a kernel of its own kind, which calls itself 4.4.0-19041-Microsoft. */
@@ -86,11 +39,11 @@ static const char *wsl_name(const char *release)
 
 void uvr_doctor_check_system(uvr_doctor *doctor, uvr_check *check)
 {
-  char release[TEXT_SIZE];
-  char name[TEXT_SIZE];
+  char release[UVR_WSL_SETTING_SIZE];
+  char name[UVR_WSL_SETTING_SIZE];
   doctor->is_wsl = uvr_wsl_is(&doctor->wsl);
   (void)read_line(doctor->wsl.proc, "sys/kernel/osrelease", release);
-  find_value(doctor, "os-release", NULL, "PRETTY_NAME", name);
+  uvr_wsl_setting(doctor->wsl.etc, "os-release", NULL, "PRETTY_NAME", name);
   if (!doctor->is_wsl) {
     uvr_check_set(check, UVR_CHECK_OK, "this is not WSL: %s, kernel %s", *name == '\0' ? "Linux" : name, release);
     return;
@@ -117,14 +70,14 @@ bool uvr_doctor_uses_interop(const uvr_doctor *doctor)
 
 void uvr_doctor_check_wsl_conf(uvr_doctor *doctor, uvr_check *check)
 {
-  char enabled[TEXT_SIZE];
-  char on_path[TEXT_SIZE];
+  char enabled[UVR_WSL_SETTING_SIZE];
+  char on_path[UVR_WSL_SETTING_SIZE];
   uvr_wsl_handler handler;
   if (!uvr_doctor_uses_interop(doctor)) {
     return;
   }
-  find_value(doctor, "wsl.conf", "interop", "enabled", enabled);
-  find_value(doctor, "wsl.conf", "interop", "appendWindowsPath", on_path);
+  uvr_wsl_setting(doctor->wsl.etc, "wsl.conf", "interop", "enabled", enabled);
+  uvr_wsl_setting(doctor->wsl.etc, "wsl.conf", "interop", "appendWindowsPath", on_path);
   if (strcasecmp(enabled, "false") == 0) {
     uvr_wsl_handler_look(doctor->wsl.proc, &handler);
     bool lost = uvr_wsl_handler_is_lost(&handler);

@@ -81,6 +81,7 @@ int fake_wsl_set_up(void **state)
   (void)scratch_path(&fake.place, "proc", fake.proc);
   (void)scratch_path(&fake.place, "mnt/c", fake.mount);
   (void)scratch_path(&fake.place, "bin", fake.bin);
+  (void)scratch_path(&fake.place, "etc", fake.etc);
   fake.fd_count = 0;
   make_parents("run/");
   put("proc/mounts", "/dev/sdb / ext4 rw 0 0\n", 0600);
@@ -89,6 +90,7 @@ int fake_wsl_set_up(void **state)
                        .proc = fake.proc,
                        .mount = fake.mount,
                        .directory = fake.bin,
+                       .etc = fake.etc,
                        .process = FAKE_WSL_OWN};
   return 0;
 }

@@ -18,6 +18,7 @@ typedef struct fake_wsl {
   char proc[SCRATCH_PATH_MAX];
   char mount[SCRATCH_PATH_MAX];
   char bin[SCRATCH_PATH_MAX];
+  char etc[SCRATCH_PATH_MAX];
   int fds[FAKE_WSL_FDS_MAX]; /* of living sockets */
   size_t fd_count;
   uvr_wsl wsl;

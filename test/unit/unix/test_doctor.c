@@ -23,6 +23,7 @@
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_handler_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_setting_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/doctor/check.c"            /* NOLINT(bugprone-suspicious-include) */
 #include "cli/doctor/patience.c"         /* NOLINT(bugprone-suspicious-include) */
 
@@ -72,14 +73,11 @@ static uvr_check check;
 
 static int set_up(void **state)
 {
-  static char etc[SCRATCH_PATH_MAX];
   static char systemd[SCRATCH_PATH_MAX];
   (void)fake_wsl_set_up(state);
   memset(&script, 0, sizeof(script));
   doctor = (uvr_doctor){.own = "uvrelay", .wsl = fake.wsl};
-  (void)scratch_path(&fake.place, "etc", etc);
   (void)scratch_path(&fake.place, "systemd", systemd);
-  doctor.wsl.etc = etc;
   doctor.wsl.systemd = systemd;
   make_parents("etc/");
   doctor.is_wsl = true;
@@ -392,6 +390,9 @@ static void test_listener(void **state)
   put_holder(23, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[15]");
   EXAMINE();
   expect(UVR_CHECK_OK, "uvrelay serve is listening, process 23", "");
+  assert_int_equal(unlink(at("home/.gnupg/S.gpg-agent")), 0);
+  EXAMINE();
+  expect(UVR_CHECK_BAD, "was removed while uvrelay serve is listening there, process 23", "kill 23\n");
   config.listener = listener("fd://3");
   EXAMINE();
   expect(UVR_CHECK_OK, "systemd passes it", "");

@@ -23,6 +23,7 @@
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_handler_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_setting_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
@@ -394,6 +395,12 @@ static void test_handlers(void **state)
   put(BINFMT "/register", "", 0200);
   assert_int_equal(prepare(at("x.exe")), UV_ENOTSUP);
   assert_true(start.refused && start.lasting);
+  assert_non_null(strstr(start.remedy, "to fix it, type sudo"));
+  put("etc/wsl.conf", "[interop]\nenabled = false\n", 0600);
+  assert_int_equal(prepare(at("x.exe")), UV_ENOTSUP); /* what would bring the handler back is of no use then */
+  assert_non_null(strstr(why.text, "etc/wsl.conf has enabled=false below [interop]"));
+  assert_non_null(strstr(start.remedy, "write enabled=true there"));
+  assert_int_equal(unlink(at("etc/wsl.conf")), 0);
   assert_int_equal(prepare(at("script.exe")), 0);
   assert_int_equal(prepare(at("short.exe")), 0);
   assert_int_equal(prepare(at("absent.exe")), 0);

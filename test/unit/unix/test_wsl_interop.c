@@ -30,6 +30,7 @@
 #include "cli/child/wsl_drives_unix.c"   /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_handler_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 #include "cli/child/wsl_interop_unix.c"  /* NOLINT(bugprone-suspicious-include) */
+#include "cli/child/wsl_setting_unix.c"  /* NOLINT(bugprone-suspicious-include) */
 
 #include "cli/child/wsl_unix.c" /* NOLINT(bugprone-suspicious-include) */
 
