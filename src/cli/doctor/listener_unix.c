@@ -99,12 +99,28 @@ static void say_held_by_systemd(const char *path, const uvr_holder *holder, uvr_
   uvr_check_add_remedy(check, "systemctl --user mask --now %s", unit);
 }
 
-static void say_held(const char *path, const uvr_holder *holder, uvr_check *check)
+/* serve listens, but its socket file may have been removed, as by `rm -r ~/.uvrelay`: no client finds it then. */
+static void say_served(const uvr_doctor *doctor, const uvr_address *listener, int process, uvr_check *check)
+{
+  struct stat status;
+  char quoted[UVR_QUOTED_SIZE];
+  if (listener->kind == UVR_ADDRESS_UNIX && lstat(listener->path, &status) != 0 && errno == ENOENT) {
+    uvr_check_set(check, UVR_CHECK_BAD, "%s was removed while uvrelay serve is listening there, process %d",
+                  uvr_quote(quoted, listener->path), process);
+    uvr_check_add_remedy(check, "kill %d", process);
+    add_start_remedy(doctor, check);
+    return;
+  }
+  uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve is listening, process %d", process);
+}
+
+static void say_held(const uvr_doctor *doctor, const uvr_address *listener, const uvr_holder *holder, uvr_check *check)
 {
   char quoted[UVR_QUOTED_SIZE];
+  const char *path = listener->path;
   switch (holder->kind) {
   case UVR_HOLDER_SERVE:
-    uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve is listening, process %d", holder->process);
+    say_served(doctor, listener, holder->process, check);
     break;
   case UVR_HOLDER_SYSTEMD:
     say_held_by_systemd(path, holder, check);
@@ -217,8 +233,8 @@ void uvr_doctor_check_listener(const uvr_doctor *doctor, const uvr_doctor_route 
   }
   uvr_holder_find(doctor->wsl.proc, listener, &holder);
   if (holder.kind != UVR_HOLDER_NOBODY) {
-    say_held(listener->path, &holder, check);
-    if (holder.kind == UVR_HOLDER_SERVE) {
+    say_held(doctor, listener, &holder, check);
+    if (holder.kind == UVR_HOLDER_SERVE && check->state == UVR_CHECK_OK) {
       uvr_doctor_ask_served(doctor, route, holder.process, check);
     }
   } else if (listener->kind == UVR_ADDRESS_UNIX) {
