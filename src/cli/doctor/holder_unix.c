@@ -54,24 +54,6 @@ static uint64_t match_tcp(char *line, const void *port)
              : 0;
 }
 
-/* The number that `match` finds in a table, or 0. */
-static uint64_t find_socket(const char *proc, const char *table, uint64_t (*match)(char *line, const void *what),
-                            const void *what)
-{
-  FILE *file = open_listing(proc, table);
-  char *line = NULL;
-  size_t size = 0;
-  uint64_t found = 0;
-  while (file != NULL && found == 0 && getline(&line, &size, file) > 0) {
-    found = match(line, what);
-  }
-  free(line);
-  if (file != NULL) {
-    (void)fclose(file);
-  }
-  return found;
-}
-
 /* Whether a process has this socket. */
 static bool has_socket(const char *proc, const char *process, const char *wanted)
 {
@@ -152,6 +134,39 @@ static uvr_holder_kind judge_process(const char *proc, const uvr_holder *holder,
                                                                                             : UVR_HOLDER_OTHER;
 }
 
+static void describe_holder(const char *proc, uint64_t number, uvr_holder *out)
+{
+  char command[COMMAND_SIZE];
+  *out = (uvr_holder){.kind = UVR_HOLDER_HIDDEN, .process = find_process(proc, number)};
+  if (out->process != 0) {
+    size_t length = describe_process(proc, out->process, out, command);
+    out->kind = judge_process(proc, out, command, length);
+  }
+}
+
+/* Who has the socket that `match` finds in a table. Of several Unix sockets that of serve counts last: another program
+ * can have put its own in the place of that of serve, which still listens; serve replaces none that is in use. */
+static void find_holder(const char *proc, const char *table, uint64_t (*match)(char *line, const void *what),
+                        const void *what, uvr_holder *out)
+{
+  FILE *file = open_listing(proc, table);
+  char *line = NULL;
+  size_t size = 0;
+  while (file != NULL && (out->kind == UVR_HOLDER_NOBODY || (out->kind == UVR_HOLDER_SERVE && match == match_unix)) &&
+         getline(&line, &size, file) > 0) {
+    uvr_holder holder;
+    uint64_t number = match(line, what);
+    if (number != 0) {
+      describe_holder(proc, number, &holder);
+      *out = out->kind == UVR_HOLDER_NOBODY || holder.kind != UVR_HOLDER_SERVE ? holder : *out;
+    }
+  }
+  free(line);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+}
+
 int uvr_holder_find_serve(const char *proc)
 {
   int found = 0;
@@ -174,23 +189,14 @@ int uvr_holder_find_serve(const char *proc)
 void uvr_holder_find(const char *proc, const uvr_address *listener, uvr_holder *out)
 {
   char name[UVR_ADDRESS_PATH_SIZE + 1];
-  char command[COMMAND_SIZE];
-  uint64_t number = 0;
   *out = (uvr_holder){.kind = UVR_HOLDER_NOBODY};
   if (listener->kind == UVR_ADDRESS_TCP) {
-    number = find_socket(proc, "net/tcp", match_tcp, &listener->port);
-    number = number != 0 ? number : find_socket(proc, "net/tcp6", match_tcp, &listener->port);
+    find_holder(proc, "net/tcp", match_tcp, &listener->port, out);
+    if (out->kind == UVR_HOLDER_NOBODY) {
+      find_holder(proc, "net/tcp6", match_tcp, &listener->port, out);
+    }
   } else {
     (void)snprintf(name, sizeof(name), "%s%s", listener->kind == UVR_ADDRESS_ABSTRACT ? "@" : "", listener->path);
-    number = find_socket(proc, "net/unix", match_unix, name);
-  }
-  if (number == 0) {
-    return;
-  }
-  out->kind = UVR_HOLDER_HIDDEN;
-  out->process = find_process(proc, number);
-  if (out->process != 0) {
-    size_t length = describe_process(proc, out->process, out, command);
-    out->kind = judge_process(proc, out, command, length);
+    find_holder(proc, "net/unix", match_unix, name, out);
   }
 }

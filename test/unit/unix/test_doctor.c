@@ -376,7 +376,7 @@ static void test_listener(void **state)
   EXAMINE();
   expect(UVR_CHECK_BAD, "is left over: nothing is listening there", "");
 
-  char table[UVR_ADDRESS_PATH_SIZE + 256];
+  char table[2 * UVR_ADDRESS_PATH_SIZE + 256];
   (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n", config.listener.path);
   put("proc/net/unix", table, 0600);
   EXAMINE();
@@ -390,6 +390,15 @@ static void test_listener(void **state)
   put_holder(23, "uvrelay\n", SERVE, sizeof(SERVE), "socket:[15]");
   EXAMINE();
   expect(UVR_CHECK_OK, "uvrelay serve is listening, process 23", "");
+  (void)snprintf(table, sizeof(table),
+                 UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n0: 00000002 00000000 00010000 0001 01 16 %s\n",
+                 config.listener.path, config.listener.path);
+  put("proc/net/unix", table, 0600);
+  put_holder(24, "gpg-agent\n", "gpg-agent\0--daemon", 18, "socket:[16]"); /* has put a socket in its place */
+  EXAMINE();
+  expect(UVR_CHECK_BAD, "another program is listening there: \"gpg-agent\", process 24", "kill 24");
+  (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n", config.listener.path);
+  put("proc/net/unix", table, 0600);
   assert_int_equal(unlink(at("home/.gnupg/S.gpg-agent")), 0);
   EXAMINE();
   expect(UVR_CHECK_BAD, "was removed while uvrelay serve is listening there, process 23", "kill 23\n");
