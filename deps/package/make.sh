@@ -96,10 +96,12 @@ build static -D CMAKE_TOOLCHAIN_FILE="$PWD/deps/musl.cmake" -D UVRELAY_STATIC=ON
 pack static
 rm -rf "$part/_CPack_Packages" "$part"/*.json # how cpack has described archives to archive.cmake
 
-cd "$part"
-sha256sum -- *.deb *.tar.gz *.zip >SHA256SUMS
-cmake -D ZIP="$(echo *.zip)" -D OUTPUT="$PWD" -P "$OLDPWD/deps/package/manifests.cmake"
-cd "$OLDPWD"
+source=$PWD
+(
+  cd "$part"
+  sha256sum -- *.deb *.tar.gz *.zip >SHA256SUMS
+  cmake -D ZIP="$(echo *.zip)" -D OUTPUT="$PWD" -P "$source/deps/package/manifests.cmake"
+)
 # Those of an earlier run, which may have been of another version.
 [ ! -f "$out/SHA256SUMS" ] || sed -n 's/^[0-9a-f]\{64\}  \([^/]*\)$/\1/p' "$out/SHA256SUMS" | while read -r name; do
   rm -f "$out/$name"

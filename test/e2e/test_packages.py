@@ -164,6 +164,14 @@ def test_no_package_is_replaced_after_a_failure(packages, tmp_path):
     assert done.returncode == 1 and "cpack has failed\n" in done.stderr and "no package was replaced" in done.stderr
     assert os.listdir(out) == ["SHA256SUMS"] and (out / "SHA256SUMS").read_text() == "old"
 
+    (tools / "cpack").write_text("#!/bin/sh\n")  # it makes nothing, so that there is nothing to make sums of
+    shutil.copy(tools / "cpack", tools / "cmake")
+    before = sorted(os.listdir(packages.path))
+    done = subprocess.run(["sh", packages.source / "deps/package/make.sh"], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"})
+    assert done.returncode == 1 and "no package was replaced" in done.stderr
+    assert sorted(os.listdir(packages.path)) == before
+
 
 def test_wrong_usage(packages):
     for words in (["--help-me"], ["one", "two"]):
