@@ -19,6 +19,6 @@ foreach(name IN ITEMS uvrelay.uvrelay uvrelay.uvrelay.installer uvrelay.uvrelay.
   configure_file("${manifests}/${name}.yaml.in" "${OUTPUT}/winget/${name}.yaml" @ONLY NEWLINE_STYLE LF)
 endforeach()
 if(repository MATCHES "[.]invalid/")
-  message(NOTICE "The manifests name ${repository}, where there is nothing: set the address of the project's repository in "
-                 "deps/package/project.cmake, or as UVRELAY_REPOSITORY.")
+  message(NOTICE "The manifests for Scoop and winget name a placeholder, ${repository}. Before you publish them, set the "
+                 "address of the project's repository in deps/package/project.cmake, or as UVRELAY_REPOSITORY.")
 endif()
