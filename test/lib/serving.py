@@ -244,9 +244,17 @@ def receive_all(connection):
 
 
 def ask(connection, data=b"hello"):
-    """Asserts that an echo comes."""
-    connection.sendall(data)
-    assert receive_exactly(connection, len(data)) == data
+    """Asserts that an echo comes. Large data is sent while the echo is received, so that both always go on."""
+    if len(data) <= 65536:
+        connection.sendall(data)
+        assert receive_exactly(connection, len(data)) == data
+        return
+    sender = threading.Thread(target=connection.sendall, args=[data])
+    sender.start()
+    try:
+        assert receive_exactly(connection, len(data)) == data
+    finally:
+        sender.join()
 
 
 def slowest(connection, count=20):
