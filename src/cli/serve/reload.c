@@ -47,6 +47,7 @@ static void finish(uvr_server *server)
   if (self->notified) {
     (void)uvr_notify("READY=1");
   }
+  uvr_manager_changed(server);
   if (self->again && !server->stopping) {
     self->again = false;
     memcpy(self->askers, self->next_askers, sizeof(self->askers));
@@ -124,7 +125,6 @@ static void commit(uvr_server *server)
   server->spare = server->spare && server->command.argc == 0;
   uvr_reload_say_done(&server->log.report, &counts, &server->options, &self->options, &text);
   apply(server, &self->options);
-  uvr_manager_changed(server);
   if (server->supervised && server->options.eager) {
     uvr_supervisor_start(&server->supervisor);
   }

@@ -51,13 +51,27 @@ def test_many_changes_are_one_line(path, back):
         assert said(serve)[-1] == "1 route, 0 connections"
 
 
-def test_a_listener_that_is_lost_and_a_reload(path, back, config):
+def test_a_reload(path, back, config):
     config.write(f"unix://{path}={back.address}")
     with config.serve() as serve:
         assert said(serve) == ["1 route, 0 connections"]
         config.write(f"unix://{path}={back.address}", f"unix://{path}2={back.address}", f"unix://{path}3={back.address}")
         config.reload()
         wait_said(serve, "3 routes, 0 connections")
+
+
+def test_a_reload_that_loses_a_listener(path, back, config, tmp_path):
+    """It is to be made again, with other permissions, and a file has taken the place of its directory."""
+    one = tmp_path / "d" / "1"
+    one.parent.mkdir()
+    config.write(f"unix://{one}={back.address}", f"unix://{path}={back.address}")
+    with config.serve() as serve:
+        assert said(serve) == ["2 routes, 0 connections"]
+        one.parent.rename(tmp_path / "moved")
+        (tmp_path / "d").write_text("a file")
+        config.reload(f"unix://{one}?perm=0666={back.address}", f"unix://{path}={back.address}", code=1)
+        wait_for(lambda: said(serve)[-1:] != ["2 routes, 0 connections"], "it is said")
+        assert said(serve)[-1] == "1 route, 0 connections"
 
 
 def test_the_far_end(path, tmp_path):
