@@ -114,6 +114,19 @@ static void say_served(const uvr_doctor *doctor, const uvr_address *listener, in
   uvr_check_set(check, UVR_CHECK_OK, "uvrelay serve is listening, process %d", process);
 }
 
+/* Whose process it is cannot be seen: another user's, or an agent of GnuPG, which denies that to its own user. */
+static void say_hidden(const char *path, uvr_check *check)
+{
+  const char *unit = unit_of(path);
+  if (unit != NULL && strncmp(unit, "gpg-agent", strlen("gpg-agent")) == 0) {
+    uvr_check_set(check, UVR_CHECK_BAD, "another process is listening there, probably the Linux gpg-agent");
+    uvr_check_add_remedy(check, "gpgconf --kill gpg-agent");
+    return;
+  }
+  uvr_check_set(check, UVR_CHECK_BAD, "a process of another user is listening there");
+  uvr_check_add_remedy(check, "# choose another address for the route, or stop that process");
+}
+
 static void say_held(const uvr_doctor *doctor, const uvr_address *listener, const uvr_holder *holder, uvr_check *check)
 {
   char quoted[UVR_QUOTED_SIZE];
@@ -126,8 +139,7 @@ static void say_held(const uvr_doctor *doctor, const uvr_address *listener, cons
     say_held_by_systemd(path, holder, check);
     break;
   case UVR_HOLDER_HIDDEN:
-    uvr_check_set(check, UVR_CHECK_BAD, "a process of another user is listening there");
-    uvr_check_add_remedy(check, "# choose another address for the route, or stop that process");
+    say_hidden(path, check);
     break;
   case UVR_HOLDER_OTHER:
   case UVR_HOLDER_NOBODY:

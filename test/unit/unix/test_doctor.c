@@ -380,7 +380,7 @@ static void test_listener(void **state)
   (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 15 %s\n", config.listener.path);
   put("proc/net/unix", table, 0600);
   EXAMINE();
-  expect(UVR_CHECK_BAD, "a process of another user is listening there", "#");
+  expect(UVR_CHECK_BAD, "probably the Linux gpg-agent", "gpgconf --kill gpg-agent");
   put_holder(21, "systemd\n", "/lib/systemd/systemd\0--user", 27, "socket:[15]");
   EXAMINE();
   expect(UVR_CHECK_BAD, "systemd's gpg-agent.socket (process 21)", "systemctl --user mask --now gpg-agent.socket");
@@ -402,6 +402,12 @@ static void test_listener(void **state)
   assert_int_equal(unlink(at("home/.gnupg/S.gpg-agent")), 0);
   EXAMINE();
   expect(UVR_CHECK_BAD, "was removed while uvrelay serve is listening there, process 23", "kill 23\n");
+  (void)snprintf(text, sizeof(text), "unix://%s", at("home/x.sock"));
+  config.listener = listener(text);
+  (void)snprintf(table, sizeof(table), UNIX_HEAD "0: 00000002 00000000 00010000 0001 01 17 %s\n", config.listener.path);
+  put("proc/net/unix", table, 0600);
+  EXAMINE();
+  expect(UVR_CHECK_BAD, "a process of another user is listening there", "# choose another address");
   config.listener = listener("fd://3");
   EXAMINE();
   expect(UVR_CHECK_OK, "systemd passes it", "");
