@@ -195,9 +195,9 @@ static const struct {
   const char *part;
   const char *remedy;
 } servers[] = {
-    {"openssh-ssh-agent", "# start your agent in Windows, such as 1Password; if it is the service of Windows,\n# type "
-                          "there, in a PowerShell "
-                          "as administrator:\nSet-Service ssh-agent -StartupType Automatic; Start-Service ssh-agent"},
+    {"openssh-ssh-agent", "# start your agent in Windows, such as 1Password; if it is the service of Windows,\n"
+                          "# type there, in a PowerShell as administrator:\n"
+                          "Set-Service ssh-agent -StartupType Automatic; Start-Service ssh-agent"},
     {"docker_engine", "# start Docker Desktop in Windows"},
     {"S.gpg-agent", "# in Windows:\ngpg-connect-agent.exe /bye"},
     {"pageant", "# start Pageant in Windows"},
