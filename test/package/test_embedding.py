@@ -191,7 +191,7 @@ def test_the_first_steps(tmp_path, prefix):
     options = re.findall(r"-D (\w+)", building[1])
     text = (SOURCE / "CMakeLists.txt").read_text()
     assert options and all(f"option({option} " in text for option in options)
-    (tmp_path / "uvrelay").symlink_to(prefix)
+    (tmp_path / "uvrelay-library").symlink_to(prefix)
     (tmp_path / "route.c").write_text(example("route"))
     with socket.create_server(("127.0.0.1", 0)) as target:
         commands = "\n".join(["set -e", *start[4:-1], f"exec ./route tcp://127.0.0.1:0 {place(target)}"])
