@@ -158,12 +158,11 @@ def test_the_library(tmp_path):
         run(os.environ["CC"], "-Wall", "-Wextra", "-Werror", file, *flags, "-o", tmp_path / "web")
         with subprocess.Popen([tmp_path / "web"], stderr=subprocess.PIPE) as running, contextlib.ExitStack() as stack:
             stack.callback(running.kill)
-            while not (tmp_path / "web.sock").exists():
-                assert running.poll() is None, running.communicate()
-                threading.Event().wait(0.02)
             client = stack.enter_context(socket.socket(socket.AF_UNIX))
             client.settimeout(PATIENCE)
-            client.connect(str(tmp_path / "web.sock"))
+            while client.connect_ex(str(tmp_path / "web.sock")) != 0:  # its file is there before it listens
+                assert running.poll() is None, running.communicate()
+                threading.Event().wait(0.02)
             server, _ = target.accept()
             with server:
                 server.settimeout(PATIENCE)
