@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/os/thread.h"
 #include "cli/output/log_fd.h"
 
 enum { WAITING_MAX = 1024 * 1024, BLOCK_SIZE = 4096, STACK_SIZE = 64 * 1024 };
@@ -91,8 +92,7 @@ void uvr_log_writer_start(uvr_log_writer *self, uv_file fd)
     free_blocks(self);
     return;
   }
-  const uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = STACK_SIZE};
-  self->threaded = uv_thread_create_ex(&self->thread, &options, run, self) == 0;
+  self->threaded = uvr_thread_start(&self->thread, STACK_SIZE, run, self) == 0;
   if (!self->threaded) {
     uv_cond_destroy(&self->changed);
     uv_mutex_destroy(&self->mutex);

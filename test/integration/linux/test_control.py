@@ -297,7 +297,9 @@ def test_it_can_do_without(home, path, back, verbose):
     with home.serve(f"unix://{path}={back.address}", verbose=verbose) as serve:
         with connect(f"unix://{path}") as client:
             ask(client)
-        assert ("status, reload and env cannot reach this serve" in serve.stderr) == verbose
+        if verbose:
+            serve.wait_match("status, reload and env cannot reach this serve")
+    assert ("status, reload and env cannot reach this serve" in serve.stderr) == verbose
 
 
 def test_a_directory_of_others(home, path, back):

@@ -13,6 +13,7 @@
 /* The program's own files are in no library. */
 #include "cli/os/journal_unix.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/os/terminal_unix.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/thread_unix.c"       /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log.c"           /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_fd.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */

@@ -24,6 +24,7 @@ static void *allocate(void *block, size_t size)
 #define realloc allocate
 #include "cli/os/journal_unix.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/os/terminal_unix.c"     /* NOLINT(bugprone-suspicious-include) */
+#include "cli/os/thread_unix.c"       /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_fd.c"        /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file.c"      /* NOLINT(bugprone-suspicious-include) */
 #include "cli/output/log_file_unix.c" /* NOLINT(bugprone-suspicious-include) */
