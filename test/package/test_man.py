@@ -279,14 +279,19 @@ def test_every_text_gets_into_the_page():
             assert re.sub(r"\W", "", code) in plain, f"{name}: {code}"
 
 
-@linux_only
-def test_date_and_version(tmp_path):
-    """They are those of CHANGELOG.md, or SOURCE_DATE_EPOCH. Nothing else depends on when and where pages are made."""
-    (tmp_path / "CMakeLists.txt").write_text(f"""
+def write_project(directory):
+    """One that makes nothing but the pages."""
+    (directory / "CMakeLists.txt").write_text(f"""
         cmake_minimum_required(VERSION 3.25)
         project(uvrelay VERSION 7.8.9 LANGUAGES NONE)
         add_custom_target(docs)
         add_subdirectory("{MAN}" man)""")
+
+
+@linux_only
+def test_date_and_version(tmp_path):
+    """They are those of CHANGELOG.md, or SOURCE_DATE_EPOCH. Nothing else depends on when and where pages are made."""
+    write_project(tmp_path)
     (tmp_path / "CHANGELOG.md").write_text("# Changes\n\n## [7.8.9] - 2031-02-03\n\n## [7.8.8] - 2030-01-01\n")
     made = {}
     for build, epoch in (("a", None), ("b", None), ("c", "86400")):
@@ -304,11 +309,7 @@ def test_date_and_version(tmp_path):
 @linux_only
 def test_without_pandoc(tmp_path):
     """The rest is built all the same, and it is said what is missing."""
-    (tmp_path / "CMakeLists.txt").write_text(f"""
-        cmake_minimum_required(VERSION 3.25)
-        project(uvrelay VERSION 7.8.9 LANGUAGES NONE)
-        add_custom_target(docs)
-        add_subdirectory("{MAN}" man)""")
+    write_project(tmp_path)
     printed = run("cmake", "-G", "Ninja", "-S", tmp_path, "-B", tmp_path / "build", "-D", "UVRELAY_PANDOC=")
     assert "pandoc is missing" in printed and "apt-get install pandoc" in " ".join(printed.split())
     run("ninja", "-C", tmp_path / "build", "docs")

@@ -17,7 +17,7 @@ static void report_lost(uvr_log *self)
   }
 }
 
-/* What is left out by the limit is told without a mark. */
+/* The line on what the limit has left out has no mark. */
 static void write_text(void *user, const char *text, size_t length)
 {
   uvr_log *self = user;

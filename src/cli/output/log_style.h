@@ -1,7 +1,7 @@
 /* How the lines of the log look where they are written: with their times, with priorities for the journal, in colour.
  *
  * Until then each line has a mark before it, which says how grave it is and, if asked for, when it was made. Lines have
- * no control characters, so that a mark is told from text. Without a mark a line is an ordinary one without a time.
+ * no control characters, so a mark cannot be taken for text. Without a mark a line is an ordinary one without a time.
  * Pure. */
 #ifndef UVR_CLI_OUTPUT_LOG_STYLE_H
 #define UVR_CLI_OUTPUT_LOG_STYLE_H

@@ -14,7 +14,7 @@ int uvr_manager_ready(uvr_server *server);
 /* Something may have changed that the line says. */
 void uvr_manager_changed(uvr_server *server);
 
-/* It is stopping, while so many connections are open: sends that, and no other line any more. */
+/* It is stopping, and so many connections are open: sends that as the last line. */
 void uvr_manager_stopping(uvr_server *server, size_t open);
 
 /* Closes the timer. */

@@ -45,7 +45,7 @@ static void add_far_end(const uvr_server *server, uvr_text_line *line)
   }
 }
 
-/* The line, behind what it is to stand behind. */
+/* Appends the status line. */
 static void add_line(const uvr_server *server, uvr_text_line *line)
 {
   uvrelay_counters_t counters = {0};

@@ -72,7 +72,7 @@ typedef struct uvr_reload {
   size_t next_asker_count;
 } uvr_reload;
 
-/* What the service manager is told: see manager.h. */
+/* What is sent to the service manager: see manager.h. */
 typedef struct uvr_manager {
   uv_timer_t timer;
   bool timed;     /* the timer is open */
