@@ -145,22 +145,29 @@ static void fail_waiting(uvr_mux *mux)
   }
 }
 
-void uvr_mux_near_open_waiting(uvr_mux *mux)
+/* Opens waiting streams, in their order. Calls no owner of a stream. Returns whether none is left. */
+static bool open_waiting(uvr_mux *mux)
 {
-  if (mux->closing) {
-    fail_waiting(mux);
-    return;
-  }
   while (mux->carrier != NULL && uvr_mux_carrier_is_up(mux->carrier) && !uvr_list_is_empty(&mux->waiting)) {
     uvr_mux_stream *s = UVR_LISTED(uvr_list_first(&mux->waiting), uvr_mux_stream, waiting);
     uvr_mux_carrier_await(mux->carrier);
     if (!uvr_yamux_open(uvr_mux_carrier_yamux(mux->carrier), &s->yamux, s)) {
-      return;
+      break;
     }
     uvr_list_remove(&s->waiting);
     uvr_list_append(&mux->asked, &s->waiting);
     uvr_mux_stream_bind(s, mux->carrier);
     send_request(s);
+  }
+  return uvr_list_is_empty(&mux->waiting);
+}
+
+void uvr_mux_near_open_waiting(uvr_mux *mux)
+{
+  if (mux->closing) {
+    fail_waiting(mux);
+  } else {
+    (void)open_waiting(mux);
   }
 }
 
@@ -230,7 +237,9 @@ static int near_connect(uvr_via *via, const uvr_via_target *target, uvr_via_cb o
   s->on_result = on_result;
   s->result_user = user;
   uvr_list_append(&mux->waiting, &s->waiting);
-  uvr_mux_wake(mux);
+  if (mux->detaching || mux->closing || !open_waiting(mux)) {
+    uvr_mux_wake(mux);
+  }
   *out = &s->base;
   return 0;
 }
