@@ -27,11 +27,20 @@ int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_alloca
   *context = (uvr_context){
       .loop = loop, .memory = *memory, .log = *log, .message_size = MESSAGE_SIZE, .patience = usual_patience};
   uvr_buffer_pool_init(&context->buffers, &context->memory);
-  return uvr_os_new_events(&context->memory, &context->events);
+  int code = uvr_os_new_events(&context->memory, &context->events);
+  if (code == 0) {
+    context->clock = uvr_clock_new(&context->memory, loop);
+    code = context->clock != NULL ? 0 : UV_ENOMEM;
+  }
+  if (code != 0) {
+    uvr_context_clear(context);
+  }
+  return code;
 }
 
 void uvr_context_clear(uvr_context *context)
 {
+  uvr_clock_free(context->clock);
   uvr_os_free_events(context->events);
   uvr_buffer_pool_clear(&context->buffers);
 }

@@ -4,6 +4,7 @@
 
 #include <uv.h>
 
+#include "base/alarm.h"
 #include "base/buffer.h"
 #include "base/closing.h"
 #include "base/log.h"
@@ -40,6 +41,7 @@ typedef struct uvr_context {
   uvrelay_log_t log;
   uvrelay_log_t warnings; /* of what a relay cannot do for its peers */
   uvr_buffer_pool buffers;
+  uvr_clock *clock;    /* for all alarms */
   size_t message_size; /* the longest message that is kept whole from pipe to pipe, in bytes */
   uvr_patience patience;
   bool remote_files;             /* socket files may be on other computers */
@@ -56,7 +58,8 @@ typedef struct uvr_context {
 int uvr_context_init(uvr_context *context, uv_loop_t *loop, const uvrelay_allocator_t *memory,
                      const uvrelay_log_t *log);
 
-/* Frees what is shared. Every stream, dial and session made with the context must be closed before. */
+/* Frees what is shared. Every stream, dial and session made with the context must be closed before, and then the clock,
+ * if an alarm was ever set. */
 void uvr_context_clear(uvr_context *context);
 
 #endif

@@ -9,7 +9,7 @@
  *
  * Closing begins with the wake-up, too, so that it may be asked for from anywhere, even from the log callback. The
  * dial, the stream and the listener are closed; then the requests that are left are cancelled; the close callback comes
- * when the wake-up timer itself is closed. */
+ * when the wake-up timer itself and the clock are closed. */
 #include "npipe/handle.h"
 
 #include "address/users.h"
@@ -26,9 +26,9 @@
 
 /* Closing. */
 
-static void on_wakeup_closed(uv_handle_t *handle)
+static void on_timers_closed(void *self)
 {
-  uvrelay_npipe_t *np = handle->data;
+  uvrelay_npipe_t *np = self;
   uvrelay_allocator_t memory = np->context.memory;
   uvr_close_cb on_closed = np->on_closed;
   void *user = np->closed_user;
@@ -42,12 +42,15 @@ static void on_wakeup_closed(uv_handle_t *handle)
   }
 }
 
-/* Nothing is left but the wake-up timer. */
+/* Nothing is left but the wake-up timer and the clock. */
 static void on_children_closed(void *user)
 {
   uvrelay_npipe_t *np = user;
   uvr_npipe_cancel_writes(np);
-  uv_close((uv_handle_t *)&np->wakeup, on_wakeup_closed);
+  uvr_closing_begin(&np->closing, on_timers_closed, np);
+  uvr_closing_handle(&np->closing, (uv_handle_t *)&np->wakeup);
+  uvr_clock_close(np->context.clock, uvr_closing_add(&np->closing), &np->closing);
+  uvr_closing_end(&np->closing);
 }
 
 static void close_dial(uvrelay_npipe_t *np)

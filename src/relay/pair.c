@@ -20,17 +20,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "relay/alarms.h"
+#include "base/list.h"
 #include "relay/flow.h"
 
 typedef enum pair_state { PAIR_CONNECTING, PAIR_RELAYING, PAIR_ENDING } pair_state;
-
-/* What the pair waits for. */
-enum {
-  ALARM_SILENCE, /* checks the side that has not ended, or the last writes; while ending: tries again to close */
-  ALARM_IDLE,    /* checks whether both sides are silent */
-  ALARM_STALL    /* checks whether the left side is gone while nothing is read from it */
-};
 
 struct uvr_pair {
   uvr_context *context;
@@ -45,27 +38,32 @@ struct uvr_pair {
   uvr_close_how right_how;
   uvr_stream *closing_left; /* `left`, while it is being closed */
   uvr_stream *closing_right;
-  unsigned streams; /* how many are not closed yet; set when the pair ends */
-  uvr_alarms alarms;
-  uint64_t linger_ms;      /* how long the side that has not ended may be silent */
-  uint64_t stalled;        /* loop time since when the left side is gone and the right side accepts nothing, ms */
+  unsigned streams;   /* how many are not closed yet; set when the pair ends */
+  uvr_alarm silence;  /* checks the side that has not ended, or the last writes; while ending: tries again to close */
+  uvr_alarm idle;     /* checks whether both sides are silent */
+  uvr_alarm stall;    /* checks whether the left side is gone while nothing is read from it */
+  uint64_t linger_ms; /* how long the side that has not ended may be silent */
+  uint64_t stalled;   /* loop time since when the left side is gone and the right side accepts nothing, ms */
   uint64_t last_progress;  /* uvr_pump_progress of to_right at the last check */
   uint64_t started;        /* loop time, ms */
   uint64_t bytes_to_right; /* set when the pair ends */
   uint64_t bytes_to_left;
-  uvr_closing closing; /* of the alarms' timer */
 };
 
-static void set_alarm(uvr_pair *pair, unsigned id, uvr_alarm_cb ring, uint64_t ms)
+static void set_alarm(uvr_pair *pair, uvr_alarm *alarm, uvr_alarm_cb ring, uint64_t ms)
 {
-  uvr_alarms_set(&pair->alarms, id, ring, ms);
+  uvr_alarm_set(pair->context->clock, alarm, ms, ring);
+}
+
+static void clear_alarm(uvr_pair *pair, uvr_alarm *alarm)
+{
+  uvr_alarm_clear(pair->context->clock, alarm);
 }
 
 /* Ending. */
 
-static void on_timer_closed(void *user)
+static void free_pair(uvr_pair *pair)
 {
-  uvr_pair *pair = user;
   uvr_pair_events events = pair->events;
   uvr_free(&pair->context->memory, pair);
   if (events.on_close != NULL) {
@@ -73,7 +71,7 @@ static void on_timer_closed(void *user)
   }
 }
 
-static void close_streams(void *user);
+static void close_streams(uvr_pair *pair);
 
 static void on_stream_closed(uvr_pair *pair)
 {
@@ -112,21 +110,23 @@ static bool close_stream(uvr_pair *pair, uvr_stream **stream, uvr_close_how how,
   return true;
 }
 
-/* Closes what can be closed, and is called again until nothing is left. */
-static void close_streams(void *user)
+static void on_retry(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  close_streams(UVR_LISTED(alarm, uvr_pair, silence));
+}
+
+/* Closes what can be closed, and is called again until nothing is left. */
+static void close_streams(uvr_pair *pair)
+{
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
   bool left = close_stream(pair, &pair->left, pair->left_how, &pair->closing_left, on_left_closed);
   bool right = close_stream(pair, &pair->right, pair->right_how, &pair->closing_right, on_right_closed);
   bool clear = pair->streams == 0 && uvr_pump_clear(&pair->to_right.pump) && uvr_pump_clear(&pair->to_left.pump);
   if (clear) {
-    uvr_closing_begin(&pair->closing, on_timer_closed, pair);
-    uvr_closing_handle(&pair->closing, (uv_handle_t *)&pair->alarms.timer);
-    uvr_closing_end(&pair->closing);
+    free_pair(pair);
   } else if (pair->streams == 0 || !left || !right) {
-    set_alarm(pair, ALARM_SILENCE, close_streams, pair->context->patience.thread_retry_ms);
+    set_alarm(pair, &pair->silence, on_retry, pair->context->patience.thread_retry_ms);
   }
 }
 
@@ -148,7 +148,9 @@ static void drop_and_close(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side
   pair->state = PAIR_ENDING;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
-  uvr_alarms_clear_all(&pair->alarms);
+  clear_alarm(pair, &pair->silence);
+  clear_alarm(pair, &pair->idle);
+  clear_alarm(pair, &pair->stall);
   pair->bytes_to_right = uvr_pump_bytes(&pair->to_right.pump);
   pair->bytes_to_left = uvr_pump_bytes(&pair->to_left.pump);
   uvrelay_result_t result = {
@@ -226,16 +228,16 @@ static uint64_t last_writes_ms(const uvr_pair *pair)
 }
 
 /* The last writes may take as long as they make progress. */
-static void check_last_writes(void *user)
+static void check_last_writes(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  uvr_pair *pair = UVR_LISTED(alarm, uvr_pair, silence);
   uint64_t progress = uvr_pump_progress(&pair->to_right.pump);
   if (progress == pair->last_progress) {
     drop_left_gone(pair);
     return;
   }
   pair->last_progress = progress;
-  set_alarm(pair, ALARM_SILENCE, check_last_writes, last_writes_ms(pair));
+  set_alarm(pair, &pair->silence, check_last_writes, last_writes_ms(pair));
 }
 
 static void finish_without_left(uvr_pair *pair)
@@ -246,8 +248,8 @@ static void finish_without_left(uvr_pair *pair)
     drop_left_gone(pair);
   } else {
     pair->last_progress = uvr_pump_progress(&pair->to_right.pump);
-    uvr_alarms_clear(&pair->alarms, ALARM_STALL); /* it uses the same last_progress */
-    set_alarm(pair, ALARM_SILENCE, check_last_writes, last_writes_ms(pair));
+    clear_alarm(pair, &pair->stall); /* it uses the same last_progress */
+    set_alarm(pair, &pair->silence, check_last_writes, last_writes_ms(pair));
   }
 }
 
@@ -256,14 +258,15 @@ static void finish_without_left(uvr_pair *pair)
  * nothing, if the right side may be gone: such a reader would wait for an end that never comes. One that knows the
  * message may still send. */
 
-static void check_linger(void *user)
+static void check_linger(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  uvr_pair *pair = UVR_LISTED(alarm, uvr_pair, silence);
   bool left_ended = uvr_flow_is_over(&pair->to_right);
   const uvr_pump *rest = left_ended ? &pair->to_left.pump : &pair->to_right.pump;
   uint64_t silent = uv_now(pair->context->loop) - rest->active;
   if (uvr_pump_is_finishing(rest) || silent < pair->linger_ms) {
-    set_alarm(pair, ALARM_SILENCE, check_linger, silent < pair->linger_ms ? pair->linger_ms - silent : pair->linger_ms);
+    set_alarm(pair, &pair->silence, check_linger,
+              silent < pair->linger_ms ? pair->linger_ms - silent : pair->linger_ms);
   } else if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_right_gone(pair);
   } else {
@@ -278,19 +281,19 @@ static void linger(uvr_pair *pair, uvr_flow *rest, uint64_t ms)
   if (pair->state == PAIR_RELAYING && ms > 0 && !left_lost) {
     pair->linger_ms = ms;
     rest->pump.active = uv_now(pair->context->loop);
-    set_alarm(pair, ALARM_SILENCE, check_linger, ms);
+    set_alarm(pair, &pair->silence, check_linger, ms);
   }
 }
 
 /* Both sides may be silent for idle_ms. */
-static void check_idle(void *user)
+static void check_idle(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  uvr_pair *pair = UVR_LISTED(alarm, uvr_pair, idle);
   uint64_t to_right = pair->to_right.pump.active;
   uint64_t to_left = pair->to_left.pump.active;
   uint64_t silent = uv_now(pair->context->loop) - (to_right > to_left ? to_right : to_left);
   if (silent < pair->options.idle_ms) {
-    set_alarm(pair, ALARM_IDLE, check_idle, pair->options.idle_ms - silent);
+    set_alarm(pair, &pair->idle, check_idle, pair->options.idle_ms - silent);
     return;
   }
   drop(pair, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
@@ -298,9 +301,9 @@ static void check_idle(void *user)
 
 /* While the right side accepts nothing, nothing is read from the left side, so that no read shows that it is gone. */
 
-static void check_stall(void *user)
+static void check_stall(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  uvr_pair *pair = UVR_LISTED(alarm, uvr_pair, stall);
   const uvr_patience *patience = &pair->context->patience;
   if (!uvr_pump_is_full(&pair->to_right.pump)) {
     return;
@@ -314,19 +317,19 @@ static void check_stall(void *user)
     drop_left_gone(pair);
     return;
   }
-  set_alarm(pair, ALARM_STALL, check_stall, patience->stall_look_ms);
+  set_alarm(pair, &pair->stall, check_stall, patience->stall_look_ms);
 }
 
 /* While the right side is being connected, nothing is read from the left side either. */
-static void check_waiting(void *user)
+static void check_waiting(uvr_alarm *alarm)
 {
-  uvr_pair *pair = user;
+  uvr_pair *pair = UVR_LISTED(alarm, uvr_pair, stall);
   if (pair->options.left_may_leave && uvr_stream_is_lost(pair->left)) {
     drop_left_gone(pair);
   } else if (pair->options.end_after_left && uvr_stream_input_state(pair->left) == UVR_INPUT_OVER) {
     drop(pair, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
   } else {
-    set_alarm(pair, ALARM_STALL, check_waiting, pair->context->patience.watch_ms);
+    set_alarm(pair, &pair->stall, check_waiting, pair->context->patience.watch_ms);
   }
 }
 
@@ -462,9 +465,8 @@ static void on_full(uvr_flow *flow)
 {
   uvr_pair *pair = flow->user;
   bool left_lost = pair->to_left.state == UVR_FLOW_LOST;
-  if (comes_from_left(flow) && pair->state == PAIR_RELAYING && !left_lost &&
-      !uvr_alarms_is_set(&pair->alarms, ALARM_STALL)) {
-    set_alarm(pair, ALARM_STALL, check_stall, pair->context->patience.stall_look_ms);
+  if (comes_from_left(flow) && pair->state == PAIR_RELAYING && !left_lost && !uvr_alarm_is_set(&pair->stall)) {
+    set_alarm(pair, &pair->stall, check_stall, pair->context->patience.stall_look_ms);
   }
 }
 
@@ -506,7 +508,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
   pair->state = PAIR_RELAYING;
   pair->right = right;
   uvr_stream_arm(right);
-  uvr_alarms_clear(&pair->alarms, ALARM_STALL); /* of check_waiting */
+  clear_alarm(pair, &pair->stall); /* of check_waiting */
   if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
     refuse_deaf_pair(pair);
     return;
@@ -519,7 +521,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
   start_flow(pair, &pair->to_left, right, pair->left);
   start_flow(pair, &pair->to_right, pair->left, right);
   if (pair->state == PAIR_RELAYING && pair->options.idle_ms > 0) {
-    set_alarm(pair, ALARM_IDLE, check_idle, pair->options.idle_ms);
+    set_alarm(pair, &pair->idle, check_idle, pair->options.idle_ms);
   }
 }
 
@@ -539,7 +541,6 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   pair->to_left = (uvr_flow){.events = &flow_events, .user = pair, .eof = options->eof_to_left};
   pair->left = left;
   pair->started = uv_now(context->loop);
-  uvr_alarms_init(&pair->alarms, context->loop, pair);
   uvr_stream_arm(left);
   if (uvr_stream_watches_any_time(left)) {
     uvr_stream_watch(left, on_left_lost, pair);
@@ -547,7 +548,7 @@ int uvr_pair_start(uvr_context *context, uvr_stream *left, uvr_stream *right, co
   if (right != NULL) {
     relay(pair, right);
   } else if (options->left_may_leave || options->end_after_left) {
-    set_alarm(pair, ALARM_STALL, check_waiting, context->patience.watch_ms);
+    set_alarm(pair, &pair->stall, check_waiting, context->patience.watch_ms);
   }
   return 0;
 }

@@ -44,6 +44,7 @@ static void close_timers(uvrelay_t *relay)
   uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->wakeup);
   uvr_closing_handle(&relay->closing, (uv_handle_t *)&relay->deadline);
   uvr_offload_close(relay->context.offload, uvr_closing_add(&relay->closing), &relay->closing);
+  uvr_clock_close(relay->context.clock, uvr_closing_add(&relay->closing), &relay->closing);
   uvr_closing_end(&relay->closing);
 }
 

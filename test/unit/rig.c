@@ -124,12 +124,19 @@ static void on_offload_closed(void *user)
   ((rig *)user)->context.offload = NULL;
 }
 
+static void on_clock_closed(void *user)
+{
+  ((rig *)user)->clock_closed = true;
+}
+
 void rig_clear(rig *r)
 {
   uv_close((uv_handle_t *)&r->guard, NULL);
   uvr_offload_close(r->context.offload, on_offload_closed, r);
+  uvr_clock_close(r->context.clock, on_clock_closed, r);
   (void)uv_run(&r->loop, UV_RUN_DEFAULT);
   assert_null(r->context.offload);
+  assert_true(r->clock_closed);
   assert_int_equal(rig_buffers_held(r), 0);
   uvr_context_clear(&r->context);
   check_freed(r);

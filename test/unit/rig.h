@@ -19,6 +19,7 @@ typedef struct rig {
   uvr_context context;
   uv_timer_t guard;
   bool guard_fired;
+  bool clock_closed;
   size_t blocks;      /* allocated and not given back */
   size_t bytes;       /* in them */
   size_t bytes_max;   /* the most that there were; may be set back by the test */

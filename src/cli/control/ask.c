@@ -41,7 +41,9 @@ static void on_nothing_runs(void *user)
 
 static void on_closed(void *user)
 {
-  uvr_offload_close(((question *)user)->context.offload, on_nothing_runs, NULL);
+  const uvr_context *context = &((question *)user)->context;
+  uvr_offload_close(context->offload, on_nothing_runs, NULL);
+  uvr_clock_close(context->clock, on_nothing_runs, NULL);
 }
 
 /* Closes everything, after which the loop ends. */

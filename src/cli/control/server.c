@@ -243,11 +243,17 @@ int uvr_control_server_open(uvr_control_server *self, uv_loop_t *loop, const uvr
   return 0;
 }
 
-static void on_all_closed(void *user)
+static void on_clock_closed(void *user)
 {
   uvr_control_server *self = user;
   uvr_context_clear(&self->context);
   self->on_closed(self->user);
+}
+
+static void on_all_closed(void *user)
+{
+  uvr_control_server *self = user;
+  uvr_clock_close(self->context.clock, on_clock_closed, self);
 }
 
 void uvr_control_server_close(uvr_control_server *self, void (*on_closed)(void *user))
