@@ -49,6 +49,8 @@ typedef struct uvr_context {
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
   struct uvr_hangups *hangups;   /* made while streams watch for one; else NULL */
+  unsigned room;                 /* for how many clients more there are descriptors, as far as is known: see
+                                    endpoint/room_unix.h; 0: it is not known */
   uvr_closing *leftovers;        /* the owner's, which waits for it: counts what is being closed after a failure and has
                                     no other owner by then; NULL: the owner runs the loop until all is closed */
 } uvr_context;

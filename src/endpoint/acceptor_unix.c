@@ -19,13 +19,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/os.h"
 #include "endpoint/ip.h"
+#include "endpoint/room_unix.h"
 #include "endpoint/users_unix.h"
 #include "stream/shared_poll_unix.h"
 #include "stream/uv.h"
-
-enum { SPARE_DESCRIPTORS = 6 };
 
 typedef struct acceptor_unix acceptor_unix;
 
@@ -43,6 +41,8 @@ struct acceptor_unix {
   uvr_shared_poll poll;
   int fd;
   int next;             /* a client that was accepted, or an error; UV_EAGAIN: neither */
+  int last_fd;          /* the descriptor of the client that was accepted last */
+  bool announced;       /* the owner was called, and no client was accepted since */
   uv_handle_type type;  /* of the clients' handles */
   const char *peer_uid; /* the users who may connect, as a list; empty: everybody */
   bool only_own;        /* if it is empty, only the user of this process */
@@ -58,6 +58,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
   acceptor_unix *self = poll->data;
   (void)status; /* the next accept reports the error */
   (void)events;
+  self->announced = true;
   self->base.on_client(self->base.user, NULL);
 }
 
@@ -78,21 +79,6 @@ static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 }
 
 /* Accepting. */
-
-/* Whether there are enough descriptors for a client, for its target, and a few for other parts of the process. */
-static bool has_spare(const uv_loop_t *loop)
-{
-  int spare[SPARE_DESCRIPTORS];
-  int count = 0;
-  while (count < SPARE_DESCRIPTORS && (spare[count] = uvr_os_open_spare_fd(loop)) > 0) {
-    count++;
-  }
-  bool enough = count == SPARE_DESCRIPTORS;
-  while (count > 0) {
-    uvr_os_close_spare_fd(&spare[--count]);
-  }
-  return enough;
-}
 
 static int make_stream(acceptor_unix *self, int fd, uvr_stream **out, uvrelay_error_t *error)
 {
@@ -180,6 +166,9 @@ static int start_job(acceptor_unix *self)
   if (job->running || poll(&waiting, 1, 0) <= 0) {
     return UV_EAGAIN;
   }
+  if (!uvr_room_take(self->base.context, self->last_fd)) {
+    return UV_EMFILE;
+  }
   int code = uv_queue_work(self->base.context->loop, &job->work, work, after_work);
   job->running = code == 0;
   return code == 0 ? UV_EAGAIN : code;
@@ -227,20 +216,36 @@ static bool admits(const acceptor_unix *self, uvrelay_error_t *error)
   return false;
 }
 
+/* As long as clients are waiting, this is announced in every turn of the loop. One client is accepted each time: mostly
+ * there is no other one, and asking for it would cost a call. If there are several, they are accepted in turn, while
+ * those accepted before them are served. */
+static int accept_announced(acceptor_unix *self)
+{
+  if (!self->announced) {
+    return UV_EAGAIN;
+  }
+  self->announced = false;
+  return uvr_room_take(self->base.context, self->last_fd) ? accept_on(self->fd) : UV_EMFILE;
+}
+
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
   int fd = self->next;
   self->next = UV_EAGAIN;
   if (fd == UV_EAGAIN) {
-    fd = !has_spare(acceptor->context->loop) ? UV_EMFILE : self->job != NULL ? start_job(self) : accept_on(self->fd);
+    fd = self->job != NULL ? start_job(self) : accept_announced(self);
   }
   if (fd >= 0) {
+    self->last_fd = fd;
     acceptor->peer = self->type == UV_NAMED_PIPE ? peer_of(fd) : UVR_PEER_UNKNOWN;
   }
   if (fd >= 0 && !admits(self, error)) {
     (void)close(fd);
     return UV_EPERM;
+  }
+  if (fd == UV_EMFILE || fd == UV_ENFILE) {
+    acceptor->context->room = 0; /* what was known is no longer true */
   }
   int code = fd >= 0 ? make_stream(self, fd, out, error) : fd;
   if (code != 0 && code != UV_EAGAIN && code != UV_EPERM) {

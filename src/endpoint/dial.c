@@ -103,6 +103,9 @@ bool uvr_dial_stop_waiting(uvr_dial *dial)
 /* Reports dial->error, or tries again. */
 static void fail(uvr_dial *dial)
 {
+  if (dial->error.code == UV_EMFILE || dial->error.code == UV_ENFILE) {
+    dial->context->room = 0; /* no further client is accepted now */
+  }
   if (!is_retried(dial)) {
     report(dial, NULL);
     return;
