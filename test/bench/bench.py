@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Measures uvrelay beside other relays and prints a row for each figure and peer; run.sh is the usual way to start it.
+
+A figure is the median of at least five rounds, in which all relays take turns. The ratio is uvrelay's figure divided by
+the other one's, in each round; what is printed is the median of these ratios and the range in which half of them lie. A
+goal says what the ratio, or uvrelay's figure itself, should be. A figure is noisy if its rounds differ much, or if other
+programs were using the processor.
+"""
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+# pylint: disable=wrong-import-position
+import figures
+import measuring
+from relays import ROOT, Failed, Missing, Place
+
+FIGURES = {**figures.FIGURES}
+#: What needs the Windows programs as well.
+WINDOWS = set()
+#: Seconds that a run may take, however busy the machine is.
+MOST, MOST_QUICK = 20 * 60, 160
+
+
+class Programs:
+    """What is measured, and the programs that measure."""
+
+    def __init__(self, options):
+        build = pathlib.Path(options.build).resolve() if options.build else ROOT / "build/linux"
+        self.bench = build / "bench"
+        self.uvrelay = pathlib.Path(options.uvrelay).resolve() if options.uvrelay else build / "uvrelay"
+        self.others = {"uvrelay before": pathlib.Path(options.before).resolve()} if options.before else {}
+        for program in (self.uvrelay, self.bench / "load_unix", *self.others.values()):
+            if not os.access(program, os.X_OK):
+                raise Missing(f"{program} does not exist or is not a program")
+
+
+def choose(only):
+    names = [name for name in (only or "").split(",") if name] or list(FIGURES)
+    wrong = [name for name in names if name not in FIGURES]
+    if wrong:
+        sys.exit(f"bench: unknown figure {wrong[0]}: choose from {', '.join(FIGURES)}")
+    return names
+
+
+def prepare(names):
+    """Installs and builds what these figures need."""
+    subprocess.run(["sh", str(ROOT / "deps/setup"), "bench"], check=True)
+    targets = {"linux": ["uvrelay", "bench_load_unix", "bench_target_unix", "bench_raw_relay_unix"]}
+    if WINDOWS & set(names):
+        targets["windows"] = ["uvrelay", "bench_pipe_end_win", "bench_plain_copy_win"]
+    log = ROOT / "build/bench/build.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for preset, wanted in targets.items():
+        for command in (["cmake", "--preset", preset, "-D", "CMAKE_BUILD_TYPE=Release"],
+                        ["cmake", "--build", "--preset", preset, "--target", *wanted]):
+            with open(log, "w", encoding="utf-8") as out:
+                if subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, check=False).returncode:
+                    sys.exit(f"bench: {' '.join(command)} failed: see {log}")
+
+
+def directory():
+    """A new one below build/bench, or, where that makes the names of sockets too long, where temporary files are."""
+    base = ROOT / "build/bench"
+    base.mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix="run-", dir=base if len(str(base)) < 50 else None)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer figures and shorter rounds: less than three minutes")
+    parser.add_argument("--only", metavar="NAME[,NAME]", help="measure only these figures")
+    parser.add_argument("--list", action="store_true", help="list the figures")
+    parser.add_argument("--json", metavar="FILE", help="write the rows to this file as well")
+    parser.add_argument("--rounds", type=int, help=f"how many rounds ({measuring.ROUNDS})")
+    parser.add_argument("--seconds", type=float, help="how long each load lasts (0.5; with --quick, 0.15)")
+    parser.add_argument("--uvrelay", metavar="PROGRAM", help="measure this program instead of the one that is built")
+    parser.add_argument("--before", metavar="PROGRAM", help="compare with this older uvrelay as well")
+    parser.add_argument("--build", metavar="DIR", help="install and build nothing; use the programs in DIR and the relays that are there")
+    return parser.parse_args()
+
+
+def measure(names, options):
+    rows, clock = measuring.Rows(), measuring.Clock(MOST_QUICK if options.quick else MOST, len(names))
+    print(f"{measuring.machine()}; load average {os.getloadavg()[0]:.1f}")
+    print(measuring.HEAD, flush=True)
+    failed = []
+    with directory() as path, Place(path, Programs(options)) as place:
+        run = figures.Run(place, rows, clock, options)
+        for name in names:
+            clock.next_figure()
+            rows.begin(name)
+            try:
+                FIGURES[name](run)
+            except Missing as missing:
+                print(f"left out: {name}: {missing}", flush=True)
+            except (Failed, subprocess.TimeoutExpired) as failure:
+                failed.append(name)
+                print(f"failed: {name}: {failure}", flush=True)
+    return rows.rows, failed
+
+
+def summarize(rows, failed, seconds):
+    judged = [row for row in rows if row["pass"] is not None]
+    noisy = sorted({row["figure"] for row in rows if row["noisy"]}, key=list(FIGURES).index)
+    print(f"\n{len(rows)} rows in {seconds:.0f} s; {sum(row['pass'] for row in judged)} of {len(judged)} goals reached")
+    if noisy:
+        print(f"noisy figures, to be measured again on a quiet machine: {', '.join(noisy)}")
+    if failed:
+        print(f"failed: {', '.join(failed)}")
+
+
+def main():
+    options = arguments()
+    names = choose(options.only)
+    if options.list:
+        for name in names:
+            print(f"{name:14}{FIGURES[name].__doc__}")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    begin = time.monotonic()
+    try:
+        if not options.build:
+            prepare(names)
+        rows, failed = measure(names, options)
+    except Missing as missing:
+        sys.exit(f"bench: {missing}")
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    summarize(rows, failed, time.monotonic() - begin)
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
