@@ -168,6 +168,16 @@ class Serve(Process):
     def wait_event(self, name, count=1, timeout=SOON):
         return wait_for(lambda: self.events(name)[count - 1:], f"{name} in {self.stderr!r}", timeout)[0]
 
+    def port(self):
+        """Where it listens, as tcp://127.0.0.1:PORT, without a log: what is listening in its process."""
+        inodes = {os.readlink(f"/proc/{self.pid}/fd/{number}") for number in os.listdir(f"/proc/{self.pid}/fd")}
+        with open("/proc/net/tcp") as file:
+            for line in file:
+                fields = line.split()
+                if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                    return f"tcp://127.0.0.1:{int(fields[1].partition(':')[2], 16)}"
+        raise AssertionError("it listens nowhere")
+
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from programs import SOON
-from serving import SANITIZED, EchoServer, Serve, Target, ask, connect, listener, receive_exactly, wait_for
+from serving import SANITIZED, EchoServer, Serve, Target, ask, connect, receive_exactly, wait_for
 
 pytestmark = pytest.mark.sanitized
 
@@ -192,7 +192,7 @@ def test_many_connections_one_after_another(tmp_path, kinds, count):
     listen, where = routes(kinds.replace("none", "unix"), tmp_path)
     with EchoServer(where) as back, Serve("--drain=0", f"{listen}={back.address}{'.none' if 'none' in kinds else ''}",
                                           verbose=False) as serve:
-        front = listen if listen.startswith("unix") else port_of(serve)
+        front = listen if listen.startswith("unix") else serve.port()
 
         def some(number):
             for turn in range(number):
@@ -212,61 +212,6 @@ def test_many_connections_one_after_another(tmp_path, kinds, count):
         assert back.total == (0 if "none" in kinds else count)
         if not SANITIZED:
             assert serve.resident_kib() - memory < 500
-
-
-def port_of(serve):
-    """Where it listens, without a log: what is listening in its process."""
-    inodes = {os.readlink(f"/proc/{serve.pid}/fd/{number}") for number in os.listdir(f"/proc/{serve.pid}/fd")}
-    with open("/proc/net/tcp") as file:
-        for line in file:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-                return f"tcp://127.0.0.1:{int(fields[1].partition(':')[2], 16)}"
-    raise AssertionError("it listens nowhere")
-
-
-def accept_all(front, held):
-    """Holds the clients that connect to a listening socket, until that is closed."""
-    with contextlib.suppress(OSError):
-        while True:
-            held.append(front.accept()[0])
-
-
-@pytest.mark.parametrize("count", [1000, 9000])
-def test_an_idle_connection_takes_4_kib_at_most(tmp_path, count):
-    """In the program, from a Unix socket to a port: nothing of what made the connection stays, and no buffer."""
-    if SANITIZED:
-        pytest.skip("memory is not the program's own")
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    count = min(count, most // 2 - 200)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    held = []
-    try:
-        with contextlib.ExitStack() as stack:
-            back = stack.enter_context(contextlib.closing(listener(0, backlog=2000)))
-            threading.Thread(target=accept_all, args=(back, held), daemon=True).start()
-            serve = stack.enter_context(Serve(
-                "--drain=0", f"--max={count + 100}",
-                f"unix://{tmp_path}/front=tcp://127.0.0.1:{back.getsockname()[1]}", verbose=False))
-
-            def connect_more(number):
-                first = len(held)
-                for made in range(1, number + 1):
-                    stack.enter_context(connect(f"unix://{tmp_path}/front"))
-                    if made % 500 == 0 or made == number: # the kernel lets only so many wait
-                        wait_for(lambda: len(held) == first + made, "all are connected", LONG)
-
-            connect_more(50) # what is allocated once
-            before_kib = serve.resident_kib()
-            connect_more(count)
-            each = (serve.resident_kib() - before_kib) * 1024 / count
-            print(f"{each:.0f} bytes an idle connection, at {count}")
-            assert each <= 4096
-    finally:
-        for one in held:
-            one.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_idle_connections_hold_no_buffers(tmp_path):
