@@ -15,8 +15,11 @@
 /* Fills in *error (which may be NULL) with a formatted text, and returns `code`. A text that is too long is cut. */
 int uvr_error_set(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *format, ...) UVR_PRINTF(4, 5);
 
-/* The same, and appends the cause: " (ERROR_PIPE_BUSY, 231)" if `system` is a Windows code, " (ECONNREFUSED)" from
- * `code` if it is 0. */
+/* The same for a text that needs no formatting: `subject` and then `rest`. */
+int uvr_error_say(uvrelay_error_t *error, uvrelay_phase_t phase, int code, const char *subject, const char *rest);
+
+/* As uvr_error_set, and appends the cause: " (ERROR_PIPE_BUSY, 231)" if `system` is a Windows code, " (ECONNREFUSED)"
+ * from `code` if it is 0. */
 int uvr_error_set_system(uvrelay_error_t *error, uvrelay_phase_t phase, int code, unsigned long system,
                          const char *format, ...) UVR_PRINTF(5, 6);
 

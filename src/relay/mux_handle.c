@@ -177,8 +177,9 @@ static bool start_session(void *user, uvr_stream *stream, uvr_stream *target, co
   made->mux = mux;
   memcpy(made->address, address, size);
   (void)uvr_session_options_of(&given, &own);
+  own.pair.left_is_client = true;
   uvrelay_session_t *session =
-      uvr_session_start_pair(relay, &relay->mux_context, stream, target, &own, on_session_done, made);
+      uvr_session_start_pair(relay, &relay->mux_context, stream, target, &own.pair, on_session_done, made);
   if (session == NULL) {
     uvr_free(&relay->context.memory, made);
     return false;

@@ -190,22 +190,22 @@ static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer
   client *c = uvr_alloc(&relay->context.memory, sizeof(*c));
   if (c != NULL) {
     *c = (client){.route = route, .peer = peer != NULL ? *peer : UVR_PEER_UNKNOWN};
-    c->session = uvr_session_start_client(relay, context_of(route), stream, &route->target, route->via,
-                                          &route->session_options, on_session_done, c);
+    c->session = uvr_session_new_client(relay, context_of(route), stream, &route->session_options, on_session_done, c);
   }
   if (c == NULL || c->session == NULL) {
     uvr_free(&relay->context.memory, c);
     refuse(route, stream);
     return;
   }
+  uvrelay_session_t *session = c->session;
   add_client(route, c);
   bool fills = route->counters.open >= route->options.max;
   if (fills) {
     route->was_full = uv_now(relay->context.loop);
     uvr_listener_pause(route->listener, true);
   }
-  emit(route,
-       (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = c->session, .peer = peer});
+  emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_OPENED, .number = c->number, .session = session, .peer = peer});
+  uvr_session_start_client(session, &route->target, route->via);
   if (fills && !route->full && !route->removing) {
     uvrelay_error_t error;
     route->full = true;
@@ -398,6 +398,7 @@ static void set_session_options(uvrelay_route_t *route)
       .idle_ms = own->idle_ms,
   };
   (void)uvr_session_options_of(&options, &route->session_options);
+  route->session_options.pair.left_is_client = true;
   route->session_options.dial.connect.owner = own->owner;
   route->session_options.dial.connect.check = check_looked_up;
   route->session_options.dial.connect.check_user = route;

@@ -1,33 +1,24 @@
 /* A session of the public relay: from two endpoints to a running pair, and to its end.
  *
- * Happy path: uvrelay_start checks and adopts the endpoints. Everything else happens on wakeups, timers of 0 ms: a left
+ * Happy path: uvrelay_start checks and adopts the endpoints. Everything else happens on wakeups, alarms of 0 ms: a left
  * address is dialled, the other endpoints become streams, the pair is started, and a right address is dialled for it.
  * Each dial is closed as soon as it has connected. When the pair is closed, the endpoints are released, and the done
- * callback is called.
+ * callback is called. The session of a route's client, or of a mux's, has its streams from the start and needs no
+ * wakeup: its pair is started at once.
  *
  * Ways to fail before there is a pair: the left address cannot be dialled; there is no memory; standard descriptors
  * cannot be opened; the session is cancelled. All of these go through end(), which closes on each side what there is by
- * then. Once there is a pair, the pair decides how the session ends. */
+ * then. Once there is a pair, the pair decides how the session ends.
+ *
+ * A relay may have thousands of sessions, so what only uvrelay_start needs is a struct of its own, and a route's
+ * options are not copied. */
 #include "relay/session.h"
 
 #include <string.h>
 
-#include "base/abi.h"
 #include "base/os.h"
-#include "endpoint/owner.h"
 
 enum { IDLE_RETRY_MS = 1 };
-
-/* How long a side may be silent after the other one has ended, unless the options say.
- *
- * A right side to which the end could not be signalled may be a server that still works on its answer, which would be
- * lost: so it has long, but less than a route's time limit for connecting, so that a client that waits for a busy pipe
- * can wait for one that lingers. A left side that is gone is noticed sooner by other means, where there are any.
- *
- * A left side to which the end could not be signalled waits for the end of its connection, and only what it was sending
- * when the right side ended can still be on its way. One that got the end may understand it and continue for as long as
- * it likes; if it does not, it waits for its end, too. */
-enum { LINGER_MS = 25000, LEFT_LINGER_MS = 1000, TOLD_LINGER_MS = 5000 };
 
 typedef enum session_state {
   SESSION_OPENING,  /* there is no pair yet */
@@ -38,76 +29,84 @@ typedef enum session_state {
 struct uvrelay_session_s {
   uvr_part part;
   uvrelay_t *relay;
-  uvr_context *context; /* the relay's, or its mux_context */
-  uvr_opener left;
-  uvr_opener right;
-  uvr_session_options options;
-  char *owner; /* who may own the addresses, if the session was given a list */
+  uvr_context *context;               /* the relay's, or its mux_context */
+  uvr_given *given;                   /* NULL: the session is a client's */
+  uvr_stream *client;                 /* the left stream of such a session until the pair has it */
+  const uvr_session_options *options; /* the route's, or those in `given` */
   uvrelay_done_cb cb;
   void *user;
-  uv_timer_t wakeup; /* makes the next step */
-  uvr_dial *dial;    /* for the left or the right side, while it is under way */
+  uvr_alarm wakeup; /* makes the next step */
+  uvr_dial *dial;   /* for the left or the right side, while it is under way */
   uvr_pair *pair;
   session_state state;
   bool cancelled;
+  bool gives_up;      /* an absent target is not waited for */
   bool stops_waiting; /* an absent target that was to be waited for ends it */
   uint64_t started;   /* loop time, ms */
   uvr_closing closing;
-  uvrelay_result_t *result; /* set when the session ends; NULL if there is no memory, and these must do: */
+  char *why; /* the text of the result, once the session ends; NULL if there was no memory for it */
   uvrelay_reason_t reason;
   uvrelay_side_t side;
   uvrelay_phase_t phase;
   int code;
+  unsigned long system;
   uint64_t to_right;
   uint64_t to_left;
 };
 
-static void on_wakeup(uv_timer_t *timer);
+static void on_wakeup(uvr_alarm *alarm);
 
 static void wake_after(uvrelay_session_t *s, uint64_t ms)
 {
-  (void)uv_timer_start(&s->wakeup, on_wakeup, ms, 0);
+  uvr_alarm_set(s->context->clock, &s->wakeup, ms, on_wakeup);
 }
 
-/* The result is large, so a running session has no memory for it. */
+/* The public result is large, so the session keeps what it consists of. */
 
 static void set_result(uvrelay_session_t *s, const uvrelay_result_t *result)
 {
+  size_t size = strlen(result->error.text) + 1;
   s->reason = result->reason;
   s->side = result->side;
   s->phase = result->error.phase;
   s->code = result->error.code;
+  s->system = result->error.system;
   s->to_right = result->to_right;
   s->to_left = result->to_left;
-  s->result = uvr_alloc(&s->relay->context.memory, sizeof(*s->result));
-  if (s->result != NULL) {
-    *s->result = *result;
+  s->why = uvr_alloc(&s->relay->context.memory, size);
+  if (s->why != NULL) {
+    memcpy(s->why, result->error.text, size);
   }
 }
 
 static void deliver_result(uvrelay_session_t *s)
 {
-  uvrelay_result_t plain = {.reason = s->reason, .side = s->side, .to_right = s->to_right, .to_left = s->to_left};
-  uvrelay_result_t *result = s->result;
-  if (result == NULL) {
-    (void)uvr_error_set(&plain.error, s->phase, s->code, "%s",
-                        s->code != 0 ? uv_strerror(s->code) : "there was not enough memory to say why");
-    result = &plain;
+  uvrelay_result_t result;
+  result.reason = s->reason;
+  result.side = s->side;
+  result.to_right = s->to_right;
+  result.to_left = s->to_left;
+  result.duration_ms = uv_now(s->relay->context.loop) - s->started;
+  if (s->why != NULL || s->code == 0) {
+    uvr_error_say(&result.error, s->phase, s->code, s->why != NULL ? s->why : "",
+                  s->why != NULL ? "" : "there was not enough memory to say why");
+    result.error.system = s->system;
+  } else {
+    uvr_error_say(&result.error, s->phase, s->code, uv_strerror(s->code), "");
   }
-  result->duration_ms = uv_now(s->relay->context.loop) - s->started;
   if (s->cb != NULL) {
-    s->cb(s, result, s->user);
+    s->cb(s, &result, s->user);
   }
-  uvr_free(&s->relay->context.memory, s->result);
+  uvr_free(&s->relay->context.memory, s->why);
 }
 
-/* Ending: the streams are closed first, then the endpoints are released, then the wakeup is closed. */
+/* Ending: the streams are closed first, then the endpoints are released. */
 
-static void on_wakeup_closed(void *user)
+static void on_released(void *user)
 {
   uvrelay_session_t *s = user;
   uvrelay_t *relay = s->relay;
-  uvr_os_close_spare_fd(&s->options.dial.connect.spare_fd);
+  uvr_alarm_clear(s->context->clock, &s->wakeup);
   uvr_relay_remove(&s->part);
   relay->counters.active--;
   relay->counters.failed += s->reason == UVRELAY_REASON_FAILED ? 1U : 0U;
@@ -117,26 +116,18 @@ static void on_wakeup_closed(void *user)
     uvr_relay_wake(relay);
   }
   deliver_result(s);
-  uvr_opener_clear(&relay->context.memory, &s->left);
-  uvr_opener_clear(&relay->context.memory, &s->right);
-  uvr_free(&relay->context.memory, s->owner);
+  uvr_given_free(relay, s->given);
   uvr_free(&relay->context.memory, s);
-}
-
-static void on_released(void *user)
-{
-  uvrelay_session_t *s = user;
-  uvr_closing_begin(&s->closing, on_wakeup_closed, s);
-  uvr_closing_handle(&s->closing, (uv_handle_t *)&s->wakeup);
-  uvr_closing_end(&s->closing);
 }
 
 static void on_streams_closed(void *user)
 {
   uvrelay_session_t *s = user;
   uvr_closing_begin(&s->closing, on_released, s);
-  uvr_opener_release(&s->left, &s->closing);
-  uvr_opener_release(&s->right, &s->closing);
+  if (s->given != NULL) {
+    uvr_opener_release(&s->given->left, &s->closing);
+    uvr_opener_release(&s->given->right, &s->closing);
+  }
   uvr_closing_end(&s->closing);
 }
 
@@ -154,11 +145,16 @@ static void end(uvrelay_session_t *s, const uvrelay_result_t *result)
 {
   set_result(s, result);
   s->state = SESSION_ENDING;
-  (void)uv_timer_stop(&s->wakeup);
+  uvr_alarm_clear(s->context->clock, &s->wakeup);
   uvr_closing_begin(&s->closing, on_streams_closed, s);
   close_dial(s);
-  uvr_opener_close(&s->left, &s->closing);
-  uvr_opener_close(&s->right, &s->closing);
+  if (s->given != NULL) {
+    uvr_opener_close(&s->given->left, &s->closing);
+    uvr_opener_close(&s->given->right, &s->closing);
+  }
+  if (s->client != NULL) {
+    uvr_stream_close(s->client, UVR_CLOSE_NOW, uvr_closing_add(&s->closing), &s->closing);
+  }
   uvr_closing_end(&s->closing);
 }
 
@@ -170,7 +166,7 @@ static void fail(uvrelay_session_t *s, uvrelay_side_t side, const uvrelay_error_
 static void fail_memory(uvrelay_session_t *s)
 {
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ENOMEM, "not enough memory for a session");
+  (void)uvr_given_no_memory(&error);
   fail(s, UVRELAY_SIDE_NONE, &error);
 }
 
@@ -193,7 +189,7 @@ static void on_pair_end(void *user, const uvrelay_result_t *result)
   set_result(s, result);
   s->state = SESSION_ENDING;
   if (!s->cancelled) { /* otherwise the wakeup hurries the closing */
-    (void)uv_timer_stop(&s->wakeup);
+    uvr_alarm_clear(s->context->clock, &s->wakeup);
   }
   uvr_closing_begin(&s->closing, on_streams_closed, s);
   close_dial(s);
@@ -223,43 +219,64 @@ static void on_right_dialled(void *user, uvr_stream *stream, const uvrelay_error
   } else if (stream == NULL) {
     uvr_pair_fail(s->pair, error);
   } else {
-    uvr_opener_forget_address(&s->relay->context.memory, &s->right);
+    if (s->given != NULL) {
+      uvr_opener_forget_address(&s->relay->context.memory, &s->given->right);
+    }
     uvr_pair_connect(s->pair, stream);
   }
   uvr_dial_close(dial, on_dial_closed, &s->closing); /* comes last, as the error belongs to the dial */
 }
 
-static uvr_dial *dial_right(uvrelay_session_t *s)
+/* The options of a dial, for a side. */
+static uvr_dial_options dial_options(const uvrelay_session_t *s, uvrelay_side_t side, uvr_via *via)
 {
-  uvr_dial_options options = s->options.dial;
-  options.connect.via = s->right.via;
-  options.connect.eof = s->options.pair.eof_to_right;
-  options.connect.linger_ms = s->options.pair.linger_ms;
-  uvr_dial *dial = uvr_dial_start(s->context, s->right.address, &options, on_right_dialled, s);
-  if (dial != NULL) {
-    s->options.dial.connect.spare_fd = 0; /* now belongs to the dial */
-  }
-  return dial;
+  const uvr_pair_options *pair = &s->options->pair;
+  uvr_dial_options options = s->options->dial;
+  options.retry &= s->gives_up ? ~(unsigned)UVRELAY_RETRY_ABSENT : UVRELAY_RETRY_ALL;
+  options.connect.via = via;
+  options.connect.eof = side == UVRELAY_LEFT ? pair->eof_to_left : pair->eof_to_right;
+  options.connect.linger_ms = side == UVRELAY_LEFT ? pair->left_linger_ms : pair->linger_ms;
+  return options;
 }
 
-static void start_pair(uvrelay_session_t *s)
+static void dial_right(uvrelay_session_t *s, const uvr_address *address, uvr_via *via)
+{
+  uvr_dial_options options = dial_options(s, UVRELAY_RIGHT, via);
+  uvr_log_line(&s->context->log, "connecting to %s", address->canonical);
+  if (s->given == NULL && via == NULL) {
+    options.connect.spare_fd = uvr_os_open_spare_fd(s->context->loop); /* belongs to the dial */
+  }
+  s->dial = uvr_dial_start(s->context, address, &options, on_right_dialled, s);
+  if (s->dial == NULL) {
+    uvrelay_error_t error;
+    uvr_os_close_spare_fd(&options.connect.spare_fd);
+    (void)uvr_given_no_memory(&error);
+    uvr_pair_fail(s->pair, &error);
+  }
+}
+
+/* Starts the pair. Returns false if there is no memory, and the streams still belong to the caller. */
+static bool start_pair(uvrelay_session_t *s, uvr_stream *left, uvr_stream *right, const uvr_pair_options *options)
 {
   const uvr_pair_events events = {.on_end = on_pair_end, .on_close = on_pair_closed, .user = s};
-  uvr_stream *left = s->left.stream;
-  uvr_stream *right = s->right.stream;
-  if (right == NULL) {
-    s->dial = dial_right(s);
-  }
   s->state = SESSION_RELAYING;
-  if ((right == NULL && s->dial == NULL) ||
-      uvr_pair_start(s->context, left, right, &s->options.pair, &events, &s->pair) != 0) {
+  return uvr_pair_start(s->context, left, right, options, &events, &s->pair) == 0;
+}
+
+/* Starts the pair of what uvrelay_start was given. */
+static void start_given(uvrelay_session_t *s)
+{
+  uvr_opener *left = &s->given->left;
+  uvr_opener *right = &s->given->right;
+  if (!start_pair(s, left->stream, right->stream, &s->options->pair)) {
     fail_memory(s);
     return;
   }
-  s->left.stream = NULL;
-  s->right.stream = NULL;
-  if (right == NULL) {
-    uvr_log_line(&s->context->log, "connecting to %s", s->right.address->canonical);
+  bool dials = right->stream == NULL;
+  left->stream = NULL;
+  right->stream = NULL;
+  if (dials && s->state == SESSION_RELAYING) {
+    dial_right(s, right->address, right->via);
   }
 }
 
@@ -276,8 +293,8 @@ static void on_left_dialled(void *user, uvr_stream *stream, const uvrelay_error_
     }
     return;
   }
-  s->left.stream = stream;
-  uvr_opener_forget_address(&s->relay->context.memory, &s->left);
+  s->given->left.stream = stream;
+  uvr_opener_forget_address(&s->relay->context.memory, &s->given->left);
   close_dial(s);
   wake_after(s, 0);
 }
@@ -285,11 +302,9 @@ static void on_left_dialled(void *user, uvr_stream *stream, const uvrelay_error_
 static bool dial_left(uvrelay_session_t *s)
 {
   if (s->dial == NULL) {
-    uvr_dial_options options = s->options.dial;
-    options.connect.via = s->left.via;
-    options.connect.eof = s->options.pair.eof_to_left;
-    options.connect.linger_ms = s->options.pair.left_linger_ms;
-    s->dial = uvr_dial_start(s->context, s->left.address, &options, on_left_dialled, s);
+    const uvr_opener *left = &s->given->left;
+    const uvr_dial_options options = dial_options(s, UVRELAY_LEFT, left->via);
+    s->dial = uvr_dial_start(s->context, left->address, &options, on_left_dialled, s);
     if (s->dial == NULL) {
       fail_memory(s);
     }
@@ -316,14 +331,14 @@ static bool prepare(uvrelay_session_t *s, uvr_opener *opener, uvrelay_side_t whi
   return false;
 }
 
-static void on_wakeup(uv_timer_t *timer)
+static void on_wakeup(uvr_alarm *alarm)
 {
-  uvrelay_session_t *s = timer->data;
+  uvrelay_session_t *s = UVR_LISTED(alarm, uvrelay_session_t, wakeup);
   if (s->cancelled && (s->state != SESSION_ENDING || s->pair != NULL)) {
     cancel(s);
-  } else if (s->state == SESSION_OPENING && prepare(s, &s->left, UVRELAY_LEFT) &&
-             prepare(s, &s->right, UVRELAY_RIGHT)) {
-    start_pair(s);
+  } else if (s->state == SESSION_OPENING && prepare(s, &s->given->left, UVRELAY_LEFT) &&
+             prepare(s, &s->given->right, UVRELAY_RIGHT)) {
+    start_given(s);
   }
 }
 
@@ -336,8 +351,8 @@ static uvrelay_session_t *session_of(const uvr_part *part)
 
 void uvr_session_stop_waiting(uvrelay_session_t *session)
 {
-  session->stops_waiting |= (session->options.dial.retry & UVRELAY_RETRY_ABSENT) != 0;
-  session->options.dial.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
+  session->stops_waiting |= session->options != NULL && (session->options->dial.retry & UVRELAY_RETRY_ABSENT) != 0;
+  session->gives_up = true;
   if (session->dial != NULL && uvr_dial_stop_waiting(session->dial)) {
     uvrelay_session_cancel(session);
   }
@@ -367,8 +382,8 @@ static void part_bytes(const uvr_part *part, uint64_t *to_right, uint64_t *to_le
 static bool part_uses_stream(const uvr_part *part, const uv_stream_t *stream)
 {
   const uvrelay_session_t *s = session_of(part);
-  return s->state != SESSION_ENDING &&
-         (uvr_opener_is_stream(&s->left, stream) || uvr_opener_is_stream(&s->right, stream));
+  return s->state != SESSION_ENDING && s->given != NULL &&
+         (uvr_opener_is_stream(&s->given->left, stream) || uvr_opener_is_stream(&s->given->right, stream));
 }
 
 static const uvr_part_ops part_ops = {
@@ -376,162 +391,84 @@ static const uvr_part_ops part_ops = {
 
 /* Starting. */
 
-static uint64_t linger_of(const uvrelay_session_options_t *options, uint64_t usual)
-{
-  return options->linger_ms == 0 ? usual : options->linger_ms == UINT64_MAX ? 0 : options->linger_ms;
-}
-
-int uvr_session_options_of(const uvrelay_session_options_t *options, uvr_session_options *out)
-{
-  uvrelay_session_options_t own;
-  if (uvr_abi_copy(&own, sizeof(own), options) != 0 || own.retry > UVRELAY_RETRY_ALL ||
-      (unsigned)own.impersonation > UVRELAY_IMPERSONATION_DELEGATION || (unsigned)own.eof_to_left > UVRELAY_EOF_NONE ||
-      (unsigned)own.eof_to_right > UVRELAY_EOF_NONE) {
-    return UV_EINVAL;
-  }
-  *out = (uvr_session_options){
-      .pair = {.end_after_left = own.end_after_left != 0,
-               .end_after_right = own.end_after_right != 0,
-               .eof_to_left = own.eof_to_left,
-               .eof_to_right = own.eof_to_right,
-               .left_may_leave = (own.retry & UVRELAY_RETRY_ABSENT) != 0,
-               .linger_ms = linger_of(&own, LINGER_MS),
-               .left_linger_ms = linger_of(&own, LEFT_LINGER_MS),
-               .told_linger_ms = linger_of(&own, TOLD_LINGER_MS),
-               .idle_ms = own.idle_ms},
-      .dial = {
-          .retry = own.retry,
-          .retry_first_ms = own.retry_first_ms,
-          .retry_last_ms = own.retry_last_ms,
-          .timeout_ms = own.timeout_ms,
-          .connect = {.level = own.impersonation, .owner = *own.owner != '\0' ? options->owner : NULL, .arms = true}}};
-  return 0;
-}
-
+/* Makes the session one of the relay's. */
 static void begin(uvrelay_session_t *s, uvrelay_t *relay, uvr_context *context, const uvr_session_options *options,
                   uvrelay_done_cb cb, void *user)
 {
   s->relay = relay;
   s->context = context;
-  s->options = *options;
+  s->options = options;
   s->cb = cb;
   s->user = user;
   s->started = uv_now(relay->context.loop);
-  uvr_opener_commit(&s->left);
-  uvr_opener_commit(&s->right);
-  (void)uv_timer_init(relay->context.loop, &s->wakeup);
-  s->wakeup.data = s;
   uvr_relay_add(relay, &s->part, &part_ops);
   relay->counters.active++;
   relay->counters.started++;
-  wake_after(s, 0);
-}
-
-static bool is_same(const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right)
-{
-  return left->type == right->type && ((left->type == UVRELAY_STREAM && left->stream == right->stream) ||
-                                       (left->type == UVRELAY_NPIPE && left->npipe == right->npipe));
-}
-
-static int adopt_both(uvrelay_t *relay, uvrelay_session_t *s, const uvrelay_endpoint_t *left,
-                      const uvrelay_endpoint_t *right)
-{
-  int code = uvr_opener_adopt(relay, &s->left, left, "the left stream");
-  if (code == 0) {
-    code = uvr_opener_adopt(relay, &s->right, right, "the right stream");
-  }
-  if (code == 0 && is_same(&s->left.endpoint, &s->right.endpoint)) {
-    code = uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_EINVAL, "both sides are the same");
-  }
-  return code;
-}
-
-/* Keeps the option `owner`, and checks that it suits the addresses. */
-static int take_owner(uvrelay_t *relay, uvrelay_session_t *s, uvr_connect_options *options)
-{
-  const uvr_address *const addresses[] = {s->left.address, s->right.address};
-  int code = 0;
-  for (size_t i = 0; code == 0 && i < 2; i++) {
-    code = addresses[i] == NULL ? 0 : uvr_owner_check_list(addresses[i], options->owner, &relay->error);
-  }
-  if (code != 0 || options->owner == NULL || (addresses[0] == NULL && addresses[1] == NULL)) {
-    return code;
-  }
-  size_t size = strlen(options->owner) + 1;
-  s->owner = uvr_alloc(&relay->context.memory, size);
-  if (s->owner == NULL) {
-    return UV_ENOMEM;
-  }
-  options->owner = memcpy(s->owner, options->owner, size);
-  return 0;
 }
 
 int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrelay_endpoint_t *right,
                   const uvrelay_session_options_t *options, uvrelay_done_cb cb, void *user, uvrelay_session_t **out)
 {
-  uvr_session_options own;
+  uvr_given *g = NULL;
   if (!uvr_relay_is_open(relay)) {
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
-  int code = uvr_session_options_of(options, &own);
-  if (code != 0) {
-    return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "an option of the session is out of its range");
-  }
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
-  code = s == NULL ? UV_ENOMEM : adopt_both(relay, s, left, right);
-  if (code == 0) {
-    code = take_owner(relay, s, &own.dial.connect);
-  }
+  int code = s != NULL ? uvr_given_take(relay, left, right, options, &g) : uvr_given_no_memory(&relay->error);
   if (code != 0) {
-    if (code == UV_ENOMEM) {
-      (void)uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, code, "not enough memory for a session");
-    }
-    if (s != NULL) {
-      uvr_opener_give_back(relay, &s->right);
-      uvr_opener_give_back(relay, &s->left);
-    }
-    uvr_free(&relay->context.memory, s == NULL ? NULL : s->owner);
     uvr_free(&relay->context.memory, s);
     return code;
   }
-  begin(s, relay, &relay->context, &own, cb, user);
+  s->given = g;
+  begin(s, relay, &relay->context, &g->options, cb, user);
+  wake_after(s, 0);
   if (out != NULL) {
     *out = s;
   }
   return 0;
 }
 
-uvrelay_session_t *uvr_session_start_client(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
-                                            const uvr_address *target, uvr_via *via, const uvr_session_options *options,
-                                            uvrelay_done_cb cb, void *user)
+uvrelay_session_t *uvr_session_new_client(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
+                                          const uvr_session_options *options, uvrelay_done_cb cb, void *user)
+{
+  uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
+  if (s != NULL) {
+    s->client = client;
+    begin(s, relay, context, options, cb, user);
+  }
+  return s;
+}
+
+void uvr_session_start_client(uvrelay_session_t *session, const uvr_address *target, uvr_via *via)
+{
+  if (session->cancelled) {
+    return; /* on the wakeup */
+  }
+  if (!start_pair(session, session->client, NULL, &session->options->pair)) {
+    fail_memory(session);
+    return;
+  }
+  session->client = NULL;
+  if (session->state == SESSION_RELAYING) {
+    dial_right(session, target, via);
+  }
+}
+
+uvrelay_session_t *uvr_session_start_pair(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
+                                          uvr_stream *target, const uvr_pair_options *options, uvrelay_done_cb cb,
+                                          void *user)
 {
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
   if (s == NULL) {
     return NULL;
   }
-  s->left.endpoint.type = UVRELAY_STREAM;
-  s->left.stream = client;
-  s->right.endpoint.type = UVRELAY_ADDRESS;
-  s->right.address = target;
-  s->right.via = via;
-  begin(s, relay, context, options, cb, user);
-  s->options.pair.left_is_client = true;
-  s->options.dial.connect.spare_fd = target->via ? 0 : uvr_os_open_spare_fd(relay->context.loop);
-  return s;
-}
-
-uvrelay_session_t *uvr_session_start_pair(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
-                                          uvr_stream *target, const uvr_session_options *options, uvrelay_done_cb cb,
-                                          void *user)
-{
-  uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
-  if (s != NULL) {
-    s->left.endpoint.type = UVRELAY_STREAM;
-    s->left.stream = client;
-    s->right.endpoint.type = UVRELAY_STREAM;
-    s->right.stream = target;
-    begin(s, relay, context, options, cb, user);
-    s->options.pair.left_is_client = true;
+  begin(s, relay, context, NULL, cb, user);
+  if (!start_pair(s, client, target, options)) {
+    uvr_relay_remove(&s->part);
+    relay->counters.active--;
+    relay->counters.started--;
+    uvr_free(&relay->context.memory, s);
+    return NULL;
   }
   return s;
 }
