@@ -11,6 +11,7 @@
  * after OK, the stream is reset. */
 #include "mux/far.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,12 +28,13 @@ typedef struct request {
   uvr_mux_stream *stream; /* NULL once it belongs to the owner */
   uvr_stream *target;
   uvr_dial *dial;
-  uvr_address address;
   uvrelay_route_options_t options;
-  char answer[UVRELAY_ERROR_TEXT_SIZE + 64];
   bool over; /* the request is being closed */
   bool open; /* what the address leads to need not be checked */
   uvr_closing closing;
+  /* What follows is not zeroed at first, which would be most of the work of a request. */
+  uvr_address address; /* valid once the line was parsed */
+  char answer[UVRELAY_ERROR_TEXT_SIZE + 64];
 } request;
 
 /* Ending. */
@@ -217,14 +219,16 @@ static void on_request(uvr_mux_stream *stream, int code)
 uvr_yamux_stream *uvr_mux_far_open(uvr_mux *mux)
 {
   const uvrelay_allocator_t *memory = &mux->context->memory;
-  request *r = uvr_alloc(memory, sizeof(*r));
-  char *line = r == NULL ? NULL : uvr_alloc(memory, UVR_MUX_LINE_MAX + 1);
+  request *r = memory->allocate(memory->user, sizeof(*r));
+  char *line = r == NULL ? NULL : memory->allocate(memory->user, UVR_MUX_LINE_MAX + 1);
   uvr_mux_stream *stream = line == NULL ? NULL : uvr_mux_stream_new(mux, "the near end");
   if (stream == NULL) {
     uvr_free(memory, line);
     uvr_free(memory, r);
     return NULL;
   }
+  memset(r, 0, offsetof(request, address));
+  r->address.kind = UVR_ADDRESS_NONE;
   r->mux = mux;
   r->stream = stream;
   uvr_mux_ref(mux);

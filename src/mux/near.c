@@ -224,7 +224,7 @@ static int near_connect(uvr_via *via, const uvr_via_target *target, uvr_via_cb o
 {
   uvr_mux *mux = mux_of(via);
   const uvrelay_allocator_t *memory = &mux->context->memory;
-  char *lines = uvr_alloc(memory, (size_t)2 * (UVR_MUX_LINE_MAX + 1));
+  char *lines = memory->allocate(memory->user, (size_t)2 * (UVR_MUX_LINE_MAX + 1)); /* zeroing it would take long */
   uvr_mux_stream *s = lines == NULL ? NULL : uvr_mux_stream_new(mux, target->address->canonical);
   if (s == NULL) {
     uvr_free(memory, lines);
