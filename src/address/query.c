@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "address/form.h"
 #include "address/users.h"
 #include "base/error.h"
 #include "base/near_word.h"
@@ -309,9 +310,7 @@ static int parse_option(const char *text, size_t length, uvrelay_side_t side, uv
 /* How many bytes at the beginning have a question mark that begins no options: \\?\pipe\NAME, also after npipe:. */
 static size_t device_length(const char *text)
 {
-  char scheme[sizeof("npipe:")];
-  (void)snprintf(scheme, sizeof(scheme), "%s", text);
-  size_t start = uvr_is_same_word(scheme, "npipe:") ? strlen(scheme) : 0;
+  size_t start = uvr_begins(text, "npipe:") ? strlen("npipe:") : 0;
   size_t slashes = strspn(text + start, "/\\");
   bool is_device = (slashes == 2 || (slashes == 4 && start > 0)) && text[start + slashes] == '?';
   return is_device ? start + slashes + 1 : 0;
@@ -321,9 +320,8 @@ int uvr_route_address(const char *text, uvrelay_side_t side, uvrelay_route_optio
                       uvr_address *out, uvrelay_error_t *error)
 {
   char address[sizeof("via:") + UVR_ADDRESS_PATH_SIZE];
-  char scheme[sizeof("via:")];
-  (void)snprintf(scheme, sizeof(scheme), "%s", text != NULL && side == UVRELAY_RIGHT ? text : "");
-  const char *plain = uvr_is_same_word(scheme, "via:") ? text + 4 : text;
+  bool is_via = text != NULL && side == UVRELAY_RIGHT && uvr_begins(text, "via:");
+  const char *plain = is_via ? text + strlen("via:") : text;
   size_t device = text == NULL ? 0 : device_length(plain);
   device += device > 0 ? (size_t)(plain - text) : 0;
   size_t length = text == NULL ? 0 : device + strcspn(text + device, "?");
