@@ -10,8 +10,11 @@
 
 #include <cmocka.h>
 
+#include "address/address.h"
+#include "mux/core.h"
 #include "mux_raw.h"
 #include "relay/relay.h"
+#include "relay/through_mux.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TARGET       "tcp://127.0.0.1:1"
@@ -770,6 +773,43 @@ static void test_close(void **state)
   end(raw);
 }
 
+/* A stream is opened in the call that makes it where the far end is there and has room, and its result comes later. */
+
+static void count_result(void *user, const uvrelay_error_t *error)
+{
+  unsigned *results = user;
+  assert_null(error);
+  (*results)++;
+}
+
+static void count_closed(void *user)
+{
+  bool *closed = user;
+  *closed = true;
+}
+
+static void test_asks_at_once(void **state)
+{
+  (void)state;
+  mux_raw *raw = begin();
+  uvr_mux *mux = &raw->h->muxes.near_end.mux->mux;
+  uvr_address address;
+  unsigned results = 0;
+  bool closed = false;
+  assert_int_equal(uvr_address_parse("via:" TARGET, UVR_ADDRESS_VIA, &address, NULL), 0);
+  const uvr_via_target target = {.address = &address, .linger_ms = UVR_MUX_LINGER_MS};
+  uvr_stream *stream;
+  assert_int_equal(mux->via.ops->connect(&mux->via, &target, count_result, &results, &stream), 0);
+  assert_int_equal(uvr_yamux_stream_count(uvr_mux_carrier_yamux(mux->carrier)), 1);
+  assert_int_equal(results, 0);
+  raw_expect(raw, ASKS);
+  raw_data(raw, Y_ACK, 1, "OK\n");
+  ROUTE_WAIT(raw->h, results == 1);
+  uvr_stream_close(stream, UVR_CLOSE_NOW, count_closed, &closed);
+  ROUTE_WAIT(raw->h, closed);
+  end(raw);
+}
+
 /* A relay that drains still serves those that wait for a carrier. */
 static void test_drain(void **state)
 {
@@ -820,6 +860,7 @@ int main(void)
       cmocka_unit_test(test_silent_full_far_end),
       cmocka_unit_test(test_go_away),
       cmocka_unit_test(test_close),
+      cmocka_unit_test(test_asks_at_once),
       cmocka_unit_test(test_drain),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
