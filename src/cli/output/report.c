@@ -405,7 +405,6 @@ void uvr_report_carrier_lost(const uvr_report *self, const char *why, uint64_t c
 
 static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
 {
-  uvr_text_line text = {.text = NULL};
   bool refused = event->type == UVRELAY_MUX_EVENT_REFUSED;
   bool closed = event->type == UVRELAY_MUX_EVENT_CLOSED;
   /* The near end learns why it was refused, and reports it, unless it tries again. */
@@ -414,6 +413,7 @@ static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
   if (!failed && (!self->verbose || !(closed || refused || event->type == UVRELAY_MUX_EVENT_OPENED))) {
     return;
   }
+  uvr_text_line text = {.text = NULL};
   uvr_text_line_add(&text, "uvrelay: ");
   uvr_text_line_text(&text, event->address);
   uvr_text_line_add(&text, ": ");
@@ -437,10 +437,10 @@ static void mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
 
 void uvr_report_mux_event(const uvr_report *self, const uvrelay_mux_event_t *event)
 {
-  uvr_text_line text = {.text = NULL};
   const char *warning = event->type == UVRELAY_MUX_EVENT_CLOSED ? warning_of(event->result) : NULL;
   mux_event(self, event);
   if (warning != NULL) {
+    uvr_text_line text = {.text = NULL};
     uvr_text_line_add(&text, "uvrelay: ");
     uvr_text_line_text(&text, event->address);
     uvr_text_line_add(&text, ": warning: %s\n", warning);
