@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,6 +47,8 @@ struct acceptor_unix {
   uv_handle_type type;  /* of the clients' handles */
   const char *peer_uid; /* the users who may connect, as a list; empty: everybody */
   bool only_own;        /* if it is empty, only the user of this process */
+  bool tuned;           /* clients have socket options of the listener: see uvr_unix_listener */
+  bool loopback;
   bool paused;
   accept_job *job; /* NULL: the socket is not shared */
   uvr_socket_file file;
@@ -96,8 +99,11 @@ static int make_stream(acceptor_unix *self, int fd, uvr_stream **out, uvrelay_er
     (void)uvr_acceptor_lose(&self->base, code, error);
     return UV_EPERM;
   }
-  if (self->type == UV_TCP) {
-    uvr_stream_uv_tune_tcp((uv_tcp_t *)handle);
+  if (self->tuned) {
+    uvr_stream_uv_set_armed(stream);
+  }
+  if (self->type == UV_TCP && !(self->tuned && self->loopback)) {
+    uvr_stream_uv_tune_tcp((uv_tcp_t *)handle, !self->loopback);
     uvr_stream_arm(stream);
   }
   *out = stream;
@@ -316,11 +322,22 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
   self->type = listener->type;
   self->peer_uid = request->options->peer_uid;
   self->only_own = listener->only_own;
+  self->tuned = listener->tuned;
+  self->loopback = listener->loopback;
   self->file = file;
   self->poll.handle.data = self;
   update_polling(self);
   *out = &self->base;
   return 0;
+}
+
+/* Sets the options that each accepted socket gets from the one that listens. */
+static bool tune(int fd)
+{
+  static const int on = 1;
+  static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+  return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
+         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) == 0;
 }
 
 int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *ip, uvr_acceptor **out,
@@ -343,5 +360,6 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     return code;
   }
   uvr_address_set_port(request->address, uvr_ip_port((const struct sockaddr *)&bound));
-  return uvr_acceptor_unix(request, &(uvr_unix_listener){.fd = fd, .type = UV_TCP}, out, error);
+  const uvr_unix_listener listener = {.fd = fd, .type = UV_TCP, .tuned = tune(fd), .loopback = uvr_ip_is_loopback(ip)};
+  return uvr_acceptor_unix(request, &listener, out, error);
 }

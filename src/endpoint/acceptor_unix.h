@@ -14,6 +14,8 @@ typedef struct uvr_unix_listener {
   bool shared;                 /* other processes may accept on it, too: it is left blocking if it is */
   uv_handle_type type;         /* of the clients' handles: UV_TCP or UV_NAMED_PIPE */
   const uvr_socket_file *file; /* the file to remove when the acceptor is closed; may be NULL */
+  bool tuned;                  /* TCP: it sends without delay and is armed (uvr_stream_arm), and so is each client */
+  bool loopback;               /* TCP: all clients are on this computer */
   bool only_own;               /* if the option peer-uid does not say who, only the user of this process may connect */
 } uvr_unix_listener;
 

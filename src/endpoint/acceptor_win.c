@@ -15,6 +15,7 @@ typedef struct acceptor_tcp {
   uv_tcp_t tcp;
   size_t waiting; /* clients that libuv has announced */
   bool paused;
+  bool loopback; /* clients come from this computer */
 } acceptor_tcp;
 
 static void on_connection(uv_stream_t *server, int status)
@@ -54,7 +55,7 @@ static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error
     uv_tcp_t *client = (uv_tcp_t *)uvr_stream_uv_handle(stream);
     code = uv_accept((uv_stream_t *)&self->tcp, (uv_stream_t *)client);
     if (code == 0) {
-      uvr_stream_uv_tune_tcp(client);
+      uvr_stream_uv_tune_tcp(client, !self->loopback);
       uvr_stream_arm(stream);
       *out = stream;
       return 0;
@@ -104,6 +105,7 @@ int uvr_acceptor_tcp(const uvr_listen_request *request, const struct sockaddr *i
     return uvr_acceptor_fail(error, request->address, code);
   }
   self->tcp.data = self;
+  self->loopback = uvr_ip_is_loopback(ip);
   (void)uv_tcp_simultaneous_accepts(&self->tcp, 0); /* with several pending, libuv would accept the last one first */
   code = uv_tcp_bind(&self->tcp, ip, ip->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
   if (code == 0) {

@@ -73,7 +73,7 @@ int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_conne
       uvr_stream_arm(attempt->stream);
     }
     code = uv_tcp_connect(&attempt->request, tcp, ip, on_connected_to);
-    uvr_stream_uv_tune_tcp(tcp);
+    uvr_stream_uv_tune_tcp(tcp, !uvr_ip_is_loopback(ip));
   }
   return code;
 }

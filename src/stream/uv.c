@@ -568,10 +568,17 @@ void uvr_stream_uv_give_back(uvr_stream *stream)
   uvr_free(&stream->context->memory, s);
 }
 
-void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp)
+void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp, bool keepalive)
 {
   (void)uv_tcp_nodelay(tcp, 1);
-  (void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
+  if (keepalive) {
+    (void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
+  }
+}
+
+void uvr_stream_uv_set_armed(uvr_stream *stream)
+{
+  ((stream_uv *)stream)->armed = true;
 }
 
 uv_stream_t *uvr_stream_uv_handle(uvr_stream *stream)
