@@ -15,57 +15,11 @@
  *
  * Ways to fail: the greeting does not come, or is a wrong one; reading or writing ends or fails; the rules of yamux are
  * broken, and the other end is sent the reason first; nothing is received for too long; the stream cannot be opened.
- * All of these end in uvr_mux_carrier_end, once. It kills the yamux session, which resets the streams over it, closes
- * the carrier's own stream, and calls the owner. The carrier is freed when all is closed, DOWN is delivered, and the
- * last stream has released it. */
+ * All of these end in uvr_mux_carrier_end: see carrier_end.c. */
 #include "mux/carrier.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#include "mux/greeting.h"
-
-/* The most that is sent in one write, in bytes: enough for a full frame each of two streams. With more, a small frame
- * would only wait longer. */
-#define OUT_SIZE ((size_t)33 * 1024)
-
-typedef enum carrier_state {
-  CARRIER_OPENING,
-  CARRIER_GREETING,
-  CARRIER_UP,
-  CARRIER_LAST_WORDS, /* it ends when all is sent, such as the go-away frame for an end that has broken the rules */
-  CARRIER_ENDING,
-  CARRIER_CLOSED
-} carrier_state;
-
-struct uvr_mux_carrier {
-  uvr_mux_carrier_config config;
-  carrier_state state;
-  uvr_stream *stream;
-  uvr_yamux yamux;
-  unsigned references; /* held by streams */
-  uvr_closing closing;
-  size_t connections; /* connections that are open over it */
-  uv_timer_t timer;   /* for the greeting, pings and last words */
-  uv_idle_t idle;     /* calls send_output on the loop's next iteration, so that frames are sent together */
-  uvr_mux_greeting greeting;
-  uvr_buffer *in; /* the received buffer, or NULL */
-  size_t in_used; /* bytes of it that were consumed */
-  bool reading;
-  bool receiving;
-  bool writing;
-  bool peer_gone; /* nothing more can be written */
-  bool sending;
-  bool unconfirmed; /* something was sent since the last ping that was answered */
-  bool pinging;     /* a ping waits for its answer */
-  bool overdue;     /* the answer did not come in time and is given a last moment */
-  uint32_t pings;
-  uvrelay_mux_down_t how;
-  uvrelay_error_t error;
-  size_t cut_connections; /* connections that were open when it ended */
-  bool down_delivered;
-  char out[OUT_SIZE];
-};
 
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
@@ -73,87 +27,11 @@ static void listen_closely(uvr_mux_carrier *c);
 
 /* The end. */
 
-static void maybe_free(uvr_mux_carrier *c)
-{
-  if (c->state == CARRIER_CLOSED && c->down_delivered && c->references == 0) {
-    void (*on_freed)(void *) = c->config.on_freed;
-    void *user = c->config.user;
-    uvr_yamux_clear(&c->yamux);
-    uvr_free(&c->config.context->memory, c);
-    on_freed(user);
-  }
-}
-
-static void on_all_closed(void *user)
-{
-  uvr_mux_carrier *c = user;
-  c->state = CARRIER_CLOSED;
-  c->config.on_closed(c->config.opener);
-  maybe_free(c);
-}
-
-void uvr_mux_carrier_end(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
-{
-  if (c->state >= CARRIER_ENDING) {
-    return;
-  }
-  if (c->state != CARRIER_LAST_WORDS) { /* in which both are set already */
-    c->how = how;
-    c->error = *error;
-  }
-  c->state = CARRIER_ENDING;
-  c->cut_connections = c->connections;
-  c->reading = false;
-  (void)uv_timer_stop(&c->timer);
-  (void)uv_idle_stop(&c->idle);
-  uvr_yamux_kill(&c->yamux);
-  uvr_closing_begin(&c->closing, on_all_closed, c);
-  uvr_closing_handle(&c->closing, (uv_handle_t *)&c->timer);
-  uvr_closing_handle(&c->closing, (uv_handle_t *)&c->idle);
-  if (c->stream != NULL) {
-    uvr_buffer_put(&c->stream->context->buffers, c->in);
-    c->in = NULL;
-    uvr_stream_close(c->stream, UVR_CLOSE_NOW, uvr_closing_add(&c->closing), &c->closing);
-  }
-  c->config.on_end(c->config.opener, &c->closing);
-  uvr_closing_end(&c->closing);
-  c->config.on_change(c->config.user);
-}
-
-static void end_with(uvr_mux_carrier *c, uvrelay_mux_down_t how, int code, const char *text)
-{
-  uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_READ, code, "%s", text);
-  uvr_mux_carrier_end(c, how, &error);
-}
-
-static const char *other_end(const uvr_mux_carrier *c)
-{
-  return c->config.role == UVRELAY_MUX_NEAR ? "the far end" : "the near end";
-}
-
-/* The other end has announced that it will open no more streams, and none is left. */
-static void end_gone_away(uvr_mux_carrier *c)
-{
-  char text[64];
-  (void)snprintf(text, sizeof(text), "%s is closing the session", other_end(c));
-  end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
-}
-
-/* Reading or writing has failed. */
-static void end_broken(uvr_mux_carrier *c, const char *what, const uvrelay_error_t *error)
-{
-  uvrelay_error_t own = *error;
-  (void)snprintf(own.text, sizeof(own.text), "%s can no longer be %s: %s", other_end(c), what,
-                 uv_strerror(error->code));
-  uvr_mux_carrier_end(c, c->state == CARRIER_UP ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_EARLY, &own);
-}
-
 static void on_last_words_timer(uv_timer_t *timer)
 {
   uvr_mux_carrier *c = timer->data;
   if (c->peer_gone) {
-    end_broken(c, "written to", &c->error);
+    uvr_mux_carrier_end_broken(c, "written to", &c->error);
   } else {
     uvr_mux_carrier_end(c, c->how, &c->error);
   }
@@ -164,58 +42,27 @@ static void fail_protocol(uvr_mux_carrier *c, const uvrelay_error_t *error)
 {
   c->how = UVRELAY_MUX_DOWN_BROKEN;
   c->error = *error;
-  (void)snprintf(c->error.text, sizeof(c->error.text), "%s violated the yamux protocol: %.300s", other_end(c),
-                 error->text);
-  c->state = CARRIER_LAST_WORDS;
+  (void)snprintf(c->error.text, sizeof(c->error.text), "%s violated the yamux protocol: %.300s",
+                 uvr_mux_carrier_other_end(c), error->text);
+  c->state = UVR_CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
   send_output(c);
 }
 
 void uvr_mux_carrier_finish(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uvrelay_error_t *error)
 {
-  if (c->state == CARRIER_LAST_WORDS) {
+  if (c->state == UVR_CARRIER_LAST_WORDS) {
     return;
   }
-  if (c->state != CARRIER_UP || c->peer_gone) {
+  if (c->state != UVR_CARRIER_UP || c->peer_gone) {
     uvr_mux_carrier_end(c, how, error);
     return;
   }
   c->how = how;
   c->error = *error;
-  c->state = CARRIER_LAST_WORDS;
+  c->state = UVR_CARRIER_LAST_WORDS;
   (void)uv_timer_start(&c->timer, on_last_words_timer, c->config.context->patience.last_words_ms, 0);
   send_output(c);
-}
-
-bool uvr_mux_carrier_pop_down_event(uvr_mux_carrier *c, uvrelay_mux_event_t *event)
-{
-  if (c->state < CARRIER_ENDING || c->down_delivered) {
-    return false;
-  }
-  *event = (uvrelay_mux_event_t){
-      .type = UVRELAY_MUX_EVENT_DOWN, .down = c->how, .streams = c->cut_connections, .error = &c->error};
-  return true;
-}
-
-void uvr_mux_carrier_down_delivered(uvr_mux_carrier *c)
-{
-  c->down_delivered = true;
-  maybe_free(c);
-}
-
-void uvr_mux_carrier_ref(uvr_mux_carrier *c)
-{
-  c->references++;
-}
-
-void uvr_mux_carrier_unref(uvr_mux_carrier *c)
-{
-  c->references--;
-  bool last = c->state == CARRIER_UP && c->references == 0 && uvr_yamux_peer_goes_away(&c->yamux);
-  if (last) {
-    end_gone_away(c);
-  }
-  maybe_free(c);
 }
 
 /* Sending. */
@@ -231,7 +78,7 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
 {
   uvr_mux_carrier *c = user;
   c->writing = false;
-  if (outcome == UVR_GONE && c->reading && c->state != CARRIER_LAST_WORDS) {
+  if (outcome == UVR_GONE && c->reading && c->state != UVR_CARRIER_LAST_WORDS) {
     /* First read what the other end has sent before it left, and how that ends, as this tells more about the cause. */
     c->peer_gone = true;
     c->error = *error;
@@ -239,7 +86,7 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
     return;
   }
   if (outcome != UVR_DONE) {
-    end_broken(c, "written to", error);
+    uvr_mux_carrier_end_broken(c, "written to", error);
     return;
   }
   send_output(c);
@@ -253,9 +100,9 @@ static void send_output(uvr_mux_carrier *c)
     return;
   }
   c->sending = true;
-  while (!c->writing && !c->peer_gone && c->state > CARRIER_OPENING && c->state < CARRIER_ENDING) {
+  while (!c->writing && !c->peer_gone && c->state > UVR_CARRIER_OPENING && c->state < UVR_CARRIER_ENDING) {
     size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
-    if (length == 0 || c->state >= CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
+    if (length == 0 || c->state >= UVR_CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
       break;
     }
     c->writing = true;
@@ -264,7 +111,7 @@ static void send_output(uvr_mux_carrier *c)
     uvr_stream_write(c->stream, c->out, length, on_written, c);
   }
   c->sending = false;
-  if (c->state == CARRIER_LAST_WORDS && !c->writing) {
+  if (c->state == UVR_CARRIER_LAST_WORDS && !c->writing) {
     uvr_mux_carrier_end(c, c->how, &c->error);
   }
 }
@@ -275,7 +122,7 @@ static void on_ping_timer(uv_timer_t *timer);
 
 static bool sends_pings(const uvr_mux_carrier *c)
 {
-  return c->config.role == UVRELAY_MUX_NEAR && c->config.ping_ms != UINT64_MAX && c->state == CARRIER_UP &&
+  return c->config.role == UVRELAY_MUX_NEAR && c->config.ping_ms != UINT64_MAX && c->state == UVR_CARRIER_UP &&
          !c->peer_gone;
 }
 
@@ -326,9 +173,9 @@ static void on_ping_timer(uv_timer_t *timer)
     (void)uv_timer_start(timer, on_ping_timer, c->config.context->patience.overdue_ms, 0);
   } else {
     char text[96];
-    (void)snprintf(text, sizeof(text), "%s did not answer for %g s", other_end(c),
+    (void)snprintf(text, sizeof(text), "%s did not answer for %g s", uvr_mux_carrier_other_end(c),
                    (double)c->config.ping_timeout_ms / 1000);
-    end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
+    uvr_mux_carrier_end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
   }
 }
 
@@ -343,13 +190,14 @@ static bool parse_greeting(uvr_mux_carrier *c)
       uvr_mux_greeting_parse(&c->greeting, c->in->data + c->in_used, c->in->length - c->in_used, &used);
   c->in_used += used;
   if (state == UVR_MUX_GREETING_WHOLE) {
-    c->state = CARRIER_UP;
+    c->state = UVR_CARRIER_UP;
   }
   if (state == UVR_MUX_GREETING_WHOLE || state == UVR_MUX_GREETING_PART) {
     return true;
   }
-  uvr_mux_greeting_describe(&c->greeting, state, other_end(c), text, sizeof(text));
-  end_with(c, state == UVR_MUX_GREETING_VERSION ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN, UV_EPROTO, text);
+  uvr_mux_greeting_describe(&c->greeting, state, uvr_mux_carrier_other_end(c), text, sizeof(text));
+  uvr_mux_carrier_end_with(c, state == UVR_MUX_GREETING_VERSION ? UVRELAY_MUX_DOWN_VERSION : UVRELAY_MUX_DOWN_ALIEN,
+                           UV_EPROTO, text);
   return false;
 }
 
@@ -363,16 +211,17 @@ static void report_up(uvr_mux_carrier *c)
 static void end_after_read(uvr_mux_carrier *c, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   char text[96];
-  bool greeted = c->state == CARRIER_UP;
+  bool greeted = c->state == UVR_CARRIER_UP;
   bool inside = uvr_yamux_is_inside_frame(&c->yamux);
   if (outcome == UVR_FAILED) {
-    end_broken(c, "read from", error);
+    uvr_mux_carrier_end_broken(c, "read from", error);
   } else if (!greeted) {
-    (void)snprintf(text, sizeof(text), "%s ended before it sent its protocol version", other_end(c));
-    end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_EOF, text);
+    (void)snprintf(text, sizeof(text), "%s ended before it sent its protocol version", uvr_mux_carrier_other_end(c));
+    uvr_mux_carrier_end_with(c, UVRELAY_MUX_DOWN_EARLY, UV_EOF, text);
   } else {
-    (void)snprintf(text, sizeof(text), "%s ended%s", other_end(c), inside ? " in the middle of a frame" : "");
-    end_with(c, inside ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_ENDED, inside ? UV_EOF : 0, text);
+    (void)snprintf(text, sizeof(text), "%s ended%s", uvr_mux_carrier_other_end(c),
+                   inside ? " in the middle of a frame" : "");
+    uvr_mux_carrier_end_with(c, inside ? UVRELAY_MUX_DOWN_BROKEN : UVRELAY_MUX_DOWN_ENDED, inside ? UV_EOF : 0, text);
   }
 }
 
@@ -384,7 +233,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     end_after_read(c, outcome, error);
     return;
   }
-  if (c->state == CARRIER_UP && (c->pinging || c->unconfirmed)) { /* anything received counts as an answer */
+  if (c->state == UVR_CARRIER_UP && (c->pinging || c->unconfirmed)) { /* anything received counts as an answer */
     schedule_ping(c);
   }
   c->in = buffer;
@@ -399,15 +248,15 @@ static bool consume(uvr_mux_carrier *c)
   if (c->config.is_unwanted(c->config.user)) {
     return false;
   }
-  if (c->state == CARRIER_GREETING) {
+  if (c->state == UVR_CARRIER_GREETING) {
     bool taken = parse_greeting(c);
-    if (taken && c->state == CARRIER_UP) {
+    if (taken && c->state == UVR_CARRIER_UP) {
       report_up(c);
     }
     return taken;
   }
   int64_t taken = uvr_yamux_receive(&c->yamux, c->in->data + c->in_used, c->in->length - c->in_used, &error);
-  if (c->state != CARRIER_UP) { /* the received data has ended it */
+  if (c->state != UVR_CARRIER_UP) { /* the received data has ended it */
     return false;
   }
   if (taken < 0) {
@@ -420,8 +269,8 @@ static bool consume(uvr_mux_carrier *c)
 
 static bool is_stalled(const uvr_mux_carrier *c)
 {
-  return c->config.role == UVRELAY_MUX_FAR && c->state == CARRIER_UP && !c->peer_gone && c->writing && !c->reading &&
-         c->in != NULL;
+  return c->config.role == UVRELAY_MUX_FAR && c->state == UVR_CARRIER_UP && !c->peer_gone && c->writing &&
+         !c->reading && c->in != NULL;
 }
 
 static void on_stall_timer(uv_timer_t *timer)
@@ -431,8 +280,8 @@ static void on_stall_timer(uv_timer_t *timer)
     (void)uv_timer_stop(timer);
   } else if (uvr_stream_input_state(c->stream) != UVR_INPUT_OPEN) {
     char text[64];
-    (void)snprintf(text, sizeof(text), "%s ended", other_end(c));
-    end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
+    (void)snprintf(text, sizeof(text), "%s ended", uvr_mux_carrier_other_end(c));
+    uvr_mux_carrier_end_with(c, UVRELAY_MUX_DOWN_ENDED, 0, text);
   }
 }
 
@@ -451,7 +300,7 @@ static void receive_input(uvr_mux_carrier *c)
     return;
   }
   c->receiving = true;
-  while (c->state == CARRIER_GREETING || c->state == CARRIER_UP) {
+  while (c->state == UVR_CARRIER_GREETING || c->state == UVR_CARRIER_UP) {
     if (c->in == NULL) {
       if (c->reading) {
         break;
@@ -477,7 +326,7 @@ static void receive_input(uvr_mux_carrier *c)
 static void on_output(void *user)
 {
   uvr_mux_carrier *c = user;
-  if (c->state > CARRIER_OPENING && c->state < CARRIER_ENDING && !c->writing) {
+  if (c->state > UVR_CARRIER_OPENING && c->state < UVR_CARRIER_ENDING && !c->writing) {
     (void)uv_idle_start(&c->idle, on_send_idle);
   }
 }
@@ -493,11 +342,11 @@ static void on_go_away(void *user, uvr_yamux_code code)
   uvr_mux_carrier *c = user;
   if (code != UVR_YAMUX_NORMAL) {
     char text[96];
-    (void)snprintf(text, sizeof(text), "%s ended the session because of an error (go-away code %u)", other_end(c),
-                   (unsigned)code);
-    end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
+    (void)snprintf(text, sizeof(text), "%s ended the session because of an error (go-away code %u)",
+                   uvr_mux_carrier_other_end(c), (unsigned)code);
+    uvr_mux_carrier_end_with(c, UVRELAY_MUX_DOWN_BROKEN, UV_EPROTO, text);
   } else if (c->references == 0) {
-    end_gone_away(c);
+    uvr_mux_carrier_end_gone_away(c);
   } /* otherwise it ends with the last stream: see uvr_mux_carrier_unref */
 }
 
@@ -519,22 +368,22 @@ static void on_greeting_timer(uv_timer_t *timer)
 {
   uvr_mux_carrier *c = timer->data;
   char text[96];
-  (void)snprintf(text, sizeof(text), "%s did not send its protocol version within %g s", other_end(c),
+  (void)snprintf(text, sizeof(text), "%s did not send its protocol version within %g s", uvr_mux_carrier_other_end(c),
                  (double)c->config.greeting_ms / 1000);
-  end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
+  uvr_mux_carrier_end_with(c, UVRELAY_MUX_DOWN_SILENT, UV_ETIMEDOUT, text);
 }
 
 void uvr_mux_carrier_start(uvr_mux_carrier *c, uvr_stream *stream)
 {
   c->stream = stream;
-  c->state = CARRIER_GREETING;
+  c->state = UVR_CARRIER_GREETING;
   (void)uv_timer_start(&c->timer, on_greeting_timer, c->config.greeting_ms, 0);
   size_t length = sizeof(UVR_MUX_GREETING) - 1;
   memcpy(c->out, UVR_MUX_GREETING, length);
   length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
   c->writing = true;
   receive_input(c); /* reads first, as an end that cannot be written to may have said why */
-  if (c->state < CARRIER_ENDING) {
+  if (c->state < UVR_CARRIER_ENDING) {
     uvr_stream_write(stream, c->out, length, on_written, c);
   }
 }
@@ -573,24 +422,14 @@ int uvr_mux_carrier_new(const uvr_mux_carrier_config *config, uvr_mux_carrier **
 
 /* Properties. */
 
-void *uvr_mux_carrier_opener(const uvr_mux_carrier *c)
-{
-  return c->state < CARRIER_ENDING ? c->config.opener : NULL;
-}
-
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
 {
-  return c->state == CARRIER_UP;
+  return c->state == UVR_CARRIER_UP;
 }
 
 uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *c)
 {
   return &c->yamux;
-}
-
-const uvrelay_error_t *uvr_mux_carrier_fault(const uvr_mux_carrier *c)
-{
-  return c->state >= CARRIER_ENDING ? &c->error : NULL;
 }
 
 void uvr_mux_carrier_count(uvr_mux_carrier *c, bool open)
