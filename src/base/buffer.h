@@ -1,17 +1,20 @@
 /* The buffers of a relay's data, and the pool that keeps a few of them for the next reader.
  *
- * There are two sizes: small ones for reads that wait on an idle connection, large ones for a busy one. A long message
- * gets a buffer of its own size, which is not kept. */
+ * There are three sizes: small ones for reads that wait on an idle connection, large ones for a busy one, and huge ones
+ * for one that moves data in bulk. A long message gets a buffer of its own size, which is not kept. */
 #ifndef UVR_BASE_BUFFER_H
 #define UVR_BASE_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/memory.h"
 
 #define UVR_BUFFER_SMALL ((size_t)1024)      /* bytes */
 #define UVR_BUFFER_LARGE ((size_t)64 * 1024) /* bytes, unless the pool's owner chooses another size */
+
+#define UVR_BUFFER_HEADROOM ((size_t)24) /* bytes before the data of each buffer */
 
 /* Whether the pool's owner may choose this size for the large ones. */
 static inline bool uvr_buffer_may_be_large(size_t bytes)
@@ -24,17 +27,23 @@ struct uvr_buffer {
   uvr_buffer *next;
   size_t capacity;     /* bytes of `data` */
   size_t length;       /* how many bytes of `data` are filled */
+  unsigned holders;    /* besides its owner */
+  uint8_t before;      /* how many of the bytes that a read has brought are in the headroom, see read_before */
   bool end_of_message; /* the last byte is the last one of a message */
+  char headroom[UVR_BUFFER_HEADROOM]; /* directly before the data: for a stream that puts something before it */
   char data[];
 };
 
 typedef struct uvr_buffer_pool {
   const uvrelay_allocator_t *memory;
   size_t large; /* bytes; its owner may set it at first, to UVR_BUFFER_SMALL or more */
+  size_t huge;  /* likewise, to more than `large`; 0 at first: there are none */
   uvr_buffer *small_free;
   uvr_buffer *large_free;
+  uvr_buffer *huge_free;
   size_t small_count; /* on the free lists */
   size_t large_count;
+  size_t huge_count;
 } uvr_buffer_pool;
 
 void uvr_buffer_pool_init(uvr_buffer_pool *pool, const uvrelay_allocator_t *memory);
@@ -45,8 +54,17 @@ void uvr_buffer_pool_clear(uvr_buffer_pool *pool);
 /* An empty buffer, large if more than UVR_BUFFER_SMALL bytes are wanted, or NULL if there is no memory. */
 uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted);
 
+/* An empty huge buffer, or NULL if there is no memory. The pool must have huge ones. */
+uvr_buffer *uvr_buffer_get_huge(uvr_buffer_pool *pool);
+
 /* An empty buffer of exactly `capacity` bytes, or NULL if there is no memory. */
 uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity);
+
+/* Keeps the buffer until it has been put back once more. */
+static inline void uvr_buffer_hold(uvr_buffer *buffer)
+{
+  buffer->holders++;
+}
 
 /* Puts a buffer back; NULL is allowed. */
 void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);

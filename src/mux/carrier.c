@@ -67,6 +67,20 @@ void uvr_mux_carrier_finish(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uv
 
 /* Sending. */
 
+/* What was written in place is no longer needed. */
+static void put_sent(uvr_mux_carrier *c)
+{
+  uvr_buffer_put(c->config.buffers, c->sent);
+  c->sent = NULL;
+}
+
+void uvr_mux_carrier_send(uvr_mux_carrier *c)
+{
+  if (!c->receiving) { /* else it follows */
+    send_output(c);
+  }
+}
+
 static void on_send_idle(uv_idle_t *idle)
 {
   uvr_mux_carrier *c = idle->data;
@@ -78,6 +92,7 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
 {
   uvr_mux_carrier *c = user;
   c->writing = false;
+  put_sent(c);
   if (outcome == UVR_GONE && c->reading && c->state != UVR_CARRIER_LAST_WORDS) {
     /* First read what the other end has sent before it left, and how that ends, as this tells more about the cause. */
     c->peer_gone = true;
@@ -101,14 +116,16 @@ static void send_output(uvr_mux_carrier *c)
   }
   c->sending = true;
   while (!c->writing && !c->peer_gone && c->state > UVR_CARRIER_OPENING && c->state < UVR_CARRIER_ENDING) {
-    size_t length = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
-    if (length == 0 || c->state >= UVR_CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
+    uvr_yamux_output output = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
+    c->sent = output.buffer;
+    if (output.length == 0 ||
+        c->state >= UVR_CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
       break;
     }
     c->writing = true;
     c->unconfirmed = true;
     listen_closely(c);
-    uvr_stream_write(c->stream, c->out, length, on_written, c);
+    uvr_stream_write(c->stream, output.data, output.length, on_written, c);
   }
   c->sending = false;
   if (c->state == UVR_CARRIER_LAST_WORDS && !c->writing) {
@@ -187,7 +204,7 @@ static bool parse_greeting(uvr_mux_carrier *c)
   size_t used;
   char text[320];
   uvr_mux_greeting_state state =
-      uvr_mux_greeting_parse(&c->greeting, c->in->data + c->in_used, c->in->length - c->in_used, &used);
+      uvr_mux_greeting_parse(&c->greeting, c->in->data - c->in->before + c->in_used, c->in->length - c->in_used, &used);
   c->in_used += used;
   if (state == UVR_MUX_GREETING_WHOLE) {
     c->state = UVR_CARRIER_UP;
@@ -255,16 +272,22 @@ static bool consume(uvr_mux_carrier *c)
     }
     return taken;
   }
-  int64_t taken = uvr_yamux_receive(&c->yamux, c->in->data + c->in_used, c->in->length - c->in_used, &error);
+  const uvr_buffer *before = c->in;
+  uvr_buffer *in = c->in;
+  size_t used = c->in_used;
+  c->in = NULL; /* while yamux has it */
+  int code = uvr_yamux_receive_buffer(&c->yamux, &in, &used, &error);
   if (c->state != UVR_CARRIER_UP) { /* the received data has ended it */
+    uvr_buffer_put(&c->stream->context->buffers, in);
     return false;
   }
-  if (taken < 0) {
+  bool moved = in != before || used != c->in_used;
+  c->in = in;
+  c->in_used = used;
+  if (code != 0) {
     fail_protocol(c, &error);
-    return false;
   }
-  c->in_used += (size_t)taken;
-  return taken > 0;
+  return code == 0 && moved;
 }
 
 static bool is_stalled(const uvr_mux_carrier *c)
@@ -306,6 +329,7 @@ static void receive_input(uvr_mux_carrier *c)
         break;
       }
       c->reading = true;
+      c->stream->read_most = uvr_yamux_best_read(&c->yamux, &c->stream->read_before);
       uvr_stream_read(c->stream, on_read, c);
     } else if (c->in_used == c->in->length) {
       uvr_buffer_put(&c->stream->context->buffers, c->in);
@@ -380,7 +404,7 @@ void uvr_mux_carrier_start(uvr_mux_carrier *c, uvr_stream *stream)
   (void)uv_timer_start(&c->timer, on_greeting_timer, c->config.greeting_ms, 0);
   size_t length = sizeof(UVR_MUX_GREETING) - 1;
   memcpy(c->out, UVR_MUX_GREETING, length);
-  length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length);
+  length += uvr_yamux_fill(&c->yamux, c->out + length, sizeof(c->out) - length).length;
   c->writing = true;
   receive_input(c); /* reads first, as an end that cannot be written to may have said why */
   if (c->state < UVR_CARRIER_ENDING) {

@@ -22,6 +22,8 @@ static void on_all_closed(void *user)
 {
   uvr_mux_carrier *c = user;
   c->state = UVR_CARRIER_CLOSED;
+  uvr_buffer_put(c->config.buffers, c->sent);
+  c->sent = NULL;
   c->config.on_closed(c->config.opener);
   maybe_free(c);
 }

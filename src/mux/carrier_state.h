@@ -66,8 +66,9 @@ struct uvr_mux_carrier {
   uv_timer_t timer;   /* for the greeting, pings and last words */
   uv_idle_t idle;     /* calls send_output on the loop's next iteration, so that frames are sent together */
   uvr_mux_greeting greeting;
-  uvr_buffer *in; /* the received buffer, or NULL */
-  size_t in_used; /* bytes of it that were consumed */
+  uvr_buffer *in;   /* the received buffer, or NULL */
+  size_t in_used;   /* bytes of it that were consumed */
+  uvr_buffer *sent; /* the buffer that is being written, or NULL: it is `out` */
   bool reading;
   bool receiving;
   bool writing;

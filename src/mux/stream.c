@@ -1,8 +1,7 @@
 /* A stream of a mux: see stream.h.
  *
- * Happy path: received data waits in the yamux stream until it is read. A buffer counts as consumed, which lets the
- * peer send more, only when the buffer after the next is asked for: a reader that asks for the next one may still be
- * writing the last one.
+ * Happy path: received data waits in the yamux stream until it is read. What was read counts as
+ * consumed, which lets the peer send more, when the next read is asked for, except for what the reader still keeps.
  *
  * Closing: the end of the output is sent, unless the owner says that the data is incomplete. A peer that is not uvrelay
  * may discard unread data at a reset. It therefore has a moment to end as well, during which received data is
@@ -133,7 +132,7 @@ static void deliver(uvr_mux_stream *s)
   }
   s->reading = false;
   if (found == UVR_YAMUX_BYTES) {
-    s->delivered[0] = buffer->length;
+    s->delivered += buffer->length;
     s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
   } else if (found == UVR_YAMUX_END) {
     s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
@@ -146,9 +145,8 @@ static void deliver(uvr_mux_stream *s)
 static void mux_read(uvr_stream *stream)
 {
   uvr_mux_stream *s = mux_stream_of(stream);
-  size_t consumed = s->delivered[1];
-  s->delivered[1] = s->delivered[0];
-  s->delivered[0] = 0;
+  size_t consumed = s->delivered > stream->read_kept ? s->delivered - stream->read_kept : 0;
+  s->delivered -= consumed;
   if (consumed > 0) {
     uvr_yamux_consumed(&s->yamux, consumed);
   }
@@ -219,6 +217,20 @@ static void mux_write(uvr_stream *stream, const char *data, size_t length)
   }
 }
 
+/* A long frame is sent at once, so that the writer may go on before anything else is done. */
+static void mux_write_buffer(uvr_stream *stream, uvr_buffer *buffer)
+{
+  uvr_mux_stream *s = mux_stream_of(stream);
+  uvrelay_error_t error;
+  s->writing = uvr_yamux_write_buffer(&s->yamux, buffer);
+  if (!s->writing) {
+    uvr_outcome outcome = reset_outcome(s, UVRELAY_PHASE_WRITE, &error);
+    stream->on_write(stream->write_user, outcome, &error);
+  } else if (buffer->length >= UVR_YAMUX_LONG) {
+    uvr_mux_carrier_send(s->carrier);
+  }
+}
+
 static size_t mux_unwritten(uvr_stream *stream)
 {
   return uvr_yamux_unwritten(&mux_stream_of(stream)->yamux);
@@ -243,6 +255,7 @@ void uvr_mux_stream_written(uvr_yamux_stream *stream)
   uvrelay_error_t error;
   s->shutting = false;
   s->writing = false;
+  s->base.write_best = uvr_yamux_best_write(stream);
   if (s->closing) {
     continue_closing(s);
     return;
@@ -303,6 +316,7 @@ void uvr_mux_stream_read_line(uvr_mux_stream *stream, uvr_mux_stream_line_cb on_
 
 static const uvr_stream_ops ops = {.read = mux_read,
                                    .write = mux_write,
+                                   .write_buffer = mux_write_buffer,
                                    .shutdown = mux_shutdown,
                                    .watch = mux_watch,
                                    .close = mux_close,
@@ -351,7 +365,7 @@ void uvr_mux_stream_unbind(uvr_mux_stream *stream)
   assert(!stream->reading && !stream->writing);
   uvr_yamux_release(&stream->yamux);
   memset(&stream->yamux, 0, sizeof(stream->yamux));
-  memset(stream->delivered, 0, sizeof(stream->delivered));
+  stream->delivered = 0;
   stream->carrier = NULL;
   uvr_mux_carrier_unref(carrier);
 }

@@ -11,16 +11,16 @@ struct uvr_mux_stream {
   uvr_mux *mux;
   uvr_mux_carrier *carrier; /* the carrier that it is bound to, or NULL */
   uvr_yamux_stream yamux;
-  uv_timer_t timer;    /* reports a watch's result from the loop; while closing, limits how long that takes */
-  bool reading;        /* a read is under way */
-  bool writing;        /* a write is under way */
-  bool shutting;       /* a shutdown is under way */
-  bool watching;       /* a watch is under way */
-  bool shut;           /* the end of the output was handed to yamux */
-  bool closing;        /* the owner has closed it */
-  bool finishing;      /* it is released by yamux and will be freed */
-  bool counted;        /* it is counted as a connection over its carrier */
-  size_t delivered[2]; /* lengths of the last two buffers that were read, the latest first */
+  uv_timer_t timer; /* reports a watch's result from the loop; while closing, limits how long that takes */
+  bool reading;     /* a read is under way */
+  bool writing;     /* a write is under way */
+  bool shutting;    /* a shutdown is under way */
+  bool watching;    /* a watch is under way */
+  bool shut;        /* the end of the output was handed to yamux */
+  bool closing;     /* the owner has closed it */
+  bool finishing;   /* it is released by yamux and will be freed */
+  bool counted;     /* it is counted as a connection over its carrier */
+  size_t delivered; /* bytes that were read and do not count as consumed yet */
 
   /* While it is being connected: see near.c and far.c. */
   uvr_list_node waiting; /* in the mux's list `waiting` or `asked` */

@@ -84,7 +84,7 @@ static void dial(carrier_opener *o)
 {
   uvrelay_error_t error;
   const uvr_dial_options options = {.timeout_ms = o->mux->mux.options.greeting_ms, .connect = {.via = o->opener.via}};
-  o->dial = uvr_dial_start(o->mux->mux.context, o->opener.address, &options, on_dialled, o);
+  o->dial = uvr_dial_start(o->mux->mux.streams, o->opener.address, &options, on_dialled, o);
   if (o->dial == NULL) {
     (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_ENOMEM, "not enough memory to connect to the other end");
     uvr_mux_carrier_end(o->carrier, UVRELAY_MUX_DOWN_EARLY, &error);
@@ -95,7 +95,7 @@ static void on_open_timer(uv_timer_t *timer)
 {
   carrier_opener *o = timer->data;
   uvrelay_error_t error;
-  switch (uvr_opener_open(o->mux->mux.context, &o->opener, &error)) {
+  switch (uvr_opener_open(o->mux->mux.streams, &o->opener, &error)) {
   case UVR_OPENING_DONE: {
     uvr_stream *stream = o->opener.stream;
     o->opener.stream = NULL;

@@ -157,9 +157,11 @@ static void run(uvr_pump *pump)
     if (pump->writing == NULL && pump->ready != NULL) {
       pump->writing = pump->ready;
       pump->ready = NULL;
-      uvr_stream_write(pump->sink, pump->writing->data, pump->writing->length, on_write, pump);
+      uvr_stream_write_buffer(pump->sink, pump->writing, on_write, pump);
     } else if (!pump->reading && pump->ready == NULL && !pump->source_ended) {
       pump->reading = true;
+      pump->source->read_most = pump->sink->write_best;
+      pump->source->read_kept = pump->writing != NULL ? pump->writing->length : 0;
       uvr_stream_read(pump->source, on_read, pump);
     } else {
       break;

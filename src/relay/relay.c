@@ -200,7 +200,8 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   relay->context.leftovers = &relay->closing;
   relay->mux_context = relay->context;
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
-  relay->mux_context.buffers.large = UVR_YAMUX_FRAME_MAX;
+  relay->mux_context.buffers.large = UVR_YAMUX_FRAME_FIRST;
+  relay->mux_context.buffers.huge = UVR_BUFFER_LARGE;
   uvr_list_init(&relay->parts);
   uvr_list_init(&relay->hops);
   (void)uv_timer_init(loop, &relay->wakeup); /* cannot fail */

@@ -17,6 +17,8 @@ typedef struct stream_fd {
   uv_work_t job;        /* reading or writing: each stream does only one of them */
   ssize_t result;       /* of the job: a number of bytes read, or a code */
   uvr_buffer *incoming; /* being read into */
+  char *at;             /* where in it the next byte belongs */
+  size_t most;          /* how many bytes may be read */
   const char *source;   /* being written */
   size_t source_length;
   uv_async_t closed; /* never sent: its close callback comes later, from the loop */
@@ -108,10 +110,10 @@ static void finish_write(stream_fd *s, int code)
 
 /* The calls that block. */
 
-static ssize_t read_now(stream_fd *s, uvr_buffer *buffer)
+static ssize_t read_now(stream_fd *s, char *at, size_t most)
 {
   set(s, &s->reading, true);
-  ssize_t result = uvr_blocking_file_read(&s->file, buffer->data, buffer->capacity);
+  ssize_t result = uvr_blocking_file_read(&s->file, at, most);
   set(s, &s->reading, false);
   return result;
 }
@@ -143,7 +145,7 @@ bool uvr_stream_fd_leave(uvr_stream *stream)
 uvr_outcome uvr_stream_fd_read(uvr_stream *stream, uvr_buffer *buffer, uvrelay_error_t *error)
 {
   stream_fd *s = (stream_fd *)stream;
-  ssize_t result = read_now(s, buffer);
+  ssize_t result = read_now(s, buffer->data, buffer->capacity);
   buffer->length = result > 0 ? (size_t)result : 0;
   return describe_read(s, result, error);
 }
@@ -159,7 +161,7 @@ uvr_outcome uvr_stream_fd_write(uvr_stream *stream, const char *data, size_t len
 static void read_job(uv_work_t *job)
 {
   stream_fd *s = job->data;
-  s->result = read_now(s, s->incoming);
+  s->result = read_now(s, s->at, s->most);
 }
 
 static void after_read(uv_work_t *job, int code)
@@ -196,7 +198,7 @@ static void after_write(uv_work_t *job, int code)
 static void stream_read(uvr_stream *stream)
 {
   stream_fd *s = (stream_fd *)stream;
-  s->incoming = uvr_buffer_get(&s->base.context->buffers, UVR_BUFFER_LARGE);
+  s->incoming = uvr_stream_get_buffer(&s->base, &s->at, &s->most);
   if (s->incoming == NULL) {
     finish_read(s, UV_ENOMEM);
     return;

@@ -36,6 +36,7 @@ typedef struct npipe {
   uv_timer_t eof_timer; /* hurries or cancels eof_job */
   uv_timer_t look;      /* where the pipe is only written to: looks whether it is gone */
   uvr_buffer *incoming;
+  size_t read_most; /* bytes that it may be filled with */
   size_t read_size;
   const char *outgoing;
   size_t outgoing_length;
@@ -94,7 +95,7 @@ static void report_read(npipe *np, DWORD error, DWORD bytes, uvr_buffer *buffer)
   if (bytes > 0) {
     buffer->length = bytes;
     buffer->end_of_message = np->message && error == 0;
-    np->read_size = bytes == buffer->capacity   ? UVR_BUFFER_LARGE
+    np->read_size = bytes == np->read_most      ? UVR_BUFFER_LARGE
                     : bytes <= UVR_BUFFER_SMALL ? UVR_BUFFER_SMALL
                                                 : np->read_size;
     np->base.on_read(np->base.read_user, UVR_DONE, buffer, NULL);
@@ -149,13 +150,19 @@ static bool must_defer(npipe *np)
 
 static void issue_read(npipe *np, bool defer)
 {
-  np->incoming = uvr_buffer_get(&np->base.context->buffers, np->read_size);
+  char *at = NULL;
+  np->incoming = np->read_size == UVR_BUFFER_LARGE ? uvr_stream_get_buffer(&np->base, &at, &np->read_most)
+                                                   : uvr_buffer_get(&np->base.context->buffers, np->read_size);
+  if (at == NULL && np->incoming != NULL) {
+    at = np->incoming->data;
+    np->read_most = np->incoming->capacity;
+  }
   OVERLAPPED *overlapped = uvr_iocp_op_begin(&np->read_op);
   BOOL ok = FALSE;
   if (np->incoming == NULL) {
     SetLastError(ERROR_NOT_ENOUGH_MEMORY);
   } else {
-    ok = ReadFile(np->file, np->incoming->data, (DWORD)np->incoming->capacity, NULL, overlapped);
+    ok = ReadFile(np->file, at, (DWORD)np->read_most, NULL, overlapped);
   }
   uvr_iocp_op_issued(&np->read_op, ok, defer);
 }

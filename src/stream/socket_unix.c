@@ -84,9 +84,11 @@ static void fail_read(stream_socket *s, int code)
 static bool read_once(stream_socket *s)
 {
   uvr_buffer_pool *pool = &s->base.context->buffers;
-  uvr_buffer *buffer = uvr_buffer_get(pool, UVR_BUFFER_LARGE);
-  ssize_t count = buffer != NULL ? receive(s, buffer->data, buffer->capacity) : UV_ENOMEM;
-  bool full = count > 0 && (size_t)count == buffer->capacity;
+  char *at;
+  size_t most;
+  uvr_buffer *buffer = uvr_stream_get_buffer(&s->base, &at, &most);
+  ssize_t count = buffer != NULL ? receive(s, at, most) : UV_ENOMEM;
+  bool full = count > 0 && (size_t)count == most;
   if (count == UV_EAGAIN) { /* another process was quicker */
     uvr_buffer_put(pool, buffer);
     return false;

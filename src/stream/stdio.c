@@ -71,12 +71,21 @@ static bool make_wait_again(half *h)
   return state != 0;
 }
 
+static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
+
+static void read_input(stream_stdio *s)
+{
+  s->input.stream->read_most = s->base.read_most;
+  s->input.stream->read_before = s->base.read_before;
+  uvr_stream_read(s->input.stream, on_read, s);
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
   uvrelay_error_t reset;
   if ((outcome == UVR_FAILED || outcome == UVR_GONE) && make_wait_again(&s->input)) {
-    uvr_stream_read(s->input.stream, on_read, s);
+    read_input(s);
     return;
   }
   outcome = input_outcome(s, outcome, error);
@@ -96,7 +105,7 @@ static void stdio_read(uvr_stream *stream)
     on_read(s, UVR_END_OF_INPUT, NULL, NULL);
     return;
   }
-  uvr_stream_read(s->input.stream, on_read, s);
+  read_input(s);
 }
 
 /* While it closes gently, a write may still go on. */

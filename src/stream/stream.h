@@ -67,6 +67,7 @@ typedef enum uvr_input_state {
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
+  void (*write_buffer)(uvr_stream *stream, uvr_buffer *buffer); /* NULL: by `write` */
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*arm)(uvr_stream *stream);   /* may be NULL */
@@ -94,6 +95,13 @@ struct uvr_stream {
   bool keeps_messages;
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
   bool may_hide_leaving; /* after its end of input the peer may have left, and the watch may not notice that */
+
+  size_t read_most; /* bytes: the reader wants no more from one read. More than the pool's large buffers have: it wants
+                       huge ones. 0: it does not mind. Some kinds do not know of it. */
+  uint8_t read_before; /* bytes: the reader wants so many of a read's bytes in the buffer's headroom, which ends where
+                          the data begins. It finds in `before` how many are there, as some kinds do not know of it. */
+  size_t read_kept;    /* bytes of earlier reads that the reader has not done with when it asks for the next one */
+  size_t write_best;   /* bytes: a write of this length costs least; changes as the stream is used. 0: any */
 
   uvr_buffer *unread; /* the next read returns this */
   bool end_unread;    /* and then the end of input */
@@ -147,6 +155,19 @@ static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t
   stream->on_write = on_write;
   stream->write_user = user;
   stream->ops->write(stream, data, length);
+}
+
+/* Writes all of a buffer, which is the caller's again at the callback, but may be held longer (uvr_buffer_hold). Until
+ * then the stream may overwrite what precedes the bytes that it has not sent yet. */
+static inline void uvr_stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer, uvr_done_cb on_write, void *user)
+{
+  stream->on_write = on_write;
+  stream->write_user = user;
+  if (stream->ops->write_buffer != NULL) {
+    stream->ops->write_buffer(stream, buffer);
+  } else {
+    stream->ops->write(stream, buffer->data, buffer->length);
+  }
 }
 
 /* Half-close: after everything that was written, the peer sees the end of its input. Only where the stream has
@@ -247,6 +268,21 @@ static inline bool uvr_stream_has_delivered(uvr_stream *stream)
 }
 
 /* For the kinds. */
+
+/* A buffer for a read, or NULL; where in it the bytes belong, and how many there may be: see read_most. */
+static inline uvr_buffer *uvr_stream_get_buffer(const uvr_stream *stream, char **at, size_t *most)
+{
+  uvr_buffer_pool *pool = &stream->context->buffers;
+  bool huge = stream->read_most > pool->large && pool->huge > pool->large;
+  uvr_buffer *buffer = huge ? uvr_buffer_get_huge(pool) : uvr_buffer_get(pool, UVR_BUFFER_LARGE);
+  if (buffer != NULL) {
+    size_t room = buffer->capacity + stream->read_before;
+    buffer->before = stream->read_before;
+    *at = buffer->data - buffer->before;
+    *most = stream->read_most > 0 && stream->read_most < room ? stream->read_most : room;
+  }
+  return buffer;
+}
 
 static inline void uvr_stream_warn_of_descriptors(const uvr_stream *stream)
 {

@@ -89,14 +89,16 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
   stream_uv *s = handle->data;
   (void)suggested;
-  s->incoming = uvr_buffer_get(&s->base.context->buffers, UVR_BUFFER_LARGE);
+  size_t most;
+  char *at;
+  s->incoming = uvr_stream_get_buffer(&s->base, &at, &most);
   if (s->incoming == NULL) {
     *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
   } else {
     if (s->peeks > 0 && !s->closing) {
       look_for_descriptors(s);
     }
-    *buf = uv_buf_init(s->incoming->data, (unsigned)s->incoming->capacity);
+    *buf = uv_buf_init(at, (unsigned)most);
   }
 }
 

@@ -48,6 +48,16 @@ static uvr_yamux_stream *fullest(const uvr_yamux *self)
   return most;
 }
 
+static void append(uvr_yamux_stream *s, uvr_buffer *buffer)
+{
+  if (s->last != NULL) {
+    s->last->next = buffer;
+  } else {
+    s->first = buffer;
+  }
+  s->last = buffer;
+}
+
 /* Appends a copy to the data that the stream holds. False: there is no memory. */
 static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
 {
@@ -60,12 +70,7 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
       if (last == NULL) {
         return false;
       }
-      if (s->last != NULL) {
-        s->last->next = last;
-      } else {
-        s->first = last;
-      }
-      s->last = last;
+      append(s, last);
     }
     size_t room = last->capacity - last->length;
     size_t piece = length < room ? length : room;
@@ -79,33 +84,60 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
   return true;
 }
 
-/* A part of a frame's data has arrived. */
-static void receive_data(uvr_yamux *self, const char *data, size_t length)
+/* The stream whose data arrives, after room was made for a part of it; NULL: the data is dropped. */
+static uvr_yamux_stream *make_room(uvr_yamux *self, size_t length)
+{
+  uvr_yamux_stream *most;
+  if (self->data_stream == NULL || uvr_yamux_is_reset(self->data_stream)) {
+    return NULL;
+  }
+  while (self->held + length > self->config.window_total && (most = fullest(self)) != NULL) {
+    uvr_yamux_drop_held(most);
+    uvr_yamux_break(most);
+  }
+  uvr_yamux_stream *s = self->data_stream; /* which may have been the fullest, and released by its owner */
+  return s != NULL && !uvr_yamux_is_reset(s) ? s : NULL;
+}
+
+/* So much of the frame's data was handled. */
+static void end_part(uvr_yamux *self, size_t length)
 {
   self->data_left -= (uint32_t)length;
-  uvr_yamux_stream *s = self->data_stream;
-  if (s != NULL && !uvr_yamux_is_reset(s)) {
-    uvr_yamux_stream *most;
-    while (self->held + length > self->config.window_total && (most = fullest(self)) != NULL) {
-      uvr_yamux_drop_held(most);
-      uvr_yamux_break(most);
-    }
-    s = self->data_stream; /* which may have been the fullest, and released by its owner */
-    if (s != NULL && !uvr_yamux_is_reset(s)) {
-      if (hold(s, data, length)) {
-        self->config.events.on_readable(s);
-      } else {
-        uvr_yamux_break(s);
-      }
-    }
-  }
   if (self->data_left == 0) {
-    s = self->data_stream;
+    uvr_yamux_stream *s = self->data_stream;
     self->data_stream = NULL;
     if (s != NULL && self->data_fin) {
       end_input(s);
     }
   }
+}
+
+/* A part of a frame's data has arrived. */
+static void receive_data(uvr_yamux *self, const char *data, size_t length)
+{
+  uvr_yamux_stream *s = make_room(self, length);
+  if (s != NULL && hold(s, data, length)) {
+    self->config.events.on_readable(s);
+  } else if (s != NULL) {
+    uvr_yamux_break(s);
+  }
+  end_part(self, length);
+}
+
+/* The same with all of a buffer, which is not copied. */
+static void receive_whole(uvr_yamux *self, uvr_buffer *buffer)
+{
+  size_t length = buffer->length;
+  uvr_yamux_stream *s = make_room(self, length);
+  if (s != NULL) {
+    append(s, buffer);
+    s->held += length;
+    self->held += length;
+    self->config.events.on_readable(s);
+  } else {
+    uvr_buffer_put(self->config.buffers, buffer);
+  }
+  end_part(self, length);
 }
 
 /* A peer of our own kind says how much of each first window it lets us use. */
@@ -118,6 +150,8 @@ static void apply_hint(uvr_yamux *self, uint32_t value)
   self->peer_hint = bytes < UVR_YAMUX_WINDOW ? bytes : UVR_YAMUX_WINDOW;
   for (uvr_yamux_stream *s = uvr_yamux_first(self); s != NULL; s = uvr_yamux_next(s)) {
     s->send_window -= UVR_YAMUX_WINDOW - self->peer_hint;
+    s->frame = 0;
+    uvr_yamux_fit_frame(s);
     s->window = UVR_YAMUX_BASE; /* such a peer keeps to our hint, too */
     if (!uvr_yamux_has_due(s)) {
       uvr_yamux_leave_turns(s);
@@ -174,6 +208,7 @@ static int handle_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, u
   }
   if (s != NULL && type == UVR_YAMUX_WINDOW_UPDATE) {
     s->send_window += length;
+    uvr_yamux_fit_frame(s);
     uvr_yamux_wait_for_turn(s);
   } else if (type == UVR_YAMUX_DATA) {
     if (s != NULL && length > 0 && uvr_yamux_fin_received(s)) {
@@ -256,4 +291,60 @@ int64_t uvr_yamux_receive(uvr_yamux *self, const char *data, size_t length, uvre
   }
   uvr_yamux_offer_room(self);
   return (int64_t)used;
+}
+
+/* Whether a buffer that holds so many bytes may become a stream's. What a stream holds takes at most a third more
+ * memory than it counts. */
+static bool is_worth_keeping(const uvr_buffer *buffer, size_t length)
+{
+  return length >= UVR_YAMUX_FRAME_FIRST && length >= buffer->capacity / 4 * 3;
+}
+
+/* Gives the buffer, which begins with data of the current frame, to the stream, if that is worth it. What follows is
+ * copied to a buffer of its own. */
+static bool receive_in_place(uvr_yamux *self, uvr_buffer **in, size_t *used)
+{
+  uvr_buffer *buffer = *in;
+  uvr_buffer *rest = NULL;
+  size_t length = buffer->length - *used;
+  size_t piece = length < self->data_left ? length : self->data_left;
+  if (*used != buffer->before || !is_worth_keeping(buffer, piece)) {
+    return false;
+  }
+  if (piece < length) {
+    rest = uvr_buffer_get(self->config.buffers, length - piece);
+    if (rest == NULL || rest->capacity < length - piece) {
+      uvr_buffer_put(self->config.buffers, rest);
+      return false;
+    }
+    rest->length = length - piece;
+    memcpy(rest->data, buffer->data + piece, rest->length);
+  }
+  buffer->length = piece;
+  buffer->before = 0;
+  *in = rest;
+  *used = 0;
+  receive_whole(self, buffer);
+  return true;
+}
+
+int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used, uvrelay_error_t *error)
+{
+  const char *start = (*buffer)->data - (*buffer)->before;
+  size_t length = (*buffer)->length;
+  if (*used < (*buffer)->before) { /* the header of a frame whose data may be long */
+    length = length < (*buffer)->before ? length : (*buffer)->before;
+  } else if (self->data_left > 0 && receive_in_place(self, buffer, used)) {
+    return 0;
+  }
+  int64_t taken = uvr_yamux_receive(self, start + *used, length - *used, error);
+  *used += taken > 0 ? (size_t)taken : 0;
+  return taken < 0 ? (int)taken : 0;
+}
+
+size_t uvr_yamux_best_read(const uvr_yamux *self, uint8_t *before)
+{
+  bool is_long = self->data_left >= UVR_BUFFER_LARGE / 4 * 3;
+  *before = (uint8_t)(self->data_left == 0 ? UVR_YAMUX_HEADER - self->header_length : 0);
+  return is_long && self->data_left < UVR_BUFFER_LARGE ? self->data_left : UVR_BUFFER_LARGE;
 }

@@ -1,5 +1,8 @@
 /* What yamux sends.
  *
+ * Small frames are copied together into the space that a fill is given. A long frame of a buffer is not copied: its
+ * header is written into the buffer, directly before the data. It is sent alone.
+ *
  * A fill first writes the replies, then the resets of streams that were released, then one turn after another of the
  * streams that have something to send: a window update with the flags that are due, a data frame, an end; or, of a
  * stream that we have broken, a reset alone. */
@@ -35,7 +38,8 @@ static uint32_t next_piece(const uvr_yamux_stream *s, size_t room)
   if (s->length == 0 || s->send_window <= 0) {
     return 0;
   }
-  size_t piece = s->length < UVR_YAMUX_FRAME_MAX ? s->length : UVR_YAMUX_FRAME_MAX;
+  size_t most = uvr_yamux_frame_most(s);
+  size_t piece = s->length < most ? s->length : most;
   piece = (uint64_t)s->send_window < piece ? (size_t)s->send_window : piece;
   if (room >= UVR_YAMUX_HEADER + piece) {
     return (uint32_t)piece;
@@ -56,13 +60,20 @@ static size_t fill_update(uvr_yamux_stream *s, char *buffer)
   return UVR_YAMUX_HEADER;
 }
 
-static size_t fill_data(uvr_yamux_stream *s, char *buffer, uint32_t piece)
+/* The header of a data frame, which holds the next `piece` bytes. */
+static void begin_data(uvr_yamux_stream *s, char *header, uint32_t piece)
 {
-  uvr_yamux_put_header(buffer, UVR_YAMUX_DATA, 0, s->id, piece);
-  memcpy(buffer + UVR_YAMUX_HEADER, s->data, piece);
+  uvr_yamux_put_header(header, UVR_YAMUX_DATA, 0, s->id, piece);
+  uvr_yamux_count_data(s, piece);
   s->data += piece;
   s->length -= piece;
   s->send_window -= piece;
+}
+
+static size_t fill_data(uvr_yamux_stream *s, char *buffer, uint32_t piece)
+{
+  memcpy(buffer + UVR_YAMUX_HEADER, s->data, piece);
+  begin_data(s, buffer, piece);
   return UVR_YAMUX_HEADER + piece;
 }
 
@@ -107,34 +118,72 @@ static size_t fill_turn(uvr_yamux_stream *s, char *buffer, size_t size)
   return used;
 }
 
-size_t uvr_yamux_fill(uvr_yamux *self, char *buffer, size_t size)
+/* Whether the next frame of the stream is sent from where its data is. To copy a short one takes less time than one
+ * more write. */
+static bool stays_in_place(const uvr_yamux_stream *s)
 {
-  uvr_list_node *node;
-  if (self->dead) {
-    return 0;
+  return s->lent != NULL && next_piece(s, SIZE_MAX) >= UVR_YAMUX_LONG && (s->due & UVR_YAMUX_RST) == 0;
+}
+
+/* The same turn, with a data frame that stays in place. */
+static uvr_yamux_output frame_in_place(uvr_yamux_stream *s)
+{
+  uint32_t piece = next_piece(s, SIZE_MAX);
+  char *data = s->lent->data + (s->data - s->lent->data);
+  char *start = data - UVR_YAMUX_HEADER;
+  begin_data(s, start, piece);
+  if ((s->due & (UVR_YAMUX_SYN | UVR_YAMUX_ACK | UVR_YAMUX_CREDIT)) != 0) {
+    start -= fill_update(s, start - UVR_YAMUX_HEADER);
   }
-  self->filling = true;
-  size_t used = fill_answers(self, buffer, size);
-  while ((node = uvr_list_first(&self->turns)) != NULL) {
-    uvr_yamux_stream *s = UVR_LISTED(node, uvr_yamux_stream, turn);
+  uvr_buffer_hold(s->lent);
+  return (uvr_yamux_output){.data = start, .length = (size_t)(data - start) + piece, .buffer = s->lent};
+}
+
+/* Gives streams their turn until the space is full or a frame stays in place. */
+static uvr_yamux_output take_turns(uvr_yamux *self, char *space, size_t size, size_t used)
+{
+  uvr_yamux_output in_place = {0};
+  uvr_yamux_stream *s;
+  while (in_place.length == 0 && (s = uvr_yamux_first_in_turn(self)) != NULL) {
     bool writing = uvr_yamux_is_writing(s);
-    size_t added = fill_turn(s, buffer + used, size - used);
+    bool brief = uvr_yamux_is_brief(s);
+    size_t added = 0;
+    if (!stays_in_place(s)) {
+      added = fill_turn(s, space + used, size - used);
+      used += added;
+    } else if (used == 0) {
+      in_place = frame_in_place(s);
+      added = in_place.length;
+    }
     if (added == 0) {
       break;
     }
-    used += added;
-    uvr_yamux_leave_turns(s);
-    uvr_yamux_wait_for_turn(s); /* after all others */
+    uvr_yamux_end_turn(s, brief, added);
     if (writing && !uvr_yamux_is_writing(s) && !uvr_yamux_is_reset(s)) {
       self->config.events.on_written(s);
     }
   }
+  if (in_place.length > 0) {
+    return in_place;
+  }
+  /* A stream that has just ended may be released by now, and its reset goes with it. */
+  used += fill_answers(self, space + used, size - used);
+  return (uvr_yamux_output){.data = space, .length = used};
+}
+
+uvr_yamux_output uvr_yamux_fill(uvr_yamux *self, char *space, size_t size)
+{
+  if (self->dead) {
+    return (uvr_yamux_output){0};
+  }
+  self->filling = true;
+  uvr_yamux_output output = take_turns(self, space, size, fill_answers(self, space, size));
   self->filling = false;
   uvr_yamux_offer_room(self);
-  return used;
+  return output;
 }
 
 bool uvr_yamux_has_output(const uvr_yamux *self)
 {
-  return self->reply_count > 0 || self->reset_count > 0 || !uvr_list_is_empty(&self->turns);
+  return self->reply_count > 0 || self->reset_count > 0 || uvr_yamux_first_in_turn(self) != NULL;
 }

@@ -4,9 +4,17 @@
 
 #include "yamux/types.h"
 
-/* Writes as many whole frames as fit into `buffer`, streams taking turns. Returns their length in bytes, 0 when there
- * is nothing to send. `size` is at least UVR_YAMUX_HEADER + UVR_YAMUX_FRAME_MAX. */
-size_t uvr_yamux_fill(uvr_yamux *self, char *buffer, size_t size);
+/* What is to be sent next. */
+typedef struct uvr_yamux_output {
+  const char *data;
+  size_t length; /* 0: there is nothing to send */
+  uvr_buffer
+      *buffer; /* whose bytes they are: the caller puts it back when they are sent; NULL: they are in the space */
+} uvr_yamux_output;
+
+/* Returns the next whole frames, streams taking turns: as many as fit into the space, or a long one of a stream alone,
+ * in the buffer that its owner has written. `size` is at least UVR_YAMUX_HEADER + UVR_YAMUX_FRAME_FIRST. */
+uvr_yamux_output uvr_yamux_fill(uvr_yamux *self, char *space, size_t size);
 
 /* Whether uvr_yamux_fill has something to send. */
 bool uvr_yamux_has_output(const uvr_yamux *self);

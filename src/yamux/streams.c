@@ -31,9 +31,18 @@ void uvr_yamux_add(uvr_yamux *self, uvr_yamux_stream *s, uint32_t id)
   uvr_list_prepend(&self->all, &s->node);
   self->streams++;
   s->send_window = self->peer_hint != 0 ? self->peer_hint : UVR_YAMUX_WINDOW;
+  uvr_yamux_fit_frame(s);
   s->receive_window = UVR_YAMUX_WINDOW;
   s->window = self->peer_hint != 0 ? UVR_YAMUX_BASE : UVR_YAMUX_WINDOW;
   s->credited = self->config.now(self->config.user);
+}
+
+void uvr_yamux_fit_frame(uvr_yamux_stream *s)
+{
+  size_t half = s->send_window > 0 ? (size_t)(s->send_window / 2) : 0;
+  size_t frame = half < UVR_YAMUX_FRAME_MAX ? half : UVR_YAMUX_FRAME_MAX;
+  frame = frame < UVR_YAMUX_FRAME_FIRST ? UVR_YAMUX_FRAME_FIRST : frame;
+  s->frame = frame > s->frame ? frame : s->frame;
 }
 
 void uvr_yamux_remove(uvr_yamux_stream *s)

@@ -10,6 +10,10 @@ uvr_yamux_stream *uvr_yamux_find(const uvr_yamux *self, uint32_t id);
 /* Adds a stream of this number to the session. */
 void uvr_yamux_add(uvr_yamux *self, uvr_yamux_stream *s, uint32_t id);
 
+/* Lets frames grow with the window: to half of the largest one seen, as the peer gives credit for a frame only when its
+ * reader has asked for the next one. */
+void uvr_yamux_fit_frame(uvr_yamux_stream *s);
+
 /* Removes the stream from the session, which then finds it no more. */
 void uvr_yamux_remove(uvr_yamux_stream *s);
 

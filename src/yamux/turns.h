@@ -22,4 +22,20 @@ void uvr_yamux_wait_for_turn(uvr_yamux_stream *s);
 /* Removes it from them. */
 void uvr_yamux_leave_turns(uvr_yamux_stream *s);
 
+/* The stream whose turn it is, or NULL. */
+uvr_yamux_stream *uvr_yamux_first_in_turn(const uvr_yamux *self);
+
+/* Whether the stream has little to send. */
+bool uvr_yamux_is_brief(const uvr_yamux_stream *s);
+
+/* The first stream has sent so many bytes. If it has more to send, its next turn is after all others. `was_brief`: it
+ * was brief before. */
+void uvr_yamux_end_turn(uvr_yamux_stream *s, bool was_brief, size_t sent);
+
+/* How many bytes of data a frame of the stream may have now. */
+size_t uvr_yamux_frame_most(const uvr_yamux_stream *s);
+
+/* So many bytes of the stream's data are in a frame. */
+void uvr_yamux_count_data(uvr_yamux_stream *s, size_t piece);
+
 #endif

@@ -10,12 +10,17 @@
 #include "base/buffer.h"
 #include "base/list.h"
 
-#define UVR_YAMUX_HEADER     12U             /* bytes of a frame before its data */
-#define UVR_YAMUX_FRAME_MAX  ((size_t)16384) /* bytes of data that we send in one frame */
-#define UVR_YAMUX_WINDOW     262144U         /* bytes: each stream's first window, each way, by the specification */
-#define UVR_YAMUX_BASE       32768U          /* bytes: what a peer of our own kind uses of it at first */
-#define UVR_YAMUX_STREAM_MAX 8388608U        /* bytes: up to which the window of a busy stream grows */
-#define UVR_YAMUX_BACKLOG    256U            /* streams that we open before the first of them is acknowledged */
+#define UVR_YAMUX_HEADER 12U /* bytes of a frame before its data */
+/* Bytes of data that we send in one frame: the first ones of a stream, and once its window is large. The latter with
+ * its header fills an empty pipe of Linux, so that one write and one read move it. */
+#define UVR_YAMUX_FRAME_FIRST ((size_t)16384)
+#define UVR_YAMUX_FRAME_MAX   ((size_t)65536 - UVR_YAMUX_HEADER)
+
+#define UVR_YAMUX_LONG       ((size_t)4096) /* bytes of a write or a frame that is not brief */
+#define UVR_YAMUX_WINDOW     262144U        /* bytes: each stream's first window, each way, by the specification */
+#define UVR_YAMUX_BASE       32768U         /* bytes: what a peer of our own kind uses of it at first */
+#define UVR_YAMUX_STREAM_MAX 8388608U       /* bytes: up to which the window of a busy stream grows */
+#define UVR_YAMUX_BACKLOG    256U           /* streams that we open before the first of them is acknowledged */
 
 /* The opaque value of the ping that each of our sessions begins with: this and, in its lower 16 bits, how many KiB of a
  * stream's first window the peer should use before it is given credit. Any other peer answers it like every ping. */
@@ -61,7 +66,7 @@ typedef struct uvr_yamux_config {
   bool client; /* opens streams with odd numbers; else the peer is the client */
   /* Bytes: half for the bases of windows, a quarter for their growth. All streams together never hold more. */
   uint64_t window_total;
-  uvr_buffer_pool *buffers;    /* of what is read; its large buffers should be UVR_YAMUX_FRAME_MAX */
+  uvr_buffer_pool *buffers;    /* of what is read */
   uint64_t (*now)(void *user); /* ms; decides which windows grow */
   uvr_yamux_events events;
   void *user;
@@ -91,7 +96,7 @@ struct uvr_yamux_stream {
   uvr_yamux *session;
   uvr_yamux_stream *hash_next; /* of those with the same hash */
   uvr_list_node node;          /* in the session's `all` */
-  uvr_list_node turn;          /* in its `turns`, while the stream has something to send */
+  uvr_list_node turn;          /* in its `turns` or `brief_turns`, while the stream has something to send */
   uint32_t id;
   uvr_yamux_send_state send;
   uvr_yamux_receive_state receive;
@@ -100,7 +105,10 @@ struct uvr_yamux_stream {
   /* What is to be sent. */
   uint64_t credit;     /* bytes that the peer's window is to grow by */
   const char *data;    /* the owner's */
+  uvr_buffer *lent;    /* whose data it is, so that a header can be put directly before it; or NULL */
   size_t length;       /* of `data` that is in no frame yet */
+  bool brief;          /* `data` was little from the start */
+  size_t frame;        /* how much of it one frame may hold */
   int64_t send_window; /* bytes that the peer still accepts; below 0 if its hint came late */
   /* What has arrived. */
   uvr_buffer *first;
@@ -124,6 +132,9 @@ struct uvr_yamux {
   uint64_t held;            /* bytes of all streams that wait to be read */
   uvr_list all;             /* streams */
   uvr_list turns;           /* those that have something to send, the next one first */
+  uvr_list brief_turns;     /* the same, of those that have little to send and have just begun to wait */
+  size_t brief_run;         /* bytes that were sent from there while others wait, since the last turn of these */
+  size_t brief_mode;        /* bytes of long frames: until they are sent, frames are not longer than the first ones */
   uvr_yamux_stream **table; /* by number */
   size_t table_size;        /* a power of two */
   /* Frames without data that come first: answers to pings, resets of streams that are unknown here, our own pings. */

@@ -48,9 +48,23 @@ bool uvr_yamux_write(uvr_yamux_stream *stream, const char *data, size_t length)
   }
   assert(stream->send == UVR_YAMUX_SEND_OPEN);
   stream->data = data;
+  stream->lent = NULL;
   stream->length = length;
+  stream->brief = length < UVR_YAMUX_LONG;
   uvr_yamux_wait_for_turn(stream);
   return true;
+}
+
+bool uvr_yamux_write_buffer(uvr_yamux_stream *stream, uvr_buffer *buffer)
+{
+  bool written = uvr_yamux_write(stream, buffer->data, buffer->length);
+  stream->lent = written ? buffer : NULL;
+  return written;
+}
+
+size_t uvr_yamux_best_write(const uvr_yamux_stream *stream)
+{
+  return stream->frame;
 }
 
 size_t uvr_yamux_unwritten(const uvr_yamux_stream *stream)
@@ -166,6 +180,7 @@ int uvr_yamux_init(uvr_yamux *self, const uvr_yamux_config *config)
   memset(self, 0, sizeof(*self));
   uvr_list_init(&self->all);
   uvr_list_init(&self->turns);
+  uvr_list_init(&self->brief_turns);
   self->config = *config;
   self->streams_max = uvr_yamux_places(config->window_total) + (config->client ? 0 : UVR_YAMUX_BACKLOG);
   self->next_id = config->client ? 1 : 2;

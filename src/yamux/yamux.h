@@ -83,6 +83,13 @@ bool uvr_yamux_open(uvr_yamux *self, uvr_yamux_stream *stream, void *user);
  * called. */
 bool uvr_yamux_write(uvr_yamux_stream *stream, const char *data, size_t length);
 
+/* The same with all of a buffer. The part of it that precedes what is in no frame yet is overwritten with headers, and
+ * the buffer may be held until its bytes are sent. */
+bool uvr_yamux_write_buffer(uvr_yamux_stream *stream, uvr_buffer *buffer);
+
+/* How many bytes a write should have to need one frame. */
+size_t uvr_yamux_best_write(const uvr_yamux_stream *stream);
+
 /* How many bytes of that are in no frame yet. */
 size_t uvr_yamux_unwritten(const uvr_yamux_stream *stream);
 

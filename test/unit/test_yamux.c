@@ -20,7 +20,7 @@ static const char text[] = "The quick brown fox";
 static void assert_filled(yend *e, const char *bytes, size_t length)
 {
   char out[Y_OUT];
-  assert_int_equal(uvr_yamux_fill(&e->y, out, sizeof(out)), length);
+  assert_int_equal(uvr_yamux_fill(&e->y, out, sizeof(out)).length, length);
   assert_memory_equal(out, bytes, length);
 }
 

@@ -191,7 +191,7 @@ static void carry(game *g, unsigned from, bool all)
   size_t room = CARRIER - c->length;
   if (room >= Y_OUT) {
     size_t size = all ? room : Y_OUT + rig_random(&g->r, (unsigned)(room - Y_OUT) + 1);
-    c->length += uvr_yamux_fill(&g->ends[from].y, c->bytes + c->length, size);
+    c->length += uvr_yamux_fill(&g->ends[from].y, c->bytes + c->length, size).length;
   }
   if (c->length == 0) {
     return;

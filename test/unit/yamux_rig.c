@@ -96,7 +96,8 @@ int yend_try_init(yend *e, rig *r, bool client, uint64_t window_total)
   e->r = r;
   e->clock = 1000;
   uvr_buffer_pool_init(&e->pool, r->context.buffers.memory);
-  e->pool.large = UVR_YAMUX_FRAME_MAX;
+  e->pool.large = UVR_YAMUX_FRAME_FIRST;
+  e->pool.huge = UVR_BUFFER_LARGE;
   const uvr_yamux_config config = {
       .client = client,
       .window_total = window_total,
@@ -215,7 +216,7 @@ bool yend_next(yend *e, yframe *f)
 {
   if (e->out_length == 0) {
     e->out_first = 0;
-    e->out_length = uvr_yamux_fill(&e->y, e->out, sizeof(e->out));
+    e->out_length = uvr_yamux_fill(&e->y, e->out, sizeof(e->out)).length;
     assert_in_range(e->out_length, 0, sizeof(e->out));
     if (e->out_length == 0) {
       return false;
