@@ -20,12 +20,16 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import figures
+import figures_growth
+import figures_mux
+import figures_wine
 import measuring
 from relays import ROOT, Failed, Missing, Place
 
-FIGURES = {**figures.FIGURES}
+FIGURES = {**figures.FIGURES, **figures_mux.FIGURES, **figures_wine.FIGURES,
+           **figures_growth.FIGURES}
 #: What needs the Windows programs as well.
-WINDOWS = set()
+WINDOWS = set(figures_wine.FIGURES)
 #: Seconds that a run may take, however busy the machine is.
 MOST, MOST_QUICK = 20 * 60, 160
 
@@ -38,17 +42,24 @@ class Programs:
         self.bench = build / "bench"
         self.uvrelay = pathlib.Path(options.uvrelay).resolve() if options.uvrelay else build / "uvrelay"
         self.others = {"uvrelay before": pathlib.Path(options.before).resolve()} if options.before else {}
+        windows = build.parent / "windows"
+        self.windows, self.windows_bench = pathlib.Path(options.windows or windows / "uvrelay.exe").resolve(), windows / "bench"
+        self.npiperelay = pathlib.Path(options.npiperelay).resolve() if options.npiperelay else None
+        for program in (self.npiperelay,) if self.npiperelay else ():
+            if not os.access(program, os.R_OK):
+                raise Missing(f"{program} does not exist")
         for program in (self.uvrelay, self.bench / "load_unix", *self.others.values()):
             if not os.access(program, os.X_OK):
                 raise Missing(f"{program} does not exist or is not a program")
 
 
-def choose(only):
-    names = [name for name in (only or "").split(",") if name] or list(FIGURES)
-    wrong = [name for name in names if name not in FIGURES]
-    if wrong:
-        sys.exit(f"bench: unknown figure {wrong[0]}: choose from {', '.join(FIGURES)}")
-    return names
+def choose(only, growth):
+    usual = figures_growth.FIGURES if growth else [name for name in FIGURES if name not in figures_growth.FIGURES]
+    names = usual if only is None else only.split(",")
+    for name in names:
+        if name not in FIGURES:
+            sys.exit(f"bench: unknown figure {name!r}: choose from {', '.join(FIGURES)}")
+    return list(names)
 
 
 def prepare(names):
@@ -78,13 +89,18 @@ def arguments():
     parser = argparse.ArgumentParser(prog="test/bench/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer figures and shorter rounds: less than three minutes")
     parser.add_argument("--only", metavar="NAME[,NAME]", help="measure only these figures")
+    parser.add_argument("--growth", action="store_true", help="measure only how the cost grows with the number of connections")
     parser.add_argument("--list", action="store_true", help="list the figures")
     parser.add_argument("--json", metavar="FILE", help="write the rows to this file as well")
     parser.add_argument("--rounds", type=int, help=f"how many rounds ({measuring.ROUNDS})")
     parser.add_argument("--seconds", type=float, help="how long each load lasts (0.5; with --quick, 0.15)")
     parser.add_argument("--uvrelay", metavar="PROGRAM", help="measure this program instead of the one that is built")
+    parser.add_argument("--windows", metavar="PROGRAM.exe", help="the same for the Windows program")
+    parser.add_argument("--npiperelay", metavar="PATH", default=os.environ.get("UVRELAY_NPIPERELAY"),
+                        help="compare with this npiperelay.exe (default: $UVRELAY_NPIPERELAY)")
     parser.add_argument("--before", metavar="PROGRAM", help="compare with this older uvrelay as well")
-    parser.add_argument("--build", metavar="DIR", help="install and build nothing; use the programs in DIR and the relays that are there")
+    parser.add_argument("--build", metavar="DIR", help="install and build nothing: use the programs in DIR (as in build/linux, beside which is "
+                        "windows), and the relays that are there")
     return parser.parse_args()
 
 
@@ -120,9 +136,9 @@ def summarize(rows, failed, seconds):
 
 def main():
     options = arguments()
-    names = choose(options.only)
+    names = choose(options.only, options.growth)
     if options.list:
-        for name in names:
+        for name in FIGURES:
             print(f"{name:14}{FIGURES[name].__doc__}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -33,9 +33,9 @@ class Run:
         names = [*self.place.programs.others, *names]
         return [name for name in dict.fromkeys(names) if self.available(name)]
 
-    def beside(self, names, take, rounds=None):
+    def beside(self, names, take, rounds=None, first="uvrelay"):
         """Measures uvrelay and these in turn; `take` gets a name."""
-        return in_turn({name: functools.partial(take, name) for name in ("uvrelay", *names)}, rounds or self.rounds, self.clock)
+        return in_turn({name: functools.partial(take, name) for name in (first, *names)}, rounds or self.rounds, self.clock)
 
     def compare(self, figures, what, key, unit, goals=None, ours="uvrelay", rounds=None, exact=False):
         """Adds a row for each that uvrelay is compared with. `goals` gives the goal beside a peer by its name."""
@@ -68,15 +68,15 @@ def instructions_in(log):
     return sum(int(count.replace(",", "")) for count in found)  # also of the processes that it has started
 
 
-def counted(run, tool, read, relay, at_once, count):
-    """What a tool counts for one connection from Unix to TCP: the difference between two runs, of which one has `count`
+def counted(run, tool, read, relay, at_once, count, route="ut"):
+    """What a tool counts for one connection: the difference between two runs, of which one has `count`
     connections more."""
     totals = []
     for connections in (128, 128 + count):
         log = run.place.directory / "counted"
         log.unlink(missing_ok=True)
-        running = run.place.relay(relay, ["ut"], tool=tool(log))
-        running.load("connect", "ut", at_once, operations=connections)
+        running = run.place.relay(relay, [route], tool=tool(log))
+        running.load("connect", route, at_once, operations=connections)
         running.stop()
         totals.append(read(log))
     return (totals[1] - totals[0]) / count

@@ -15,7 +15,7 @@ OTHERS = 0.2
 ROUNDS = 5
 
 COMPARE = {"<=": operator.le, ">=": operator.ge}
-HEAD = f"{'what':52}{'beside':22}{'uvrelay':>10}{'theirs':>10} {'unit':12}{'ratio':>7} {'half of them':>13}  {'goal':17}result"
+HEAD = f"{'what':58}{'beside':22}{'uvrelay':>10}{'theirs':>10} {'unit':12}{'ratio':>7} {'half of them':>13}  {'goal':17}result"
 
 
 def machine():
@@ -120,7 +120,7 @@ def text_of(row):
     spread = f"{row['spread'][0]:.2f} - {row['spread'][1]:.2f}" if row["spread"] else ""
     ratio = f"{row['ratio']:.2f}" if row["ratio"] is not None else ""
     noisy = f"  noisy: {', '.join(row['noisy'])}" if row["noisy"] else ""
-    return (f"{row['what']:52}{row['beside'] or '':22}{number(row['ours']):>10}{number(row['theirs']):>10} {row['unit']:12}"
+    return (f"{row['what']:58}{row['beside'] or '':22}{number(row['ours']):>10}{number(row['theirs']):>10} {row['unit']:12}"
             f"{ratio:>7} {spread:>13}  {goal:17}{mark}{noisy}").rstrip()
 
 

@@ -8,6 +8,8 @@ import json
 import os
 import pathlib
 import re
+import resource
+import shlex
 import shutil
 import signal
 import socket
@@ -16,6 +18,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUTES = ("uu", "ut", "tu")
+WINEPREFIX = ROOT / "build/bench/wine"
 PROXYD = "/usr/lib/systemd/systemd-socket-proxyd"
 SOON = 60
 
@@ -125,12 +128,12 @@ class Place:
     def __init__(self, directory, programs):
         self.directory, self.programs, self.stack = pathlib.Path(directory), programs, contextlib.ExitStack()
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._relays, self._redis, self._count = {}, None, 0
-        server = Process(self, "target", [programs.bench / "target_unix", f"unix:{self.directory}/target", "tcp:0"],
+        self._relays, self._count, self.wine = {}, 0, False
+        self.server = Process(self, "target", [programs.bench / "target_unix", f"unix:{self.directory}/target", "tcp:0"],
                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        line = server.popen.stdout.readline().split()
+        line = self.server.popen.stdout.readline().split()
         if not line:
-            raise Failed(f"the target did not start: {server.last_words()}")
+            raise Failed(f"the target did not start: {self.server.last_words()}")
         self.target = {"u": f"unix:{self.directory}/target", "t": f"tcp:{int(line[0])}"}
 
     def __enter__(self):
@@ -167,7 +170,7 @@ class Relay:
         self.front = {route: f"unix:{place.directory}/{label}-{route}" if route[0] == "u" else f"tcp:{free_port()}"
                       for route in routes}
         pairs = [(self.front[route], place.target[route[1]]) for route in routes]
-        start = STARTS.get(name) or STARTS["uvrelay"]
+        start = STARTS.get(name) or (uvrelay_mux if name.endswith(" mux") else uvrelay)
         self.processes = [Process(place, f"{label}-{number}", [*tool, *command], env)
                           for number, (command, env) in enumerate(start(place, pairs, label, name))]
         for process in self.processes:
@@ -178,7 +181,7 @@ class Relay:
 
     @property
     def pids(self):
-        if self.name == "socat" or self._traced:
+        if self.name in ("socat", "socat EXEC") or self._traced:
             return ()
         return tuple(pid for process in self.processes for pid in (process.pid, *descendants(process.pid)))
 
@@ -190,12 +193,20 @@ class Relay:
             process.stop()
 
     def load(self, what, route, count, seconds=None, operations=None):
-        """Puts a load on one of its routes and gives what load_unix measured."""
-        return load(self.place, what, self.front[route], count, self.pids, seconds, operations)
+        """Puts a load on one of its routes and gives what load_unix measured. Transfers use all cores. What happens one
+        after another runs on one core, and what happens at once has one core for the relay and one for the ends of its
+        connections: where the system happens to put them would make more of a difference than the relay."""
+        pids, cores = self.pids, sorted(os.sched_getaffinity(0))
+        ours, ends = (cores, cores) if what in ("down", "up") else (cores[:1], cores[:1] if count == 1 else cores[-1:])
+        for pid in pids:
+            os.sched_setaffinity(pid, ours)
+        os.sched_setaffinity(self.place.server.pid, ends)
+        return load(self.place, what, self.front[route], count, pids, seconds, operations, ends)
 
 
-def load_command(place, what, address, count, pids=(), seconds=None, operations=None):
-    command = [str(place.programs.bench / "load_unix")]
+def load_command(place, what, address, count, pids=(), seconds=None, operations=None, cores=()):
+    command = [find("taskset"), "-c", ",".join(map(str, cores))] if cores else []
+    command += [str(place.programs.bench / "load_unix")]
     command += [f"--cpu={','.join(map(str, pids))}"] if pids else []
     command += [f"--seconds={seconds}"] if seconds else []
     command += [f"--operations={operations}"] if operations else []
@@ -208,6 +219,20 @@ def load(place, *arguments):
     if result.returncode:
         raise Failed(result.stderr.strip() or f"load_unix ended with {result.returncode}")
     return json.loads(result.stdout)
+
+
+@contextlib.contextmanager
+def loaded(place, relay, route, way):
+    """Transfers at full speed in the background."""
+    with subprocess.Popen(load_command(place, way, relay.front[route], 1, seconds=100), stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as transfer:
+        try:
+            time.sleep(0.1)  # until the buffers on the way are full
+            if transfer.poll() is not None:
+                raise Failed(f"the transfer through {relay.name} has ended")
+            yield
+        finally:
+            transfer.kill()
 
 
 @contextlib.contextmanager
@@ -240,13 +265,41 @@ def host(address):
 def uvrelay(place, pairs, _label, name):
     """Also another build of it, by the name that the bench was given for that."""
     program = place.programs.others.get(name, place.programs.uvrelay)
-    yield [program, "serve", "--control=off", *(f"{url(front)}={url(back)}" for front, back in pairs)], {}
+    yield [program, "serve", "--control=off", f"--max={most_connections()}", *(f"{url(front)}={url(back)}" for front, back in pairs)], {}
 
 
-def uvrelay_mux(place, pairs, _label, _name):
-    program = place.programs.uvrelay
-    yield [program, "serve", "--control=off", "--eager", "--via", f"{program} mux",
-           *(f"{url(front)}=via:{url(back)}" for front, back in pairs)], {}
+def uvrelay_mux(place, pairs, _label, name):
+    """Also an older build's; a "wide" one takes more streams than the 1,024 that the default of --window-total allows."""
+    program = place.programs.others.get(name.removesuffix(" mux").removesuffix(" wide"), place.programs.uvrelay)
+    total = ["--window-total=1G"] if " wide" in name else []
+    yield [program, "serve", "--control=off", f"--max={most_connections()}", "--eager", *total,
+           "--via", shlex.join([str(program), "mux", *total]), *(f"{url(front)}=via:{url(back)}" for front, back in pairs)], {}
+
+
+def uvrelay_wine(place, pairs, _label, _name):
+    """The far end is the Windows program, which reaches TCP ports only."""
+    yield [place.programs.uvrelay, "serve", "--control=off", "--eager", "--via", shlex.join([*wine(), str(place.programs.windows)]) + " mux",
+           *(f"{url(front)}=via:{url(back)}" for front, back in pairs)], wine_environment()
+
+
+def socat_wine(place, pairs, _label, _name):
+    """What is usual with npiperelay: a Windows program for each connection."""
+    for front, back in pairs:
+        command = " ".join([*wine(), str(place.programs.windows), url(back).replace(":", "\\:")])
+        yield [find("socat"), f"UNIX-LISTEN:{front.removeprefix('unix:')},fork,backlog=1024", f"EXEC:{command}"], wine_environment()
+
+
+def wine():
+    """What runs a Windows program: nothing in WSL."""
+    if "UVRELAY_RUN_EXE" in os.environ:
+        return shlex.split(os.environ["UVRELAY_RUN_EXE"])
+    direct = "/usr/lib/wine/wine64"  # as the shell script `wine` of Debian ends
+    return [direct if os.access(direct, os.X_OK) else find("wine")]
+
+
+def wine_environment():
+    return {"WINEDEBUG": "-all", "WINEPREFIX": str(WINEPREFIX), "WINEDLLOVERRIDES": "winemenubuilder.exe,mscoree,mshtml=",
+            "LC_ALL": "C.UTF-8", "DISPLAY": ""}
 
 
 def raw(place, pairs, _label, _name):
@@ -254,8 +307,7 @@ def raw(place, pairs, _label, _name):
 
 
 def most_connections():
-    """As many as nine thousand, if the limit of descriptors allows that; the programs raise it as far as they may."""
-    import resource
+    """A little more than nine thousand, if the limit of descriptors allows that, which the programs raise themselves."""
     return min(9500, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200) // 2)
 
 
@@ -303,5 +355,5 @@ def socket_proxyd(_place, pairs, _label, _name):
                host(back).removeprefix("unix:")], {}
 
 
-STARTS = {"uvrelay": uvrelay, "uvrelay mux": uvrelay_mux, "raw epoll": raw, "HAProxy": haproxy, "HAProxy splice": haproxy,
+STARTS = {"uvrelay wine": uvrelay_wine, "socat EXEC": socat_wine, "raw epoll": raw, "HAProxy": haproxy, "HAProxy splice": haproxy,
           "nginx": nginx, "socat": socat, "systemd-socket-proxyd": socket_proxyd}

@@ -7,7 +7,7 @@
  *
  *   e   echo: everything is sent back, that byte included; for messages that a socket takes at once
  *   p   pour: it sends until the client is gone
- *   s   sink: it reads until the end */
+ *   s   sink: it sends one byte back, and reads until the end */
 #include "sockets.h"
 
 #include <signal.h>
@@ -49,6 +49,8 @@ static bool serve_peer(struct peer *peer)
     peer->does = buffer[0];
     if (peer->does == 'p')
       watch(epoll, EPOLL_CTL_MOD, peer->fd, EPOLLOUT, peer);
+    else if (peer->does == 's')
+      return send(peer->fd, buffer, 1, MSG_NOSIGNAL) == 1;
   }
   return peer->does != 'e' || send(peer->fd, buffer, (size_t)got, MSG_NOSIGNAL) == got;
 }
