@@ -7,7 +7,8 @@ UVRELAY is the program; by default, build/linux/uvrelay. --detail lists the syst
 execute most instructions.
 
 The counts are the same on a busy machine, because nothing depends on time. One process is both the client and the
-target, and does one thing at a time: after each, it waits until the program sleeps again. Each count is the median of
+target, and does one thing at a time: after each, it waits until the program sleeps again. The two ends of a mux run in
+turns. Each count is the median of
 several samples, after a warm-up that is not counted. What measuring costs is counted without a load, and subtracted.
 
 valgrind (callgrind) counts instructions and calls of malloc and the like; strace counts system calls. The program runs
@@ -16,11 +17,14 @@ once under each. The counts of a mux are those of both ends together. Start and 
 
 import argparse
 import collections
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import re
 import resource
+import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -48,27 +52,33 @@ Counts = collections.namedtuple("Counts", "instructions allocations calls")
 # ---- counting ----
 
 
-class Sleeping:
-    """Waits until all these processes sleep in the kernel, and none has work that another one gave it."""
+def _wait_state(pid, states):
+    end = time.monotonic() + SOON
+    while (state := pathlib.Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()[0]) not in states:
+        assert time.monotonic() < end, f"process {pid} is in state {state} and not {states}"
+        time.sleep(0.0002)
 
-    def __init__(self, pids):
-        self._pids = pids
 
-    def _look(self):
-        found = []
-        for pid in self._pids:
-            text = pathlib.Path(f"/proc/{pid}/task/{pid}/status").read_text()
-            found.append((re.search(r"^State:\s+(\S)", text, re.M)[1],
-                          re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.M)[1]))
-        return found
+def settle(pids):
+    """Waits until each of these processes sleeps. Several processes, which talk to each other, run in turns, often enough
+    that nothing is left to do: each is stopped while another one runs, so that what it finds does not depend on time."""
+    if len(pids) == 1:
+        _wait_state(pids[0], "S")
+        return
+    for _ in range(4):
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+            _wait_state(pid, "S")
+            os.kill(pid, signal.SIGSTOP)
+            _wait_state(pid, "tT")
 
-    def __call__(self):
-        def asleep():
-            first = self._look()
-            return all(state == "S" for state, _ in first) and first == self._look()
 
-        if not asleep():
-            wait_for(asleep, "the program sleeps")
+def let_run(pids):
+    """Undoes what settle does to several processes."""
+    for pid in pids[:-1] and pids:
+        os.kill(pid, signal.SIGCONT)
+    for pid in pids:
+        _wait_state(pid, "S")
 
 
 class Callgrind:
@@ -80,9 +90,9 @@ class Callgrind:
         self._seen = set()
 
     def look(self, pids):
-        for pid in pids:
-            subprocess.run(["vgdb", f"--pid={pid}", "--max-invoke-ms=1", "dump"], check=True, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL)
+        asked = [subprocess.Popen(["vgdb", f"--pid={pid}", "--max-invoke-ms=1", "dump"], stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL) for pid in pids]
+        assert not any(one.wait(SOON) for one in asked), "callgrind does not tell its counts"
         instructions, allocations = collections.Counter(), collections.Counter()
         for pid in pids:
             for file in self._directory.glob(f"{pid}.*"):
@@ -114,26 +124,30 @@ class Callgrind:
 
 
 class Strace:
-    """System calls, of whatever the program has started as well."""
+    """System calls, without those that a signal has interrupted, as they are made again."""
 
     def __init__(self, directory):
         self._directory = directory
         self.wrap = ["strace", "-D", "-ff", "-o", str(directory / "calls")]
         self._read = collections.Counter()
 
-    def look(self, _):
+    def look(self, pids):
         calls = collections.Counter()
-        for file in self._directory.glob("calls.*"):
-            with open(file, "rb") as opened:
-                opened.seek(self._read[file])
-                text = opened.read()
+        for thread in (task.name for pid in pids for task in pathlib.Path(f"/proc/{pid}/task").iterdir()):
+            with open(self._directory / f"calls.{thread}", "rb") as file:
+                file.seek(self._read[thread])
+                text = file.read()
             text = text[:text.rfind(b"\n") + 1]  # what is not over is the wait for more
-            self._read[file] += len(text)
-            calls.update(name.decode() for name in re.findall(rb"^(\w+)\(", text, re.M))
+            self._read[thread] += len(text)
+            calls.update(name.decode() for name in re.findall(rb"^(\w+)\((?!.* (?:EINTR|ERESTART))", text, re.M))
         return {"calls": calls}
 
 
 # ---- loads ----
+
+
+def _children(pid):
+    return list(map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 class Load:
@@ -141,7 +155,8 @@ class Load:
     "mux", from Unix to Unix over a mux."""
 
     def __init__(self, kind, directory, counter, stack):
-        self._counter = counter
+        self._counter, self._settled = counter, 0
+        self._cost_of_looking, self._cost_of_settling = {}, {}
         here = directory / kind
         here.mkdir()
         self._back = stack.enter_context(contextlib.closing(listener(0 if kind == "ut" else here / "back")))
@@ -149,33 +164,53 @@ class Load:
         target = (f"tcp://127.0.0.1:{self._back.getsockname()[1]}" if kind == "ut" else f"unix://{here}/back")
         front = "tcp://127.0.0.1:0" if kind == "tu" else f"unix://{here}/front"
         if kind == "mux":
-            far = [] if isinstance(counter, Strace) else counter.wrap
-            serve = stack.enter_context(Via("--eager", f"{front}=via:{target}", via=[*far, *MUX], verbose=False,
+            # The shell is the parent that is notified when the far end is stopped.
+            far = shlex.join([*([] if isinstance(counter, Strace) else counter.wrap), *MUX]) + "; exit $?"
+            serve = stack.enter_context(Via("--eager", f"{front}=via:{target}", via=["sh", "-c", far], verbose=False,
                                             wrap=counter.wrap))
-            self.pids = [serve.pid, *wait_for(serve.far_ends, "the far end is there")]
+            shell, = wait_for(lambda: _children(serve.pid), "the far end is started")
+            self.pids = [serve.pid, *wait_for(lambda: _children(shell), "the far end is there")]
         else:
             serve = stack.enter_context(Serve(f"{front}={target}", verbose=False, wrap=counter.wrap))
             self.pids = [serve.pid]
         self._front = serve.port() if kind == "tu" else front
-        self.settle = Sleeping(self.pids)
+        stack.callback(let_run, self.pids)
         with self._opened():  # what is made once
             pass
+        self.look()
+        self._cost_of_looking = self.look()
+        for _ in range(10):
+            self._settle()
+        self._cost_of_settling = {kind: {name: count / 10 for name, count in counter.items()}
+                                  for kind, counter in self.look().items()}
 
     def look(self):
-        return self._counter.look(self.pids)
+        """What has been counted since the last look, without what looking and settling cost."""
+        let_run(self.pids)
+        looked = self._counter.look(self.pids)
+        for kind, counter in looked.items():
+            counter.subtract(self._cost_of_looking.get(kind, {}))
+            for name, count in self._cost_of_settling.get(kind, {}).items():
+                counter[name] -= count * self._settled
+        self._settled = 0
+        return looked
+
+    def _settle(self):
+        settle(self.pids)
+        self._settled += 1
 
     @contextlib.contextmanager
     def _opened(self):
         with connect(self._front) as client:
+            self._settle()
             end, _ = self._back.accept()
             end.settimeout(SOON)
             with end:
-                self.settle()
                 yield client, end
                 client.close()
+                self._settle()
                 assert end.recv(1) == b""
-                self.settle()
-            self.settle()
+            self._settle()
 
     @contextlib.contextmanager
     def connection(self):
@@ -210,8 +245,8 @@ class Load:
 
     def _pass(self, sender, receiver, data):
         sender.sendall(data)
+        self._settle()
         assert receive_exactly(receiver, len(data)) == data
-        self.settle()
 
 
 #: What is counted: the load, how often it is done first, and how often for each sample. Of chunks, so many come first that
@@ -219,8 +254,8 @@ class Load:
 MEASURES = {
     "chunk uu": ("uu", Load.chunk, 40, 4),
     "chunk tu": ("tu", Load.chunk, 40, 4),
-    "chunk mux": ("mux", Load.chunk, 80, 32),
-    "chunk back mux": ("mux", Load.chunk_back, 80, 32),
+    "chunk mux": ("mux", Load.chunk, 32, 8),
+    "chunk back mux": ("mux", Load.chunk_back, 32, 8),
     "round trip uu": ("uu", Load.round_trip, 10, 4),
     "round trip mux": ("mux", Load.round_trip, 10, 4),
     "connection uu": ("uu", Load.connection, 10, 4),
@@ -238,10 +273,8 @@ class Measured:
     def __init__(self):
         self.samples = collections.defaultdict(list)  # of Counters by name, for each kind of count
 
-    def add(self, looked, times, idle):
+    def add(self, looked, times):
         for kind, counter in looked.items():
-            counter = counter.copy()
-            counter.subtract(idle[kind])
             self.samples[kind].append({name: count / times for name, count in counter.items() if count > 0})
 
     @property
@@ -254,28 +287,32 @@ class Measured:
         return " ".join(f"{name} {count:g}" for name, count in sorted(middle.items(), key=lambda one: -one[1])[:most])
 
 
+def _measure_with(make, found):
+    with tempfile.TemporaryDirectory(prefix="uvrelay-counting-") as directory, contextlib.ExitStack() as stack:
+        directory = pathlib.Path(directory)
+        loads = {}
+        for name, measured in found.items():
+            kind, what, first, times = MEASURES[name]
+            if kind not in loads:
+                (directory / f"counts-{kind}").mkdir()
+                loads[kind] = Load(kind, directory, make(directory / f"counts-{kind}"), stack)
+            load = loads[kind]
+            with what(load) as once:
+                for _ in range(first):
+                    once()
+                load.look()
+                for _ in range(SAMPLES):
+                    for _ in range(times):
+                        once()
+                    measured.add(load.look(), times)
+
+
 def measure(wanted=None):
     """Measures all, or some, of MEASURES: gives Measured by name."""
     found = {name: Measured() for name in wanted or MEASURES}
-    for make in (Callgrind, Strace):
-        with tempfile.TemporaryDirectory(prefix="uvrelay-counting-") as directory, contextlib.ExitStack() as stack:
-            directory = pathlib.Path(directory)
-            loads = {}
-            for name, measured in found.items():
-                kind, what, first, times = MEASURES[name]
-                if kind not in loads:
-                    (directory / f"counts-{kind}").mkdir()
-                    loads[kind] = Load(kind, directory, make(directory / f"counts-{kind}"), stack)
-                load = loads[kind]
-                with what(load) as once:
-                    for _ in range(first):
-                        once()
-                    load.look()
-                    idle = load.look()
-                    for _ in range(SAMPLES):
-                        for _ in range(times):
-                            once()
-                        measured.add(load.look(), times, idle)
+    with concurrent.futures.ThreadPoolExecutor() as pool:  # each of them mostly waits
+        for one in [pool.submit(_measure_with, make, found) for make in (Callgrind, Strace)]:
+            one.result()
     return found
 
 
@@ -311,7 +348,7 @@ def idle_bytes(count):
                     stack.enter_context(connect(front))
                     if made % 500 == 0 or made == number:  # the kernel lets only so many wait
                         wait_for(lambda: len(held) == first + made, "all are connected", 120)
-                Sleeping([serve.pid])()
+                settle([serve.pid])
 
             connect_more(50)  # what is allocated once
             before_kib = serve.resident_kib()

@@ -17,14 +17,14 @@ BUDGETS = {
     # what: user instructions, calls of malloc and the like, system calls
     "chunk uu": Counts(1440, 0, 4.4),  # 64 KiB from a Unix socket to a Unix socket
     "chunk tu": Counts(1440, 0, 4.4),  # 64 KiB from a port to a Unix socket
-    "chunk mux": Counts(159000, 4.8, 22.2),  # 64 KiB over a mux; both ends together, as in each row of a mux
-    "chunk back mux": Counts(159000, 4.8, 22.2),  # the same from the target to the client
+    "chunk mux": Counts(158000, 5.6, 29.0),  # 64 KiB over a mux; both ends together, as in each row of a mux
+    "chunk back mux": Counts(158000, 5.6, 29.0),  # the same from the target to the client
     "round trip uu": Counts(2400, 0, 6.6),  # 64 bytes and an answer of 64 bytes
-    "round trip mux": Counts(7900, 0, 13.2),
-    "connection uu": Counts(30600, 9.9, 86),  # it connects, a round trip, the client ends, the target ends
-    "connection ut": Counts(38200, 9.9, 94),  # to a port
-    "connection tu": Counts(31000, 9.9, 88.5),  # from a port
-    "connection mux": Counts(90500, 22, 109),
+    "round trip mux": Counts(7800, 0, 13.2),
+    "connection uu": Counts(30600, 9.9, 86.0),  # it connects, a round trip, the client ends, the target ends
+    "connection ut": Counts(38100, 9.9, 94.0),  # to a port
+    "connection tu": Counts(31000, 9.9, 93.0),  # from a port
+    "connection mux": Counts(88500, 22.0, 105.0),
 }
 
 #: Bytes of memory for an idle connection, at so many of them.
