@@ -38,7 +38,7 @@ set(delayed_user32 DispatchMessageA GetClassNameW GetMessageA MapVirtualKeyW Sho
 set(delayed_userenv GetUserProfileDirectoryW)
 set(delayed_ws2_32
     FreeAddrInfoW GetAddrInfoW WSADuplicateSocketW WSAGetLastError WSAGetOverlappedResult WSAIoctl WSARecv WSARecvFrom WSASend
-    WSASendTo WSASetLastError WSASocketW WSAStartup bind closesocket connect getpeername getsockname getsockopt htonl htons
+    WSASendTo WSASetLastError WSASocketW WSAStartup bind closesocket connect getpeername getsockname getsockopt htonl
     ioctlsocket listen ntohs recv select send setsockopt shutdown socket)
 
 function(uvrelay_delay_load target)

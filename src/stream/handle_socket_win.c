@@ -5,10 +5,13 @@
 
 #include <windows.h>
 
+#include "base/file_query_win.h"
+
 bool uvr_handle_may_be_socket(HANDLE handle)
 {
-  return GetFileType(handle) == FILE_TYPE_PIPE && !GetNamedPipeInfo(handle, NULL, NULL, NULL, NULL) &&
-         GetLastError() != ERROR_ACCESS_DENIED;
+  const DWORD both = FILE_READ_DATA | FILE_WRITE_DATA; /* Winsock opens each socket with both rights */
+  return GetFileType(handle) == FILE_TYPE_PIPE && uvr_file_rights(handle, both) == both &&
+         !GetNamedPipeInfo(handle, NULL, NULL, NULL, NULL) && GetLastError() != ERROR_ACCESS_DENIED;
 }
 
 /* Returns 0 if the socket does not have the option. */

@@ -14,7 +14,8 @@ typedef struct uvr_handle_socket {
   bool is_tcp;
 } uvr_handle_socket;
 
-/* Whether it may be one: it says that it is a pipe, and is not one. */
+/* Whether it may be one: it says that it is a pipe, is not one, and may be both read from and written to. Most handles
+ * are none, and then Winsock, which takes time to load, is not needed. */
 bool uvr_handle_may_be_socket(HANDLE handle);
 
 /* Duplicates it if it is one. Winsock must be initialised; if it is not, nothing is a socket. */

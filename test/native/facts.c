@@ -290,6 +290,20 @@ static void mode_of_a_handle(int variant)
   CHECK(query(nul, 16, &mode, sizeof(mode)) >= 0 && (mode & 0x30) != 0, "NUL has mode 0x%lx", mode);
 }
 
+/* A socket's handle has the rights to read and to write, however it was made. A handle that lacks one is none. */
+static void rights_of_a_socket(int flags)
+{
+  ACCESS_MASK rights = 0;
+  const ACCESS_MASK both = FILE_READ_DATA | FILE_WRITE_DATA;
+  WSADATA data;
+  CHECK(WSAStartup(MAKEWORD(2, 2), &data) == 0, "there is no Winsock");
+  SOCKET socket = WSASocketW(AF_INET, SOCK_STREAM, 0, NULL, 0, (DWORD)flags);
+  LONG status = query((HANDLE)socket, 8, &rights, sizeof(rights));
+  CHECK(status >= 0 && (rights & both) == both, "status 0x%lx, rights 0x%lx", status, rights);
+  CHECK(GetFileType((HANDLE)socket) == FILE_TYPE_PIPE, "its type is %lu", GetFileType((HANDLE)socket));
+  (void)closesocket(socket);
+}
+
 /* A client that has come and gone before the server looks: what it has written can be read. */
 static void come_and_gone(int variant)
 {
@@ -327,6 +341,8 @@ const scenario pipe_facts[] = {
     {"facts/state-of-a-disconnected-pipe", state_of_a_pipe, 1, 0, 0},
     {"facts/state-of-a-pipe-with-a-rest", state_of_a_rest, 0, 0, 0},
     {"facts/mode-of-a-handle", mode_of_a_handle, 0, 0, 0},
+    {"facts/rights-of-a-socket", rights_of_a_socket, WSA_FLAG_OVERLAPPED, 0, 0},
+    {"facts/rights-of-a-socket-that-waits", rights_of_a_socket, 0, 0, 0},
     {"facts/come-and-gone", come_and_gone, 0, 0, 0},
     {NULL, NULL, 0, 0, 0},
 };
