@@ -178,35 +178,44 @@ bool uvr_mux_near_is_awaited(const uvr_mux *mux)
 
 /* The request. */
 
-/* Writes the request, with those options that differ from the far end's defaults. The longest address and all options
- * fit into a line. */
+_Static_assert(UVR_ADDRESS_CANONICAL_SIZE + UVRELAY_USERS_SIZE + 256 < UVR_MUX_LINE_MAX, "every request fits");
+
+/* Appends a text, and returns where the next one is to go. */
+static char *append(char *at, const char *text)
+{
+  size_t length = strlen(text);
+  memcpy(at, text, length + 1);
+  return at + length;
+}
+
+/* Writes the request, with those options that differ from the far end's defaults. */
 static void write_request(const uvr_via_target *target, char request[UVR_MUX_LINE_MAX + 1])
 {
-  const char *address = target->address->canonical + strlen("via:");
-  bool impersonates = uvr_address_has(target->address, UVR_ADDRESS_HAS_IMPERSONATION);
-  bool marks_end = uvr_address_has(target->address, UVR_ADDRESS_HAS_END_MARKER);
   uint64_t linger_ms = target->linger_ms < LINGER_LONGEST_MS ? target->linger_ms : LINGER_LONGEST_MS;
-  bool marked = marks_end && target->eof == UVRELAY_EOF_MARKER;
-  char linger[48] = "";
-  char level[48] = "";
-  char owner[UVRELAY_USERS_SIZE + 8] = "";
+  char *options = append(append(request, "CONNECT "), target->address->canonical + strlen("via:"));
+  char *at = options;
   if (linger_ms == 0) {
-    (void)snprintf(linger, sizeof(linger), "&linger=off");
+    at = append(at, "&linger=off");
   } else if (linger_ms != UVR_MUX_LINGER_MS) {
-    (void)snprintf(linger, sizeof(linger), "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
+    at += snprintf(at, 48, "&linger=%" PRIu64 ".%03" PRIu64, linger_ms / 1000, linger_ms % 1000);
   }
-  if (impersonates && target->level != UVRELAY_IMPERSONATION_ANONYMOUS) {
-    (void)snprintf(level, sizeof(level), "&impersonation=%s", uvr_impersonation_name(target->level));
+  if (target->level != UVRELAY_IMPERSONATION_ANONYMOUS &&
+      uvr_address_has(target->address, UVR_ADDRESS_HAS_IMPERSONATION)) {
+    at = append(append(at, "&impersonation="), uvr_impersonation_name(target->level));
   }
   if (target->owner != NULL && *target->owner != '\0') {
-    (void)snprintf(owner, sizeof(owner), "&owner=%s", target->owner);
+    at = append(append(at, "&owner="), target->owner);
   }
-  (void)snprintf(request, UVR_MUX_LINE_MAX + 1, "CONNECT %s%s%s%s%s%s\n", address, linger, level, owner,
-                 marked ? "&eof=marker" : "", target->waits_for_absent ? "&absent=wait" : "");
-  char *options = strchr(request + strlen("CONNECT ") + strlen(address), '&');
-  if (options != NULL) {
+  if (target->eof == UVRELAY_EOF_MARKER && uvr_address_has(target->address, UVR_ADDRESS_HAS_END_MARKER)) {
+    at = append(at, "&eof=marker");
+  }
+  if (target->waits_for_absent) {
+    at = append(at, "&absent=wait");
+  }
+  if (at > options) {
     *options = '?';
   }
+  (void)append(at, "\n");
 }
 
 static uvr_mux *mux_of(const uvr_via *via)
