@@ -49,6 +49,11 @@ bool uvr_os_set_linger(const uv_stream_t *stream, const struct linger *linger);
  * cannot tell. */
 int uvr_os_unsent(const uv_stream_t *stream);
 
+/* Connects a new TCP handle, which has a socket, to an address of this computer: there, most systems know at once how
+ * that ends. Returns 0: it is connected; UV_EALREADY: a write to it waits until it is; UV_ENOSYS: the system does not
+ * know at once, and nothing was done; any other code: it cannot be connected. */
+int uvr_os_connect(uv_tcp_t *tcp, const struct sockaddr *ip);
+
 /* Whether an IP address, whose port is 0, is one of this computer's. `length` is that of the struct, in bytes. */
 bool uvr_os_has_ip(const struct sockaddr *address, size_t length);
 

@@ -111,6 +111,28 @@ int uvr_os_unsent(const uv_stream_t *stream)
   return code != 0 ? code : ioctl(fd, TIOCOUTQ, &bytes) == 0 ? bytes : uv_translate_sys_error(errno);
 }
 
+static int try_to_connect(int fd, const struct sockaddr *ip)
+{
+  socklen_t length = ip->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+  bool connected = connect(fd, ip, length) == 0 || errno == EISCONN;
+  return connected ? 0 : errno == EINPROGRESS ? UV_EALREADY : uv_translate_sys_error(errno);
+}
+
+/* The second call tells what has become of the first one. libuv has to be told that the handle can be used. */
+int uvr_os_connect(uv_tcp_t *tcp, const struct sockaddr *ip)
+{
+  int fd;
+  int code = uv_fileno((const uv_handle_t *)tcp, &fd);
+  if (code == 0) {
+    code = try_to_connect(fd, ip);
+  }
+  if (code == UV_EALREADY) {
+    code = try_to_connect(fd, ip);
+  }
+  int opened = code == 0 || code == UV_EALREADY ? uv_tcp_open(tcp, fd) : 0;
+  return opened != 0 ? opened : code;
+}
+
 /* The kernel lets a socket be bound to its own addresses only. */
 bool uvr_os_has_ip(const struct sockaddr *address, size_t length)
 {

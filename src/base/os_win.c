@@ -107,6 +107,13 @@ bool uvr_os_has_ip(const struct sockaddr *address, size_t length)
   return is_own;
 }
 
+int uvr_os_connect(uv_tcp_t *tcp, const struct sockaddr *ip)
+{
+  (void)tcp;
+  (void)ip;
+  return UV_ENOSYS;
+}
+
 int uvr_os_open_spare_fd(const uv_loop_t *loop)
 {
   (void)loop;

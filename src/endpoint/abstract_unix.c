@@ -20,7 +20,6 @@
 #include "endpoint/acceptor_unix.h"
 #include "endpoint/kind.h"
 #include "endpoint/unix_attempt_unix.h"
-#include "stream/uv.h"
 
 enum { OWN_USER = 0600, EVERYBODY = 0666, TYPE_WORD = 4 };
 
@@ -32,11 +31,6 @@ static socklen_t name_of(const uvr_address *address, struct sockaddr_un *name)
   name->sun_family = AF_UNIX;
   memcpy(name->sun_path + 1, address->path, length);
   return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length);
-}
-
-static int make_socket(void)
-{
-  return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
 /* Connecting. */
@@ -83,22 +77,12 @@ static void abstract_connect(uvr_attempt *attempt)
 {
   struct sockaddr_un name;
   socklen_t length = name_of(attempt->address, &name);
-  int code = uvr_attempt_make_stream(attempt, UV_NAMED_PIPE);
-  int fd = code == 0 ? make_socket() : -1;
-  if (code == 0 && (fd < 0 || connect(fd, (const struct sockaddr *)&name, length) != 0)) {
-    code = -errno;
-  }
-  if (code == 0) {
-    code = uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), fd);
-  }
+  int code = uvr_unix_attempt_connect(attempt, &name, length);
   if (code == 0) {
     uvr_unix_attempt_connected(attempt);
-    return;
+  } else {
+    fail(attempt, code);
   }
-  if (fd >= 0) {
-    (void)close(fd);
-  }
-  fail(attempt, code);
 }
 
 static const uvr_connector connector = {.size = sizeof(uvr_attempt), .connect = abstract_connect};
@@ -117,7 +101,7 @@ static int abstract_listen(const uvr_listen_request *request, uvr_acceptor **out
                          "processes only, or perm=0666 for those of all users",
                          address->canonical, permissions);
   }
-  int fd = make_socket();
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) {
     return uvr_acceptor_fail(error, address, -errno);
   }

@@ -143,6 +143,7 @@ static void assuan_connect(uvr_attempt *attempt)
     memcpy(r->owner, attempt->options->owner, strlen(attempt->options->owner) + 1);
   }
   r->finds_real = attempt->options->check != NULL && attempt->options->check_real;
+  uvr_attempt_keep_room(attempt->context, attempt->options);
   attempt->waits_for = "its socket file is still being read: the drive that the file is on does not answer";
   uvr_job_start(self->reading);
 }

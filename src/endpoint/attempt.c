@@ -89,6 +89,13 @@ void uvr_attempt_fail_with(uvr_attempt *attempt, int code)
 
 /* Streams. */
 
+void uvr_attempt_keep_room(const uvr_context *context, uvr_connect_options *options)
+{
+  if (options->keep_room && options->spare_fd == 0) {
+    options->spare_fd = uvr_os_open_spare_fd(context->loop);
+  }
+}
+
 int uvr_attempt_make_stream(uvr_attempt *attempt, uv_handle_type type)
 {
   uvr_os_close_spare_fd(&attempt->options->spare_fd);

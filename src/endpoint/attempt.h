@@ -18,8 +18,8 @@ typedef struct uvr_attempt uvr_attempt;
 /* Each option matters to some kinds only. */
 typedef struct uvr_connect_options {
   uvrelay_impersonation_t level; /* what a named pipe's server is granted */
-  int spare_fd;                  /* a descriptor kept free for the connection by uvr_os_open_spare_fd; closed when the
-                                    connection is made; 0: none */
+  bool keep_room;                /* while the target is waited for, a descriptor is kept for the connection */
+  int spare_fd;                  /* that descriptor, by uvr_os_open_spare_fd; it belongs to the dial; 0: none */
   uvr_via *via;                  /* what an address that is marked `via` is connected through */
   uvrelay_eof_t eof;             /* passed on to `via` */
   uint64_t linger_ms;            /* passed on to `via`; 0: no limit */
@@ -61,7 +61,9 @@ struct uvr_attempt {
   void *user;
   uvr_stream *stream;   /* is being connected */
   uv_connect_t request; /* connects `stream` */
-  uvr_closing closing;  /* counts streams that are being closed and requests that are under way */
+  uv_write_t probe;     /* a write of nothing, which ends when `stream` is connected: see tcp.c */
+  uv_connect_cb on_connected;
+  uvr_closing closing; /* counts streams that are being closed and requests that are under way */
   uvr_close_cb on_closed;
   void *closed_user;
   uvrelay_error_t error; /* what uvr_attempt_fail reports */
@@ -93,6 +95,10 @@ void uvr_attempt_fail(uvr_attempt *attempt);
 
 /* Reports failure with a code of libuv: "cannot connect to ADDRESS: ..." */
 void uvr_attempt_fail_with(uvr_attempt *attempt, int code);
+
+/* Takes the spare descriptor, if options->keep_room says so. Call this before waiting without a stream, as for a name
+ * that is looked up. */
+void uvr_attempt_keep_room(const uvr_context *context, uvr_connect_options *options);
 
 /* Makes attempt->stream around a new handle of libuv, which attempt->request can connect. Closes the spare descriptor
  * first. Returns 0 or a negative code. */

@@ -117,6 +117,7 @@ static void fail(uvr_dial *dial)
     dial->delay = dial->delay < longest ? dial->delay : longest;
     uvr_log_line(&dial->context->log, "%s; trying again", dial->error.text);
   }
+  uvr_attempt_keep_room(dial->context, &dial->options.connect);
   (void)uv_timer_start(&dial->timer, on_timer, dial->delay, 0);
   dial->delay = dial->delay * 2 < longest ? dial->delay * 2 : longest;
 }
@@ -177,9 +178,9 @@ static void start_attempt(uvr_dial *dial, const uvr_connector *connector)
   uvr_attempt_start(dial->attempt);
 }
 
-static void on_timer(uv_timer_t *timer)
+void uvr_dial_now(uvr_dial *dial)
 {
-  uvr_dial *dial = timer->data;
+  (void)uv_timer_stop(&dial->timer);
   const char *why = dial->address.via ? NULL : uvr_why_no_target(&dial->address);
   if (why != NULL) {
     (void)uvr_error_set(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
@@ -194,6 +195,11 @@ static void on_timer(uv_timer_t *timer)
     return;
   }
   start_attempt(dial, dial->address.via ? &uvr_via_connector : uvr_kind_of(&dial->address)->connector);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+  uvr_dial_now(timer->data);
 }
 
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,

@@ -7,11 +7,11 @@
 #include "endpoint/attempt.h"
 
 typedef struct uvr_dial_options {
-  unsigned retry;              /* what is retried: bits of uvrelay_retry_t */
-  uint32_t retry_first_ms;     /* delay before the second attempt, doubled for each further one; 0: 10 */
-  uint32_t retry_last_ms;      /* the longest such delay; 0: 200 */
-  uint64_t timeout_ms;         /* limit for all attempts together; 0: none */
-  uvr_connect_options connect; /* spare_fd belongs to the dial */
+  unsigned retry;          /* what is retried: bits of uvrelay_retry_t */
+  uint32_t retry_first_ms; /* delay before the second attempt, doubled for each further one; 0: 10 */
+  uint32_t retry_last_ms;  /* the longest such delay; 0: 200 */
+  uint64_t timeout_ms;     /* limit for all attempts together; 0: none */
+  uvr_connect_options connect;
 } uvr_dial_options;
 
 typedef struct uvr_dial uvr_dial;
@@ -24,6 +24,10 @@ typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvrelay_error_
  * dial, which must be closed, or NULL when there is no memory. */
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user);
+
+/* Makes the first attempt now instead of in the next turn of the loop. on_result may be called before this returns, and
+ * may close the dial. Only for a caller that was itself called from the loop, right after uvr_dial_start. */
+void uvr_dial_now(uvr_dial *dial);
 
 /* From now on an absent target is a failure. Returns whether it is being waited for right now: then nothing more comes
  * of the dial. */

@@ -1,7 +1,8 @@
 /* TCP as a kind of endpoint.
  *
  * Connecting: an IP address is connected to at once. A name is looked up on the thread pool, and its addresses are
- * tried one after another.
+ * tried one after another. On the loopback interface, the connection is there as soon as it was asked for, unless the
+ * target's backlog is full.
  *
  * Ways to fail: the name is not found; none of its addresses accepts the connection, and the error of the last one is
  * reported; an address leads back to the route's own listener, which shows only when the name has been looked up; an
@@ -57,6 +58,31 @@ static void on_connected(uv_connect_t *request, int code)
   }
 }
 
+static void on_probed(uv_write_t *probe, int code)
+{
+  uvr_attempt *attempt = probe->data;
+  attempt->on_connected(&attempt->request, code);
+}
+
+/* Reports the result at once if the system knows it, as it does on the loopback interface. */
+static int begin_to_connect(uvr_attempt *attempt, uv_tcp_t *tcp, const struct sockaddr *ip)
+{
+  uv_buf_t nothing = uv_buf_init("", 0);
+  int code = uvr_ip_is_loopback(ip) ? uvr_os_connect(tcp, ip) : UV_ENOSYS;
+  switch (code) {
+  case 0:
+    attempt->on_connected(&attempt->request, 0);
+    return 0;
+  case UV_EALREADY:
+    attempt->probe.data = attempt;
+    return uv_write(&attempt->probe, (uv_stream_t *)tcp, &nothing, 1, on_probed);
+  case UV_ENOSYS:
+    return uv_tcp_connect(&attempt->request, tcp, ip, attempt->on_connected);
+  default:
+    return code;
+  }
+}
+
 int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_connect_cb on_connected_to)
 {
   const uvr_connect_options *options = attempt->options;
@@ -72,8 +98,9 @@ int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_conne
     if (options->arms) {
       uvr_stream_arm(attempt->stream);
     }
-    code = uv_tcp_connect(&attempt->request, tcp, ip, on_connected_to);
     uvr_stream_uv_tune_tcp(tcp, !uvr_ip_is_loopback(ip));
+    attempt->on_connected = on_connected_to;
+    code = begin_to_connect(attempt, tcp, ip);
   }
   return code;
 }
@@ -136,6 +163,7 @@ static void on_looked_up(void *user, int code, const struct addrinfo *addresses)
 
 static void look_up(tcp_attempt *self)
 {
+  uvr_attempt_keep_room(self->base.context, self->base.options);
   self->base.waits_for = "its name is still being looked up: no name server answers";
   int code = uvr_look_up_start(self->base.context, &self->look_up, self->base.address->host, on_looked_up, self);
   if (code != 0) {

@@ -1,8 +1,28 @@
-/* How attempts to connect to Unix sockets end: see unix_attempt_unix.h. */
+/* Attempts to connect to Unix sockets: see unix_attempt_unix.h. */
 #include "endpoint/unix_attempt_unix.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "endpoint/owner.h"
 #include "stream/uv.h"
+
+int uvr_unix_attempt_connect(uvr_attempt *attempt, const struct sockaddr_un *to, socklen_t length)
+{
+  int code = uvr_attempt_make_stream(attempt, UV_NAMED_PIPE);
+  if (code != 0) {
+    return code;
+  }
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  code = fd < 0 || connect(fd, (const struct sockaddr *)to, length) != 0
+             ? uv_translate_sys_error(errno)
+             : uv_pipe_open((uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), fd);
+  if (code != 0 && fd >= 0) {
+    (void)close(fd);
+  }
+  return code;
+}
 
 void uvr_unix_attempt_connected(uvr_attempt *attempt)
 {

@@ -1,7 +1,7 @@
 /* Unix sockets as a kind of endpoint.
  *
- * Connecting: libuv connects to the path; or, where it is to be checked which socket that is, to the one that was found
- * there.
+ * Connecting: the kernel connects to the path at once; or, where it is to be checked which socket that is, to the one
+ * that was found there.
  *
  * Listening: see socket_file_unix.c and acceptor_unix.c.
  *
@@ -20,7 +20,6 @@
 #include "endpoint/kind.h"
 #include "endpoint/socket_file_unix.h"
 #include "endpoint/unix_attempt_unix.h"
-#include "stream/uv.h"
 
 /* Connecting. */
 
@@ -35,12 +34,14 @@ static void fail(uvr_attempt *attempt, int code)
   }
 }
 
-static void on_connected(uv_connect_t *request, int code)
+static void connect_to(uvr_attempt *attempt, const char *path)
 {
-  uvr_attempt *attempt = uvr_attempt_of_request(request, code);
-  if (attempt != NULL && code == 0) {
+  struct sockaddr_un to = {.sun_family = AF_UNIX};
+  (void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+  int code = uvr_unix_attempt_connect(attempt, &to, sizeof(to));
+  if (code == 0) {
     uvr_unix_attempt_connected(attempt);
-  } else if (attempt != NULL) {
+  } else {
     fail(attempt, code);
   }
 }
@@ -66,11 +67,10 @@ static void connect_found(uvr_attempt *attempt, int fd)
     return;
   }
   (void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-  code = code == 0 ? uvr_attempt_make_stream(attempt, UV_NAMED_PIPE) : code;
-  if (code != 0) {
-    fail(attempt, code);
+  if (code == 0) {
+    connect_to(attempt, path);
   } else {
-    uv_pipe_connect(&attempt->request, (uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), path, on_connected);
+    fail(attempt, code);
   }
 }
 
@@ -95,13 +95,7 @@ static void unix_connect(uvr_attempt *attempt)
     uvr_attempt_fail(attempt); /* a link leads elsewhere by now */
     return;
   }
-  int code = uvr_attempt_make_stream(attempt, UV_NAMED_PIPE);
-  if (code != 0) {
-    fail(attempt, code);
-    return;
-  }
-  uv_pipe_connect(&attempt->request, (uv_pipe_t *)uvr_stream_uv_handle(attempt->stream), attempt->address->path,
-                  on_connected);
+  connect_to(attempt, attempt->address->path);
 }
 
 static const uvr_connector connector = {.size = sizeof(uvr_attempt), .connect = unix_connect};

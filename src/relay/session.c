@@ -243,15 +243,14 @@ static void dial_right(uvrelay_session_t *s, const uvr_address *address, uvr_via
 {
   uvr_dial_options options = dial_options(s, UVRELAY_RIGHT, via);
   uvr_log_line(&s->context->log, "connecting to %s", address->canonical);
-  if (s->given == NULL && via == NULL) {
-    options.connect.spare_fd = uvr_os_open_spare_fd(s->context->loop); /* belongs to the dial */
-  }
+  options.connect.keep_room = s->given == NULL && via == NULL;
   s->dial = uvr_dial_start(s->context, address, &options, on_right_dialled, s);
   if (s->dial == NULL) {
     uvrelay_error_t error;
-    uvr_os_close_spare_fd(&options.connect.spare_fd);
     (void)uvr_given_no_memory(&error);
     uvr_pair_fail(s->pair, &error);
+  } else {
+    uvr_dial_now(s->dial);
   }
 }
 
