@@ -67,9 +67,9 @@ int uvr_ring_refuse_own_target(const uvr_address *target, uvrelay_error_t *error
   return uvr_error_set(error, UVRELAY_PHASE_ADDRESS, UV_EINVAL, "%s would be its own target", target->canonical);
 }
 
-int uvr_ring_check(const uvr_list *hops, const uvr_hop *hop, const uvr_address *place, uvrelay_error_t *error)
+/* The same as uvr_ring_check for the hop that the place leads to. */
+static int check_next(const uvr_list *hops, const uvr_hop *hop, const uvr_hop *next, uvrelay_error_t *error)
 {
-  const uvr_hop *next = hop_at(hops, place);
   if (next == NULL) {
     return 0;
   }
@@ -86,11 +86,17 @@ int uvr_ring_check(const uvr_list *hops, const uvr_hop *hop, const uvr_address *
                        back->target->canonical);
 }
 
+int uvr_ring_check(const uvr_list *hops, const uvr_hop *hop, const uvr_address *place, uvrelay_error_t *error)
+{
+  return check_next(hops, hop, hop_at(hops, place), error);
+}
+
 int uvr_ring_look_up(const uvr_list *hops, uvr_hop *hop, const uvr_address *place, uvrelay_error_t *error)
 {
-  int code = uvr_ring_check(hops, hop, place, error);
+  uvr_hop *next = hop_at(hops, place);
+  int code = check_next(hops, hop, next, error);
   if (code == 0) {
-    hop->looked_up = hop_at(hops, place);
+    hop->looked_up = next;
   }
   return code;
 }
