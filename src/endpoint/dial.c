@@ -9,6 +9,8 @@
  * closed. */
 #include "endpoint/dial.h"
 
+#include "base/alarm.h"
+#include "base/list.h"
 #include "base/os.h"
 #include "base/text.h"
 #include "endpoint/kind.h"
@@ -27,15 +29,13 @@ struct uvr_dial {
   uvr_close_cb on_closed;
   void *closed_user;
 
-  uv_timer_t timer; /* starts the next attempt */
-  uv_timer_t deadline;
+  uvr_alarm next; /* starts the next attempt */
+  uvr_alarm deadline;
   uint64_t delay;        /* before the next attempt, ms */
   uvr_attempt *attempt;  /* the one under way, or NULL */
   uvrelay_error_t error; /* of the last attempt that failed */
-  uvr_closing closing;   /* counts attempts that are being closed, and in the end the timers */
+  uvr_closing closing;   /* counts attempts that are being closed */
 };
-
-static void on_timer(uv_timer_t *timer);
 
 /* Closing. */
 
@@ -46,6 +46,12 @@ static void on_all_closed(void *user)
   void *closed_user = dial->closed_user;
   uvr_free(&dial->context->memory, dial);
   on_closed(closed_user);
+}
+
+static void clear_alarms(uvr_dial *dial)
+{
+  uvr_alarm_clear(dial->context->clock, &dial->next);
+  uvr_alarm_clear(dial->context->clock, &dial->deadline);
 }
 
 /* May be called from the attempt's own callback. Nothing may use the attempt afterwards. */
@@ -64,8 +70,7 @@ void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user)
   dial->closed_user = user;
   uvr_os_close_spare_fd(&dial->options.connect.spare_fd);
   uvr_closing_begin(&dial->closing, on_all_closed, dial);
-  uvr_closing_handle(&dial->closing, (uv_handle_t *)&dial->timer);
-  uvr_closing_handle(&dial->closing, (uv_handle_t *)&dial->deadline);
+  clear_alarms(dial);
   close_attempt(dial);
   uvr_closing_end(&dial->closing);
 }
@@ -74,8 +79,7 @@ void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user)
 
 static void report(uvr_dial *dial, uvr_stream *stream)
 {
-  (void)uv_timer_stop(&dial->timer);
-  (void)uv_timer_stop(&dial->deadline);
+  clear_alarms(dial);
   dial->on_result(dial->user, stream, stream != NULL ? NULL : &dial->error);
 }
 
@@ -91,13 +95,17 @@ static bool is_retried(const uvr_dial *dial)
 bool uvr_dial_stop_waiting(uvr_dial *dial)
 {
   bool waits = (dial->options.retry & UVRELAY_RETRY_ABSENT) != 0 && dial->attempt == NULL &&
-               uvr_error_is_absence(&dial->error) && uv_is_active((uv_handle_t *)&dial->timer);
+               uvr_error_is_absence(&dial->error) && uvr_alarm_is_set(&dial->next);
   dial->options.retry &= ~(unsigned)UVRELAY_RETRY_ABSENT;
   if (waits) {
-    (void)uv_timer_stop(&dial->timer);
-    (void)uv_timer_stop(&dial->deadline);
+    clear_alarms(dial);
   }
   return waits;
+}
+
+static void on_next(uvr_alarm *next)
+{
+  uvr_dial_now(UVR_LISTED(next, uvr_dial, next));
 }
 
 /* Reports dial->error, or tries again. */
@@ -118,7 +126,7 @@ static void fail(uvr_dial *dial)
     uvr_log_line(&dial->context->log, "%s; trying again", dial->error.text);
   }
   uvr_attempt_keep_room(dial->context, &dial->options.connect);
-  (void)uv_timer_start(&dial->timer, on_timer, dial->delay, 0);
+  uvr_alarm_set(dial->context->clock, &dial->next, dial->delay, on_next);
   dial->delay = dial->delay * 2 < longest ? dial->delay * 2 : longest;
 }
 
@@ -136,9 +144,9 @@ static void on_attempt_result(void *user, uvr_stream *stream, const uvrelay_erro
   }
 }
 
-static void on_deadline(uv_timer_t *timer)
+static void on_deadline(uvr_alarm *deadline)
 {
-  uvr_dial *dial = timer->data;
+  uvr_dial *dial = UVR_LISTED(deadline, uvr_dial, deadline);
   char time[UVR_TIME_SIZE];
   uvrelay_error_t last = dial->error;
   if (dial->attempt != NULL && dial->attempt->progressed) {
@@ -180,7 +188,7 @@ static void start_attempt(uvr_dial *dial, const uvr_connector *connector)
 
 void uvr_dial_now(uvr_dial *dial)
 {
-  (void)uv_timer_stop(&dial->timer);
+  uvr_alarm_clear(dial->context->clock, &dial->next);
   const char *why = dial->address.via ? NULL : uvr_why_no_target(&dial->address);
   if (why != NULL) {
     (void)uvr_error_set(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
@@ -197,11 +205,6 @@ void uvr_dial_now(uvr_dial *dial)
   start_attempt(dial, dial->address.via ? &uvr_via_connector : uvr_kind_of(&dial->address)->connector);
 }
 
-static void on_timer(uv_timer_t *timer)
-{
-  uvr_dial_now(timer->data);
-}
-
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user)
 {
@@ -215,13 +218,9 @@ uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const
   dial->options.connect.waits_for_absent = (options->retry & UVRELAY_RETRY_ABSENT) != 0;
   dial->on_result = on_result;
   dial->user = user;
-  (void)uv_timer_init(context->loop, &dial->timer);
-  (void)uv_timer_init(context->loop, &dial->deadline);
-  dial->timer.data = dial;
-  dial->deadline.data = dial;
-  (void)uv_timer_start(&dial->timer, on_timer, 0, 0);
+  uvr_alarm_set(context->clock, &dial->next, 0, on_next);
   if (options->timeout_ms > 0) {
-    (void)uv_timer_start(&dial->deadline, on_deadline, options->timeout_ms, 0);
+    uvr_alarm_set(context->clock, &dial->deadline, options->timeout_ms, on_deadline);
   }
   return dial;
 }

@@ -33,7 +33,8 @@ void uvr_dial_now(uvr_dial *dial);
  * of the dial. */
 bool uvr_dial_stop_waiting(uvr_dial *dial);
 
-/* Ends the dial, whether or not it has a result, and frees it. on_closed is called once, later, and last. */
+/* Ends the dial, whether or not it has a result, and frees it. on_closed is called once, perhaps before
+ * this returns, and last. */
 void uvr_dial_close(uvr_dial *dial, uvr_close_cb on_closed, void *user);
 
 #endif

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "base/alarm.h"
+#include "base/list.h"
 #include "endpoint/kind.h"
 #include "endpoint/owner.h"
 #include "endpoint/reach.h"
@@ -20,7 +22,7 @@ struct uvr_listener {
   uvr_context *context;
   uvr_listen_events events;
   uvr_acceptor *acceptor;
-  uv_timer_t retry;
+  uvr_alarm retry;
   bool paused;
   bool troubled; /* on_trouble was called, and on_relief was not called since */
   bool closing;
@@ -34,12 +36,12 @@ struct uvr_listener {
 
 /* Accepting clients. */
 
-static void accept_clients(uv_timer_t *timer);
+static void on_retry(uvr_alarm *retry);
 
-/* Calls accept_clients later, for clients that the acceptor does not announce again. */
+/* Accepts later, for clients that the acceptor does not announce again. */
 static void retry_after(uvr_listener *listener, uint64_t ms)
 {
-  (void)uv_timer_start(&listener->retry, accept_clients, ms, 0);
+  uvr_alarm_set(listener->context->clock, &listener->retry, ms, on_retry);
 }
 
 static void pause_acceptor(uvr_listener *listener, bool pause)
@@ -67,11 +69,10 @@ static const uvrelay_peer_t *peer_of(const uvr_listener *listener)
   return peer->pid == 0 && peer->uid < 0 ? NULL : peer;
 }
 
-static void accept_clients(uv_timer_t *timer)
+static void accept_clients(uvr_listener *listener)
 {
-  uvr_listener *listener = timer->data;
   uvrelay_error_t error;
-  (void)uv_timer_stop(timer);
+  uvr_alarm_clear(listener->context->clock, &listener->retry);
   for (unsigned i = 0; !listener->paused && !listener->closing; i++) {
     uvr_stream *stream;
     if (i == ACCEPTS_AT_ONCE) {
@@ -100,16 +101,21 @@ static void accept_clients(uv_timer_t *timer)
   if (!listener->closing) {
     pause_acceptor(listener, listener->paused);
   }
-  if (listener->troubled && !listener->closing && !listener->paused && !uv_is_active((uv_handle_t *)timer)) {
+  if (listener->troubled && !listener->closing && !listener->paused && !uvr_alarm_is_set(&listener->retry)) {
     retry_after(listener, listener->context->patience.relief_ms);
   }
+}
+
+static void on_retry(uvr_alarm *retry)
+{
+  accept_clients(UVR_LISTED(retry, uvr_listener, retry));
 }
 
 static void on_client(void *user, const uvrelay_error_t *error)
 {
   uvr_listener *listener = user;
   if (error == NULL) {
-    accept_clients(&listener->retry);
+    accept_clients(listener);
   } else {
     listener->events.on_fail(listener->events.user, error);
   }
@@ -145,7 +151,7 @@ void uvr_listener_close(uvr_listener *listener, uvr_close_cb on_closed, void *us
   listener->on_closed = on_closed;
   listener->closed_user = user;
   uvr_closing_begin(&listener->closing_parts, on_all_closed, listener);
-  uvr_closing_handle(&listener->closing_parts, (uv_handle_t *)&listener->retry);
+  uvr_alarm_clear(listener->context->clock, &listener->retry);
   uvr_acceptor_close(listener->acceptor, uvr_closing_add(&listener->closing_parts), &listener->closing_parts);
   uvr_closing_end(&listener->closing_parts);
 }
@@ -195,8 +201,6 @@ int uvr_listen(uvr_context *context, uvr_address *address, const uvr_listen_opti
   if (place->kind == UVR_ADDRESS_NONE) {
     *place = *address;
   }
-  (void)uv_timer_init(context->loop, &listener->retry);
-  listener->retry.data = listener;
   *out = listener;
   return 0;
 }

@@ -107,11 +107,12 @@ static void end(run *self)
     return;
   }
   self->ending = true;
+  self->closing++; /* until all of this is done */
   close_dial(&self->question);
   for (size_t i = 0; i < self->probe->count; i++) {
     close_dial(&self->attempts[i]);
   }
-  close_relay(self);
+  on_closed(self);
   if (self->child != NULL) {
     uvr_child_end(self->child);
     (void)uv_timer_start(&self->timer, on_end_timer, END_MS, 0);
