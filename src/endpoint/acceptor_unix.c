@@ -26,6 +26,8 @@
 #include "stream/shared_poll_unix.h"
 #include "stream/uv.h"
 
+enum { SINGLES_MOST = 15 };
+
 typedef struct acceptor_unix acceptor_unix;
 
 /* Accepts on a shared socket. Its memory is not the relay's, which may be closed before it. */
@@ -41,9 +43,12 @@ struct acceptor_unix {
   uvr_acceptor base;
   uvr_shared_poll poll;
   int fd;
-  int next;             /* a client that was accepted, or an error; UV_EAGAIN: neither */
-  int last_fd;          /* the descriptor of the client that was accepted last */
-  bool announced;       /* the owner was called, and no client was accepted since */
+  int next;          /* a client that was accepted, or an error; UV_EAGAIN: neither */
+  int last_fd;       /* the descriptor of the client that was accepted last */
+  bool enough;       /* no further client is accepted before the next one is announced */
+  unsigned accepted; /* clients since one was announced last */
+  unsigned singles;  /* for how many more announcements only one is accepted */
+  unsigned singles_before;
   uv_handle_type type;  /* of the clients' handles */
   const char *peer_uid; /* the users who may connect, as a list; empty: everybody */
   bool only_own;        /* if it is empty, only the user of this process */
@@ -61,7 +66,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
   acceptor_unix *self = poll->data;
   (void)status; /* the next accept reports the error */
   (void)events;
-  self->announced = true;
+  self->enough = false;
+  self->accepted = 0;
   self->base.on_client(self->base.user, NULL);
 }
 
@@ -222,16 +228,28 @@ static bool admits(const acceptor_unix *self, uvrelay_error_t *error)
   return false;
 }
 
-/* As long as clients are waiting, this is announced in every turn of the loop. One client is accepted each time: mostly
- * there is no other one, and asking for it would cost a call. If there are several, they are accepted in turn, while
- * those accepted before them are served. */
+/* Accepts clients until none is waiting. Mostly only one is, and to learn this costs a call: if it was so, only one is
+ * accepted when the next ones are announced, up to SINGLES_MOST times. A client that waits is announced again in the
+ * next turn of the loop. */
 static int accept_announced(acceptor_unix *self)
 {
-  if (!self->announced) {
+  if (self->enough) {
     return UV_EAGAIN;
   }
-  self->announced = false;
-  return uvr_room_take(self->base.context, self->last_fd) ? accept_on(self->fd) : UV_EMFILE;
+  int fd = uvr_room_take(self->base.context, self->last_fd) ? accept_on(self->fd) : UV_EMFILE;
+  if (fd >= 0) {
+    self->accepted++;
+    self->enough = self->singles > 0;
+    self->singles -= self->singles > 0 ? 1 : 0;
+  } else {
+    bool was_single = fd == UV_EAGAIN && self->accepted == 1;
+    self->enough = true;
+    self->singles_before = !was_single                           ? 0
+                           : self->singles_before < SINGLES_MOST ? 2 * self->singles_before + 1
+                                                                 : SINGLES_MOST;
+    self->singles = self->singles_before;
+  }
+  return fd;
 }
 
 static int accept_client(uvr_acceptor *acceptor, uvr_stream **out, uvrelay_error_t *error)
@@ -319,6 +337,7 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
   }
   self->fd = listener->fd;
   self->next = UV_EAGAIN;
+  self->enough = true;
   self->type = listener->type;
   self->peer_uid = request->options->peer_uid;
   self->only_own = listener->only_own;
