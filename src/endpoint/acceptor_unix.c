@@ -26,8 +26,6 @@
 #include "stream/shared_poll_unix.h"
 #include "stream/uv.h"
 
-enum { SINGLES_MOST = 15 };
-
 typedef struct acceptor_unix acceptor_unix;
 
 /* Accepts on a shared socket. Its memory is not the relay's, which may be closed before it. */
@@ -43,12 +41,12 @@ struct acceptor_unix {
   uvr_acceptor base;
   uvr_shared_poll poll;
   int fd;
-  int next;          /* a client that was accepted, or an error; UV_EAGAIN: neither */
-  int last_fd;       /* the descriptor of the client that was accepted last */
-  bool enough;       /* no further client is accepted before the next one is announced */
-  unsigned accepted; /* clients since one was announced last */
-  unsigned singles;  /* for how many more announcements only one is accepted */
-  unsigned singles_before;
+  int next;         /* a client that was accepted, or an error; UV_EAGAIN: neither */
+  int last_fd;      /* the descriptor of the client that was accepted last */
+  bool enough;      /* no further client is accepted before the next one is announced */
+  bool crowded;     /* clients have been announced in two turns of the loop, one after the other */
+  uv_check_t turns; /* counts turns; active until one has passed without an announcement */
+  unsigned quiet_turns;
   uv_handle_type type;  /* of the clients' handles */
   const char *peer_uid; /* the users who may connect, as a list; empty: everybody */
   bool only_own;        /* if it is empty, only the user of this process */
@@ -61,13 +59,24 @@ struct acceptor_unix {
 
 /* Waiting for clients. */
 
+/* Is called at the end of each turn of the loop, of the one with the announcement, too. */
+static void on_turn(uv_check_t *turns)
+{
+  acceptor_unix *self = turns->data;
+  if (self->quiet_turns++ > 0) {
+    (void)uv_check_stop(turns);
+  }
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
   acceptor_unix *self = poll->data;
   (void)status; /* the next accept reports the error */
   (void)events;
   self->enough = false;
-  self->accepted = 0;
+  self->crowded = uv_is_active((const uv_handle_t *)&self->turns);
+  self->quiet_turns = 0;
+  (void)uv_check_start(&self->turns, on_turn);
   self->base.on_client(self->base.user, NULL);
 }
 
@@ -228,27 +237,15 @@ static bool admits(const acceptor_unix *self, uvrelay_error_t *error)
   return false;
 }
 
-/* Accepts clients until none is waiting. Mostly only one is, and to learn this costs a call: if it was so, only one is
- * accepted when the next ones are announced, up to SINGLES_MOST times. A client that waits is announced again in the
- * next turn of the loop. */
+/* Mostly there is only one client, and asking for another one would cost a call. So a second one is asked for only if
+ * clients were announced in the turn before, too: they are coming faster than they are accepted. */
 static int accept_announced(acceptor_unix *self)
 {
   if (self->enough) {
     return UV_EAGAIN;
   }
   int fd = uvr_room_take(self->base.context, self->last_fd) ? accept_on(self->fd) : UV_EMFILE;
-  if (fd >= 0) {
-    self->accepted++;
-    self->enough = self->singles > 0;
-    self->singles -= self->singles > 0 ? 1 : 0;
-  } else {
-    bool was_single = fd == UV_EAGAIN && self->accepted == 1;
-    self->enough = true;
-    self->singles_before = !was_single                           ? 0
-                           : self->singles_before < SINGLES_MOST ? 2 * self->singles_before + 1
-                                                                 : SINGLES_MOST;
-    self->singles = self->singles_before;
-  }
+  self->enough = fd < 0 || !self->crowded;
   return fd;
 }
 
@@ -295,6 +292,7 @@ static void close_acceptor(uvr_acceptor *acceptor)
     uvr_log_line(&acceptor->context->warnings, "cannot remove the socket %s, on which nothing is listening now: %s",
                  self->file.path, uv_strerror(code));
   }
+  uvr_closing_handle(&acceptor->closing, (uv_handle_t *)&self->turns);
   (void)uvr_closing_add(&acceptor->closing);
   uvr_shared_poll_close(&self->poll, on_poll_closed);
   if (self->next >= 0) {
@@ -338,6 +336,8 @@ int uvr_acceptor_unix(const uvr_listen_request *request, const uvr_unix_listener
   self->fd = listener->fd;
   self->next = UV_EAGAIN;
   self->enough = true;
+  (void)uv_check_init(request->context->loop, &self->turns);
+  self->turns.data = self;
   self->type = listener->type;
   self->peer_uid = request->options->peer_uid;
   self->only_own = listener->only_own;
