@@ -21,9 +21,12 @@ bool uvr_os_has_npipes(void);
 /* Whether a uv_pipe_t can be half-closed and still be read from. */
 bool uvr_os_pipes_half_close(void);
 
+/* Half-closes a connected socket to which no write of libuv's is under way. Returns 0 or a libuv code. */
+int uvr_os_shutdown(const uv_stream_t *stream);
+
 /* Whether the peer of a socket is gone, which libuv no longer shows after the end of input: 1 or 0, or an error code
- * where the system cannot tell. */
-int uvr_os_is_hung_up(const uv_stream_t *stream);
+ * where the system cannot tell. `output_ended`: this side has half-closed it. */
+int uvr_os_is_hung_up(const uv_stream_t *stream, bool output_ended);
 
 /* The socket's pending error, as a libuv code, or 0. Asking clears it. */
 int uvr_os_pending_error(const uv_stream_t *stream);

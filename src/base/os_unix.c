@@ -51,10 +51,18 @@ int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size
          credentials == 0;
 }
 
+int uvr_os_shutdown(const uv_stream_t *stream)
+{
+  int fd;
+  int code = uv_fileno((const uv_handle_t *)stream, &fd);
+  return code != 0 ? code : shutdown(fd, SHUT_WR) == 0 ? 0 : uv_translate_sys_error(errno);
+}
+
 /* poll shows a reset, and of a Unix socket everything. A TCP peer that has closed both directions looks like one that
  * has ended its output only, until something is sent to it. */
-int uvr_os_is_hung_up(const uv_stream_t *stream)
+int uvr_os_is_hung_up(const uv_stream_t *stream, bool output_ended)
 {
+  (void)output_ended;
   struct pollfd poll_fd = {.events = POLLRDHUP};
   int code = uv_fileno((const uv_handle_t *)stream, &poll_fd.fd);
   if (code != 0) {

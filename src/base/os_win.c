@@ -32,9 +32,19 @@ int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size
   return 0;
 }
 
+int uvr_os_shutdown(const uv_stream_t *stream)
+{
+  uv_os_fd_t handle;
+  if (stream->type != UV_TCP) {
+    return UV_ENOTSUP;
+  }
+  int code = uv_fileno((const uv_handle_t *)stream, &handle);
+  return code != 0 ? code : shutdown((SOCKET)handle, SD_SEND) == 0 ? 0 : uv_translate_sys_error(WSAGetLastError());
+}
+
 /* Sends no bytes and looks at the result. WSAPoll would not do: it reports a half-closed connection like a lost one. A
  * peer that has closed both directions is noticed once something has been sent to it, which keep-alive does, too. */
-int uvr_os_is_hung_up(const uv_stream_t *stream)
+int uvr_os_is_hung_up(const uv_stream_t *stream, bool output_ended)
 {
   uv_os_fd_t handle;
   if (stream->type != UV_TCP) {
@@ -49,7 +59,7 @@ int uvr_os_is_hung_up(const uv_stream_t *stream)
   }
   int error = WSAGetLastError();
   if (error == WSAESHUTDOWN) { /* which Wine says of a reset, too */
-    return uv_is_writable(stream);
+    return output_ended ? 0 : 1;
   }
   return error == WSAECONNRESET || error == WSAECONNABORTED || error == WSAENETRESET || error == WSAETIMEDOUT;
 }

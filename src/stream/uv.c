@@ -18,10 +18,11 @@
 
 #include <string.h>
 
+#include "base/list.h"
 #include "base/os.h"
 #include "stream/hangup.h"
 
-enum { KEEPALIVE_S = 60, PEEKS = 16, PEEK_SIZE = 4096 };
+enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60, PEEKS = 16, PEEK_SIZE = 4096 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -33,29 +34,27 @@ typedef struct stream_uv {
   } own;
   void *former_data; /* of a handle that is not our own */
   uv_close_cb former_close;
-  union { /* never both: see close_gently */
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-  } request;
-  uv_timer_t timer;     /* for watching, then for closing gently */
+  uv_write_t *request;  /* for what the system does not accept at once; NULL until there was such a write */
+  uvr_alarm alarm;      /* for watching, then for closing gently */
   uvr_hangup hangup;    /* for watching, where the system reports that the peer leaves */
   uvr_buffer *incoming; /* lent to libuv */
   bool read_wanted;     /* our owner waits for on_read */
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool input_ended;     /* or has failed */
+  bool output_ended;    /* by a half-close */
   bool closing;
   bool gentle;
-  bool resets; /* closing resets the connection */
-  bool used;   /* bytes have gone over it, either way */
-  bool passed; /* the socket is others', too: it is never armed nor reset */
+  bool stopped; /* what has watched it */
+  bool resets;  /* closing resets the connection */
+  bool used;    /* bytes have gone over it, either way */
+  bool passed;  /* the socket is others', too: it is never armed nor reset */
   bool armed;
   struct linger unarmed; /* how the socket was before */
-  bool writing;          /* request.write is under way */
+  bool writing;          /* the request is under way */
   bool was_reset;        /* a write has met a reset, which the system reports once only */
   unsigned peeks;        /* before how many more reads to look for descriptors */
   int peeked_error;      /* that looking for descriptors has found instead of the next read */
   uint64_t patience;     /* until when a gentle close may last: loop time, ms */
-  bool timer_open;
   char name[];
 } stream_uv;
 
@@ -224,9 +223,15 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   }
   buf.base += code;
   buf.len -= (unsigned)code;
-  s->request.write.data = s;
-  s->writing = true;
-  code = uv_write(&s->request.write, s->handle, &buf, 1, on_write);
+  if (s->request == NULL) {
+    s->request = uvr_alloc(&stream->context->memory, sizeof(*s->request));
+  }
+  code = UV_ENOMEM;
+  if (s->request != NULL) {
+    s->request->data = s;
+    s->writing = true;
+    code = uv_write(s->request, s->handle, &buf, 1, on_write);
+  }
   if (code != 0) {
     s->writing = false;
     finish_write(s, code);
@@ -267,23 +272,12 @@ static void finish_shutdown(stream_uv *s, int code)
   s->base.on_shutdown(s->base.shutdown_user, outcome_of(code), &error);
 }
 
-static void on_shutdown(uv_shutdown_t *request, int code)
-{
-  stream_uv *s = request->data;
-  if (!s->closing) {
-    finish_shutdown(s, code);
-  }
-}
-
 static void stream_shutdown(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
   disarm(s);
-  s->request.shutdown.data = s;
-  int code = uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
-  if (code != 0) {
-    finish_shutdown(s, code);
-  }
+  s->output_ended = true;
+  finish_shutdown(s, uvr_os_shutdown(s->handle)); /* uv_shutdown would take another turn of the loop */
 }
 
 static void on_close(uv_handle_t *handle)
@@ -295,6 +289,7 @@ static void on_close(uv_handle_t *handle)
   uv_close_cb former_close = s->former_close;
   handle->data = s->former_data;
   uvr_buffer_put(&context->buffers, s->incoming);
+  uvr_free(&context->memory, s->request);
   uvr_free(&context->memory, s);
   if (former_close != NULL) {
     former_close(handle);
@@ -314,39 +309,35 @@ static void on_watch_stopped(void *user)
   close_handle(user);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
-{
-  stream_uv *s = handle->data;
-  uvr_hangup_stop(&s->hangup, on_watch_stopped, s);
-}
-
 /* May be called more than once. */
 static void close_now(stream_uv *s)
 {
   stop_reading(s);
-  if (!s->timer_open) {
+  uvr_alarm_clear(s->base.context->clock, &s->alarm);
+  if (!s->stopped) {
+    s->stopped = true;
     uvr_hangup_stop(&s->hangup, on_watch_stopped, s);
-  } else if (!uv_is_closing((uv_handle_t *)&s->timer)) {
-    uv_close((uv_handle_t *)&s->timer, on_timer_closed);
   }
 }
 
-static void start_timer(stream_uv *s, uv_timer_cb cb, uint64_t ms, uint64_t repeat)
+static stream_uv *of_alarm(uvr_alarm *alarm)
 {
-  if (!s->timer_open) {
-    s->timer_open = true;
-    (void)uv_timer_init(s->base.context->loop, &s->timer);
-    s->timer.data = s;
-  }
-  (void)uv_timer_start(&s->timer, cb, ms, repeat);
+  return UVR_LISTED(alarm, stream_uv, alarm);
 }
 
-/* Watching. libuv no longer watches a handle after its end of input, and some kinds of peers leave without a sign, so
- * that a timer has to look at them. */
+static void set_alarm(stream_uv *s, uint64_t ms, uvr_alarm_cb ring)
+{
+  uvr_alarm_set(s->base.context->clock, &s->alarm, ms, ring);
+}
+
+/* Watching. libuv no longer watches a handle after its end of input. Most peers have left by then, or soon are closed
+ * by ourselves, so the watching begins after a while; and some kinds of peers leave without a sign, so that an alarm
+ * has to look at them. */
 
 static bool stream_is_lost(uvr_stream *stream)
 {
-  return uvr_os_is_hung_up(((stream_uv *)stream)->handle) == 1;
+  const stream_uv *s = (const stream_uv *)stream;
+  return uvr_os_is_hung_up(s->handle, s->output_ended) == 1;
 }
 
 static uvr_input_state stream_input_state(uvr_stream *stream)
@@ -363,34 +354,41 @@ static void on_hangup(void *user)
 {
   stream_uv *s = user;
   uvrelay_error_t error;
-  (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPIPE, "%s is gone", s->base.name);
+  (void)uvr_error_say(&error, UVRELAY_PHASE_READ, UV_EPIPE, s->base.name, " is gone");
   s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
 }
 
-static void on_watch(uv_timer_t *timer)
+static void on_left(uvr_alarm *alarm)
 {
-  stream_uv *s = timer->data;
+  on_hangup(of_alarm(alarm));
+}
+
+static void on_watch(uvr_alarm *alarm)
+{
+  stream_uv *s = of_alarm(alarm);
+  uvr_context *context = s->base.context;
   if (stream_is_lost(&s->base)) {
-    (void)uv_timer_stop(timer);
     on_hangup(s);
+  } else if (s->hangup.shared != NULL ||
+             !uvr_hangup_start(&s->hangup, context, uvr_hangup_fd(s->handle), on_hangup, s)) {
+    set_alarm(s, context->patience.watch_ms, on_watch);
   }
 }
 
 static void stream_watch(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  uvr_context *context = s->base.context;
-  if (uvr_os_is_hung_up(s->handle) >= 0 &&
-      !uvr_hangup_start(&s->hangup, context, uvr_hangup_fd(s->handle), on_hangup, s)) {
-    start_timer(s, on_watch, 1, context->patience.watch_ms);
+  int lost = uvr_os_is_hung_up(s->handle, s->output_ended);
+  if (lost >= 0) {
+    set_alarm(s, lost == 1 ? 0 : WATCH_AFTER_MS, lost == 1 ? on_left : on_watch);
   }
 }
 
 /* Closing gently. */
 
-static void on_patience(uv_timer_t *timer)
+static void on_patience(uvr_alarm *alarm)
 {
-  close_now(timer->data);
+  close_now(of_alarm(alarm));
 }
 
 static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
@@ -417,21 +415,23 @@ static bool close_gently(stream_uv *s)
     return false;
   }
   s->reading = true;
-  if (!s->writing && uv_is_writable(s->handle)) {
-    s->request.shutdown.data = s;
-    (void)uv_shutdown(&s->request.shutdown, s->handle, on_shutdown);
+  if (!s->writing && !s->output_ended) {
+    (void)uvr_os_shutdown(s->handle);
   }
-  start_timer(s, on_patience, s->base.context->patience.close_ms, 0);
+  set_alarm(s, s->base.context->patience.close_ms, on_patience);
   return true;
 }
 
 /* A reset discards what the system has not sent yet, so it waits for that and for a write that is under way, or until
  * the time is up. */
-static void on_unsent_timer(uv_timer_t *timer)
+static void look_for_unsent(uvr_alarm *alarm)
 {
-  stream_uv *s = timer->data;
-  if ((!s->writing && uvr_os_unsent(s->handle) <= 0) || uv_now(timer->loop) >= s->patience) {
+  stream_uv *s = of_alarm(alarm);
+  const uvr_context *context = s->base.context;
+  if ((!s->writing && uvr_os_unsent(s->handle) <= 0) || uv_now(context->loop) >= s->patience) {
     close_now(s);
+  } else {
+    set_alarm(s, context->patience.unsent_look_ms, look_for_unsent);
   }
 }
 
@@ -439,7 +439,7 @@ static bool reset_gently(stream_uv *s)
 {
   stop_reading(s);
   s->patience = uv_now(s->base.context->loop) + s->base.context->patience.close_ms;
-  start_timer(s, on_unsent_timer, 0, s->base.context->patience.unsent_look_ms);
+  set_alarm(s, 0, look_for_unsent);
   return true;
 }
 
@@ -449,7 +449,7 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
   s->closing = true;
   uvr_hangup_mute(&s->hangup);
   bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && s->used);
-  s->resets = incomplete && !s->passed && s->handle->type == UV_TCP && uv_is_writable(s->handle);
+  s->resets = incomplete && !s->passed && s->handle->type == UV_TCP && !s->output_ended;
   if (!s->resets) {
     disarm(s);
   }

@@ -799,8 +799,6 @@ UV(int, uv_write, (uv_write_t * request, uv_stream_t *stream, const uv_buf_t buf
    (request, stream, bufs, count, cb), take_handle(stream), FAILS(UV_EPIPE), FAILS(UV_ENOMEM))
 UV_THROUGH(int, uv_try_write, (uv_stream_t * stream, const uv_buf_t bufs[], unsigned count), (stream, bufs, count),
            take_handle(stream))
-UV(int, uv_shutdown, (uv_shutdown_t * request, uv_stream_t *stream, uv_shutdown_cb cb), (request, stream, cb),
-   take_handle(stream), FAILS(UV_ENOMEM))
 UV_THROUGH(int, uv_tcp_connect, (uv_connect_t * request, uv_tcp_t *tcp, const struct sockaddr *to, uv_connect_cb cb),
            (request, tcp, to, cb), (void)0)
 UV_THROUGH(int, uv_tcp_nodelay, (uv_tcp_t * tcp, int on), (tcp, on), (void)0)

@@ -98,6 +98,10 @@ static BOOL WINAPI fault_ReadFile(HANDLE file, LPVOID data, DWORD size, LPDWORD 
 extern void *const __imp_fault_ReadFile;
 void *const __imp_fault_ReadFile = (void *)(uintptr_t)fault_ReadFile;
 
+/* Sockets. */
+
+WIN(int, shutdown, (SOCKET socket, int how), (socket, how), SOCKET_ERROR, FAILS(WSAENOBUFS))
+
 /* The port, events and threads. */
 
 WIN(HANDLE, CreateIoCompletionPort, (HANDLE file, HANDLE port, ULONG_PTR key, DWORD threads),
@@ -147,8 +151,6 @@ UV(int, uv_try_write, (uv_stream_t *stream, const uv_buf_t bufs[], unsigned coun
    REPEATS(UV_EAGAIN), FAILS(UV_ENOBUFS))
 UV(int, uv_write, (uv_write_t *request, uv_stream_t *stream, const uv_buf_t bufs[], unsigned count, uv_write_cb cb),
    (request, stream, bufs, count, cb), FAILS(UV_ENOBUFS))
-UV(int, uv_shutdown, (uv_shutdown_t *request, uv_stream_t *stream, uv_shutdown_cb cb), (request, stream, cb),
-   FAILS(UV_ENOBUFS))
 UV(int, uv_mutex_init, (uv_mutex_t *mutex), (mutex), FAILS(UV_ENOMEM))
 /* The client is lost then, as in libuv. */
 int fault_uv_accept(uv_stream_t *server, uv_stream_t *client);
