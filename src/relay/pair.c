@@ -55,11 +55,6 @@ static void set_alarm(uvr_pair *pair, uvr_alarm *alarm, uvr_alarm_cb ring, uint6
   uvr_alarm_set(pair->context->clock, alarm, ms, ring);
 }
 
-static void clear_alarm(uvr_pair *pair, uvr_alarm *alarm)
-{
-  uvr_alarm_clear(pair->context->clock, alarm);
-}
-
 /* Ending. */
 
 static void free_pair(uvr_pair *pair)
@@ -137,69 +132,75 @@ static uvr_close_how how_to_close(uvrelay_reason_t reason, bool cut, uint64_t wr
   return cut ? (gently ? UVR_CLOSE_CUT_AFTER_WRITES : UVR_CLOSE_CUT) : (gently ? UVR_CLOSE_GENTLY : UVR_CLOSE_NOW);
 }
 
-/* The only way to end. `error` is NULL if the end is orderly. With `left_gone`, the left side has left without having
- * to end its input, so that the right side sees a cut unless the input had ended. */
-static void drop_and_close(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
-                           const char *why, bool left_gone)
+/* The only way to end. `result` has the reason, the side and the error or text. With `left_gone`, the left side has
+ * left without having to end its input, so that the right side sees a cut unless the input had ended. */
+static void drop_and_close(uvr_pair *pair, uvrelay_result_t *result, bool left_gone)
 {
-  if (pair->state == PAIR_ENDING) {
-    return;
-  }
+  const uvrelay_reason_t reason = result->reason;
   pair->state = PAIR_ENDING;
   uvr_pump_stop(&pair->to_right.pump);
   uvr_pump_stop(&pair->to_left.pump);
-  clear_alarm(pair, &pair->silence);
-  clear_alarm(pair, &pair->idle);
-  clear_alarm(pair, &pair->stall);
-  pair->bytes_to_right = uvr_pump_bytes(&pair->to_right.pump);
-  pair->bytes_to_left = uvr_pump_bytes(&pair->to_left.pump);
-  uvrelay_result_t result = {
-      .reason = reason, .side = side, .to_right = pair->bytes_to_right, .to_left = pair->bytes_to_left};
-  if (error != NULL) {
-    result.error = *error;
-  } else {
-    (void)uvr_error_set(&result.error, UVRELAY_PHASE_NONE, 0, "%s", why);
-  }
+  uvr_alarm_clear(pair->context->clock, &pair->silence);
+  uvr_alarm_clear(pair->context->clock, &pair->idle);
+  uvr_alarm_clear(pair->context->clock, &pair->stall);
+  result->to_right = pair->bytes_to_right = uvr_pump_bytes(&pair->to_right.pump);
+  result->to_left = pair->bytes_to_left = uvr_pump_bytes(&pair->to_left.pump);
+  result->duration_ms = uv_now(pair->context->loop) - pair->started;
   uvr_log_line(&pair->context->log,
                "ended after %" PRIu64 " ms: %s; %" PRIu64 " bytes sent, %" PRIu64 " bytes received",
-               uv_now(pair->context->loop) - pair->started, why, result.to_right, result.to_left);
+               result->duration_ms, result->error.text, result->to_right, result->to_left);
 
   bool cut = reason == UVRELAY_REASON_FAILED || reason == UVRELAY_REASON_STOPPED;
   bool silent = reason == UVRELAY_REASON_SILENT; /* perhaps because it does not take what comes */
   bool cut_left = cut || (silent && uvr_pump_is_holding(&pair->to_left.pump));
   bool cut_right = cut || (silent && uvr_pump_is_holding(&pair->to_right.pump)) ||
                    (left_gone && !uvr_flow_source_has_ended(&pair->to_right));
-  pair->left_how = how_to_close(reason, cut_left, result.to_left);
-  pair->right_how = how_to_close(reason, cut_right, result.to_right);
+  pair->left_how = how_to_close(reason, cut_left, result->to_left);
+  pair->right_how = how_to_close(reason, cut_right, result->to_right);
   pair->streams = pair->right != NULL ? 2 : 1;
   close_streams(pair);
   if (pair->events.on_end != NULL) {
-    pair->events.on_end(pair->events.user, &result);
+    pair->events.on_end(pair->events.user, result);
   }
 }
 
-static void drop(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error,
-                 const char *why)
+/* An end with an error. */
+static void drop_with(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const uvrelay_error_t *error)
 {
-  drop_and_close(pair, reason, side, error, why, false);
+  if (pair->state != PAIR_ENDING) {
+    uvrelay_result_t result = {.reason = reason, .side = side, .error = *error};
+    drop_and_close(pair, &result, false);
+  }
 }
 
-static void drop_failed(uvr_pair *pair, uvrelay_side_t side, const uvrelay_error_t *error)
+/* An orderly end. */
+static void drop(uvr_pair *pair, uvrelay_reason_t reason, uvrelay_side_t side, const char *why)
 {
-  drop(pair, UVRELAY_REASON_FAILED, side, error, error->text);
+  if (pair->state != PAIR_ENDING) {
+    uvrelay_result_t result; /* large, and nearly all of it is unused */
+    result.reason = reason;
+    result.side = side;
+    (void)uvr_error_say(&result.error, UVRELAY_PHASE_NONE, 0, why, "");
+    drop_and_close(pair, &result, false);
+  }
 }
 
 static void drop_left_gone(uvr_pair *pair)
 {
-  char why[UVRELAY_ERROR_TEXT_SIZE];
-  (void)snprintf(why, sizeof(why), "%s is gone", pair->left->name);
-  drop_and_close(pair, UVRELAY_REASON_GONE, UVRELAY_LEFT, NULL,
-                 uvr_stream_watches_any_time(pair->left) ? "the output is no longer being read" : why, true);
+  if (pair->state != PAIR_ENDING) {
+    bool unread = uvr_stream_watches_any_time(pair->left);
+    uvrelay_result_t result;
+    result.reason = UVRELAY_REASON_GONE;
+    result.side = UVRELAY_LEFT;
+    (void)uvr_error_say(&result.error, UVRELAY_PHASE_NONE, 0, unread ? "the output" : pair->left->name,
+                        unread ? " is no longer being read" : " is gone");
+    drop_and_close(pair, &result, true);
+  }
 }
 
 static void drop_right_gone(uvr_pair *pair)
 {
-  drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, "the target is gone");
+  drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, "the target is gone");
 }
 
 static void drop_if_both_over(uvr_pair *pair, uvrelay_side_t last)
@@ -212,7 +213,7 @@ static void drop_if_both_over(uvr_pair *pair, uvrelay_side_t last)
   } else if (pair->to_left.state == UVR_FLOW_LOST) {
     drop_left_gone(pair); /* what the right side still sends reaches no one */
   } else {
-    drop(pair, UVRELAY_REASON_ENDED, last, NULL, "both sides have ended");
+    drop(pair, UVRELAY_REASON_ENDED, last, "both sides have ended");
   }
 }
 
@@ -248,7 +249,7 @@ static void finish_without_left(uvr_pair *pair)
     drop_left_gone(pair);
   } else {
     pair->last_progress = uvr_pump_progress(&pair->to_right.pump);
-    clear_alarm(pair, &pair->stall); /* it uses the same last_progress */
+    uvr_alarm_clear(pair->context->clock, &pair->stall); /* it uses the same last_progress */
     set_alarm(pair, &pair->silence, check_last_writes, last_writes_ms(pair));
   }
 }
@@ -270,7 +271,7 @@ static void check_linger(uvr_alarm *alarm)
   } else if (pair->to_right.state == UVR_FLOW_LOST) {
     drop_right_gone(pair);
   } else {
-    drop(pair, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT, NULL,
+    drop(pair, UVRELAY_REASON_SILENT, left_ended ? UVRELAY_RIGHT : UVRELAY_LEFT,
          "one side has ended, and the other is silent");
   }
 }
@@ -296,7 +297,7 @@ static void check_idle(uvr_alarm *alarm)
     set_alarm(pair, &pair->idle, check_idle, pair->options.idle_ms - silent);
     return;
   }
-  drop(pair, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, NULL, "both sides were silent for too long");
+  drop(pair, UVRELAY_REASON_SILENT, UVRELAY_SIDE_NONE, "both sides were silent for too long");
 }
 
 /* While the right side accepts nothing, nothing is read from the left side, so that no read shows that it is gone. */
@@ -327,7 +328,7 @@ static void check_waiting(uvr_alarm *alarm)
   if (pair->options.left_may_leave && uvr_stream_is_lost(pair->left)) {
     drop_left_gone(pair);
   } else if (pair->options.end_after_left && uvr_stream_input_state(pair->left) == UVR_INPUT_OVER) {
-    drop(pair, UVRELAY_REASON_ENDED, UVRELAY_LEFT, NULL, "the input has ended");
+    drop(pair, UVRELAY_REASON_ENDED, UVRELAY_LEFT, "the input has ended");
   } else {
     set_alarm(pair, &pair->stall, check_waiting, pair->context->patience.watch_ms);
   }
@@ -339,7 +340,7 @@ static void on_left_lost(void *user, uvr_outcome outcome, const uvrelay_error_t 
 {
   uvr_pair *pair = user;
   if (outcome == UVR_FAILED) {
-    drop_failed(pair, UVRELAY_LEFT, error);
+    drop_with(pair, UVRELAY_REASON_FAILED, UVRELAY_LEFT, error);
   } else if (uvr_flow_source_has_ended(&pair->to_left) && !uvr_stream_watches_any_time(pair->left)) {
     uvr_flow_end(&pair->to_left); /* for the same reason as in on_right_lost */
     drop_if_both_over(pair, UVRELAY_LEFT);
@@ -355,13 +356,13 @@ static void on_right_lost(void *user, uvr_outcome outcome, const uvrelay_error_t
 {
   uvr_pair *pair = user;
   if (outcome == UVR_FAILED) {
-    drop_failed(pair, UVRELAY_RIGHT, error);
+    drop_with(pair, UVRELAY_REASON_FAILED, UVRELAY_RIGHT, error);
   } else if (uvr_flow_source_has_ended(&pair->to_right)) {
     /* The right side has seen the end of its input and left, even if our half-close was not reported as done yet. */
     uvr_flow_end(&pair->to_right);
     drop_if_both_over(pair, UVRELAY_RIGHT);
   } else {
-    drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
+    drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, error->text);
   }
 }
 
@@ -389,7 +390,7 @@ static void on_source_end(uvr_flow *flow)
   uvr_stream *source = flow->pump.source;
   bool from_left = comes_from_left(flow);
   if (from_left ? pair->options.end_after_left : pair->options.end_after_right) {
-    drop(pair, UVRELAY_REASON_ENDED, source_side(flow), NULL,
+    drop(pair, UVRELAY_REASON_ENDED, source_side(flow),
          from_left ? "the input has ended" : "the target's output has ended");
     return;
   }
@@ -426,7 +427,7 @@ static void on_ended(uvr_flow *flow, bool passed)
 
 static void on_source_gone(uvr_flow *flow, const uvrelay_error_t *error)
 {
-  drop(flow->user, UVRELAY_REASON_GONE, source_side(flow), NULL, error->text);
+  drop(flow->user, UVRELAY_REASON_GONE, source_side(flow), error->text);
 }
 
 static void on_source_failed(uvr_flow *flow, const uvrelay_error_t *error)
@@ -437,7 +438,7 @@ static void on_source_failed(uvr_flow *flow, const uvrelay_error_t *error)
   if (reset && comes_from_left(flow) && (pair->options.left_is_client || is_socket)) {
     drop_left_gone(pair);
   } else {
-    drop_failed(pair, source_side(flow), error);
+    drop_with(pair, UVRELAY_REASON_FAILED, source_side(flow), error);
   }
 }
 
@@ -450,7 +451,7 @@ static void on_sink_gone(uvr_flow *flow, const uvrelay_error_t *error)
   }
   /* The right side may have left something to read, so that the other direction goes on until its end. */
   if (pair->right->ends_when_lost) {
-    drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, NULL, error->text);
+    drop(pair, UVRELAY_REASON_GONE, UVRELAY_RIGHT, error->text);
   }
   drop_if_both_over(pair, UVRELAY_RIGHT);
   linger(pair, &pair->to_left, pair->options.linger_ms);
@@ -458,7 +459,7 @@ static void on_sink_gone(uvr_flow *flow, const uvrelay_error_t *error)
 
 static void on_sink_failed(uvr_flow *flow, const uvrelay_error_t *error)
 {
-  drop_failed(flow->user, sink_side(flow), error);
+  drop_with(flow->user, UVRELAY_REASON_FAILED, sink_side(flow), error);
 }
 
 static void on_full(uvr_flow *flow)
@@ -500,7 +501,7 @@ static void refuse_deaf_pair(uvr_pair *pair)
   uvrelay_error_t error;
   (void)uvr_error_set(&error, UVRELAY_PHASE_READ, UV_EPERM, "neither %s nor %s sends anything: both are one-way pipes",
                       pair->left->name, pair->right->name);
-  drop_failed(pair, UVRELAY_SIDE_NONE, &error);
+  drop_with(pair, UVRELAY_REASON_FAILED, UVRELAY_SIDE_NONE, &error);
 }
 
 static void relay(uvr_pair *pair, uvr_stream *right)
@@ -508,7 +509,7 @@ static void relay(uvr_pair *pair, uvr_stream *right)
   pair->state = PAIR_RELAYING;
   pair->right = right;
   uvr_stream_arm(right);
-  clear_alarm(pair, &pair->stall); /* of check_waiting */
+  uvr_alarm_clear(pair->context->clock, &pair->stall); /* of check_waiting */
   if (uvr_stream_never_sends(pair->left) && uvr_stream_never_sends(right)) {
     refuse_deaf_pair(pair);
     return;
@@ -562,7 +563,7 @@ void uvr_pair_connect(uvr_pair *pair, uvr_stream *right)
 
 void uvr_pair_fail(uvr_pair *pair, const uvrelay_error_t *error)
 {
-  drop_failed(pair, UVRELAY_RIGHT, error);
+  drop_with(pair, UVRELAY_REASON_FAILED, UVRELAY_RIGHT, error);
 }
 
 uvr_stream *uvr_pair_left(const uvr_pair *pair)
@@ -587,7 +588,7 @@ void uvr_pair_cancel(uvr_pair *pair)
 {
   uvrelay_error_t error;
   (void)uvr_error_set(&error, UVRELAY_PHASE_NONE, UV_ECANCELED, "the relay was stopped");
-  drop(pair, UVRELAY_REASON_STOPPED, UVRELAY_SIDE_NONE, &error, error.text);
+  drop_with(pair, UVRELAY_REASON_STOPPED, UVRELAY_SIDE_NONE, &error);
   if (pair->closing_left != NULL) {
     uvr_stream_hurry(pair->closing_left);
   }
