@@ -79,7 +79,7 @@ static void use_file(assuan_attempt *self)
   struct sockaddr_in ip;
   self->base.progressed = true;
   (void)uv_ip4_addr("127.0.0.1", self->file.port, &ip);
-  int code = uvr_tcp_connect_to(&self->base, (const struct sockaddr *)&ip, on_connected);
+  int code = uvr_tcp_connect_to(&self->base, (const struct sockaddr *)&ip, NULL, on_connected);
   if (code != 0) {
     fail(self, code);
   }

@@ -22,7 +22,7 @@ enum { FIRST_DELAY_MS = 10, LAST_DELAY_MS = 200 };
 
 struct uvr_dial {
   uvr_context *context;
-  uvr_address address;
+  const uvr_address *address;
   uvr_dial_options options;
   uvr_dial_cb on_result;
   void *user;
@@ -35,6 +35,7 @@ struct uvr_dial {
   uvr_attempt *attempt;  /* the one under way, or NULL */
   uvrelay_error_t error; /* of the last attempt that failed */
   uvr_closing closing;   /* counts attempts that are being closed */
+  uvr_address own[];     /* a copy of the address, where one is needed */
 };
 
 /* Closing. */
@@ -152,20 +153,20 @@ static void on_deadline(uvr_alarm *deadline)
   if (dial->attempt != NULL && dial->attempt->progressed) {
     last.code = 0;
   }
-  if (last.code == 0 && dial->address.via) {
+  if (last.code == 0 && dial->address->via) {
     last = *dial->options.connect.via->ops->why(dial->options.connect.via);
   }
   if (dial->attempt != NULL && dial->attempt->waits_for != NULL) {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "gave up on %s after %s: %s",
-                               dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms),
+                               dial->address->canonical, uvr_time_text(time, dial->options.timeout_ms),
                                dial->attempt->waits_for);
   } else if (last.code != 0) {
-    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %s: %s", dial->address.canonical,
+    (void)uvr_error_set(&dial->error, last.phase, UV_ETIMEDOUT, "gave up on %s after %s: %s", dial->address->canonical,
                         uvr_time_text(time, dial->options.timeout_ms), last.text);
     dial->error.system = last.system;
   } else {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ETIMEDOUT, 0, "%s did not answer within %s",
-                               dial->address.canonical, uvr_time_text(time, dial->options.timeout_ms));
+                               dial->address->canonical, uvr_time_text(time, dial->options.timeout_ms));
   }
   close_attempt(dial);
   report(dial, NULL);
@@ -176,10 +177,10 @@ static void on_deadline(uvr_alarm *deadline)
 static void start_attempt(uvr_dial *dial, const uvr_connector *connector)
 {
   dial->attempt =
-      uvr_attempt_new(dial->context, connector, &dial->address, &dial->options.connect, on_attempt_result, dial);
+      uvr_attempt_new(dial->context, connector, dial->address, &dial->options.connect, on_attempt_result, dial);
   if (dial->attempt == NULL) {
     (void)uvr_error_set_system(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, 0, "cannot connect to %s: %s",
-                               dial->address.canonical, uv_strerror(UV_ENOMEM));
+                               dial->address->canonical, uv_strerror(UV_ENOMEM));
     fail(dial);
     return;
   }
@@ -189,31 +190,36 @@ static void start_attempt(uvr_dial *dial, const uvr_connector *connector)
 void uvr_dial_now(uvr_dial *dial)
 {
   uvr_alarm_clear(dial->context->clock, &dial->next);
-  const char *why = dial->address.via ? NULL : uvr_why_no_target(&dial->address);
+  const char *why = dial->address->via ? NULL : uvr_why_no_target(dial->address);
   if (why != NULL) {
     (void)uvr_error_set(&dial->error, UVRELAY_PHASE_CONNECT, UV_ENOTSUP, "cannot connect to %s: %s",
-                        dial->address.canonical, why);
+                        dial->address->canonical, why);
     fail(dial);
     return;
   }
-  if (uvr_fill_in(&dial->address, &dial->error) != 0 ||
-      uvr_check_remote(dial->context, &dial->address, &dial->error) != 0 ||
-      uvr_owner_check_list(&dial->address, dial->options.connect.owner, &dial->error) != 0) {
+  if ((dial->address->has_variable && uvr_fill_in(dial->own, &dial->error) != 0) ||
+      uvr_check_remote(dial->context, dial->address, &dial->error) != 0 ||
+      uvr_owner_check_list(dial->address, dial->options.connect.owner, &dial->error) != 0) {
     fail(dial);
     return;
   }
-  start_attempt(dial, dial->address.via ? &uvr_via_connector : uvr_kind_of(&dial->address)->connector);
+  start_attempt(dial, dial->address->via ? &uvr_via_connector : uvr_kind_of(dial->address)->connector);
 }
 
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user)
 {
-  uvr_dial *dial = uvr_alloc(&context->memory, sizeof(*dial));
+  bool copies = !options->address_lasts || address->has_variable;
+  uvr_dial *dial = uvr_alloc(&context->memory, sizeof(*dial) + (copies ? sizeof(*address) : 0));
   if (dial == NULL) {
     return NULL;
   }
   dial->context = context;
-  dial->address = *address;
+  dial->address = address;
+  if (copies) {
+    *dial->own = *address;
+    dial->address = dial->own;
+  }
   dial->options = *options;
   dial->options.connect.waits_for_absent = (options->retry & UVRELAY_RETRY_ABSENT) != 0;
   dial->on_result = on_result;

@@ -11,6 +11,7 @@ typedef struct uvr_dial_options {
   uint32_t retry_first_ms; /* delay before the second attempt, doubled for each further one; 0: 10 */
   uint32_t retry_last_ms;  /* the longest such delay; 0: 200 */
   uint64_t timeout_ms;     /* limit for all attempts together; 0: none */
+  bool address_lasts;      /* longer than the dial, which then does not copy it */
   uvr_connect_options connect;
 } uvr_dial_options;
 
@@ -20,8 +21,8 @@ typedef struct uvr_dial uvr_dial;
  */
 typedef void (*uvr_dial_cb)(void *user, uvr_stream *stream, const uvrelay_error_t *error);
 
-/* Starts to dial. The address is copied. on_result is called once, later, unless the dial is closed first. Returns the
- * dial, which must be closed, or NULL when there is no memory. */
+/* Starts to dial. The address is copied, unless the options say that it lasts. on_result is called once, later, unless
+ * the dial is closed first. Returns the dial, which must be closed, or NULL when there is no memory. */
 uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const uvr_dial_options *options,
                          uvr_dial_cb on_result, void *user);
 

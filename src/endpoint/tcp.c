@@ -83,13 +83,19 @@ static int begin_to_connect(uvr_attempt *attempt, uv_tcp_t *tcp, const struct so
   }
 }
 
-int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_connect_cb on_connected_to)
+int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, const uvr_address *place,
+                       uv_connect_cb on_connected_to)
 {
   const uvr_connect_options *options = attempt->options;
-  uvr_address place;
-  uvr_ip_to_address(ip, &place);
-  if (options->check != NULL && options->check(options->check_user, &place, &attempt->error) != 0) {
-    return UV_ELOOP;
+  if (options->check != NULL) {
+    uvr_address found;
+    if (place == NULL) {
+      uvr_ip_to_address(ip, &found);
+      place = &found;
+    }
+    if (options->check(options->check_user, place, &attempt->error) != 0) {
+      return UV_ELOOP;
+    }
   }
   uvr_os_close_spare_fd(&attempt->options->spare_fd);
   int code = uvr_stream_uv_new_tcp(attempt->context, ip->sa_family, attempt->address->canonical, &attempt->stream);
@@ -105,9 +111,9 @@ int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_conne
   return code;
 }
 
-static void connect_to(tcp_attempt *self, const struct sockaddr *ip)
+static void connect_to(tcp_attempt *self, const struct sockaddr *ip, const uvr_address *place)
 {
-  int code = uvr_tcp_connect_to(&self->base, ip, on_connected);
+  int code = uvr_tcp_connect_to(&self->base, ip, place, on_connected);
   if (code != 0) {
     fail_address(self, code);
   }
@@ -115,7 +121,7 @@ static void connect_to(tcp_attempt *self, const struct sockaddr *ip)
 
 static void connect_next(tcp_attempt *self)
 {
-  connect_to(self, (const struct sockaddr *)&self->addresses[self->next++]);
+  connect_to(self, (const struct sockaddr *)&self->addresses[self->next++], NULL);
 }
 
 static bool is_ip(const struct addrinfo *found)
@@ -178,7 +184,7 @@ static void tcp_connect(uvr_attempt *attempt)
   const char *host = attempt->address->host;
   bool has_zone = strchr(host, '%') != NULL; /* which a look-up checks */
   if (!has_zone && uvr_ip_of_address(attempt->address, ips) == 1) {
-    connect_to(self, (const struct sockaddr *)&ips[0]);
+    connect_to(self, (const struct sockaddr *)&ips[0], attempt->address);
   } else {
     look_up(self);
   }

@@ -4,10 +4,12 @@
 
 #include "endpoint/attempt.h"
 
-/* Makes the attempt's stream and begins to connect it to an IP address. on_connected is called with
- * attempt->request, perhaps before this returns, and then the attempt may be gone; see uvr_attempt_of_request. Returns
- * 0 or a negative code. With UV_ELOOP, which means that options->check has refused the address, attempt->error is set.
+/* Makes the attempt's stream and begins to connect it to an IP address; `place` is the same as an address, or NULL if
+ * there is none yet: its text costs more than all else here. on_connected is called with attempt->request, perhaps
+ * before this returns, and then the attempt may be gone; see uvr_attempt_of_request. Returns 0 or a negative code. With
+ * UV_ELOOP, which means that options->check has refused the address, attempt->error is set.
  */
-int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, uv_connect_cb on_connected);
+int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, const uvr_address *place,
+                       uv_connect_cb on_connected);
 
 #endif

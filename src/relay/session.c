@@ -233,6 +233,7 @@ static uvr_dial_options dial_options(const uvrelay_session_t *s, uvrelay_side_t 
   const uvr_pair_options *pair = &s->options->pair;
   uvr_dial_options options = s->options->dial;
   options.retry &= s->gives_up ? ~(unsigned)UVRELAY_RETRY_ABSENT : UVRELAY_RETRY_ALL;
+  options.address_lasts = s->given == NULL; /* it is the route's */
   options.connect.via = via;
   options.connect.eof = side == UVRELAY_LEFT ? pair->eof_to_left : pair->eof_to_right;
   options.connect.linger_ms = side == UVRELAY_LEFT ? pair->left_linger_ms : pair->linger_ms;
