@@ -209,6 +209,7 @@ static void on_request(uvr_mux_stream *stream, int code)
     uvr_stream_watch(&stream->base, on_lost, r); /* until on_ok_written */
     r->dial = uvr_dial_start(context, &r->address, &options, on_dialled, r);
     if (r->dial != NULL) {
+      uvr_dial_now(r->dial); /* its result may come at once, and may have freed the request */
       return;
     }
     (void)uvr_error_set(&error, UVRELAY_PHASE_CONNECT, UV_ENOMEM, "not enough memory for a connection");
