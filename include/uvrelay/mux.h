@@ -24,8 +24,9 @@ extern "C" {
  * is a session of the relay whose left side is the near end.
  *
  * Memory is bounded: all streams of a mux together hold at most `window_total` bytes that were received but not
- * delivered yet, besides one 64 KiB buffer per direction and, for each open connection, at most four relay buffers
- * of 16 KiB. A connection whose reader stops stalls only itself.
+ * delivered yet, in at most a third more memory, besides one 64 KiB buffer per direction and, for each open connection,
+ * at most four relay buffers of 16 KiB, or of 64 KiB once its window has grown. A connection whose reader stops stalls
+ * only itself.
  *
  * A mux keeps the loop alive only while it has a carrier. Threads, callbacks and errors are as in the rest of the
  * library.

@@ -606,7 +606,7 @@ static void run_script(const char *bytes, size_t length, size_t cut, size_t each
     yend_receive(&e, bytes + at, end - at);
     at = end;
   }
-  o->length = uvr_yamux_fill(&e.y, e.out, sizeof(e.out)).length;
+  o->length = uvr_yamux_fill(&e.y, e.out, Y_OUT).length;
   assert_in_range(o->length, 12, sizeof(o->sent));
   memcpy(o->sent, e.out, o->length);
   o->opened = e.opened;

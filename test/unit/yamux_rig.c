@@ -216,8 +216,13 @@ bool yend_next(yend *e, yframe *f)
 {
   if (e->out_length == 0) {
     e->out_first = 0;
-    e->out_length = uvr_yamux_fill(&e->y, e->out, sizeof(e->out)).length;
-    assert_in_range(e->out_length, 0, sizeof(e->out));
+    uvr_yamux_output output = uvr_yamux_fill(&e->y, e->out, Y_OUT);
+    e->out_length = output.length;
+    assert_in_range(e->out_length, 0, output.buffer != NULL ? Y_OUT_MOST : Y_OUT);
+    if (output.buffer != NULL) {
+      memcpy(e->out, output.data, output.length);
+      uvr_buffer_put(&e->pool, output.buffer);
+    }
     if (e->out_length == 0) {
       return false;
     }

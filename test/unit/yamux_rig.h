@@ -8,7 +8,8 @@
 
 enum { Y_DATA, Y_UPDATE, Y_PING, Y_GO_AWAY };
 enum { Y_SYN = 1, Y_ACK = 2, Y_FIN = 4, Y_RST = 8 };
-enum { Y_OUT = 16384 + 12 }; /* the least that a fill may be given */
+enum { Y_OUT = 16384 + 12 };      /* the least that a fill may be given */
+enum { Y_OUT_MOST = 65536 + 12 }; /* the most that it returns */
 
 typedef struct yend yend;
 typedef struct ystream ystream;
@@ -43,7 +44,7 @@ struct yend {
   void (*on_readable)(ystream *s);
   void (*on_written)(ystream *s);
   void *user;
-  char out[Y_OUT]; /* what was filled and not yet taken apart */
+  char out[Y_OUT_MOST]; /* what was filled and not yet taken apart */
   size_t out_first;
   size_t out_length;
 };
