@@ -62,7 +62,8 @@ install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.m
   DESTINATION "${doc_directory}" COMPONENT runtime)
 # The guides, in the same places to each other as in the source, so that their links lead somewhere.
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" DESTINATION "${doc_directory}" COMPONENT documentation)
-file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md" "${PROJECT_SOURCE_DIR}/docs/*.schema.json")
+file(GLOB guides CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/*.md" "${PROJECT_SOURCE_DIR}/docs/*.svg"
+  "${PROJECT_SOURCE_DIR}/docs/*.schema.json")
 install(FILES ${guides} DESTINATION "${doc_directory}/docs" COMPONENT documentation)
 file(GLOB manual CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.md")
 install(FILES ${manual} DESTINATION "${doc_directory}/docs/man" COMPONENT documentation)

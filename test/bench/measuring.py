@@ -127,11 +127,12 @@ def text_of(row):
 def in_turn(takes, rounds, clock):
     """Lets each of these functions measure once in each round, by name; gives each one's figures, by name and by what they
     are. Ends before the next round if the time is over."""
-    figures = {name: {} for name in takes}
+    figures, order = {name: {} for name in takes}, list(takes)
     for done in range(rounds):
         if done and clock.over:
             break
-        for name, take in takes.items():
-            for what, value in take().items():
+        for name in order:
+            for what, value in takes[name]().items():
                 figures[name].setdefault(what, []).append(value)
+        order.append(order.pop(0))  # each comes first once, in case that helps or harms
     return figures

@@ -12,7 +12,7 @@ PROGRAM = "bin/uvrelay.exe" if WINDOWS else "bin/uvrelay"
 NOTES = {"share/doc/uvrelay/LICENSE", "share/doc/uvrelay/CHANGELOG.md"}
 GUIDES = {"share/doc/uvrelay/README.md", *(
     f"share/doc/uvrelay/{path.relative_to(SOURCE)}"
-    for kind in ("*.md", "*.schema.json", "man/*.md") for path in (SOURCE / "docs").glob(kind))}  # fmt: skip
+    for kind in ("*.md", "*.svg", "*.schema.json", "man/*.md") for path in (SOURCE / "docs").glob(kind))}  # fmt: skip
 UNITS = set() if WINDOWS else {f"lib/systemd/user/{name}" for name in (
     "uvrelay.service", "uvrelay-ssh-agent.service", "uvrelay-ssh-agent.socket")}  # fmt: skip
 COMPLETIONS = set() if WINDOWS else {
