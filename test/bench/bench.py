@@ -31,7 +31,7 @@ FIGURES = {**figures.FIGURES, **figures_mux.FIGURES, **figures_wine.FIGURES,
 #: What needs the Windows programs as well.
 WINDOWS = set(figures_wine.FIGURES)
 #: Seconds that a run may take, however busy the machine is.
-MOST, MOST_QUICK = 20 * 60, 160
+MOST, MOST_QUICK = 18 * 60, 140
 
 
 class Programs:
@@ -85,6 +85,13 @@ def directory():
     return tempfile.TemporaryDirectory(prefix="run-", dir=base if len(str(base)) < 50 else None)
 
 
+def positive(text):
+    value = float(text)
+    if not 0 < value < 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="test/bench/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer figures and shorter rounds: less than three minutes")
@@ -92,8 +99,8 @@ def arguments():
     parser.add_argument("--growth", action="store_true", help="measure only how the cost grows with the number of connections")
     parser.add_argument("--list", action="store_true", help="list the figures")
     parser.add_argument("--json", metavar="FILE", help="write the rows to this file as well")
-    parser.add_argument("--rounds", type=int, help=f"how many rounds ({measuring.ROUNDS})")
-    parser.add_argument("--seconds", type=float, help="how long each load lasts (0.5; with --quick, 0.15)")
+    parser.add_argument("--rounds", type=lambda text: int(positive(text)), metavar="N", help=f"how many rounds ({measuring.ROUNDS})")
+    parser.add_argument("--seconds", type=positive, metavar="S", help="how long each load lasts (0.5; with --quick, 0.15)")
     parser.add_argument("--uvrelay", metavar="PROGRAM", help="measure this program instead of the one that is built")
     parser.add_argument("--windows", metavar="PROGRAM.exe", help="the same for the Windows program")
     parser.add_argument("--npiperelay", metavar="PATH", default=os.environ.get("UVRELAY_NPIPERELAY"),
@@ -141,6 +148,8 @@ def main():
         for name in FIGURES:
             print(f"{name:14}{FIGURES[name].__doc__}")
         return 0
+    if options.json and not pathlib.Path(options.json).resolve().parent.is_dir():
+        sys.exit(f"bench: cannot write {options.json}: its directory does not exist")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
     try:

@@ -47,7 +47,7 @@ class Run:
 # What a connection costs, counted with tools that noise cannot fool.
 
 def strace(log):
-    return [find("strace"), "-f", "-qq", "-c", "-o", log]
+    return [find("strace"), "-I", "2", "-f", "-qq", "-c", "-o", log]  # -I 2: it can be ended, too
 
 
 def calls_in(log):

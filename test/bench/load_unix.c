@@ -11,7 +11,7 @@
  * connections instead. `target_unix` is at the other end. Latencies (p50_us, p99_us) are of single operations, in
  * microseconds. `cpu` is the time that the processes PID used for each operation, in microseconds; for `down` and `up`,
  * in seconds for each GB (10^9 bytes). */
-#include "sockets.h"
+#include "sockets_unix.h"
 
 #include <sys/time.h>
 #include <time.h>
@@ -276,10 +276,11 @@ static void open_all_for_trips(void)
   for (int i = 0; i < load.count; i++) {
     begin_client(&load.clients[i]);
     send_echo(&load.clients[i]);
-    receive_whole_echo(&load.clients[i]);
-    watch(load.epoll, EPOLL_CTL_ADD, load.clients[i].fd, EPOLLIN, &load.clients[i]);
   }
+  for (int i = 0; i < load.count; i++)
+    receive_whole_echo(&load.clients[i]);
   for (int i = 0; i < load.count; i++) {
+    watch(load.epoll, EPOLL_CTL_ADD, load.clients[i].fd, EPOLLIN, &load.clients[i]);
     load.clients[i].since = now();
     send_echo(&load.clients[i]);
   }

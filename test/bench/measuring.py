@@ -90,7 +90,7 @@ class Rows:
         row = {"what": what, "beside": beside, "ours": significant(values["uvrelay"]),
                "theirs": significant(statistics.median(theirs)) if theirs else None, "unit": unit,
                "ratio": round(values["ratio"], 3) if ratios else None, "goal": goal, "pass": passed, "figure": self.figure,
-               "spread": [round(edge, 3) for edge in spread] if ratios else None, "rounds": len(ours), "noisy": noisy,
+               "spread": [round(edge, 3) for edge in spread] if ratios else None, "rounds": len(ours), "noisy": noisy, "load": round(self.others, 2),
                "machine": self._machine, "date": self._date}
         self.rows.append(row)
         print(text_of(row), flush=True)

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes the figures of a run of the bench into docs/performance.md, between its marks, and plots how the cost grows.
 
-    python3 test/bench/page.py ROWS.json...        (what run.sh --json=ROWS.json has written)
+    python3 test/bench/page.py [--docs=DIR] ROWS.json...      (what run.sh --json=ROWS.json has written)
 
-Only the parts for which there are rows are replaced.
+Only the parts for which there are rows are replaced. DIR has the page and gets the plots, in place of docs.
 """
+import argparse
 import json
 import pathlib
 import re
@@ -12,11 +13,11 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs/performance.md"
+DOCS = ROOT / "docs"
 GROUPS = {"connections": ("calls", "instructions", "connect", "connect64", "memory"), "transfers": ("bulk", "bulk8"),
           "round trips": ("trips", "redis"), "mux": ("mux", "mux100", "mux-connect", "mux-fair"),
           "wine": ("wine", "wine-connect", "wine-fair"), "pipes": ("pipe-down", "pipe-up", "pipe-trip", "pipe-start")}
-GROWTH = {"growth": ("uvrelay", "connections"), "growth-mux": ("uvrelay wide mux", "streams")}
+GROWTH = {"growth": "connections", "growth-mux": "streams"}
 PLOTS = (("connect_us", "new connection: µs"), ("connect_cpu", "new connection: CPU µs"), ("memory", "idle connection: KiB"),
          ("trip_us", "round trip: µs"), ("trip_cpu", "round trip: CPU µs"))
 #: Readable on white and on black.
@@ -92,16 +93,15 @@ def growth_table(rows):
     return table(["", *(f"{count:,}" for count in counts), "last / first"], lines)
 
 
-def plot(rows, name):
+def plot(rows, path):
     """One file with a small plot for each cost, and a line in it for each relay."""
-    subject = GROWTH[name][0]
     lines = {}
     for row in rows:
         own = row["beside"] is None or row["beside"].startswith("with ")
         who, value = ("uvrelay" if own else row["beside"], row["ours"] if own else row["theirs"])
         lines.setdefault(row["cost"], {}).setdefault(who, {})[row["count"]] = value
     names = list(dict.fromkeys(who for of_cost in lines.values() for who in of_cost))
-    script = [f'set terminal svg size 760,420 dynamic font "sans-serif,11"', f'set output "{svg_of(name)}"',
+    script = [f'set terminal svg size 760,420 dynamic font "sans-serif,11"', f'set output "{path}"',
               f'set border lc rgb "{GREY}"', f'set xtics textcolor rgb "{GREY}"', f'set ytics textcolor rgb "{GREY}"',
               f'set title textcolor rgb "{GREY}"', f'set key off textcolor rgb "{GREY}"', "set logscale x", "set xrange [0.8:12000]",
               'set xtics ("1" 1, "10" 10, "100" 100, "1k" 1000, "9k" 9000)', "set yrange [0:*]", "set multiplot layout 2,3"]
@@ -119,44 +119,45 @@ def plot(rows, name):
     script += ['set title ""', "unset border", "unset xtics", "unset ytics", "set key on center center vertical", "set yrange [0:1]",
                "plot " + ", ".join(f'2 with linespoints lw 2 pt 7 ps 0.4 lc rgb "{COLOURS[at % len(COLOURS)]}" title "{who}"'
                                    for at, who in enumerate(names)), "unset multiplot"]
-    assert subject
-    subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
-
-
-def svg_of(name):
-    return ROOT / f"docs/performance-{GROWTH[name][1]}.svg"
+    try:
+        subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
+    except FileNotFoundError:
+        sys.exit("page: gnuplot is not installed: run 'sh deps/setup bench'")
 
 
 def replace(page, mark, text):
     """What is between `<!-- bench: MARK -->` and `<!-- end -->`."""
     pattern = re.compile(rf"(<!-- bench: {re.escape(mark)} -->\n).*?(<!-- end -->)", re.S)
     if not pattern.search(page):
-        sys.exit(f"page: {PAGE} has no <!-- bench: {mark} -->")
+        sys.exit(f"page: the page has no <!-- bench: {mark} -->")
     return pattern.sub(lambda found: f"{found[1]}{text}\n{found[2]}", page)
 
 
 def main():
-    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--docs", type=pathlib.Path, default=DOCS)
+    parser.add_argument("rows", nargs="+", type=pathlib.Path, metavar="ROWS.json")
+    options = parser.parse_args()
     rows = []
-    for path in sys.argv[1:]:
+    for path in options.rows:
         try:
-            rows += json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+            rows += json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             sys.exit(f"page: cannot read {path}: {error}")
-    page = PAGE.read_text(encoding="utf-8")
+    page_path = options.docs / "performance.md"
+    page = page_path.read_text(encoding="utf-8")
     for mark, names in GROUPS.items():
         found = [row for row in rows if row["figure"] in names]
         if found:
             page = replace(page, mark, figures_table(found))
-    for name in GROWTH:
+    for name, what in GROWTH.items():
         found = [row for row in rows if row["figure"] == name]
         if found:
             page = replace(page, name, growth_table(found))
-            plot(found, name)
+            plot(found, options.docs / f"performance-{what}.svg")
     if rows:
         page = replace(page, "machine", machine(rows))
-    PAGE.write_text(page, encoding="utf-8")
+    page_path.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
  *
  *   raw_relay_unix LISTEN TARGET [LISTEN TARGET]...
  *
- * Each address is as in sockets.h. A client whose target cannot be reached is closed. The end of one side's input is
- * passed on after the last byte; a connection ends after both ends, or at the first error. There are no time limits,
+ * Each address is as in sockets_unix.h. A client whose target cannot be reached is closed. The end of one side's input
+ * is passed on after the last byte; a connection ends after both ends, or at the first error. There are no time limits,
  * retries, messages or limits of memory, which a relay for daily use needs. */
-#include "sockets.h"
+#include "sockets_unix.h"
 
 #include <signal.h>
 

@@ -2,13 +2,13 @@
  *
  *   target_unix ADDRESS...
  *
- * Listens on each address (sockets.h; tcp:0 chooses a port), prints the ports in this order on one line, and ends with
- * standard input. The first byte of a connection says what happens on it:
+ * Listens on each address (sockets_unix.h; tcp:0 chooses a port), prints the ports in this order on one line, and ends
+ * with standard input. The first byte of a connection says what happens on it:
  *
  *   e   echo: everything is sent back, that byte included; for messages that a socket takes at once
  *   p   pour: it sends until the client is gone
  *   s   sink: it sends one byte back, and reads until the end */
-#include "sockets.h"
+#include "sockets_unix.h"
 
 #include <signal.h>
 

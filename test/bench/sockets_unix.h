@@ -1,8 +1,8 @@
 /* What the programs of the bench share: addresses, sockets and errors. Each program is one file that includes this.
  *
  * An address is unix:PATH or tcp:PORT, which is a port of 127.0.0.1. */
-#ifndef UVR_BENCH_SOCKETS_H
-#define UVR_BENCH_SOCKETS_H
+#ifndef UVR_BENCH_SOCKETS_UNIX_H
+#define UVR_BENCH_SOCKETS_UNIX_H
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
