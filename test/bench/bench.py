@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -125,7 +126,7 @@ def measure(names, options):
                 FIGURES[name](run)
             except Missing as missing:
                 print(f"left out: {name}: {missing}", flush=True)
-            except (Failed, subprocess.TimeoutExpired) as failure:
+            except (Failed, OSError, subprocess.TimeoutExpired) as failure:
                 failed.append(name)
                 print(f"failed: {name}: {failure}", flush=True)
     return rows.rows, failed
@@ -150,14 +151,17 @@ def main():
         return 0
     if options.json and not pathlib.Path(options.json).resolve().parent.is_dir():
         sys.exit(f"bench: cannot write {options.json}: its directory does not exist")
+    # For what it starts, too: not all of it raises its own limit.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begin = time.monotonic()
     try:
         if not options.build:
             prepare(names)
         rows, failed = measure(names, options)
-    except Missing as missing:
-        sys.exit(f"bench: {missing}")
+    except (Missing, Failed, OSError) as error:
+        sys.exit(f"bench: {error}")
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130

@@ -9,9 +9,9 @@ import threading
 import time
 
 from figures_mux import fairness
-from relays import ROOT, Failed, Missing, resident_kib, wine, wine_environment
+from relays import ROOT, SOCAT_EXEC, WINE, Failed, Missing, resident_kib, wine, wine_environment
 
-CHILD, EXEC = "uvrelay wine", "socat EXEC"
+CHILD, EXEC = WINE, SOCAT_EXEC
 NPIPERELAY, PLAIN = "npiperelay", "plain Win32 program"
 BLOCK = b"\xa5" * 65536
 numbers = itertools.count(1)

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROUTES = ("uu", "ut", "tu")
 WINEPREFIX = ROOT / "build/bench/wine"
 PROXYD = "/usr/lib/systemd/systemd-socket-proxyd"
+WINE, SOCAT_EXEC = "uvrelay wine", "socat EXEC"
 SOON = 60
 
 
@@ -181,7 +182,7 @@ class Relay:
 
     @property
     def pids(self):
-        if self.name in ("socat", "socat EXEC") or self._traced:
+        if self.name in ("socat", SOCAT_EXEC) or self._traced:
             return ()
         return tuple(pid for process in self.processes for pid in (process.pid, *descendants(process.pid)))
 
@@ -192,12 +193,14 @@ class Relay:
         for process in self.processes:
             process.stop()
 
-    def load(self, what, route, count, seconds=None, operations=None):
-        """Puts a load on one of its routes and gives what load_unix measured. Transfers use all cores. What happens one
-        after another runs on one core, and what happens at once has one core for the relay and one for the ends of its
-        connections: where the system happens to put them would make more of a difference than the relay."""
+    def load(self, what, route, count, seconds=None, operations=None, anywhere=False):
+        """Puts a load on one of its routes and gives what load_unix measured. What happens one after another runs on one
+        core, and what happens at once has one core for the relay and one for the ends of its connections: where the
+        system happens to put them would make more of a difference than the relay. Transfers, what happens beside a
+        transfer (`anywhere`) and Windows programs, which have many threads, use all cores."""
         pids, cores = self.pids, sorted(os.sched_getaffinity(0))
-        ours, ends = (cores, cores) if what in ("down", "up") else (cores[:1], cores[:1] if count == 1 else cores[-1:])
+        anywhere = anywhere or what in ("down", "up") or self.name in (WINE, SOCAT_EXEC)
+        ours, ends = (cores, cores) if anywhere else (cores[:1], cores[:1] if count == 1 else cores[-1:])
         for pid in pids:
             os.sched_setaffinity(pid, ours)
         os.sched_setaffinity(self.place.server.pid, ends)
@@ -355,5 +358,5 @@ def socket_proxyd(_place, pairs, _label, _name):
                host(back).removeprefix("unix:")], {}
 
 
-STARTS = {"uvrelay wine": uvrelay_wine, "socat EXEC": socat_wine, "raw epoll": raw, "HAProxy": haproxy, "HAProxy splice": haproxy,
+STARTS = {WINE: uvrelay_wine, SOCAT_EXEC: socat_wine, "raw epoll": raw, "HAProxy": haproxy, "HAProxy splice": haproxy,
           "nginx": nginx, "socat": socat, "systemd-socket-proxyd": socket_proxyd}
