@@ -45,7 +45,7 @@ typedef struct uvr_context {
   size_t message_size; /* the longest message that is kept whole from pipe to pipe, in bytes */
   uvr_patience patience;
   bool remote_files;             /* socket files may be on other computers */
-  bool threads;                  /* pumps may each occupy a thread of libuv's pool */
+  bool threads;                  /* pumps may each start a thread */
   struct uvr_event_pool *events; /* Windows only; else NULL */
   struct uvr_offload *offload;   /* made by those who connect to addresses; else NULL */
   struct uvr_hangups *hangups;   /* made while streams watch for one; else NULL */

@@ -10,8 +10,8 @@
  * Between two streams that keep messages, each message is written at once, so its parts are collected first. A message
  * that is longer than the context allows, or is never completed, is an error of the source.
  *
- * If both streams offer blocking calls, the bytes do not pass through the loop but through a thread of its pool: see
- * pump_thread.c. What is reported is the same. */
+ * If both streams offer blocking calls, the bytes do not pass through the loop but through a thread: see pump_thread.c.
+ * What is reported is the same. */
 #include "relay/pump.h"
 
 #include <stdio.h>

@@ -42,7 +42,7 @@ struct uvr_pump {
   struct uvr_pump_thread *thread; /* NULL if the pump is not on a thread */
 };
 
-/* Begins to move bytes, on a thread of the pool if context->threads and both streams allow it, and otherwise on the
+/* Begins to move bytes, on a thread of its own if context->threads and both streams allow it, and otherwise on the
  * loop. `on_end` is called once, perhaps before this returns, unless uvr_pump_stop is called first. */
 void uvr_pump_start(uvr_pump *pump, uvr_context *context, uvr_stream *source, uvr_stream *sink, uvr_pump_cb on_end);
 

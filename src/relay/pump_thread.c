@@ -1,8 +1,9 @@
-/* A pump on a thread of libuv's pool.
+/* A pump on a thread of its own.
  *
- * Why: most kinds of standard input and output of a Windows program allow only blocking calls, which must be made on
- * the thread pool. When each read and each write was a request of its own, passing small pieces of data back and forth
- * between the loop and the pool took longer than everything else. Here the thread that has read also writes.
+ * Why: most kinds of standard input and output of a Windows program allow only blocking calls. When each read and each
+ * write was a request to libuv's thread pool, passing small pieces of data back and forth between the loop and the pool
+ * took longer than everything else. Here the thread that has read also writes. It is none of the pool's, as those may
+ * be needed elsewhere, and on Windows each of them has 8 MiB of memory committed for its stack.
  *
  * Happy path: the thread reads into one buffer and writes it, again and again. A mutex guards what the loop looks at:
  * the loop can see inside which stream the thread is, and stop it, after which the thread does not enter a stream
@@ -13,14 +14,15 @@
 #include "relay/pump_thread.h"
 
 struct uvr_pump_thread {
-  uv_work_t work;
+  uv_thread_t thread;
+  uv_async_t ended; /* keeps the loop alive while the thread runs, and is its last word */
   uvr_context *context;
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_thread_cb on_end;
   void *user;
   uvr_buffer *buffer;
-  bool running; /* after_work was not called yet */
+  bool running; /* on_ended was not called yet */
   /* How it ended. Set by the thread. */
   bool reading;
   uvr_outcome outcome;
@@ -75,29 +77,51 @@ static bool write_once(uvr_pump_thread *thread)
   return thread->outcome == UVR_DONE;
 }
 
-static void work(uv_work_t *request)
+static void work(void *user)
 {
-  uvr_pump_thread *thread = request->data;
+  uvr_pump_thread *thread = user;
   while (read_once(thread) && write_once(thread)) {
   }
+  (void)uv_async_send(&thread->ended); /* from here on all belongs to the loop */
 }
 
-static void after_work(uv_work_t *request, int code)
+static void on_ended(uv_async_t *async)
 {
-  uvr_pump_thread *thread = request->data;
-  (void)code; /* the request is never cancelled */
+  uvr_pump_thread *thread = async->data;
+  (void)uv_thread_join(&thread->thread);
+  uv_unref((uv_handle_t *)async);
   thread->running = false;
   if (!thread->stopped) {
     thread->on_end(thread->user, thread->reading, thread->outcome, &thread->error);
   }
 }
 
+static void on_async_closed(uv_handle_t *handle)
+{
+  uvr_pump_thread *thread = handle->data;
+  uv_mutex_destroy(&thread->mutex);
+  uvr_free(&thread->context->memory, thread);
+}
+
 static void release(uvr_pump_thread *thread)
 {
-  uvr_context *context = thread->context;
-  uv_mutex_destroy(&thread->mutex);
-  uvr_buffer_put(&context->buffers, thread->buffer);
-  uvr_free(&context->memory, thread);
+  uvr_buffer_put(&thread->context->buffers, thread->buffer);
+  thread->buffer = NULL;
+  uv_close((uv_handle_t *)&thread->ended, on_async_closed);
+}
+
+/* Returns false if that is not possible, with what was made undone. */
+static bool init_handles(uvr_pump_thread *thread, uv_loop_t *loop)
+{
+  if (uv_mutex_init(&thread->mutex) != 0) {
+    return false;
+  }
+  if (uv_async_init(loop, &thread->ended, on_ended) != 0) {
+    uv_mutex_destroy(&thread->mutex);
+    return false;
+  }
+  thread->ended.data = thread;
+  return true;
 }
 
 uvr_pump_thread *uvr_pump_thread_start(uvr_stream *source, uvr_stream *sink, uvr_pump_thread_cb on_end, void *user)
@@ -107,18 +131,17 @@ uvr_pump_thread *uvr_pump_thread_start(uvr_stream *source, uvr_stream *sink, uvr
   if (thread == NULL) {
     return NULL;
   }
-  if (uv_mutex_init(&thread->mutex) != 0) {
+  if (!init_handles(thread, context->loop)) {
     uvr_free(&context->memory, thread);
     return NULL;
   }
-  thread->work.data = thread;
   thread->context = context;
   thread->source = source;
   thread->sink = sink;
   thread->on_end = on_end;
   thread->user = user;
   thread->buffer = uvr_buffer_get(&context->buffers, UVR_BUFFER_LARGE);
-  thread->running = thread->buffer != NULL && uv_queue_work(context->loop, &thread->work, work, after_work) == 0;
+  thread->running = thread->buffer != NULL && uv_thread_create(&thread->thread, work, thread) == 0;
   if (!thread->running) {
     release(thread);
     return NULL;

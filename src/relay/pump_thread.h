@@ -1,4 +1,4 @@
-/* A pump that runs on a thread of libuv's pool, between two streams that offer blocking calls. */
+/* A pump that runs on a thread of its own, between two streams that offer blocking calls. */
 #ifndef UVR_RELAY_PUMP_THREAD_H
 #define UVR_RELAY_PUMP_THREAD_H
 
@@ -12,7 +12,7 @@ typedef struct uvr_pump_thread uvr_pump_thread;
 typedef void (*uvr_pump_thread_cb)(void *user, bool reading, uvr_outcome outcome, const uvrelay_error_t *error);
 
 /* Starts a pump. on_end is called once, from the loop, unless the pump is stopped first. Returns NULL when there is no
- * memory. */
+ * memory or no thread. */
 uvr_pump_thread *uvr_pump_thread_start(uvr_stream *source, uvr_stream *sink, uvr_pump_thread_cb on_end, void *user);
 
 /* Asks the blocking call that is under way to return, and stops the pump after it. As the call may miss this, repeat it
@@ -28,7 +28,7 @@ bool uvr_pump_thread_is_holding(uvr_pump_thread *thread);
 
 uint64_t uvr_pump_thread_bytes(uvr_pump_thread *thread);
 
-/* Frees the pump and returns true, or returns false if it has not ended yet. */
+/* Frees the pump, with the loop's next turn, and returns true; or returns false if it has not ended yet. */
 bool uvr_pump_thread_free(uvr_pump_thread *thread);
 
 #endif

@@ -1,4 +1,4 @@
-/* Pumps and sessions whose bytes move on the thread pool, between streams that offer blocking calls: every end is
+/* Pumps and sessions whose bytes move on threads, between streams that offer blocking calls: every end is
  * reported once and on the loop, a thread inside a stream keeps it from being closed, stopping is repeated until it is
  * heard, and nothing is touched after its end. Made for the thread sanitizer. */
 #include <setjmp.h>
@@ -14,6 +14,17 @@
 #include "relay/pair.h"
 #include "relay/pump.h"
 #include "rig.h"
+
+static bool no_thread; /* none can be started */
+
+static int create_thread(uv_thread_t *thread, uv_thread_cb entry, void *user)
+{
+  return no_thread ? UV_EAGAIN : uv_thread_create(thread, entry, user);
+}
+
+#define uv_thread_create create_thread
+#include "relay/pump_thread.c"
+#undef uv_thread_create
 
 enum { CHUNKS = 300, CHUNK_MAX = 3000, PATIENCE_MS = 20, WAIT_MS = RIG_SOON_MS };
 
@@ -282,7 +293,7 @@ static void start(bench *b)
   uvr_pump_start(&b->pump, &b->r.context, &b->source.base, &b->sink.base, on_end);
 }
 
-/* As a session does it: stop until no thread is inside, close, clear once the job has ended. */
+/* As a session does it: stop until no thread is inside, close, clear once the thread has ended. */
 static void bench_clear(bench *b)
 {
   unsigned reports = b->reports;
@@ -391,7 +402,7 @@ static void test_stop(void **state)
   assert_in_range(early, 10, 60);
 }
 
-/* Without memory for the job the bytes pass through the loop. */
+/* Without memory for the thread the bytes pass through the loop. */
 static void test_no_memory(void **state)
 {
   (void)state;
@@ -407,6 +418,22 @@ static void test_no_memory(void **state)
     assert_int_equal(b.sink.taken, b.source.given);
     bench_clear(&b);
   }
+}
+
+/* Without a thread, too. */
+static void test_no_thread(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  no_thread = true;
+  start(&b);
+  no_thread = false;
+  assert_null(b.pump.thread);
+  assert_true(rig_run_until(&b.r, &b.done) || b.done);
+  assert_int_equal(b.end, UVR_PUMP_SOURCE_ENDED);
+  assert_int_equal(b.sink.taken, b.source.given);
+  bench_clear(&b);
 }
 
 /* Only where both streams allow it. */
@@ -576,11 +603,17 @@ static void test_session_waits_for_thread(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_source_ends),    cmocka_unit_test(test_sink_ends),
-      cmocka_unit_test(test_inside),         cmocka_unit_test(test_stop),
-      cmocka_unit_test(test_no_memory),      cmocka_unit_test(test_one_side_only),
-      cmocka_unit_test(test_session),        cmocka_unit_test(test_session_fails),
-      cmocka_unit_test(test_session_cancel), cmocka_unit_test(test_session_waits_for_thread),
+      cmocka_unit_test(test_source_ends),
+      cmocka_unit_test(test_sink_ends),
+      cmocka_unit_test(test_inside),
+      cmocka_unit_test(test_stop),
+      cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_no_thread),
+      cmocka_unit_test(test_one_side_only),
+      cmocka_unit_test(test_session),
+      cmocka_unit_test(test_session_fails),
+      cmocka_unit_test(test_session_cancel),
+      cmocka_unit_test(test_session_waits_for_thread),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
