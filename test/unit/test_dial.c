@@ -588,7 +588,7 @@ static void test_assuan(void **state)
         assert_int_equal(b.size, strlen(b.greeting));
         assert_memory_equal(b.bytes, b.greeting, b.size);
       }
-      rig_turns(&b.r, 5); /* in which the server accepts, if it has not yet */
+      rig_turns(&b.r, 5);                              /* in which the server accepts, if it has not yet */
       peer_send(&b.server.connections[0], "later", 5); /* what comes next is not lost either */
       read_once(&b);
       assert_int_equal(b.size, 5);
