@@ -64,23 +64,28 @@ static void on_probed(uv_write_t *probe, int code)
   attempt->on_connected(&attempt->request, code);
 }
 
-/* Reports the result at once if the system knows it, as it does on the loopback interface. */
+/* Reports the result at once if the system knows it, as it does on the loopback interface. The options are set last:
+ * libuv sets them again on a socket that it opens. */
 static int begin_to_connect(uvr_attempt *attempt, uv_tcp_t *tcp, const struct sockaddr *ip)
 {
   uv_buf_t nothing = uv_buf_init("", 0);
-  int code = uvr_ip_is_loopback(ip) ? uvr_os_connect(tcp, ip) : UV_ENOSYS;
-  switch (code) {
-  case 0:
-    attempt->on_connected(&attempt->request, 0);
-    return 0;
-  case UV_EALREADY:
+  bool loopback = uvr_ip_is_loopback(ip);
+  int code = loopback ? uvr_os_connect(tcp, ip) : UV_ENOSYS;
+  bool waits = code == UV_EALREADY;
+  if (code == UV_ENOSYS) {
+    code = uv_tcp_connect(&attempt->request, tcp, ip, attempt->on_connected);
+    waits = true;
+  } else if (waits) {
     attempt->probe.data = attempt;
-    return uv_write(&attempt->probe, (uv_stream_t *)tcp, &nothing, 1, on_probed);
-  case UV_ENOSYS:
-    return uv_tcp_connect(&attempt->request, tcp, ip, attempt->on_connected);
-  default:
-    return code;
+    code = uv_write(&attempt->probe, (uv_stream_t *)tcp, &nothing, 1, on_probed);
   }
+  if (code == 0) {
+    uvr_stream_uv_tune_tcp(tcp, !loopback);
+  }
+  if (code == 0 && !waits) {
+    attempt->on_connected(&attempt->request, 0);
+  }
+  return code;
 }
 
 int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, const uvr_address *place,
@@ -104,7 +109,6 @@ int uvr_tcp_connect_to(uvr_attempt *attempt, const struct sockaddr *ip, const uv
     if (options->arms) {
       uvr_stream_arm(attempt->stream);
     }
-    uvr_stream_uv_tune_tcp(tcp, !uvr_ip_is_loopback(ip));
     attempt->on_connected = on_connected_to;
     code = begin_to_connect(attempt, tcp, ip);
   }
