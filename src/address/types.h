@@ -45,6 +45,8 @@ typedef struct uvr_address {
   /* NPIPE: the name ends in a *, which stands for the rest of the name of the one pipe that begins like this. */
   bool open_ended;
   uint16_t port; /* TCP only, 1 to 65535; a listener's may be 0 */
+  /* UNIX: the device and the number of a listener's file, which are its own as long as it listens; 0: not known */
+  uint64_t file[2];
   /* For people: //./pipe/NAME, //HOST/pipe/NAME, unix:///PATH, tcp://HOST:PORT, assuan:///PATH, assuan:%NAME%/PATH,
    * abstract:NAME or fd://NAME, or via: and one of these. A path that can only be written with UVR_ADDRESS_ASSUAN_PATH,
    * such as a relative one, is shown as it is written. Parsed again with the same flags, it gives the same address. */

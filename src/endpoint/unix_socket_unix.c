@@ -106,6 +106,8 @@ static int unix_listen(const uvr_listen_request *request, uvr_acceptor **out, uv
 {
   uvr_socket_file file = {.path = ""};
   int fd = uvr_socket_file_listen(request->address, request->options->permissions, &file, error);
+  request->address->file[0] = file.device;
+  request->address->file[1] = file.inode;
   const uvr_unix_listener listener = {.fd = fd, .type = UV_NAMED_PIPE, .file = &file};
   return fd < 0 ? fd : uvr_acceptor_unix(request, &listener, out, error);
 }
@@ -114,10 +116,10 @@ static int unix_listen(const uvr_listen_request *request, uvr_acceptor **out, uv
 static bool unix_same_place(const uvr_address *target, const uvr_address *listener)
 {
   struct stat to;
-  struct stat at;
+  struct stat at = {.st_dev = listener->file[0], .st_ino = listener->file[1]};
   return strcmp(target->path, listener->path) == 0 ||
-         (stat(target->path, &to) == 0 && lstat(listener->path, &at) == 0 && to.st_dev == at.st_dev &&
-          to.st_ino == at.st_ino);
+         (stat(target->path, &to) == 0 && (at.st_ino != 0 || lstat(listener->path, &at) == 0) &&
+          to.st_dev == at.st_dev && to.st_ino == at.st_ino);
 }
 
 const uvr_kind uvr_unix_kind = {.connector = &connector, .listen = unix_listen, .same_place = unix_same_place};
