@@ -20,6 +20,7 @@ typedef struct uvr_connect_options {
   uvrelay_impersonation_t level; /* what a named pipe's server is granted */
   bool keep_room;                /* while the target is waited for, a descriptor is kept for the connection */
   int spare_fd;                  /* that descriptor, by uvr_os_open_spare_fd; it belongs to the dial; 0: none */
+  const struct sockaddr *ip;     /* the address, if it is an IP address and has been parsed already, or NULL */
   uvr_via *via;                  /* what an address that is marked `via` is connected through */
   uvrelay_eof_t eof;             /* passed on to `via` */
   uint64_t linger_ms;            /* passed on to `via`; 0: no limit */

@@ -181,14 +181,21 @@ static void look_up(tcp_attempt *self)
   }
 }
 
+const struct sockaddr *uvr_tcp_parse(const uvr_address *address, struct sockaddr_storage out[UVR_IP_MAX])
+{
+  bool has_zone = strchr(address->host, '%') != NULL; /* which a look-up checks */
+  bool is_ip_address = address->kind == UVR_ADDRESS_TCP && !has_zone && uvr_ip_of_address(address, out) == 1;
+  return is_ip_address ? (const struct sockaddr *)out : NULL;
+}
+
 static void tcp_connect(uvr_attempt *attempt)
 {
   tcp_attempt *self = (tcp_attempt *)attempt;
   struct sockaddr_storage ips[UVR_IP_MAX];
-  const char *host = attempt->address->host;
-  bool has_zone = strchr(host, '%') != NULL; /* which a look-up checks */
-  if (!has_zone && uvr_ip_of_address(attempt->address, ips) == 1) {
-    connect_to(self, (const struct sockaddr *)&ips[0], attempt->address);
+  const struct sockaddr *ip =
+      attempt->options->ip != NULL ? attempt->options->ip : uvr_tcp_parse(attempt->address, ips);
+  if (ip != NULL) {
+    connect_to(self, ip, attempt->address);
   } else {
     look_up(self);
   }

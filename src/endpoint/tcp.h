@@ -3,6 +3,10 @@
 #define UVR_ENDPOINT_TCP_H
 
 #include "endpoint/attempt.h"
+#include "endpoint/ip.h"
+
+/* Parses a target, for the option `ip`: returns the address, in *out; or NULL, unless it is an IP address on TCP. */
+const struct sockaddr *uvr_tcp_parse(const uvr_address *address, struct sockaddr_storage out[UVR_IP_MAX]);
 
 /* Makes the attempt's stream and begins to connect it to an IP address; `place` is the same as an address, or NULL if
  * there is none yet: its text costs more than all else here. on_connected is called with attempt->request, perhaps

@@ -20,13 +20,14 @@
 #include "endpoint/listen.h"
 #include "endpoint/owner.h"
 #include "endpoint/reach.h"
+#include "endpoint/tcp.h"
 #include "relay/ring.h"
 #include "relay/session.h"
 #include "relay/through_mux.h"
 
 enum { TIMEOUT_MS = 30000, MAX = 1024, PERMISSIONS = 0600 };
 
-/* A session of a route. */
+/* A session of a route, with which it is allocated. */
 typedef struct client {
   uvrelay_route_t *route;
   uvr_list_node node;
@@ -45,6 +46,7 @@ struct uvrelay_route_s {
   uint16_t asked_port; /* of the listener's address as it was given: 0, or its port */
   uvr_hop hop;
   uvrelay_route_options_t options;
+  struct sockaddr_storage target_ips[UVR_IP_MAX];
   uvr_session_options session_options;
   uvr_listener *listener; /* NULL once it is closed */
   bool listener_closing;
@@ -118,9 +120,7 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
 {
   client *c = user;
   uvrelay_route_t *route = c->route;
-  const client gone = *c;
   remove_client(route, c);
-  uvr_free(&route->relay->context.memory, c);
   route->counters.to_target += result->to_right;
   route->counters.to_client += result->to_left;
   if (result->reason == UVRELAY_REASON_FAILED) {
@@ -134,10 +134,10 @@ static void on_session_done(uvrelay_session_t *session, const uvrelay_result_t *
     wake_after(route, 0);
   }
   emit(route, (uvrelay_event_t){.type = UVRELAY_EVENT_CLOSED,
-                                .number = gone.number,
+                                .number = c->number,
                                 .session = session,
                                 .result = result,
-                                .peer = gone.peer.pid > 0 || gone.peer.uid >= 0 ? &gone.peer : NULL});
+                                .peer = c->peer.pid > 0 || c->peer.uid >= 0 ? &c->peer : NULL});
   if (!route->removing) {
     check_relief(route);
   }
@@ -187,17 +187,14 @@ static void on_client(void *user, uvr_stream *stream, const uvrelay_peer_t *peer
 {
   uvrelay_route_t *route = user;
   uvrelay_t *relay = route->relay;
-  client *c = uvr_alloc(&relay->context.memory, sizeof(*c));
-  if (c != NULL) {
-    *c = (client){.route = route, .peer = peer != NULL ? *peer : UVR_PEER_UNKNOWN};
-    c->session = uvr_session_new_client(relay, context_of(route), stream, &route->session_options, on_session_done, c);
-  }
-  if (c == NULL || c->session == NULL) {
-    uvr_free(&relay->context.memory, c);
+  uvrelay_session_t *session = uvr_session_new_client(relay, context_of(route), stream, &route->session_options,
+                                                      on_session_done, sizeof(client));
+  if (session == NULL) {
     refuse(route, stream);
     return;
   }
-  uvrelay_session_t *session = c->session;
+  client *c = uvr_session_user(session);
+  *c = (client){.route = route, .session = session, .peer = peer != NULL ? *peer : UVR_PEER_UNKNOWN};
   add_client(route, c);
   bool fills = route->counters.open >= route->options.max;
   if (fills) {
@@ -400,6 +397,7 @@ static void set_session_options(uvrelay_route_t *route)
   (void)uvr_session_options_of(&options, &route->session_options);
   route->session_options.pair.left_is_client = true;
   route->session_options.dial.connect.owner = own->owner;
+  route->session_options.dial.connect.ip = uvr_tcp_parse(&route->target, route->target_ips);
   route->session_options.dial.connect.check = check_looked_up;
   route->session_options.dial.connect.check_user = route;
 }

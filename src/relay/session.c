@@ -429,14 +429,19 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
 }
 
 uvrelay_session_t *uvr_session_new_client(uvrelay_t *relay, uvr_context *context, uvr_stream *client,
-                                          const uvr_session_options *options, uvrelay_done_cb cb, void *user)
+                                          const uvr_session_options *options, uvrelay_done_cb cb, size_t size)
 {
-  uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
+  uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s) + size);
   if (s != NULL) {
     s->client = client;
-    begin(s, relay, context, options, cb, user);
+    begin(s, relay, context, options, cb, s + 1);
   }
   return s;
+}
+
+void *uvr_session_user(const uvrelay_session_t *session)
+{
+  return session->user;
 }
 
 void uvr_session_start_client(uvrelay_session_t *session, const uvr_address *target, uvr_via *via)
