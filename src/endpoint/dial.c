@@ -224,7 +224,9 @@ uvr_dial *uvr_dial_start(uvr_context *context, const uvr_address *address, const
   dial->options.connect.waits_for_absent = (options->retry & UVRELAY_RETRY_ABSENT) != 0;
   dial->on_result = on_result;
   dial->user = user;
-  uvr_alarm_set(context->clock, &dial->next, 0, on_next);
+  if (!options->at_once) {
+    uvr_alarm_set(context->clock, &dial->next, 0, on_next);
+  }
   if (options->timeout_ms > 0) {
     uvr_alarm_set(context->clock, &dial->deadline, options->timeout_ms, on_deadline);
   }

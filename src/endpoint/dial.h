@@ -12,6 +12,7 @@ typedef struct uvr_dial_options {
   uint32_t retry_last_ms;  /* the longest such delay; 0: 200 */
   uint64_t timeout_ms;     /* limit for all attempts together; 0: none */
   bool address_lasts;      /* longer than the dial, which then does not copy it */
+  bool at_once;            /* uvr_dial_now is called next, so no alarm is set for the first attempt */
   uvr_connect_options connect;
 } uvr_dial_options;
 

@@ -199,7 +199,10 @@ static void on_request(uvr_mux_stream *stream, int code)
     uvr_context *context = r->mux->streams;
     uint64_t timeout = r->options.timeout_ms == UINT64_MAX ? 0 : r->options.timeout_ms;
     uvr_dial_options options = {
-        .timeout_ms = timeout, .connect = {.level = r->options.impersonation, .owner = r->options.owner, .arms = true}};
+        .timeout_ms = timeout,
+        .address_lasts = true,
+        .at_once = true,
+        .connect = {.level = r->options.impersonation, .owner = r->options.owner, .arms = true}};
     if (!r->open) {
       options.connect.check = check_place;
       options.connect.check_user = r;

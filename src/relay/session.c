@@ -243,6 +243,7 @@ static uvr_dial_options dial_options(const uvrelay_session_t *s, uvrelay_side_t 
 static void dial_right(uvrelay_session_t *s, const uvr_address *address, uvr_via *via)
 {
   uvr_dial_options options = dial_options(s, UVRELAY_RIGHT, via);
+  options.at_once = true;
   uvr_log_line(&s->context->log, "connecting to %s", address->canonical);
   options.connect.keep_room = s->given == NULL && via == NULL;
   s->dial = uvr_dial_start(s->context, address, &options, on_right_dialled, s);
