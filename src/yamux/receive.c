@@ -48,6 +48,22 @@ static uvr_yamux_stream *fullest(const uvr_yamux *self)
   return most;
 }
 
+/* Whether a buffer that holds so many bytes may become a stream's. What a stream holds takes at most a third more
+ * memory than it counts, except for small buffers. */
+static bool is_worth_keeping(size_t capacity, size_t length)
+{
+  return length >= capacity / 4 * 3 && length <= capacity;
+}
+
+/* A buffer for so many bytes: one that is kept in the pool, if it is not much too large. */
+static uvr_buffer *get_buffer(uvr_buffer_pool *pool, size_t length)
+{
+  if (length <= UVR_BUFFER_SMALL || is_worth_keeping(pool->large, length)) {
+    return uvr_buffer_get(pool, length);
+  }
+  return is_worth_keeping(pool->huge, length) ? uvr_buffer_get_huge(pool) : uvr_buffer_new(pool, length);
+}
+
 static void append(uvr_yamux_stream *s, uvr_buffer *buffer)
 {
   if (s->last != NULL) {
@@ -65,8 +81,7 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
   while (length > 0) {
     uvr_buffer *last = s->last;
     if (last == NULL || last->length == last->capacity) {
-      last = length <= UVR_BUFFER_SMALL ? uvr_buffer_get(self->config.buffers, length)
-                                        : uvr_buffer_new(self->config.buffers, length);
+      last = get_buffer(self->config.buffers, length);
       if (last == NULL) {
         return false;
       }
@@ -293,13 +308,6 @@ int64_t uvr_yamux_receive(uvr_yamux *self, const char *data, size_t length, uvre
   return (int64_t)used;
 }
 
-/* Whether a buffer that holds so many bytes may become a stream's. What a stream holds takes at most a third more
- * memory than it counts. */
-static bool is_worth_keeping(const uvr_buffer *buffer, size_t length)
-{
-  return length >= UVR_YAMUX_FRAME_FIRST && length >= buffer->capacity / 4 * 3;
-}
-
 /* Gives the buffer, which begins with data of the current frame, to the stream, if that is worth it. What follows is
  * copied to a buffer of its own. */
 static bool receive_in_place(uvr_yamux *self, uvr_buffer **in, size_t *used)
@@ -308,7 +316,7 @@ static bool receive_in_place(uvr_yamux *self, uvr_buffer **in, size_t *used)
   uvr_buffer *rest = NULL;
   size_t length = buffer->length - *used;
   size_t piece = length < self->data_left ? length : self->data_left;
-  if (*used != buffer->before || !is_worth_keeping(buffer, piece)) {
+  if (*used != buffer->before || piece < UVR_YAMUX_FRAME_FIRST || !is_worth_keeping(buffer->capacity, piece)) {
     return false;
   }
   if (piece < length) {
@@ -332,8 +340,8 @@ int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used,
 {
   const char *start = (*buffer)->data - (*buffer)->before;
   size_t length = (*buffer)->length;
-  if (*used < (*buffer)->before) { /* the header of a frame whose data may be long */
-    length = length < (*buffer)->before ? length : (*buffer)->before;
+  if (*used < (*buffer)->before && length >= UVR_YAMUX_FRAME_FIRST) { /* first the header: its data may be long */
+    length = (*buffer)->before;
   } else if (self->data_left > 0 && receive_in_place(self, buffer, used)) {
     return 0;
   }

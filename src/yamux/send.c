@@ -122,7 +122,8 @@ static size_t fill_turn(uvr_yamux_stream *s, char *buffer, size_t size)
  * more write. */
 static bool stays_in_place(const uvr_yamux_stream *s)
 {
-  return s->lent != NULL && next_piece(s, SIZE_MAX) >= UVR_YAMUX_LONG && (s->due & UVR_YAMUX_RST) == 0;
+  return s->lent != NULL && s->length >= UVR_YAMUX_LONG && next_piece(s, SIZE_MAX) >= UVR_YAMUX_LONG &&
+         (s->due & UVR_YAMUX_RST) == 0;
 }
 
 /* The same turn, with a data frame that stays in place. */

@@ -92,7 +92,8 @@ void uvr_yamux_end_turn(uvr_yamux_stream *s, bool was_brief, size_t sent)
 
 size_t uvr_yamux_frame_most(const uvr_yamux_stream *s)
 {
-  return s->session->brief_mode > 0 ? UVR_YAMUX_FRAME_FIRST : s->frame;
+  const uvr_yamux *self = s->session;
+  return self->brief_mode > 0 && self->brief_id != s->id ? UVR_YAMUX_FRAME_FIRST : s->frame;
 }
 
 void uvr_yamux_count_data(uvr_yamux_stream *s, size_t piece)
@@ -100,6 +101,7 @@ void uvr_yamux_count_data(uvr_yamux_stream *s, size_t piece)
   uvr_yamux *self = s->session;
   if (s->brief) {
     self->brief_mode = BRIEF_MODE;
+    self->brief_id = s->id;
   } else {
     self->brief_mode -= piece < self->brief_mode ? piece : self->brief_mode;
   }

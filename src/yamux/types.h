@@ -107,7 +107,8 @@ struct uvr_yamux_stream {
   const char *data;    /* the owner's */
   uvr_buffer *lent;    /* whose data it is, so that a header can be put directly before it; or NULL */
   size_t length;       /* of `data` that is in no frame yet */
-  bool brief;          /* `data` was little from the start */
+  bool brief;          /* `data` was little from the start, and is not the rest of much */
+  bool was_long;       /* the last write was not little */
   size_t frame;        /* how much of it one frame may hold */
   int64_t send_window; /* bytes that the peer still accepts; below 0 if its hint came late */
   /* What has arrived. */
@@ -134,7 +135,8 @@ struct uvr_yamux {
   uvr_list turns;           /* those that have something to send, the next one first */
   uvr_list brief_turns;     /* the same, of those that have little to send and have just begun to wait */
   size_t brief_run;         /* bytes that were sent from there while others wait, since the last turn of these */
-  size_t brief_mode;        /* bytes of long frames: until they are sent, frames are not longer than the first ones */
+  uint32_t brief_id;        /* the number of the stream that was the last to send little */
+  size_t brief_mode;        /* bytes of long frames: until they are sent, other streams' are not longer than at first */
   uvr_yamux_stream **table; /* by number */
   size_t table_size;        /* a power of two */
   /* Frames without data that come first: answers to pings, resets of streams that are unknown here, our own pings. */

@@ -50,7 +50,8 @@ bool uvr_yamux_write(uvr_yamux_stream *stream, const char *data, size_t length)
   stream->data = data;
   stream->lent = NULL;
   stream->length = length;
-  stream->brief = length < UVR_YAMUX_LONG;
+  stream->brief = length < UVR_YAMUX_LONG && !stream->was_long;
+  stream->was_long = length >= UVR_YAMUX_LONG;
   uvr_yamux_wait_for_turn(stream);
   return true;
 }
