@@ -94,21 +94,23 @@ def positive(text):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="test/bench/run.sh", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer figures and shorter rounds: less than three minutes")
     parser.add_argument("--only", metavar="NAME[,NAME]", help="measure only these figures")
     parser.add_argument("--growth", action="store_true", help="measure only how the cost grows with the number of connections")
     parser.add_argument("--list", action="store_true", help="list the figures")
     parser.add_argument("--json", metavar="FILE", help="write the rows to this file as well")
-    parser.add_argument("--rounds", type=lambda text: int(positive(text)), metavar="N", help=f"how many rounds ({measuring.ROUNDS})")
+    parser.add_argument("--rounds", type=lambda text: int(positive(text)), metavar="N",
+                        help=f"how many rounds ({measuring.ROUNDS})")
     parser.add_argument("--seconds", type=positive, metavar="S", help="how long each load lasts (0.5; with --quick, 0.15)")
     parser.add_argument("--uvrelay", metavar="PROGRAM", help="measure this program instead of the one that is built")
     parser.add_argument("--windows", metavar="PROGRAM.exe", help="the same for the Windows program")
     parser.add_argument("--npiperelay", metavar="PATH", default=os.environ.get("UVRELAY_NPIPERELAY"),
                         help="compare with this npiperelay.exe (default: $UVRELAY_NPIPERELAY)")
     parser.add_argument("--before", metavar="PROGRAM", help="compare with this older uvrelay as well")
-    parser.add_argument("--build", metavar="DIR", help="install and build nothing: use the programs in DIR (as in build/linux, beside which is "
-                        "windows), and the relays that are there")
+    parser.add_argument("--build", metavar="DIR", help="install and build nothing: use the programs in DIR, such "
+                        "as build/linux, those for Windows in DIR/../windows, and the relays that are there")
     return parser.parse_args()
 
 

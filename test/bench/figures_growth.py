@@ -22,7 +22,8 @@ def cost(run, name, route, count):
         figures = {"memory": (relay.resident_kib() - before) / count} if count >= FEWEST_FOR_MEMORY else {}
         for what in ("connect", "trips"):
             measured = relay.load(what, route, 1, run.seconds / 2)
-            figures[f"{what.removesuffix('s')}_us"], figures[f"{what.removesuffix('s')}_cpu"] = measured["p50_us"], measured["cpu"]
+            figures[f"{what.removesuffix('s')}_us"] = measured["p50_us"]
+            figures[f"{what.removesuffix('s')}_cpu"] = measured["cpu"]
     relay.stop()
     return figures
 

@@ -38,7 +38,8 @@ def wine_stream(run):
     """one stream to the Windows program, which serves all connections, beside socat with one for each, each way"""
     prepare(run)
     for way in ("down", "up"):
-        figures = run.beside([EXEC], lambda name: run.place.relay(name, ["ut"]).load(way, "ut", 1, max(run.seconds, 0.5)), first=CHILD)
+        figures = run.beside([EXEC], lambda name: run.place.relay(name, ["ut"]).load(way, "ut", 1, max(run.seconds, 0.5)),
+                             first=CHILD)
         run.compare(figures, f"throughput to the Windows program, {way}", "MBps", "MB/s", {EXEC: "ratio >= 1.0"}, ours=CHILD)
 
 

@@ -26,7 +26,9 @@ def machine():
             if line.startswith("model name"):
                 model = line.split(":", 1)[1].strip()
                 break
-    name = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux") if hasattr(platform, "freedesktop_os_release") else "Linux"
+    name = "unknown system"
+    with contextlib.suppress(OSError):
+        name = platform.freedesktop_os_release().get("PRETTY_NAME", name)
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, {name}"
 
 
@@ -72,13 +74,14 @@ class Rows:
 
     def add(self, what, beside, ours, theirs, unit, goal=None, rounds=ROUNDS, exact=False):
         """A row: what was measured in each round, of uvrelay and of what it is compared with (or None). The goal is "ratio
-        OP NUMBER" or "uvrelay OP NUMBER". `rounds` is how many there should have been; an exact figure does not depend on the machine's load."""
-        ratios = [mine / other for mine, other in zip(ours, theirs)] if theirs else []
+        OP NUMBER" or "uvrelay OP NUMBER". `rounds` is how many there should have been. An exact figure does not depend on
+        the machine's load."""
+        ratios = [mine / other for mine, other in zip(ours, theirs)] if theirs and all(theirs) else []
         values = {"ratio": statistics.median(ratios) if ratios else None, "uvrelay": statistics.median(ours)}
         passed = None
         if goal:
             value, compare, limit = goal.split()
-            passed = COMPARE[compare](values[value], float(limit))
+            passed = values[value] is not None and COMPARE[compare](values[value], float(limit))
         spread = quartiles(ratios or ours)
         noisy = []
         if len(ours) < rounds:
@@ -90,8 +93,8 @@ class Rows:
         row = {"what": what, "beside": beside, "ours": significant(values["uvrelay"]),
                "theirs": significant(statistics.median(theirs)) if theirs else None, "unit": unit,
                "ratio": round(values["ratio"], 3) if ratios else None, "goal": goal, "pass": passed, "figure": self.figure,
-               "spread": [round(edge, 3) for edge in spread] if ratios else None, "rounds": len(ours), "noisy": noisy, "load": round(self.others, 2),
-               "machine": self._machine, "date": self._date}
+               "spread": [round(edge, 3) for edge in spread] if ratios else None, "rounds": len(ours), "noisy": noisy,
+               "load": round(self.others, 2), "machine": self._machine, "date": self._date}
         self.rows.append(row)
         print(text_of(row), flush=True)
 

@@ -216,12 +216,15 @@ def load_command(place, what, address, count, pids=(), seconds=None, operations=
     return [*command, what, address, str(count)]
 
 
-def load(place, *arguments):
-    result = subprocess.run(load_command(place, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            timeout=120, check=False)
+def load(place, what, address, count, pids, *rest):
+    command = load_command(place, what, address, count, pids, *rest)
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
     if result.returncode:
         raise Failed(result.stderr.strip() or f"load_unix ended with {result.returncode}")
-    return json.loads(result.stdout)
+    measured = json.loads(result.stdout)
+    if not pids:
+        del measured["cpu"]
+    return measured
 
 
 @contextlib.contextmanager
@@ -268,7 +271,8 @@ def host(address):
 def uvrelay(place, pairs, _label, name):
     """Also another build of it, by the name that the bench was given for that."""
     program = place.programs.others.get(name, place.programs.uvrelay)
-    yield [program, "serve", "--control=off", f"--max={most_connections()}", *(f"{url(front)}={url(back)}" for front, back in pairs)], {}
+    yield [program, "serve", "--control=off", f"--max={most_connections()}",
+           *(f"{url(front)}={url(back)}" for front, back in pairs)], {}
 
 
 def uvrelay_mux(place, pairs, _label, name):
@@ -281,7 +285,8 @@ def uvrelay_mux(place, pairs, _label, name):
 
 def uvrelay_wine(place, pairs, _label, _name):
     """The far end is the Windows program, which reaches TCP ports only."""
-    yield [place.programs.uvrelay, "serve", "--control=off", "--eager", "--via", shlex.join([*wine(), str(place.programs.windows)]) + " mux",
+    far_end = shlex.join([*wine(), str(place.programs.windows), "mux"])
+    yield [place.programs.uvrelay, "serve", "--control=off", "--eager", "--via", far_end,
            *(f"{url(front)}=via:{url(back)}" for front, back in pairs)], wine_environment()
 
 
