@@ -1,5 +1,6 @@
 """test/bench: its parts work, it says what is wrong, and nothing of it remains. How fast anything is, is not tested."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -22,6 +23,7 @@ QUICK = ("--quick", "--rounds=1", "--seconds=0.02")
 
 sys.path.insert(0, str(ROOT / "test/bench"))
 import page  # noqa: E402
+import relays  # noqa: E402
 
 
 def command(*options):
@@ -35,7 +37,7 @@ def bench(*options):
 
 def left_over(text):
     """The directories that a run has named, and the processes in which they are."""
-    places = set(re.findall(r"\S*/run-\w+", text))
+    places = set(re.findall(r"/[\w./-]*/run-\w+", text))
     lines = [path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if os.access(path, os.R_OK)]
     return [place for place in places if os.path.exists(place) or any(place.encode() in line for line in lines)]
 
@@ -127,13 +129,17 @@ def test_nothing_remains_after_an_interruption(end):
     process = subprocess.Popen(command("--only=connect", "--quick", "--seconds=20"), stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
 
-    def family():
-        return subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], stdout=subprocess.PIPE, text=True,
-                              check=False).stdout
+    def load():
+        """Its command line, while it runs."""
+        for pid in relays.children(process.pid):
+            with contextlib.suppress(OSError):
+                text = pathlib.Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+                if "load_unix" in text:
+                    return text
+        return None
 
-    wait_for(lambda: "load_unix" in family(), "a load runs", LONG)
-    running = family()
+    running = wait_for(load, "a load runs", LONG)
     process.send_signal(end)
     assert process.wait(LONG) == (130 if end == signal.SIGINT else 143)
     process.stdout.close()
-    assert re.search(r"/run-\w+", running) and not left_over(running)
+    assert "/run-" in running and not left_over(running)
