@@ -59,13 +59,14 @@ def _wait_state(pid, states):
         time.sleep(0.0002)
 
 
-def settle(pids):
+def settle(pids, stop=False):
     """Waits until each of these processes sleeps. Several processes, which talk to each other, run in turns, often enough
-    that nothing is left to do: each is stopped while another one runs, so that what it finds does not depend on time."""
-    if len(pids) == 1:
+    that nothing is left to do: each is stopped while another one runs, so that what it finds does not depend on time. A
+    single one is stopped afterwards only if that is asked for."""
+    if len(pids) == 1 and not stop:
         _wait_state(pids[0], "S")
         return
-    for _ in range(4):
+    for _ in range(1 if stop else 4):
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
             _wait_state(pid, "S")
@@ -75,7 +76,7 @@ def settle(pids):
 
 def let_run(pids):
     """Undoes what settle does to several processes."""
-    for pid in pids[:-1] and pids:
+    for pid in pids:
         os.kill(pid, signal.SIGCONT)
     for pid in pids:
         _wait_state(pid, "S")
@@ -155,7 +156,7 @@ class Load:
     "mux", from Unix to Unix over a mux."""
 
     def __init__(self, kind, directory, counter, stack):
-        self._counter, self._settled = counter, 0
+        self._counter, self._settled, self._stops = counter, 0, False
         self._cost_of_looking, self._cost_of_settling = {}, {}
         here = directory / kind
         here.mkdir()
@@ -186,7 +187,8 @@ class Load:
 
     def look(self):
         """What has been counted since the last look, without what looking and settling cost."""
-        let_run(self.pids)
+        if len(self.pids) > 1 or self._stops:
+            let_run(self.pids)
         looked = self._counter.look(self.pids)
         for kind, counter in looked.items():
             counter.subtract(self._cost_of_looking.get(kind, {}))
@@ -196,7 +198,7 @@ class Load:
         return looked
 
     def _settle(self):
-        settle(self.pids)
+        settle(self.pids, self._stops)
         self._settled += 1
 
     @contextlib.contextmanager
@@ -243,25 +245,37 @@ class Load:
         with self._opened() as (client, end):
             yield lambda: self._pass(end, client, CHUNK)
 
+    @contextlib.contextmanager
+    def stream(self):
+        """Two chunks at a time, which lie there when the program wakes up, as they do where the sender is faster."""
+        with self._opened() as (client, end):
+            self._stops = True
+            settle(self.pids, True)
+            yield lambda: self._pass(client, end, 2 * CHUNK)
+            let_run(self.pids)
+            self._stops = False
+
     def _pass(self, sender, receiver, data):
         sender.sendall(data)
         self._settle()
         assert receive_exactly(receiver, len(data)) == data
 
 
-#: What is counted: the load, how often it is done first, and how often for each sample. Of chunks, so many come first that
-#: what follows goes as a long transfer does; of a mux, each sample is some windows long.
+#: What is counted: the load, how often it is done first, how often for each sample, and how many each time. Of chunks, so
+#: many come first that what follows goes as a long transfer does; of a mux, each sample is some windows long.
 MEASURES = {
-    "chunk uu": ("uu", Load.chunk, 40, 4),
-    "chunk tu": ("tu", Load.chunk, 40, 4),
-    "chunk mux": ("mux", Load.chunk, 32, 8),
-    "chunk back mux": ("mux", Load.chunk_back, 32, 8),
-    "round trip uu": ("uu", Load.round_trip, 10, 4),
-    "round trip mux": ("mux", Load.round_trip, 10, 4),
-    "connection uu": ("uu", Load.connection, 10, 4),
-    "connection ut": ("ut", Load.connection, 10, 4),
-    "connection tu": ("tu", Load.connection, 10, 4),
-    "connection mux": ("mux", Load.connection, 10, 4),
+    "chunk uu": ("uu", Load.chunk, 40, 4, 1),
+    "chunk tu": ("tu", Load.chunk, 40, 4, 1),
+    "stream uu": ("uu", Load.stream, 40, 4, 2),
+    "stream tu": ("tu", Load.stream, 40, 4, 2),
+    "chunk mux": ("mux", Load.chunk, 32, 8, 1),
+    "chunk back mux": ("mux", Load.chunk_back, 32, 8, 1),
+    "round trip uu": ("uu", Load.round_trip, 10, 4, 1),
+    "round trip mux": ("mux", Load.round_trip, 10, 4, 1),
+    "connection uu": ("uu", Load.connection, 10, 4, 1),
+    "connection ut": ("ut", Load.connection, 10, 4, 1),
+    "connection tu": ("tu", Load.connection, 10, 4, 1),
+    "connection mux": ("mux", Load.connection, 10, 4, 1),
 }
 
 SAMPLES = 5
@@ -292,7 +306,7 @@ def _measure_with(make, found):
         directory = pathlib.Path(directory)
         loads = {}
         for name, measured in found.items():
-            kind, what, first, times = MEASURES[name]
+            kind, what, first, times, each = MEASURES[name]
             if kind not in loads:
                 (directory / f"counts-{kind}").mkdir()
                 loads[kind] = Load(kind, directory, make(directory / f"counts-{kind}"), stack)
@@ -304,7 +318,7 @@ def _measure_with(make, found):
                 for _ in range(SAMPLES):
                     for _ in range(times):
                         once()
-                    measured.add(load.look(), times)
+                    measured.add(load.look(), times * each)
 
 
 def measure(wanted=None):
