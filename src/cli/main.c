@@ -36,6 +36,8 @@ typedef struct program {
   uvr_options options;
   uvr_log_writer log;
   uvr_log_style style; /* of the log */
+  bool styled;         /* `style` is known: finding it takes system calls, and most relays say nothing */
+  bool times;          /* the log has times */
   uv_loop_t loop;
   uv_timer_t timer;  /* looks whether the last bytes have arrived */
   uvr_stream *stdio; /* belongs to the pair, which may have closed it */
@@ -46,12 +48,25 @@ typedef struct program {
   int status;
 } program;
 
+/* Finds out how standard error is written to. */
+static void find_style(program *p)
+{
+  const uvr_log_style plain = {.times = false};
+  p->style = uvr_log_fd_style(STANDARD_ERROR);
+  p->style.times = p->times && !p->style.priorities;
+  p->styled = true;
+  uvr_log_writer_set_style(&p->log, p->style, plain);
+}
+
 /* Says a sentence, and after a colon what to add to it, unless that is NULL. Names in it may have been given by
  * others.
  */
 static void say(program *p, uvr_log_level level, const char *text, const char *more)
 {
   uvr_text_line line = {.text = NULL};
+  if (!p->styled) {
+    find_style(p);
+  }
   uvr_text_line_add(&line, "uvrelay: ");
   uvr_text_line_text(&line, text);
   if (more != NULL) {
@@ -279,22 +294,13 @@ static int help(program *p, int argc, char **argv)
   return refuse_usage(p, error.text);
 }
 
-/* How standard error is written to. */
-static void set_style(program *p, bool times)
-{
-  const uvr_log_style plain = {.times = false};
-  p->style = uvr_log_fd_style(STANDARD_ERROR);
-  p->style.times = times && !p->style.priorities;
-  uvr_log_writer_set_style(&p->log, p->style, plain);
-}
-
 static int relay(program *p, const uvr_address *address)
 {
   uvr_process_set_threads(0); /* the target is connected to before anything is read or written */
   uvr_slim_start(address->kind != UVR_ADDRESS_NPIPE || uvr_stdio_may_be_socket(0) || uvr_stdio_may_be_socket(1));
   if (p->options.verbose) {
     uvr_log_writer_start(&p->log, STANDARD_ERROR);
-    set_style(p, p->options.timestamps);
+    find_style(p);
   }
   p->relayed = true;
   int status = run(p, address);
@@ -327,7 +333,7 @@ static int obey(program *p, int argc, char **argv)
   case UVR_OPTIONS_RUN:
     break;
   }
-  set_style(p, p->options.timestamps);
+  p->times = p->options.timestamps;
   if (parse_target(&p->options, &address, &error) != 0) {
     uvrelay_error_t meant;
     char *const words[] = {argv[0], (char *)p->options.target};
@@ -359,7 +365,6 @@ int uvr_cli_main(int argc, char **argv)
     (void)fputs("uvrelay: not enough memory\n", stderr);
     return 1;
   }
-  set_style(p, false);
   p->log.fd = STANDARD_ERROR;
   int status = obey(p, argc, argv);
   if (!p->relayed) {

@@ -35,6 +35,11 @@ static bool is_for_both_ways(DWORD access)
   return access == (GENERIC_READ | GENERIC_WRITE) || (access & both) == both;
 }
 
+static bool is_both_ways(uvr_pipe_ways ways)
+{
+  return ways.known && ways.in && ways.out;
+}
+
 HANDLE uvr_npipe_open_by(const uvr_npipe_opener *opener, void *user)
 {
   HANDLE file = INVALID_HANDLE_VALUE;
@@ -44,8 +49,7 @@ HANDLE uvr_npipe_open_by(const uvr_npipe_opener *opener, void *user)
     if (file == INVALID_HANDLE_VALUE) {
       continue;
     }
-    uvr_pipe_ways ways = opener->ways_of(file);
-    if (!is_for_both_ways(tries[i]) && ways.known && ways.in && ways.out) {
+    if (!is_for_both_ways(tries[i]) && is_both_ways(opener->ways_of(file))) {
       opener->close(file);
       file = INVALID_HANDLE_VALUE;
       SetLastError(ERROR_ACCESS_DENIED);
