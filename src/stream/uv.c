@@ -378,7 +378,9 @@ static void on_watch(uvr_alarm *alarm)
 static void stream_watch(uvr_stream *stream)
 {
   stream_uv *s = (stream_uv *)stream;
-  int lost = uvr_os_is_hung_up(s->handle, s->output_ended);
+  bool is_tcp =
+      s->handle->type == UV_TCP; /* to look at it takes six calls on Unix, and hardly ever shows more at once */
+  int lost = is_tcp ? 0 : uvr_os_is_hung_up(s->handle, s->output_ended);
   if (lost >= 0) {
     set_alarm(s, lost == 1 ? 0 : WATCH_AFTER_MS, lost == 1 ? on_left : on_watch);
   }
