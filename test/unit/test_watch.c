@@ -251,14 +251,16 @@ static void test_half_closed(void **state)
   }
 }
 
+/* Before the first look, and when the watching has begun. */
 static void test_gone(void **state)
 {
+  static const unsigned after_ms[] = {0, 20, LOOKS_MS};
   (void)state;
   for (size_t i = 0; i < TYPES; i++) {
-    for (unsigned after_ms = 0; after_ms <= 20; after_ms += 20) {
+    for (size_t k = 0; k < sizeof(after_ms) / sizeof(after_ms[0]); k++) {
       watched w;
       begin_watch(&w, types[i]);
-      rig_run_ms(&w.r, after_ms);
+      rig_run_ms(&w.r, after_ms[k]);
       assert_int_equal(w.lost, 0);
       leave(&w, types[i] == UV_TCP);
       assert_true(rig_run_until(&w.r, &w.is_lost));
@@ -282,6 +284,24 @@ static void test_gone_before(void **state)
     assert_true(rig_run_until(&w.r, &w.is_lost));
     end(&w);
   }
+}
+
+/* That a Unix socket's peer has left before is seen in the same turn of the loop. */
+static void test_gone_before_shows_at_once(void **state)
+{
+  (void)state;
+#ifdef _WIN32
+  skip();
+#endif
+  watched w;
+  begin(&w, UV_NAMED_PIPE);
+  leave(&w, false);
+  rig_turns(&w.r, 2);
+  watch(&w);
+  assert_int_equal(w.lost, 0);
+  rig_turns(&w.r, 1);
+  assert_int_equal(w.lost, 1);
+  end(&w);
 }
 
 /* On Linux, a peer of TCP on the same computer that has closed in the ordinary way shows, too. */
@@ -372,10 +392,15 @@ static void test_shut_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_half_closed), cmocka_unit_test(test_gone),
-      cmocka_unit_test(test_gone_before), cmocka_unit_test(test_gone_when_written_to),
-      cmocka_unit_test(test_close),       cmocka_unit_test(test_close_when_lost),
-      cmocka_unit_test(test_shut_down),   cmocka_unit_test(test_closed_on_this_computer),
+      cmocka_unit_test(test_half_closed),
+      cmocka_unit_test(test_gone),
+      cmocka_unit_test(test_gone_before),
+      cmocka_unit_test(test_gone_before_shows_at_once),
+      cmocka_unit_test(test_gone_when_written_to),
+      cmocka_unit_test(test_close),
+      cmocka_unit_test(test_close_when_lost),
+      cmocka_unit_test(test_shut_down),
+      cmocka_unit_test(test_closed_on_this_computer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
