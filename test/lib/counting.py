@@ -161,7 +161,7 @@ class Load:
         here = directory / kind
         here.mkdir()
         self._back = stack.enter_context(contextlib.closing(listener(0 if kind == "ut" else here / "back")))
-        self._back.settimeout(SOON)
+        self._back.settimeout(3 * SOON)
         target = (f"tcp://127.0.0.1:{self._back.getsockname()[1]}" if kind == "ut" else f"unix://{here}/back")
         front = "tcp://127.0.0.1:0" if kind == "tu" else f"unix://{here}/front"
         if kind == "mux":
@@ -175,8 +175,10 @@ class Load:
             serve = stack.enter_context(Serve(f"{front}={target}", verbose=False, wrap=counter.wrap))
             self.pids = [serve.pid]
         self._front = serve.port() if kind == "tu" else front
+        with connect(self._front), self._back.accept()[0]:  # when all is started, and what is made once is made
+            pass
         stack.callback(let_run, self.pids)
-        with self._opened():  # what is made once
+        with self._opened():
             pass
         self.look()
         self._cost_of_looking = self.look()

@@ -59,9 +59,10 @@ class Relayed:
                 yield client, end
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=[*KINDS, "mux"])
 def relayed(request, tmp_path):
-    with Relayed(request.param, tmp_path) as relayed:
+    kinds, far = ("uu", True) if request.param == "mux" else (request.param, False)
+    with Relayed(kinds, tmp_path, far=far) as relayed:
         yield relayed
 
 
