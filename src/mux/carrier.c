@@ -21,6 +21,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How many frames are sent at once in one iteration of the loop, which would not get to other streams otherwise. */
+enum { AT_ONCE_MAX = 2 };
+
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
 static void listen_closely(uvr_mux_carrier *c);
@@ -76,7 +79,8 @@ static void put_sent(uvr_mux_carrier *c)
 
 void uvr_mux_carrier_send(uvr_mux_carrier *c)
 {
-  if (!c->receiving) { /* else it follows */
+  if (!c->receiving && c->at_once < AT_ONCE_MAX) { /* else it follows */
+    c->at_once++;
     send_output(c);
   }
 }
@@ -85,6 +89,7 @@ static void on_send_idle(uv_idle_t *idle)
 {
   uvr_mux_carrier *c = idle->data;
   (void)uv_idle_stop(idle);
+  c->at_once = 0;
   send_output(c);
 }
 

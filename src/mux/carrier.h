@@ -24,7 +24,8 @@ uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *carrier);
 /* Counts a connection over it that has been opened or closed. DOWN reports how many were open. */
 void uvr_mux_carrier_count(uvr_mux_carrier *carrier, bool open);
 
-/* Sends what yamux has to send now, not together with what comes later in this iteration of the loop. */
+/* Sends what yamux has to send now, not together with what comes later in this iteration of the loop; but if this was
+ * done often in it, only then. */
 void uvr_mux_carrier_send(uvr_mux_carrier *carrier);
 
 /* Ends it when all that is to be sent was sent, or very soon. May be called again until it has ended. */

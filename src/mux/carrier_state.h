@@ -68,6 +68,7 @@ struct uvr_mux_carrier {
   uvr_mux_greeting greeting;
   uvr_buffer *in;   /* the received buffer, or NULL */
   size_t in_used;   /* bytes of it that were consumed */
+  unsigned at_once; /* frames that were sent at once since `idle` was called last */
   uvr_buffer *sent; /* the buffer that is being written, or NULL: it is `out` */
   bool reading;
   bool receiving;
