@@ -1,5 +1,5 @@
-"""Accepting and connecting at once: what must not change where that is not possible, because the target's backlog is full,
-because there are no descriptors, or because the limit of them is lowered meanwhile."""
+"""Accepting and connecting at once: what must not change where that is not possible, because the target's backlog is
+full, because there are no descriptors, or because the limit of them is lowered meanwhile."""
 
 import contextlib
 import resource
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.sanitized
 
 
 def timer(port, local):
-    """What /proc/net/tcp shows of the established connection whose local, or remote, port this is: 2 is a keepalive's."""
+    """What /proc/net/tcp shows of the connection with this local, or remote, port: 2 is the timer of a keepalive."""
     with open("/proc/net/tcp") as file:
         for line in file:
             fields = line.split()
@@ -125,7 +125,7 @@ def test_routes_that_compete_for_the_last_descriptors(tmp_path):
                 client.sendall(b"hello")
             serve.send_signal(signal.SIGCONT)
             serve.wait_match(": paused: ")
-            wait_for(lambda: len(serve.matches(": opened")) == back.total, "each client that was accepted has its target")
+            wait_for(lambda: len(serve.matches(": opened")) == back.total, "each accepted client has its target")
 
             def work(client):
                 client.settimeout(4 * SOON)
