@@ -93,7 +93,7 @@ class Callgrind:
     def look(self, pids):
         asked = [subprocess.Popen(["vgdb", f"--pid={pid}", "--max-invoke-ms=1", "dump"], stdout=subprocess.DEVNULL,
                                   stderr=subprocess.DEVNULL) for pid in pids]
-        assert not any(one.wait(SOON) for one in asked), "callgrind does not tell its counts"
+        assert not any(one.wait(SOON) for one in asked), "callgrind does not write its counts"
         instructions, allocations = collections.Counter(), collections.Counter()
         for pid in pids:
             for file in self._directory.glob(f"{pid}.*"):
@@ -105,7 +105,7 @@ class Callgrind:
     @staticmethod
     def _read(file, instructions, allocations):
         """The format of callgrind: `fn=(1) name` begins what a function executes itself, a line of place and count each;
-        after `cfn=(2) name` and `calls=3 ...` follows one line that is the called function's. A name is told once."""
+        after `cfn=(2) name` and `calls=3 ...` follows one line that is the called function's. A name is written once."""
         names, function, called, skip = {}, None, None, False
         for line in file.read_text().splitlines():
             if match := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?", line):
@@ -249,7 +249,7 @@ class Load:
 
     @contextlib.contextmanager
     def stream(self):
-        """Two chunks at a time, which lie there when the program wakes up, as they do where the sender is faster."""
+        """Two chunks at a time, both of which have arrived when the program wakes up, as they do where the sender is faster."""
         with self._opened() as (client, end):
             self._stops = True
             settle(self.pids, True)

@@ -3,7 +3,7 @@ calls, which a busy machine does not change, and for the memory of an idle conne
 
 The budgets are about 10 % above what was counted. `python3 test/lib/counting.py` prints what is counted now, with --detail
 which calls and functions it consists of, and with --budgets the table below as it would be now. A change that costs less
-lowers its row; one that costs more needs a reason for a higher one."""
+lowers its row; one that costs more says why in its commit."""
 
 import pathlib
 import subprocess
@@ -17,7 +17,7 @@ BUDGETS = {
     # what: user instructions, calls of malloc and the like, system calls
     "chunk uu": Counts(1650, 0, 4.4),  # 64 KiB from a Unix socket to a Unix socket
     "chunk tu": Counts(1650, 0, 4.4),  # 64 KiB from a port to a Unix socket
-    "stream uu": Counts(1250, 0, 3.3),  # 64 KiB of more that lies there, as it does where the sender is faster
+    "stream uu": Counts(1250, 0, 3.3),  # 64 KiB of a transfer whose sender is faster than the relay
     "stream tu": Counts(1250, 0, 3.3),
     "chunk mux": Counts(11100, 0, 20.0),  # 64 KiB over a mux; both ends together, as in each row of a mux
     "chunk back mux": Counts(11100, 0, 20.0),  # the same from the target to the client
@@ -41,7 +41,7 @@ def measured(tmp_path_factory):
     log = tmp_path_factory.mktemp("strace") / "log"
     tried = subprocess.run(["strace", "-D", "-o", log, "true"], capture_output=True, text=True)
     if tried.returncode != 0 or not log.read_text().endswith("+++ exited with 0 +++\n"):
-        pytest.skip(f"this machine forbids to trace processes: {tried.stderr}")
+        pytest.skip(f"this machine does not allow processes to be traced: {tried.stderr}")
     return measure()
 
 

@@ -24,7 +24,7 @@ from via import MUX, assert_echoed_at_once
 
 pytestmark = pytest.mark.sanitized
 
-#: What a direction has moved when it is a long one, with certainty.
+#: After so many bytes, a direction is certainly a long one.
 LONG = 2_500_000
 KINDS = ["uu", "ut", "tu"]
 
@@ -67,7 +67,7 @@ def relayed(request, tmp_path):
 
 
 class Sending:
-    """Sends in a thread what is given, and is asked for its outcome by join."""
+    """Sends these pieces in a thread; join waits for it and gives its failure, if any."""
 
     def __init__(self, connection, pieces):
         self.sent, self.failure = 0, None
@@ -93,7 +93,7 @@ class Sending:
 
 
 def exchange(sender, receiver, size, seed=1):
-    """All of a stream, whole."""
+    """Sends a stream and checks that all of it arrives."""
     sending = Sending(sender, bytestream.chunks(size, seed))
     hash_, left = hashlib.sha256(), size
     while left:
@@ -114,7 +114,7 @@ def assert_whole(came, size, seed=2):
 
 
 def until_over(connection):
-    """What still comes, up to an end or a reset."""
+    """All that still arrives, up to an end or a reset."""
     data = bytearray()
     with contextlib.suppress(ConnectionError):
         while piece := connection.recv(1 << 18):
@@ -205,7 +205,7 @@ def test_pieces_and_pauses(relayed):
 
 
 def test_a_reader_of_single_bytes(relayed):
-    """In the midst of a long transfer."""
+    """In the middle of a long transfer."""
     with relayed.open() as (client, end):
         exchange(client, end, LONG)
         data = bytestream.data(400_000, 7)
@@ -277,7 +277,7 @@ def test_a_late_reader_after_a_half_close(relayed):
 @pytest.mark.parametrize("who", ["client", "target"])
 @pytest.mark.parametrize("reading", [False, True], ids=["stuck", "flowing"])
 def test_one_vanishes(relayed, who, reading):
-    """In the midst of a transfer that it sends: what arrives is a prefix. The other end gets to know."""
+    """In the middle of a transfer that it sends: what arrives is a prefix. The other end is notified."""
     with relayed.open() as ends:
         sender, receiver = ends if who == "client" else ends[::-1]
         exchange(sender, receiver, LONG)
@@ -293,7 +293,7 @@ def test_one_vanishes(relayed, who, reading):
 
 @pytest.mark.parametrize("who", ["client", "target"])
 def test_the_receiver_vanishes(relayed, who):
-    """While it is sent much: the sender gets to know, and the log counts no more than was sent."""
+    """In the middle of what it is sent: the sender is notified, and the log counts no more than was sent."""
     with relayed.open() as ends:
         receiver, sender = ends if who == "client" else ends[::-1]
         exchange(sender, receiver, LONG)
@@ -404,7 +404,7 @@ WARNING = "sends descriptors (SCM_RIGHTS), which a byte relay cannot pass on"
 
 
 @pytest.mark.parametrize("kinds, before", [("uu", 0), ("uu", LONG), ("ut", LONG)])
-def test_descriptors_in_the_midst(tmp_path, kinds, before):
+def test_descriptors_in_the_middle(tmp_path, kinds, before):
     """The bytes that they come with arrive like all others. The warning is promised for the beginning of a connection
     only; bytes are not lost wherever descriptors come."""
     with Relayed(kinds, tmp_path) as relayed, relayed.open() as (client, end):
@@ -426,7 +426,7 @@ def test_descriptors_in_the_midst(tmp_path, kinds, before):
 
 
 def test_descriptors_of_which_the_reader_is_late(tmp_path):
-    """They lie between bytes that were sent without, in a socket that is full."""
+    """They are queued between bytes without descriptors, in a socket that is full."""
     with Relayed("uu", tmp_path) as relayed, relayed.open() as (client, end):
         exchange(client, end, LONG)
         size = stuck(client)
@@ -475,8 +475,8 @@ def limit(number):
 
 @pytest.mark.parametrize("kinds", ["uu", "tu"])
 def test_many_long_transfers_with_few_descriptors(tmp_path, kinds):
-    """What a long transfer would like to have besides its two sockets is not to be had, and clients wait: every byte
-    arrives nevertheless."""
+    """A long transfer cannot get the descriptors that it could use besides its two sockets, and clients wait: every byte
+    still arrives."""
     count, size = (30, 1_200_000) if SANITIZED else (80, 1_500_000)
     back = tmp_path / "back" if kinds[1] == "u" else 0
     front = f"unix://{tmp_path}/front" if kinds[0] == "u" else "tcp://127.0.0.1:0"
@@ -514,7 +514,7 @@ def test_the_limit_is_lowered_while_it_runs(tmp_path):
 
 @pytest.mark.parametrize("kinds", ["uu", "tu"])
 def test_those_that_wait_are_served_in_order(tmp_path, kinds):
-    """Whose client came first gets its turn first."""
+    """The client that came first is served first."""
     with Relayed(kinds, tmp_path, preexec_fn=limit(40)) as relayed, contextlib.ExitStack() as stack:
         clients = []
         for number in range(60):

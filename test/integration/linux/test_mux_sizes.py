@@ -41,7 +41,7 @@ def opened(mux, tmp_path):
 
 
 class Receiving:
-    """All that comes, in a thread, and now and then late."""
+    """Receives so many bytes in a thread."""
 
     def __init__(self, end, size):
         self.came, self._end, self._size = b"", end, size
@@ -53,7 +53,7 @@ class Receiving:
 
     def assert_came(self, seed):
         self._thread.join(SOON)
-        assert not self._thread.is_alive(), "it does not get on"
+        assert not self._thread.is_alive(), "it is stuck"
         assert len(self.came) == self._size
         assert bytestream.sha256(self._size, seed) == hashlib.sha256(self.came).hexdigest()
 
