@@ -8,6 +8,8 @@ import platform
 import statistics
 import time
 
+from relays import Failed
+
 #: A figure is called noisy if half of its rounds' ratios differ by more than this part of the median, ...
 SPREAD = 0.15
 #: ... or if other programs took this part of one core before it was measured.
@@ -129,13 +131,22 @@ def text_of(row):
 
 def in_turn(takes, rounds, clock):
     """Lets each of these functions measure once in each round, by name; gives each one's figures, by name and by what they
-    are. Ends before the next round if the time is over."""
-    figures, order = {name: {} for name in takes}, list(takes)
+    are. Ends before the next round if the time is over. One that fails is left out, except for the first."""
+    first, order, figures = next(iter(takes)), list(takes), {name: {} for name in takes}
     for done in range(rounds):
         if done and clock.over:
             break
-        for name in order:
-            for what, value in takes[name]().items():
+        for name in list(order):
+            try:
+                measured = takes[name]()
+            except Failed as failure:
+                if name == first:
+                    raise
+                print(f"left out: {name}: {failure}", flush=True)
+                order.remove(name)
+                del figures[name]
+                continue
+            for what, value in measured.items():
                 figures[name].setdefault(what, []).append(value)
         order.append(order.pop(0))  # each comes first once, in case that helps or harms
     return figures

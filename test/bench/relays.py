@@ -154,7 +154,7 @@ class Place:
     def relay(self, name, routes=ROUTES, tool=(), fresh=False):
         """The running relay of this name; `fresh` starts another one, which `stop()` ends. `tool` runs it."""
         key = (name, tuple(routes))
-        if not fresh and not tool and key in self._relays:
+        if not fresh and not tool and key in self._relays and self._relays[key].runs():
             return self._relays[key]
         self._count += 1
         relay = Relay(self, name, routes, tool, f"{name.replace(' ', '-')}-{self._count}")
@@ -185,6 +185,10 @@ class Relay:
         if self.name in ("socat", SOCAT_EXEC) or self._traced:
             return ()
         return tuple(pid for process in self.processes for pid in (process.pid, *descendants(process.pid)))
+
+    def runs(self):
+        """Whether none of its processes has ended by itself."""
+        return all(process.popen.poll() is None for process in self.processes)
 
     def resident_kib(self):
         return sum(map(resident_kib, self.pids))
@@ -359,8 +363,9 @@ def socket_proxyd(_place, pairs, _label, _name):
     if not os.path.exists(PROXYD):
         raise Missing("systemd-socket-proxyd is not installed")
     for front, back in pairs:
-        yield [find("systemd-socket-activate"), "-l", host(front).removeprefix("unix:"), PROXYD, "--connections-max=9500",
-               host(back).removeprefix("unix:")], {}
+        # As systemd starts it: without SIGPIPE, which would end it when a client leaves during a transfer.
+        yield [find("env"), "--ignore-signal=PIPE", find("systemd-socket-activate"), "-l", host(front).removeprefix("unix:"), PROXYD,
+               "--connections-max=9500", host(back).removeprefix("unix:")], {}
 
 
 STARTS = {WINE: uvrelay_wine, SOCAT_EXEC: socat_wine, "raw epoll": raw, "HAProxy": haproxy, "HAProxy splice": haproxy,
