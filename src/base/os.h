@@ -37,11 +37,13 @@ bool uvr_os_input_is_over(const uv_stream_t *stream);
 /* Whether there are bytes to read, whatever libuv says; false where the system need not be asked. */
 bool uvr_os_has_input(const uv_stream_t *stream);
 
-/* Whether the bytes that a Unix socket has ready, up to `size` of them, come with descriptors: 1 or 0. Copies the bytes
- * to `scratch`, and leaves them and the descriptors where they are. If there are none, but the socket has failed,
- * returns the error as a libuv code; the next read then shows an end of input instead of it. 0 on other streams and
- * systems. */
-int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size);
+/* Whether uvr_os_receive can read from sockets; else libuv must. */
+bool uvr_os_reads_sockets(void);
+
+/* Reads from a socket what is there. Returns the number of bytes, not 0; or UV_EOF, UV_EAGAIN, another error, or
+ * UV_ENOTSOCK if the stream is no socket. Descriptors that come with the bytes are dropped; *descriptors, unless that
+ * is NULL, says whether there were any. */
+ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors);
 
 /* Reads and sets what becomes of a TCP connection when its socket is closed, if only by the end of the process
  * (SO_LINGER): with {1, 0} it is reset, and what the system has not sent yet is lost. Returns whether it could. */

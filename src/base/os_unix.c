@@ -32,23 +32,42 @@ bool uvr_os_pipes_half_close(void)
   return true;
 }
 
-/* A message with no room for descriptors is marked as truncated where there are some; but also where the socket gives
- * its reader other things with each message. */
-int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
+bool uvr_os_reads_sockets(void)
 {
-  int fd;
+  return true;
+}
+
+/* Whether what a read has dropped were descriptors. It may also be what some sockets give their reader with each
+ * message. */
+static bool dropped_descriptors(int fd)
+{
   int credentials = 0;
   socklen_t length = sizeof(credentials);
-  struct iovec bytes = {.iov_base = scratch, .iov_len = size};
+  return getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
+}
+
+/* A read that has no room for descriptors drops those that come with the bytes, and is marked as truncated. recv
+ * costs less. */
+ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors)
+{
+  int fd;
+  struct iovec bytes = {.iov_base = data, .iov_len = size};
   struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
-  if (stream->type != UV_NAMED_PIPE || uv_fileno((const uv_handle_t *)stream, &fd) != 0) {
-    return 0;
+  int code = uv_fileno((const uv_handle_t *)stream, &fd);
+  if (code != 0) {
+    return code;
   }
-  if (recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT) < 0) {
-    return errno == EAGAIN || errno == EINTR || errno == ENOTSOCK ? 0 : uv_translate_sys_error(errno);
+  ssize_t count;
+  do {
+    count = descriptors != NULL ? recvmsg(fd, &message, MSG_DONTWAIT) : recv(fd, data, size, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) {
+    return uv_translate_sys_error(errno);
   }
-  return (message.msg_flags & MSG_CTRUNC) != 0 && getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 &&
-         credentials == 0;
+  if (descriptors != NULL) {
+    *descriptors = (message.msg_flags & MSG_CTRUNC) != 0 && dropped_descriptors(fd);
+  }
+  return count > 0 ? count : UV_EOF;
 }
 
 int uvr_os_shutdown(const uv_stream_t *stream)

@@ -24,12 +24,18 @@ bool uvr_os_pipes_half_close(void)
   return false; /* uv_shutdown soon closes the whole pipe */
 }
 
-int uvr_os_has_descriptors(const uv_stream_t *stream, void *scratch, size_t size)
+bool uvr_os_reads_sockets(void)
+{
+  return false;
+}
+
+ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors)
 {
   (void)stream;
-  (void)scratch;
+  (void)data;
   (void)size;
-  return 0;
+  (void)descriptors;
+  return UV_ENOTSOCK;
 }
 
 int uvr_os_shutdown(const uv_stream_t *stream)

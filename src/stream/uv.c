@@ -1,7 +1,6 @@
 /* libuv's streams as ours.
  *
- * Reading: libuv reads until it is stopped, we read once. So reading stays on as long as each callback starts the next
- * read, and is stopped after one that does not. A buffer is allocated when libuv asks for it.
+ * Reading: see uv_input.c.
  * Writing: what the system accepts at once is written at once; the rest waits in one uv_write_t.
  * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, on TCP, by
  * a reset that shows that what was written is incomplete, gently or not. A write that is under way when the stream is
@@ -12,8 +11,8 @@
  * and before each close that is not a reset. That the other direction may then be incomplete shows at its own reader;
  * and the system answers what the peer still sends by a reset.
  *
- * Ways to fail: UV_EOF is the end of input; writing to a peer that has left gives UV_EPIPE or the like, which is
- * UVR_GONE; every other code is an error. */
+ * Ways to fail: writing to a peer that has left gives UV_EPIPE or the like, which is UVR_GONE; every other code is an
+ * error. */
 #include "stream/uv.h"
 
 #include <string.h>
@@ -21,8 +20,9 @@
 #include "base/list.h"
 #include "base/os.h"
 #include "stream/hangup.h"
+#include "stream/uv_input.h"
 
-enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60, PEEKS = 16, PEEK_SIZE = 4096 };
+enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60 };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -34,26 +34,20 @@ typedef struct stream_uv {
   } own;
   void *former_data; /* of a handle that is not our own */
   uv_close_cb former_close;
-  uv_write_t *request;  /* for what the system does not accept at once; NULL until there was such a write */
-  uvr_alarm alarm;      /* for watching, then for closing gently */
-  uvr_hangup hangup;    /* for watching, where the system reports that the peer leaves */
-  uvr_buffer *incoming; /* lent to libuv */
-  bool read_wanted;     /* our owner waits for on_read */
-  bool reading;         /* between uv_read_start and uv_read_stop */
-  bool input_ended;     /* or has failed */
-  bool output_ended;    /* by a half-close */
+  uv_write_t *request; /* for what the system does not accept at once; NULL until there was such a write */
+  uvr_alarm alarm;     /* for watching, then for closing gently */
+  uvr_hangup hangup;   /* for watching, where the system reports that the peer leaves */
+  uvr_uv_input input;
+  bool output_ended; /* by a half-close */
   bool closing;
   bool gentle;
   bool stopped; /* what has watched it */
   bool resets;  /* closing resets the connection */
-  bool used;    /* bytes have gone over it, either way */
+  bool used;    /* bytes were written to it */
   bool passed;  /* the socket is others', too: it is never armed nor reset */
   bool armed;
   struct linger unarmed; /* how the socket was before */
   bool writing;          /* the request is under way */
-  bool was_reset;        /* a write has met a reset, which the system reports once only */
-  unsigned peeks;        /* before how many more reads to look for descriptors */
-  int peeked_error;      /* that looking for descriptors has found instead of the next read */
   uint64_t patience;     /* until when a gentle close may last: loop time, ms */
   char name[];
 } stream_uv;
@@ -66,124 +60,9 @@ static uvr_outcome outcome_of(int code)
   return gone ? UVR_GONE : UVR_FAILED;
 }
 
-/* Warns of descriptors that come with what the next read will return, as reading drops them. Programs that send some
- * begin with them, or soon do, so only the first reads are worth a look. */
-static void look_for_descriptors(stream_uv *s)
-{
-  size_t capacity = s->incoming->capacity;
-  s->peeks--;
-  int found = uvr_os_has_descriptors(s->handle, s->incoming->data, capacity < PEEK_SIZE ? capacity : PEEK_SIZE);
-  if (found < 0) {
-    s->peeked_error = found;
-  }
-  if (found != 0) {
-    s->peeks = 0;
-  }
-  if (found == 1) {
-    uvr_stream_warn_of_descriptors(&s->base);
-  }
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-  stream_uv *s = handle->data;
-  (void)suggested;
-  size_t most;
-  char *at;
-  s->incoming = uvr_stream_get_buffer(&s->base, &at, &most);
-  if (s->incoming == NULL) {
-    *buf = uv_buf_init(NULL, 0); /* libuv reports UV_ENOBUFS */
-  } else {
-    if (s->peeks > 0 && !s->closing) {
-      look_for_descriptors(s);
-    }
-    *buf = uv_buf_init(at, (unsigned)most);
-  }
-}
-
-static void stop_reading(stream_uv *s)
-{
-  if (s->reading) {
-    s->reading = false;
-    (void)uv_read_stop(s->handle);
-  }
-}
-
-static void fail_read(stream_uv *s, int code)
-{
-  uvrelay_error_t error;
-  (void)uvr_error_set_system(&error, UVRELAY_PHASE_READ, code, 0, "reading from %s failed: %s", s->base.name,
-                             uv_strerror(code));
-  s->base.on_read(s->base.read_user, UVR_FAILED, NULL, &error);
-}
-
-/* What follows an end of input, or 0. libuv reports a reset that follows the last bytes closely as an end; so does the
- * system if a write has met the reset. */
-static int hidden_reset(const stream_uv *s)
-{
-  if (s->peeked_error != 0) {
-    return s->peeked_error;
-  }
-  return s->was_reset ? UV_ECONNRESET : uvr_os_pending_error(s->handle);
-}
-
-/* A read that does not fill its buffer, from a peer that has left, is the last one for libuv: it reports the end
- * without a further read. But there may be more: each read of a pipe of packets takes one of them, and each read of a
- * Unix socket ends where descriptors were sent. Returns whether reading goes on. */
-static bool reads_behind_end(stream_uv *s, ssize_t count, uv_read_cb cb)
-{
-  return count == UV_EOF && s->incoming == NULL && uvr_os_has_input(s->handle) &&
-         uv_read_start(s->handle, on_alloc, cb) == 0;
-}
-
-static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
-{
-  stream_uv *s = handle->data;
-  uvr_buffer *buffer = s->incoming;
-  (void)buf;
-  if (reads_behind_end(s, count, on_read)) {
-    return;
-  }
-  s->incoming = NULL;
-  if (count == 0) {
-    uvr_buffer_put(&s->base.context->buffers, buffer); /* nothing yet */
-    return;
-  }
-  s->read_wanted = false;
-  if (count > 0) {
-    s->used = true;
-    buffer->length = (size_t)count;
-    s->base.on_read(s->base.read_user, UVR_DONE, buffer, NULL);
-  } else {
-    uvr_buffer_put(&s->base.context->buffers, buffer);
-    stop_reading(s);
-    s->input_ended = true;
-    int reset = count == UV_EOF ? hidden_reset(s) : (int)count;
-    if (reset == 0) {
-      s->base.on_read(s->base.read_user, UVR_END_OF_INPUT, NULL, NULL);
-    } else {
-      fail_read(s, reset);
-    }
-  }
-  if (!s->read_wanted && !s->closing) {
-    stop_reading(s);
-  }
-}
-
 static void stream_read(uvr_stream *stream)
 {
-  stream_uv *s = (stream_uv *)stream;
-  s->read_wanted = true;
-  if (s->reading) {
-    return;
-  }
-  int code = uv_read_start(s->handle, on_alloc, on_read);
-  if (code == 0) {
-    s->reading = true;
-  } else {
-    s->read_wanted = false;
-    fail_read(s, code);
-  }
+  uvr_uv_input_read(&((stream_uv *)stream)->input);
 }
 
 static void finish_write(stream_uv *s, int code)
@@ -192,7 +71,7 @@ static void finish_write(stream_uv *s, int code)
     s->base.on_write(s->base.write_user, UVR_DONE, NULL);
     return;
   }
-  s->was_reset = s->was_reset || code == UV_ECONNRESET;
+  s->input.was_reset = s->input.was_reset || code == UV_ECONNRESET;
   uvrelay_error_t error;
   (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, code, 0, "writing to %s failed: %s", s->base.name,
                              uv_strerror(code));
@@ -282,13 +161,14 @@ static void stream_shutdown(uvr_stream *stream)
 
 static void on_close(uv_handle_t *handle)
 {
-  stream_uv *s = handle->data;
+  uvr_uv_input *input = handle->data;
+  stream_uv *s = (stream_uv *)input->stream;
   uvr_context *context = s->base.context;
   uvr_close_cb on_closed = s->base.on_close;
   void *user = s->base.close_user;
   uv_close_cb former_close = s->former_close;
   handle->data = s->former_data;
-  uvr_buffer_put(&context->buffers, s->incoming);
+  uvr_buffer_put(&context->buffers, input->incoming);
   uvr_free(&context->memory, s->request);
   uvr_free(&context->memory, s);
   if (former_close != NULL) {
@@ -312,7 +192,7 @@ static void on_watch_stopped(void *user)
 /* May be called more than once. */
 static void close_now(stream_uv *s)
 {
-  stop_reading(s);
+  uvr_uv_input_stop(&s->input);
   uvr_alarm_clear(s->base.context->clock, &s->alarm);
   if (!s->stopped) {
     s->stopped = true;
@@ -393,30 +273,18 @@ static void on_patience(uvr_alarm *alarm)
   close_now(of_alarm(alarm));
 }
 
-static void on_unwanted(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+static void on_peer_ended(uvr_stream *stream)
 {
-  stream_uv *s = handle->data;
-  (void)buf;
-  if (reads_behind_end(s, count, on_unwanted)) {
-    return;
-  }
-  uvr_buffer_put(&s->base.context->buffers, s->incoming);
-  s->incoming = NULL;
-  if (count < 0) {
-    stop_reading(s);
-    close_now(s);
-  }
+  close_now((stream_uv *)stream);
 }
 
 /* Closing a TCP socket that holds input resets the connection, and what the peer has not yet received is lost. So a FIN
  * is sent, and what still arrives is discarded, until the peer ends too or the time is up. */
 static bool close_gently(stream_uv *s)
 {
-  stop_reading(s);
-  if (s->handle->type != UV_TCP || s->input_ended || uv_read_start(s->handle, on_alloc, on_unwanted) != 0) {
+  if (s->handle->type != UV_TCP || !uvr_uv_input_discard(&s->input, on_peer_ended)) {
     return false;
   }
-  s->reading = true;
   if (!s->writing && !s->output_ended) {
     (void)uvr_os_shutdown(s->handle);
   }
@@ -439,7 +307,7 @@ static void look_for_unsent(uvr_alarm *alarm)
 
 static bool reset_gently(stream_uv *s)
 {
-  stop_reading(s);
+  uvr_uv_input_stop(&s->input);
   s->patience = uv_now(s->base.context->loop) + s->base.context->patience.close_ms;
   set_alarm(s, 0, look_for_unsent);
   return true;
@@ -450,8 +318,8 @@ static void stream_close(uvr_stream *stream, uvr_close_how how)
   stream_uv *s = (stream_uv *)stream;
   s->closing = true;
   uvr_hangup_mute(&s->hangup);
-  bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && s->used);
-  s->resets = incomplete && !s->passed && s->handle->type == UV_TCP && !s->output_ended;
+  bool incomplete = (s->armed && s->writing) || (uvr_close_is_cut(how) && (s->used || s->input.used));
+  s->resets = incomplete && !s->passed && s->handle->type == UV_TCP && !s->input.failed && !s->output_ended;
   if (!s->resets) {
     disarm(s);
   }
@@ -513,8 +381,7 @@ static int new_stream(uvr_context *context, uv_handle_type type, unsigned family
     return code;
   }
   s->handle = &s->own.stream;
-  s->handle->data = s;
-  s->peeks = type == UV_NAMED_PIPE ? PEEKS : 0;
+  uvr_uv_input_init(&s->input, &s->base, s->handle);
   s->base.can_half_close = true;
   s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
@@ -557,8 +424,7 @@ int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb o
   s->handle = handle;
   s->former_data = handle->data;
   s->former_close = on_handle_closed;
-  s->handle->data = s;
-  s->peeks = handle->type == UV_NAMED_PIPE ? PEEKS : 0;
+  uvr_uv_input_init(&s->input, &s->base, handle);
   s->base.can_half_close = can_half_close(handle);
   s->base.may_hide_leaving = handle->type == UV_TCP || !s->base.can_half_close;
   *out = &s->base;

@@ -380,11 +380,7 @@ ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t sys_recvmsg(int fd, struct msghdr *message, int flags)
 {
   size_t size = message->msg_iovlen > 0 ? message->msg_iov[0].iov_len : 0;
-  if ((flags & MSG_PEEK) != 0) {
-    MAY_FAIL("recvmsg, to peek", is_ours(fd), -1, FAILS(ECONNRESET), REPEATS(EINTR), REPEATS(EAGAIN));
-  } else {
-    MAY_MOVE("recvmsg", is_ours(fd), size, FAILS(ECONNRESET), FAILS(ENOMEM), REPEATS(EINTR), REPEATS(EAGAIN));
-  }
+  MAY_MOVE("recvmsg", is_ours(fd), size, FAILS(ECONNRESET), FAILS(ENOMEM), REPEATS(EINTR), REPEATS(EAGAIN));
   size_t before = size;
   if (message->msg_iovlen > 0) {
     before = message->msg_iov[0].iov_len;
@@ -409,7 +405,11 @@ ssize_t sys_sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t sys_recv(int fd, void *data, size_t size, int flags);
 ssize_t sys_recv(int fd, void *data, size_t size, int flags)
 {
-  MAY_FAIL("recv", is_ours(fd), -1, FAILS(ENOMEM));
+  if ((flags & MSG_PEEK) != 0) {
+    MAY_FAIL("recv, to peek", is_ours(fd), -1, FAILS(ENOMEM));
+  } else {
+    MAY_MOVE("recv", is_ours(fd), size, FAILS(ENOMEM), FAILS(ECONNRESET), REPEATS(EINTR), REPEATS(EAGAIN));
+  }
   return recv(fd, data, size, flags);
 }
 ENTRY(ssize_t, recv, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))

@@ -1,0 +1,211 @@
+/* The input of a libuv stream.
+ *
+ * libuv reads until it is stopped, we read once. So reading stays on as long as each callback starts the next read, and
+ * is stopped after one that does not.
+ *
+ * Sockets on Unix are read by this process: libuv reports that there is something to read by asking for a buffer, gets
+ * none, and therefore reads nothing. So one call reads the bytes and shows whether descriptors came with them, and an
+ * end is never reported too early. All else is read by libuv, into a buffer that is allocated when libuv asks for it.
+ *
+ * Ways to fail: UV_EOF is the end of input, unless it hides a reset; every other code is an error. */
+#include "stream/uv_input.h"
+
+#include "base/os.h"
+
+enum {
+  LOOKS = 16,
+  READS_AT_ONCE = 32 /* before the loop handles other things */
+};
+
+void uvr_uv_input_init(uvr_uv_input *input, uvr_stream *stream, uv_stream_t *handle)
+{
+  *input = (uvr_uv_input){.stream = stream, .handle = handle, .by_libuv = !uvr_os_reads_sockets()};
+  input->looks = handle->type == UV_NAMED_PIPE ? LOOKS : 0;
+  handle->data = input;
+}
+
+void uvr_uv_input_stop(uvr_uv_input *input)
+{
+  if (input->reading) {
+    input->reading = false;
+    (void)uv_read_stop(input->handle);
+  }
+}
+
+/* Reports. */
+
+static void fail_read(uvr_uv_input *input, int code)
+{
+  uvr_stream *stream = input->stream;
+  uvrelay_error_t error;
+  (void)uvr_error_set_system(&error, UVRELAY_PHASE_READ, code, 0, "reading from %s failed: %s", stream->name,
+                             uv_strerror(code));
+  stream->on_read(stream->read_user, UVR_FAILED, NULL, &error);
+}
+
+/* What an end of input hides, or 0. A reset behind it is not reported by a read of TCP; and a write that has met it
+ * takes it away. */
+static int hidden_reset(const uvr_uv_input *input)
+{
+  if (input->was_reset) {
+    return UV_ECONNRESET;
+  }
+  return input->handle->type == UV_TCP ? uvr_os_pending_error(input->handle) : 0;
+}
+
+static void discard(uvr_uv_input *input, uvr_buffer *buffer, ssize_t count)
+{
+  uvr_buffer_put(&input->stream->context->buffers, buffer);
+  if (count < 0) {
+    uvr_uv_input_stop(input);
+    input->on_discarded(input->stream);
+  }
+}
+
+/* Reports what a read has brought: so many bytes, not 0, or a code. */
+static void report(uvr_uv_input *input, uvr_buffer *buffer, ssize_t count)
+{
+  uvr_stream *stream = input->stream;
+  if (input->on_discarded != NULL) {
+    discard(input, buffer, count);
+    return;
+  }
+  input->wanted = false;
+  if (count > 0) {
+    input->used = true;
+    buffer->length = (size_t)count;
+    stream->on_read(stream->read_user, UVR_DONE, buffer, NULL);
+    return;
+  }
+  uvr_buffer_put(&stream->context->buffers, buffer);
+  uvr_uv_input_stop(input);
+  input->ended = true;
+  input->failed = count != UV_EOF;
+  int code = count == UV_EOF ? hidden_reset(input) : (int)count;
+  if (code != 0) {
+    fail_read(input, code);
+  } else {
+    stream->on_read(stream->read_user, UVR_END_OF_INPUT, NULL, NULL);
+  }
+}
+
+static void stop_if_unwanted(uvr_uv_input *input)
+{
+  if (!input->wanted && input->on_discarded == NULL) {
+    uvr_uv_input_stop(input);
+  }
+}
+
+/* Reading sockets on Unix. */
+
+/* Reading drops descriptors. Programs that send some begin with them, or soon do, so only the first reads look for
+ * them, which costs time. */
+static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
+{
+  bool descriptors = false;
+  bool *look = input->looks > 0 ? &descriptors : NULL;
+  ssize_t count = uvr_os_receive(input->handle, at, most, look);
+  if (count > 0 && look != NULL) {
+    input->looks = descriptors ? 0 : input->looks - 1;
+  }
+  if (descriptors) {
+    uvr_stream_warn_of_descriptors(input->stream);
+  }
+  return count;
+}
+
+/* Returns whether there may be more to read at once. */
+static bool read_once(uvr_uv_input *input)
+{
+  uvr_buffer_pool *pool = &input->stream->context->buffers;
+  char *at;
+  size_t most;
+  uvr_buffer *buffer = uvr_stream_get_buffer(input->stream, &at, &most);
+  ssize_t count = buffer != NULL ? receive(input, at, most) : UV_ENOBUFS;
+  bool full = count > 0 && (size_t)count == most;
+  if (count == UV_EAGAIN || count == UV_ENOTSOCK) {
+    uvr_buffer_put(pool, buffer);
+    input->by_libuv = count == UV_ENOTSOCK;
+    return false;
+  }
+  report(input, buffer, count);
+  return full;
+}
+
+static void read_socket(uvr_uv_input *input)
+{
+  for (unsigned i = 0; i < READS_AT_ONCE && input->reading && (input->wanted || input->on_discarded != NULL); i++) {
+    if (!read_once(input)) {
+      break;
+    }
+  }
+  stop_if_unwanted(input);
+}
+
+/* Reading by libuv. */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+  uvr_uv_input *input = handle->data;
+  char *at = NULL;
+  size_t most = 0;
+  (void)suggested;
+  if (input->by_libuv) {
+    input->incoming = uvr_stream_get_buffer(input->stream, &at, &most);
+  }
+  *buf =
+      input->incoming != NULL ? uv_buf_init(at, (unsigned)most) : uv_buf_init(NULL, 0); /* then it gives UV_ENOBUFS */
+}
+
+/* A read that does not fill its buffer, from a peer that has left, is the last one for libuv: it reports the end
+ * without a further read. But there may be more: each read of a pipe of packets takes one of them. Returns whether
+ * reading goes on. */
+static bool reads_behind_end(uvr_uv_input *input, ssize_t count, uv_read_cb cb)
+{
+  return count == UV_EOF && input->incoming == NULL && uvr_os_has_input(input->handle) &&
+         uv_read_start(input->handle, on_alloc, cb) == 0;
+}
+
+static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
+{
+  uvr_uv_input *input = handle->data;
+  uvr_buffer *buffer = input->incoming;
+  (void)buf;
+  if (count == UV_ENOBUFS && !input->by_libuv) {
+    read_socket(input);
+    return;
+  }
+  if (reads_behind_end(input, count, on_read)) {
+    return;
+  }
+  input->incoming = NULL;
+  if (count == 0) {
+    uvr_buffer_put(&input->stream->context->buffers, buffer); /* nothing yet */
+    return;
+  }
+  report(input, buffer, count);
+  stop_if_unwanted(input);
+}
+
+static int start(uvr_uv_input *input)
+{
+  int code = input->reading ? 0 : uv_read_start(input->handle, on_alloc, on_read);
+  input->reading = code == 0;
+  return code;
+}
+
+void uvr_uv_input_read(uvr_uv_input *input)
+{
+  input->wanted = true;
+  int code = start(input);
+  if (code != 0) {
+    input->wanted = false;
+    fail_read(input, code);
+  }
+}
+
+bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_end)(uvr_stream *stream))
+{
+  input->on_discarded = on_end;
+  return !input->ended && start(input) == 0;
+}
