@@ -29,6 +29,7 @@ void uvr_buffer_pool_clear(uvr_buffer_pool *pool)
   clear_list(pool, &pool->small_free);
   clear_list(pool, &pool->large_free);
   clear_list(pool, &pool->huge_free);
+  uvr_splice_clear(pool);
   pool->small_count = 0;
   pool->large_count = 0;
   pool->huge_count = 0;
@@ -98,6 +99,10 @@ void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
   }
   if (buffer->holders > 0) {
     buffer->holders--;
+    return;
+  }
+  if (buffer->splice != NULL) {
+    uvr_splice_put(pool, buffer);
     return;
   }
   kept of = kept_of(pool, buffer->capacity);

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uv.h>
+
 #include "base/memory.h"
 
 #define UVR_BUFFER_SMALL ((size_t)1024)      /* bytes */
@@ -22,6 +24,7 @@ static inline bool uvr_buffer_may_be_large(size_t bytes)
   return bytes >= UVR_BUFFER_SMALL && bytes <= (size_t)16 * 1024 * 1024;
 }
 
+typedef struct uvr_splice uvr_splice; /* buffer_unix.c */
 typedef struct uvr_buffer uvr_buffer;
 struct uvr_buffer {
   uvr_buffer *next;
@@ -29,6 +32,7 @@ struct uvr_buffer {
   size_t length;       /* how many bytes of `data` are filled */
   unsigned holders;    /* besides its owner */
   uint8_t before;      /* how many of the bytes that a read has brought are in the headroom, see read_before */
+  uvr_splice *splice;  /* has the bytes instead of `data`; NULL for most buffers: see uvr_splice_get */
   bool end_of_message; /* the last byte is the last one of a message */
   char headroom[UVR_BUFFER_HEADROOM]; /* directly before the data: for a stream that puts something before it */
   char data[];
@@ -44,6 +48,10 @@ typedef struct uvr_buffer_pool {
   size_t small_count; /* on the free lists */
   size_t large_count;
   size_t huge_count;
+  uvr_buffer *pipes_free; /* the rest is of uvr_splice_get */
+  unsigned pipes_free_count;
+  unsigned pipes;    /* in use or free */
+  unsigned splicing; /* directions that splice */
 } uvr_buffer_pool;
 
 void uvr_buffer_pool_init(uvr_buffer_pool *pool, const uvrelay_allocator_t *memory);
@@ -68,5 +76,41 @@ static inline void uvr_buffer_hold(uvr_buffer *buffer)
 
 /* Puts a buffer back; NULL is allowed. */
 void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
+
+/* Splicing: bytes on their way from one socket to another through a pipe of the system, so that this process does not
+ * copy them. Only Linux has this; elsewhere there are no such buffers.
+ *
+ * A buffer whose `splice` is set has its bytes in the pipe and not in `data`. Its pool counts the directions that
+ * splice, and keeps no more empty pipes than there are of these. */
+
+/* Whether the system can do this. */
+bool uvr_splice_works(void);
+
+/* Counts a direction that begins to splice, or ends. */
+void uvr_splice_begin(uvr_buffer_pool *pool);
+void uvr_splice_end(uvr_buffer_pool *pool);
+
+/* An empty buffer with a pipe; NULL if there is no memory or descriptor for one, or if the system needs these for other
+ * things, so that the bytes are to be copied. uvr_buffer_put puts it back, even if the pipe is not empty. */
+uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool);
+
+/* For uvr_buffer_put and uvr_buffer_pool_clear. */
+void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
+void uvr_splice_clear(uvr_buffer_pool *pool);
+
+/* Moves into the empty pipe what can be read from a socket. Returns the number of bytes, not 0, which is to become
+ * buffer->length; or UV_EOF, UV_EAGAIN, or UV_ENOSYS if the socket must be read in another way; or the socket's error,
+ * which the system then no longer reports. */
+ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from);
+
+/* Writes what is in the pipe to a socket. Returns 0 when the pipe is empty; or the socket's error; or UV_EAGAIN when
+ * the rest must wait: `on_written` is called later with 0 or the error, UV_ECANCELED if the stream is closed before. */
+int uvr_splice_write(uvr_buffer *buffer, uv_stream_t *to, void (*on_written)(void *user, int code), void *user);
+
+/* How many bytes are still in the pipe. */
+size_t uvr_splice_left(const uvr_buffer *buffer);
+
+/* Whether the system would not splice the bytes, which were then written in another way. */
+bool uvr_splice_is_refused(const uvr_buffer *buffer);
 
 #endif

@@ -19,6 +19,9 @@
 
 #include "relay/pump_thread.h"
 
+#define BUSY      ((size_t)1024 * 1024) /* bytes */
+#define BUSY_READ ((size_t)16 * 1024)   /* a read of more makes a pump busier, a shorter one less busy */
+
 static const uvr_pump_end source_ends[] = {[UVR_END_OF_INPUT] = UVR_PUMP_SOURCE_ENDED,
                                            [UVR_GONE] = UVR_PUMP_SOURCE_GONE,
                                            [UVR_FAILED] = UVR_PUMP_SOURCE_FAILED};
@@ -114,12 +117,30 @@ static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
   uvr_buffer_put(pump->buffers, buffer);
 }
 
+/* A direction that has long been fast is spliced where the streams allow it, until it is slow again: small pieces cost
+ * less to copy. */
+static void choose_way(uvr_pump *pump, size_t length)
+{
+  size_t busy = pump->busy + length;
+  pump->busy = busy < BUSY_READ ? 0 : busy - BUSY_READ < BUSY ? busy - BUSY_READ : BUSY;
+  bool can = pump->source->can_splice && pump->sink->can_splice;
+  if (!pump->splices && can && pump->busy == BUSY) {
+    pump->splices = true;
+    uvr_splice_begin(pump->buffers);
+  } else if (pump->splices && (!can || pump->busy == 0)) {
+    pump->splices = false;
+    uvr_splice_end(pump->buffers);
+  }
+  pump->source->splices = pump->splices;
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error)
 {
   uvr_pump *pump = user;
   pump->reading = false;
   pump->active = uv_now(pump->source->context->loop);
   if (outcome == UVR_DONE) {
+    choose_way(pump, buffer->length);
     accept_buffer(pump, buffer);
   } else if (pump->message != NULL && outcome != UVR_FAILED) {
     fail_source(pump, UV_EPROTO, "ended in the middle of a message");
@@ -158,7 +179,7 @@ static void run(uvr_pump *pump)
       pump->writing = pump->ready;
       pump->ready = NULL;
       uvr_stream_write_buffer(pump->sink, pump->writing, on_write, pump);
-    } else if (!pump->reading && pump->ready == NULL && !pump->source_ended) {
+    } else if (!pump->reading && !uvr_pump_is_full(pump) && pump->ready == NULL && !pump->source_ended) {
       pump->reading = true;
       pump->source->read_most = pump->sink->write_best;
       pump->source->read_kept = pump->writing != NULL ? pump->writing->length : 0;
@@ -223,7 +244,7 @@ bool uvr_pump_is_finishing(const uvr_pump *pump)
 
 bool uvr_pump_is_full(const uvr_pump *pump)
 {
-  return pump->writing != NULL && pump->ready != NULL;
+  return pump->writing != NULL && (pump->ready != NULL || pump->writing->splice != NULL);
 }
 
 uint64_t uvr_pump_progress(const uvr_pump *pump)
@@ -247,7 +268,11 @@ bool uvr_pump_clear(uvr_pump *pump)
     uvr_buffer_put(pump->buffers, pump->message);
     uvr_buffer_put(pump->buffers, pump->ready);
     uvr_buffer_put(pump->buffers, pump->writing);
+    if (pump->splices) {
+      uvr_splice_end(pump->buffers);
+    }
   }
+  pump->splices = false;
   pump->source_error = NULL;
   pump->message = NULL;
   pump->ready = NULL;

@@ -31,7 +31,9 @@ struct uvr_pump {
   uvr_buffer *message;             /* the parts of an incomplete message */
   size_t message_size;             /* of the longest message */
   uint64_t active;                 /* loop time of the last read or write, ms; not updated by a thread */
+  size_t busy;                     /* grows with large reads and shrinks with small ones */
   bool whole_messages;             /* both streams keep messages */
+  bool splices;                    /* is counted by uvr_splice_begin */
   bool reading;
   bool source_ended;
   bool stopped; /* has reported its end, or uvr_pump_stop was called */
@@ -59,7 +61,7 @@ bool uvr_pump_is_holding(const uvr_pump *pump);
 /* The same, or whether the source has ended. */
 bool uvr_pump_is_finishing(const uvr_pump *pump);
 
-/* Whether both buffers are full, so that nothing is read. */
+/* Whether both buffers are full, or a pipe is, so that nothing is read. */
 bool uvr_pump_is_full(const uvr_pump *pump);
 
 /* Returns a number that changes as long as the sink accepts bytes. */

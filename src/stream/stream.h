@@ -93,6 +93,8 @@ struct uvr_stream {
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
   bool keeps_messages;
+  bool can_splice;       /* buffers with a pipe can be written, and read while `splices` is set: see base/buffer.h */
+  bool splices;          /* set by the reader, if it can use such buffers */
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
   bool may_hide_leaving; /* after its end of input the peer may have left, and the watch may not notice that */
 
@@ -158,7 +160,8 @@ static inline void uvr_stream_write(uvr_stream *stream, const char *data, size_t
 }
 
 /* Writes all of a buffer, which is the caller's again at the callback, but may be held longer (uvr_buffer_hold). Until
- * then the stream may overwrite what precedes the bytes that it has not sent yet. */
+ * then the stream may overwrite what precedes the bytes that it has not sent yet. The buffer may have a pipe if the
+ * stream has can_splice. */
 static inline void uvr_stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer, uvr_done_cb on_write, void *user)
 {
   stream->on_write = on_write;

@@ -2,6 +2,7 @@
  *
  * Reading: see uv_input.c.
  * Writing: what the system accepts at once is written at once; the rest waits in one uv_write_t.
+ * A buffer with a pipe is spliced: see base/buffer.h.
  * Closing: at once; or gently, where the peer must get what was written although it still sends itself; or, on TCP, by
  * a reset that shows that what was written is incomplete, gently or not. A write that is under way when the stream is
  * closed is never completed, so that closing an armed one is a reset, too.
@@ -38,7 +39,8 @@ typedef struct stream_uv {
   uvr_alarm alarm;     /* for watching, then for closing gently */
   uvr_hangup hangup;   /* for watching, where the system reports that the peer leaves */
   uvr_uv_input input;
-  bool output_ended; /* by a half-close */
+  bool output_ended;   /* by a half-close */
+  uvr_buffer *spliced; /* is being written, out of its pipe; its owner's */
   bool closing;
   bool gentle;
   bool stopped; /* what has watched it */
@@ -113,6 +115,34 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   }
   if (code != 0) {
     s->writing = false;
+    finish_write(s, code);
+  }
+}
+
+static void on_spliced(void *user, int code)
+{
+  stream_uv *s = user;
+  s->writing = false;
+  s->spliced = NULL;
+  if (!s->closing) {
+    finish_write(s, code);
+  }
+}
+
+static void stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer)
+{
+  stream_uv *s = (stream_uv *)stream;
+  if (buffer->splice == NULL) {
+    stream_write(stream, buffer->data, buffer->length);
+    return;
+  }
+  s->used = true;
+  int code = uvr_splice_write(buffer, s->handle, on_spliced, s);
+  s->base.can_splice = s->base.can_splice && !uvr_splice_is_refused(buffer);
+  s->writing = code == UV_EAGAIN;
+  if (s->writing) {
+    s->spliced = buffer;
+  } else {
     finish_write(s, code);
   }
 }
@@ -227,7 +257,8 @@ static uvr_input_state stream_input_state(uvr_stream *stream)
 
 static size_t stream_unwritten(uvr_stream *stream)
 {
-  return uv_stream_get_write_queue_size(((stream_uv *)stream)->handle);
+  const stream_uv *s = (const stream_uv *)stream;
+  return uv_stream_get_write_queue_size(s->handle) + (s->spliced != NULL ? uvr_splice_left(s->spliced) : 0);
 }
 
 static void on_hangup(void *user)
@@ -345,6 +376,7 @@ static bool stream_has_delivered(uvr_stream *stream)
 
 static const uvr_stream_ops ops = {.read = stream_read,
                                    .write = stream_write,
+                                   .write_buffer = stream_write_buffer,
                                    .shutdown = stream_shutdown,
                                    .watch = stream_watch,
                                    .arm = stream_arm,
@@ -383,6 +415,7 @@ static int new_stream(uvr_context *context, uv_handle_type type, unsigned family
   s->handle = &s->own.stream;
   uvr_uv_input_init(&s->input, &s->base, s->handle);
   s->base.can_half_close = true;
+  s->base.can_splice = uvr_splice_works();
   s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
   return 0;

@@ -5,7 +5,8 @@
  *
  * Sockets on Unix are read by this process: libuv reports that there is something to read by asking for a buffer, gets
  * none, and therefore reads nothing. So one call reads the bytes and shows whether descriptors came with them, and an
- * end is never reported too early. All else is read by libuv, into a buffer that is allocated when libuv asks for it.
+ * end is never reported too early; and the bytes can be spliced. All else is read by libuv, into a buffer that is
+ * allocated when libuv asks for it.
  *
  * Ways to fail: UV_EOF is the end of input, unless it hides a reset; every other code is an error. */
 #include "stream/uv_input.h"
@@ -114,10 +115,30 @@ static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
   return count;
 }
 
-/* Returns whether there may be more to read at once. */
+/* Returns whether the socket must be read in the other way. */
+static bool splice_once(uvr_uv_input *input, uvr_buffer *pipe)
+{
+  uvr_stream *stream = input->stream;
+  ssize_t count = uvr_splice_read(pipe, input->handle);
+  if (count == UV_EAGAIN || count == UV_ENOSYS) {
+    uvr_buffer_put(&stream->context->buffers, pipe);
+    bool refused = count == UV_ENOSYS;
+    stream->can_splice = stream->can_splice && !refused;
+    stream->splices = stream->splices && !refused;
+    return refused;
+  }
+  report(input, pipe, count);
+  return false;
+}
+
+/* Returns whether to read again at once: a buffer was filled. A pipe takes so much that other streams are next. */
 static bool read_once(uvr_uv_input *input)
 {
   uvr_buffer_pool *pool = &input->stream->context->buffers;
+  uvr_buffer *pipe = input->stream->splices ? uvr_splice_get(pool) : NULL;
+  if (pipe != NULL) {
+    return splice_once(input, pipe);
+  }
   char *at;
   size_t most;
   uvr_buffer *buffer = uvr_stream_get_buffer(input->stream, &at, &most);
@@ -207,5 +228,6 @@ void uvr_uv_input_read(uvr_uv_input *input)
 bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_end)(uvr_stream *stream))
 {
   input->on_discarded = on_end;
+  input->stream->splices = false;
   return !input->ended && start(input) == 0;
 }

@@ -432,6 +432,19 @@ ssize_t sys_sendto(int fd, const void *data, size_t size, int flags, const struc
 ENTRY(ssize_t, sendto, (int fd, const void *data, size_t size, int flags, const struct sockaddr *to, socklen_t length),
       (fd, data, size, flags, to, length))
 
+/* Where the system will not do it, all is moved in another way. */
+ssize_t sys_splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags);
+ssize_t sys_splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags)
+{
+  struct stat status;
+  int socket = fstat(from, &status) == 0 && S_ISFIFO(status.st_mode) ? to : from;
+  MAY_MOVE("splice", is_ours(socket), size, FAILS(ECONNRESET), REPEATS(EINVAL), REPEATS(ENOSYS), REPEATS(EPERM),
+           REPEATS(ENOMEM), REPEATS(EINTR), REPEATS(EAGAIN));
+  return splice(from, from_offset, to, to_offset, size, flags);
+}
+ENTRY(ssize_t, splice, (int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags),
+      (from, from_offset, to, to_offset, size, flags))
+
 /* Descriptors. */
 
 /* Of the caller's varying arguments, there is one at most. */
@@ -523,6 +536,7 @@ int sys_pipe2(int fds[2], int flags)
   }
   return result;
 }
+ENTRY(int, pipe2, (int fds[2], int flags), (fds, flags))
 
 int sys_eventfd(unsigned count, int flags);
 int sys_eventfd(unsigned count, int flags)

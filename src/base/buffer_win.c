@@ -1,0 +1,62 @@
+/* Windows has no pipes that sockets could be spliced to: see buffer.h. */
+#include "base/buffer.h"
+
+bool uvr_splice_works(void)
+{
+  return false;
+}
+
+void uvr_splice_begin(uvr_buffer_pool *pool)
+{
+  (void)pool;
+}
+
+void uvr_splice_end(uvr_buffer_pool *pool)
+{
+  (void)pool;
+}
+
+uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool)
+{
+  (void)pool;
+  return NULL;
+}
+
+void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
+{
+  (void)pool;
+  (void)buffer;
+}
+
+void uvr_splice_clear(uvr_buffer_pool *pool)
+{
+  (void)pool;
+}
+
+ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from)
+{
+  (void)buffer;
+  (void)from;
+  return UV_ENOSYS;
+}
+
+int uvr_splice_write(uvr_buffer *buffer, uv_stream_t *to, void (*on_written)(void *user, int code), void *user)
+{
+  (void)buffer;
+  (void)to;
+  (void)on_written;
+  (void)user;
+  return UV_ENOSYS;
+}
+
+size_t uvr_splice_left(const uvr_buffer *buffer)
+{
+  (void)buffer;
+  return 0;
+}
+
+bool uvr_splice_is_refused(const uvr_buffer *buffer)
+{
+  (void)buffer;
+  return true;
+}
