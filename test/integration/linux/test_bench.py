@@ -97,7 +97,7 @@ def test_the_page_has_a_place_for_each_figure():
     text = (ROOT / "docs/performance.md").read_text()
     assert re.findall(r"<!-- bench: (.*) -->", text) and set(re.findall(r"<!-- bench: (.*) -->", text)) == {
         "machine", *page.GROUPS, *page.GROWTH}
-    for only in re.findall(r"--only=(\S+)", text):
+    for only in re.findall(r"--only=([\w,-]+)", text):
         assert set(only.split(",")) <= set(names), only
     options = bench("--help").stdout
     for option in re.findall(r"bench/run\.sh (--[a-z]+)", text):
