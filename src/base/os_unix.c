@@ -46,28 +46,28 @@ static bool dropped_descriptors(int fd)
   return getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &credentials, &length) == 0 && credentials == 0;
 }
 
-/* A read that has no room for descriptors drops those that come with the bytes, and is marked as truncated. recv
- * costs less. */
+/* A read that has no room for descriptors drops those that come with the bytes, and is marked as truncated. */
+static ssize_t receive_and_look(int fd, char *data, size_t size, bool *descriptors)
+{
+  struct iovec bytes = {.iov_base = data, .iov_len = size};
+  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
+  ssize_t count = recvmsg(fd, &message, MSG_DONTWAIT);
+  *descriptors = count > 0 && (message.msg_flags & MSG_CTRUNC) != 0 && dropped_descriptors(fd);
+  return count;
+}
+
 ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors)
 {
   int fd;
-  struct iovec bytes = {.iov_base = data, .iov_len = size};
-  struct msghdr message = {.msg_iov = &bytes, .msg_iovlen = 1};
   int code = uv_fileno((const uv_handle_t *)stream, &fd);
   if (code != 0) {
     return code;
   }
   ssize_t count;
   do {
-    count = descriptors != NULL ? recvmsg(fd, &message, MSG_DONTWAIT) : recv(fd, data, size, MSG_DONTWAIT);
+    count = descriptors != NULL ? receive_and_look(fd, data, size, descriptors) : recv(fd, data, size, MSG_DONTWAIT);
   } while (count < 0 && errno == EINTR);
-  if (count < 0) {
-    return uv_translate_sys_error(errno);
-  }
-  if (descriptors != NULL) {
-    *descriptors = (message.msg_flags & MSG_CTRUNC) != 0 && dropped_descriptors(fd);
-  }
-  return count > 0 ? count : UV_EOF;
+  return count > 0 ? count : count == 0 ? UV_EOF : uv_translate_sys_error(errno);
 }
 
 int uvr_os_shutdown(const uv_stream_t *stream)

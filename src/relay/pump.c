@@ -122,6 +122,10 @@ static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
 static void choose_way(uvr_pump *pump, size_t length)
 {
   size_t busy = pump->busy + length;
+  if (busy < BUSY_READ && !pump->splices) { /* the usual case */
+    pump->busy = 0;
+    return;
+  }
   pump->busy = busy < BUSY_READ ? 0 : busy - BUSY_READ < BUSY ? busy - BUSY_READ : BUSY;
   bool can = pump->source->can_splice && pump->sink->can_splice;
   if (!pump->splices && can && pump->busy == BUSY) {

@@ -104,9 +104,11 @@ static void stop_if_unwanted(uvr_uv_input *input)
 static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
 {
   bool descriptors = false;
-  bool *look = input->looks > 0 ? &descriptors : NULL;
-  ssize_t count = uvr_os_receive(input->handle, at, most, look);
-  if (count > 0 && look != NULL) {
+  if (input->looks == 0) {
+    return uvr_os_receive(input->handle, at, most, NULL);
+  }
+  ssize_t count = uvr_os_receive(input->handle, at, most, &descriptors);
+  if (count > 0) {
     input->looks = descriptors ? 0 : input->looks - 1;
   }
   if (descriptors) {
