@@ -42,7 +42,9 @@ void uvr_clock_close(uvr_clock *clock, uvr_close_cb on_closed, void *user);
 void uvr_clock_free(uvr_clock *clock);
 
 /* Sets an alarm, whether or not it is set already. It rings after `ms` milliseconds, and never within this call nor
- * before the loop has handled what rings now. UINT64_MAX: never, but it is set. */
+ * before the loop has handled what rings now. UINT64_MAX: never, but it is set. With libuv before 1.48, one that is set
+ * for 0 ms by an alarm that rings may ring in the same turn of the loop, so an alarm must not set itself like this
+ * again and again. */
 void uvr_alarm_set(uvr_clock *clock, uvr_alarm *alarm, uint64_t ms, uvr_alarm_cb ring);
 
 /* Clears an alarm, whether or not it is set. */

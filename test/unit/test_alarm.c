@@ -142,9 +142,14 @@ static void on_ring_again(uvr_alarm *alarm)
   }
 }
 
+enum { UV_VERSION_1_48 = 0x013000 };
+
 static void test_one_set_by_a_ring_waits_for_the_next_turn(void **state)
 {
   (void)state;
+  if (uv_version() < UV_VERSION_1_48) {
+    skip(); /* such a libuv runs a timer of 0 ms in the turn in which a timer has started it */
+  }
   bench b = {.rung = 0};
   bell one = {.rung = 0};
   rig_init(&b.r);
