@@ -38,9 +38,13 @@ static void on_end_passed(void *user, uvr_outcome outcome, const uvrelay_error_t
   }
 }
 
-void uvr_flow_pass_end(uvr_flow *flow)
+void uvr_flow_pass_end(uvr_flow *flow, bool last)
 {
   uvr_stream *sink = flow->pump.sink;
+  if (last && sink->closing_ends && flow->eof != UVRELAY_EOF_NONE) {
+    on_end_passed(flow, UVR_DONE, NULL);
+    return;
+  }
   bool marks = flow->eof == UVRELAY_EOF_MARKER && uvr_stream_can_mark_end(sink);
   if (flow->eof != UVRELAY_EOF_NONE && (sink->can_half_close || marks)) {
     uvr_stream_shutdown(sink, on_end_passed, flow);

@@ -44,8 +44,8 @@ void uvr_flow_start(uvr_flow *flow, uvr_context *context, uvr_stream *source, uv
 void uvr_flow_skip(uvr_flow *flow);
 
 /* After on_source_end: passes the end on to the sink, if its kind and `eof` allow that. on_ended is called when this is
- * done. */
-void uvr_flow_pass_end(uvr_flow *flow);
+ * done. `last`: the sink has ended, too, so that on_ended closes it, which shows some kinds the end. */
+void uvr_flow_pass_end(uvr_flow *flow, bool last);
 
 /* Ends the flow if the source's end is being passed on: this need not be waited for, as the sink has left by itself. */
 void uvr_flow_end(uvr_flow *flow);

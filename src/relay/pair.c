@@ -398,10 +398,10 @@ static void on_source_end(uvr_flow *flow)
     drop_left_gone(pair);
     return;
   }
-  if (!uvr_stream_watches_any_time(source)) {
+  uvr_flow_pass_end(flow, (from_left ? &pair->to_left : &pair->to_right)->state == UVR_FLOW_ENDED);
+  if (pair->state == PAIR_RELAYING && !uvr_stream_watches_any_time(source)) {
     uvr_stream_watch(source, from_left ? on_left_lost : on_right_lost, pair);
   }
-  uvr_flow_pass_end(flow);
 }
 
 static void on_ended(uvr_flow *flow, bool passed)

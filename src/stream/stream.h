@@ -95,6 +95,7 @@ struct uvr_stream {
   bool keeps_messages;
   bool can_splice;       /* buffers with a pipe can be written, and read while `splices` is set: see base/buffer.h */
   bool splices;          /* set by the reader, if it can use such buffers */
+  bool closing_ends;     /* after its end of input, closing it shows the peer the end, as half-closing does */
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
   bool may_hide_leaving; /* after its end of input the peer may have left, and the watch may not notice that */
 
@@ -207,8 +208,8 @@ static inline bool uvr_stream_never_takes(const uvr_stream *stream)
 /* Calls on_lost, once, when the peer leaves while nothing is read or written: with UVR_GONE, or with UVR_FAILED if the
  * peer breaks the rules. Named pipes, and sockets on Unix, notice that only after their end of input and may only then
  * be watched. Standard output, and a pipe that is only written to, notice it at any time (uvr_stream_watches_any_time);
- * a stream of a mux does, too, but there a read also notices it. On other streams the callback never comes. It never
- * comes before this function returns. */
+ * a stream of a mux does, too, but there a read also notices it. On other streams the callback never comes. It comes
+ * before this function returns only from a socket whose peer has left already. */
 static inline void uvr_stream_watch(uvr_stream *stream, uvr_done_cb on_lost, void *user)
 {
   stream->on_lost = on_lost;

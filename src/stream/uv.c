@@ -269,11 +269,6 @@ static void on_hangup(void *user)
   s->base.on_lost(s->base.lost_user, UVR_GONE, &error);
 }
 
-static void on_left(uvr_alarm *alarm)
-{
-  on_hangup(of_alarm(alarm));
-}
-
 static void on_watch(uvr_alarm *alarm)
 {
   stream_uv *s = of_alarm(alarm);
@@ -292,8 +287,10 @@ static void stream_watch(uvr_stream *stream)
   bool is_tcp =
       s->handle->type == UV_TCP; /* to look at it takes six calls on Unix, and hardly ever shows more at once */
   int lost = is_tcp ? 0 : uvr_os_is_hung_up(s->handle, s->output_ended);
-  if (lost >= 0) {
-    set_alarm(s, lost == 1 ? 0 : WATCH_AFTER_MS, lost == 1 ? on_left : on_watch);
+  if (lost == 1) {
+    on_hangup(s);
+  } else if (lost == 0) {
+    set_alarm(s, WATCH_AFTER_MS, on_watch);
   }
 }
 
@@ -415,6 +412,7 @@ static int new_stream(uvr_context *context, uv_handle_type type, unsigned family
   s->handle = &s->own.stream;
   uvr_uv_input_init(&s->input, &s->base, s->handle);
   s->base.can_half_close = true;
+  s->base.closing_ends = true;
   s->base.can_splice = uvr_splice_works();
   s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
@@ -439,6 +437,7 @@ int uvr_stream_uv_new_passed(uvr_context *context, uv_os_sock_t socket, const ch
     return code;
   }
   ((stream_uv *)*out)->passed = true;
+  (*out)->closing_ends = false; /* others may hold it open */
   return uv_tcp_open((uv_tcp_t *)uvr_stream_uv_handle(*out), socket);
 }
 
