@@ -195,12 +195,12 @@ void uvr_npipe_adopt(uvrelay_npipe_t *npipe, uvr_stream *stream)
 static void on_dialled(void *user, uvr_stream *stream, const uvrelay_error_t *error)
 {
   uvrelay_npipe_t *np = user;
-  close_dial(np);
   if (stream != NULL) {
     uvr_npipe_adopt(np, stream);
   } else {
     np->error = *error;
   }
+  close_dial(np); /* after that, as the error belongs to the dial */
   if (np->state == UVR_NPIPE_OPEN && np->connect_cb != NULL) {
     np->connect_cb(np, stream != NULL ? 0 : np->error.code);
   }
