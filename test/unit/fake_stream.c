@@ -420,6 +420,7 @@ fake *fake_new_in(rig *r, uvr_context *context, const char *name, unsigned seed,
   s->base.context = context;
   s->base.name = s->name;
   s->base.can_half_close = !script->no_half_close;
+  s->base.closing_ends = script->closing_ends;
   s->base.keeps_messages = script->keeps_messages;
   s->base.may_hide_leaving = script->may_hide_leaving;
   s->base.ends_when_lost = script->ends_when_lost;

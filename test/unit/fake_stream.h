@@ -23,6 +23,7 @@ typedef struct fake_step {
 typedef struct fake_script {
   bool no_half_close;
   bool can_mark_end; /* it may be shut down although it has no half-close */
+  bool closing_ends;
   bool ends_when_lost;
   bool keeps_messages;
   bool may_hide_leaving;
