@@ -23,7 +23,7 @@
 #include "stream/hangup.h"
 #include "stream/uv_input.h"
 
-enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60 };
+enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60, SEGMENT = 512 /* bytes: every path takes so many in one */ };
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -46,6 +46,7 @@ typedef struct stream_uv {
   bool stopped; /* what has watched it */
   bool resets;  /* closing resets the connection */
   bool used;    /* bytes were written to it */
+  bool delays;  /* writes of less than a segment while earlier ones are not acknowledged (Nagle) */
   bool passed;  /* the socket is others', too: it is never armed nor reset */
   bool armed;
   struct linger unarmed; /* how the socket was before */
@@ -89,11 +90,21 @@ static void on_write(uv_write_t *request, int code)
   }
 }
 
+/* A first write of one segment is never delayed, and many connections have no second one. */
+static void begin_to_write(stream_uv *s, size_t length)
+{
+  if (s->delays && (s->used || length > SEGMENT)) {
+    s->delays = false;
+    (void)uv_tcp_nodelay(&s->own.tcp, 1);
+  }
+  s->used = true;
+}
+
 static void stream_write(uvr_stream *stream, const char *data, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
   uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
-  s->used = true;
+  begin_to_write(s, length);
   int code = uv_try_write(s->handle, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;
@@ -136,7 +147,7 @@ static void stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer)
     stream_write(stream, buffer->data, buffer->length);
     return;
   }
-  s->used = true;
+  begin_to_write(s, buffer->length);
   int code = uvr_splice_write(buffer, s->handle, on_spliced, s);
   s->base.can_splice = s->base.can_splice && !uvr_splice_is_refused(buffer);
   s->writing = code == UV_EAGAIN;
@@ -472,7 +483,8 @@ void uvr_stream_uv_give_back(uvr_stream *stream)
 
 void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp, bool keepalive)
 {
-  (void)uv_tcp_nodelay(tcp, 1);
+  const uvr_uv_input *input = tcp->data;
+  ((stream_uv *)input->stream)->delays = true;
   if (keepalive) {
     (void)uv_tcp_keepalive(tcp, 1, KEEPALIVE_S);
   }

@@ -27,9 +27,9 @@ int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb o
 /* Undoes uvr_stream_uv_adopt: frees the stream without closing the handle. Only before the stream is used. */
 void uvr_stream_uv_give_back(uvr_stream *stream);
 
-/* Sets the options of a TCP handle that has a socket: no delay, so that small writes do not wait for an
- * acknowledgement, and with `keepalive`, that a peer whose computer has vanished is noticed. On the loopback interface,
- * none can. */
+/* Sets the options of a stream's own TCP handle that has a socket: no delay (before it matters), so that small writes
+ * do not wait for an acknowledgement, and with `keepalive`, that a peer whose computer has vanished is noticed. On the
+ * loopback interface, none can. */
 void uvr_stream_uv_tune_tcp(uv_tcp_t *tcp, bool keepalive);
 
 /* Says that a new stream's socket is armed already (uvr_stream_arm), as it was accepted on one that is. */

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <netinet/tcp.h>
+#endif
 
 #include <cmocka.h>
 
@@ -399,6 +402,34 @@ static void test_arm(void **state)
   pair_init(&p, UV_NAMED_PIPE);
   uvr_stream_arm(p.a.stream); /* does nothing */
   pair_clear(&p);
+}
+
+static bool may_delay(const pair *p)
+{
+  uv_os_fd_t fd;
+  int no_delay = 0;
+  socklen_t size = sizeof(no_delay);
+  assert_int_equal(uv_fileno((const uv_handle_t *)uvr_stream_uv_handle(p->a.stream), &fd), 0);
+  assert_int_equal(getsockopt((uv_os_sock_t)fd, IPPROTO_TCP, TCP_NODELAY, (char *)&no_delay, &size), 0);
+  return no_delay == 0;
+}
+
+/* A system delays a write only while an earlier segment is not acknowledged. */
+static void test_no_write_is_delayed(void **state)
+{
+  (void)state;
+  static const uint64_t first[] = {1, 512, 513, 100000};
+  for (unsigned i = 0; i < sizeof(first) / sizeof(first[0]); i++) {
+    pair p;
+    pair_init(&p, UV_TCP);
+    uvr_stream_uv_tune_tcp((uv_tcp_t *)uvr_stream_uv_handle(p.a.stream), false);
+    write_all(&p.a, first[i]);
+    assert_int_equal(may_delay(&p), first[i] <= 512);
+    write_all(&p.a, 1);
+    assert_false(may_delay(&p));
+    read_all(&p.b, first[i] + 1);
+    pair_clear(&p);
+  }
 }
 
 /* An orderly close loses nothing of what waits in the system; and what a close cuts off is no end. */
@@ -922,6 +953,7 @@ int main(void)
       cmocka_unit_test(test_close_gently),
       cmocka_unit_test(test_close_cut),
       cmocka_unit_test(test_arm),
+      cmocka_unit_test(test_no_write_is_delayed),
       cmocka_unit_test(test_close_armed),
       cmocka_unit_test(test_end_waits_to_be_read),
       cmocka_unit_test(test_peer_gone),

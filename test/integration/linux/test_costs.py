@@ -23,9 +23,9 @@ BUDGETS = {
     "chunk back mux": Counts(11100, 0, 20.0),  # the same from the target to the client
     "round trip uu": Counts(2800, 0, 6.6),  # 64 bytes and an answer of 64 bytes
     "round trip mux": Counts(8800, 0, 13.2),
-    "connection uu": Counts(15800, 7.7, 33.0),  # it connects, a round trip, the client ends, the target ends
-    "connection ut": Counts(17900, 7.7, 38.5),  # to a port
-    "connection tu": Counts(15600, 7.7, 35.2),  # from a port
+    "connection uu": Counts(14900, 7.7, 27.5),  # it connects, a round trip, the client ends, the target ends
+    "connection ut": Counts(15800, 7.7, 30.8),  # to a port
+    "connection tu": Counts(15600, 7.7, 29.7),  # from a port
     "connection mux": Counts(46900, 19.8, 49.5),
 }
 
