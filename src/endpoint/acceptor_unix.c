@@ -93,6 +93,7 @@ static void pause_accepting(uvr_acceptor *acceptor, bool pause)
 {
   acceptor_unix *self = (acceptor_unix *)acceptor;
   self->paused = pause;
+  self->enough = self->enough && !pause; /* who then asks for a client wants to know whether one can be accepted */
   update_polling(self);
 }
 
