@@ -169,22 +169,22 @@ uvr_clock *uvr_clock_new(const uvrelay_allocator_t *memory, uv_loop_t *loop)
   return clock;
 }
 
-static void on_closed(uv_handle_t *timer)
+static void on_timer_closed(uv_handle_t *timer)
 {
   uvr_clock *clock = timer->data;
   clock->open = false;
   clock->on_closed(clock->user);
 }
 
-void uvr_clock_close(uvr_clock *clock, uvr_close_cb on_clock_closed, void *user)
+void uvr_clock_close(uvr_clock *clock, uvr_close_cb on_closed, void *user)
 {
   assert(clock->first == NULL);
-  clock->on_closed = on_clock_closed;
+  clock->on_closed = on_closed;
   clock->user = user;
   if (clock->open) {
-    uv_close((uv_handle_t *)&clock->timer, on_closed);
+    uv_close((uv_handle_t *)&clock->timer, on_timer_closed);
   } else {
-    on_clock_closed(user);
+    on_closed(user);
   }
 }
 

@@ -106,7 +106,7 @@ void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
     return;
   }
   kept of = kept_of(pool, buffer->capacity);
-  if (of.list == NULL || *of.count >= of.most) {
+  if (of.most == 0 || *of.count >= of.most) {
     uvr_free(pool->memory, buffer);
     return;
   }

@@ -415,7 +415,10 @@ int uvrelay_start(uvrelay_t *relay, const uvrelay_endpoint_t *left, const uvrela
     return uvr_error_set(&relay->error, UVRELAY_PHASE_NONE, UV_ESHUTDOWN, "the relay is stopped");
   }
   uvrelay_session_t *s = uvr_alloc(&relay->context.memory, sizeof(*s));
-  int code = s != NULL ? uvr_given_take(relay, left, right, options, &g) : uvr_given_no_memory(&relay->error);
+  if (s == NULL) {
+    return uvr_given_no_memory(&relay->error);
+  }
+  int code = uvr_given_take(relay, left, right, options, &g);
   if (code != 0) {
     uvr_free(&relay->context.memory, s);
     return code;
