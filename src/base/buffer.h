@@ -52,6 +52,7 @@ typedef struct uvr_buffer_pool {
   unsigned pipes_free_count;
   unsigned pipes;    /* in use or free */
   unsigned splicing; /* directions that splice */
+  bool pipes_fail;   /* no pipe could be made since the last direction began or ended */
 } uvr_buffer_pool;
 
 void uvr_buffer_pool_init(uvr_buffer_pool *pool, const uvrelay_allocator_t *memory);
@@ -91,7 +92,8 @@ void uvr_splice_begin(uvr_buffer_pool *pool);
 void uvr_splice_end(uvr_buffer_pool *pool);
 
 /* An empty buffer with a pipe; NULL if there is no memory or descriptor for one, or if the system needs these for other
- * things, so that the bytes are to be copied. uvr_buffer_put puts it back, even if the pipe is not empty. */
+ * things, so that the bytes are to be copied: then it is not tried again until another direction begins or ends, as
+ * trying takes longer than copying. uvr_buffer_put puts it back, even if the pipe is not empty. */
 uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool);
 
 /* For uvr_buffer_put and uvr_buffer_pool_clear. */

@@ -62,6 +62,7 @@ static uvr_buffer *new_buffer(uvr_buffer_pool *pool)
   if (splice == NULL || !open_pipe(splice->pipe)) {
     uvr_free(pool->memory, splice);
     uvr_free(pool->memory, buffer);
+    pool->pipes_fail = true;
     return NULL;
   }
   buffer->splice = splice;
@@ -93,11 +94,13 @@ static void trim(uvr_buffer_pool *pool)
 void uvr_splice_begin(uvr_buffer_pool *pool)
 {
   pool->splicing++;
+  pool->pipes_fail = false;
 }
 
 void uvr_splice_end(uvr_buffer_pool *pool)
 {
   pool->splicing--;
+  pool->pipes_fail = false;
   trim(pool);
 }
 
@@ -111,7 +114,7 @@ uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool)
 {
   uvr_buffer *buffer = pool->pipes_free;
   if (buffer == NULL) {
-    return pool->pipes < PIPES_MAX ? new_buffer(pool) : NULL;
+    return pool->pipes < PIPES_MAX && !pool->pipes_fail ? new_buffer(pool) : NULL;
   }
   pool->pipes_free = buffer->next;
   pool->pipes_free_count--;

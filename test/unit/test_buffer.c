@@ -1,4 +1,5 @@
-/* The pool of relay buffers: sizes, its owner's size, reuse, a bounded number kept, nothing leaked, no memory. */
+/* The pool of relay buffers: sizes, its owner's size, reuse, a bounded number kept, nothing leaked, no memory, no pipe.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -181,11 +182,41 @@ static void test_no_memory(void **state)
   rig_clear(&r);
 }
 
+/* A pipe that cannot be made is not tried for each read, but again when a direction begins or ends. */
+static void test_no_pipe(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  uvr_buffer_pool *pool = &r.context.buffers;
+  uvr_splice_begin(pool);
+  for (unsigned i = 0; uvr_splice_works() && i < 2; i++) {
+    r.fail_at = r.allocations + 1 + i;
+    assert_null(uvr_splice_get(pool));
+    size_t tried = r.allocations;
+    assert_null(uvr_splice_get(pool));
+    assert_int_equal(r.allocations, tried);
+    uvr_splice_begin(pool);
+    uvr_buffer *pipe = uvr_splice_get(pool);
+    assert_non_null(pipe);
+    uvr_splice_end(pool);
+    uvr_buffer *other = uvr_splice_get(pool);
+    assert_non_null(other);
+    uvr_buffer_put(pool, pipe);
+    uvr_buffer_put(pool, other);
+    uvr_splice_end(pool);
+    uvr_splice_begin(pool);
+  }
+  uvr_splice_end(pool);
+  rig_clear(&r);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_get),        cmocka_unit_test(test_kept),     cmocka_unit_test(test_steady),
       cmocka_unit_test(test_large_size), cmocka_unit_test(test_odd_size), cmocka_unit_test(test_no_memory),
+      cmocka_unit_test(test_no_pipe),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
