@@ -42,8 +42,9 @@ typedef struct uvr_mux_carrier_config {
   void *opener;
 } uvr_mux_carrier_config;
 
-/* The most that is sent in one write, in bytes: enough for a full frame each of two streams. With more, a small frame
- * would only wait longer. */
+/* The most that is copied together for one write, in bytes: enough for a first frame each of two streams. With more, a
+ * small frame would only wait longer. A long frame that stays in its buffer is a write of its own, and may be longer.
+ */
 #define UVR_MUX_CARRIER_OUT ((size_t)33 * 1024)
 
 typedef enum uvr_mux_carrier_state {
