@@ -32,7 +32,7 @@ bool uvr_os_pipes_half_close(void)
   return true;
 }
 
-bool uvr_os_reads_sockets(void)
+bool uvr_os_reads_streams(void)
 {
   return true;
 }
@@ -66,6 +66,20 @@ ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool 
   ssize_t count;
   do {
     count = descriptors != NULL ? receive_and_look(fd, data, size, descriptors) : recv(fd, data, size, MSG_DONTWAIT);
+  } while (count < 0 && errno == EINTR);
+  return count > 0 ? count : count == 0 ? UV_EOF : uv_translate_sys_error(errno);
+}
+
+ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size)
+{
+  int fd;
+  int code = uv_fileno((const uv_handle_t *)stream, &fd);
+  if (code != 0) {
+    return code;
+  }
+  ssize_t count;
+  do {
+    count = read(fd, data, size);
   } while (count < 0 && errno == EINTR);
   return count > 0 ? count : count == 0 ? UV_EOF : uv_translate_sys_error(errno);
 }
@@ -107,13 +121,6 @@ bool uvr_os_input_is_over(const uv_stream_t *stream)
   int fd;
   char byte;
   return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-bool uvr_os_has_input(const uv_stream_t *stream)
-{
-  int fd;
-  int bytes = 0;
-  return uv_fileno((const uv_handle_t *)stream, &fd) == 0 && ioctl(fd, FIONREAD, &bytes) == 0 && bytes > 0;
 }
 
 bool uvr_os_get_linger(const uv_stream_t *stream, struct linger *out)

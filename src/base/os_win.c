@@ -24,7 +24,7 @@ bool uvr_os_pipes_half_close(void)
   return false; /* uv_shutdown soon closes the whole pipe */
 }
 
-bool uvr_os_reads_sockets(void)
+bool uvr_os_reads_streams(void)
 {
   return false;
 }
@@ -35,7 +35,15 @@ ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool 
   (void)data;
   (void)size;
   (void)descriptors;
-  return UV_ENOTSOCK;
+  return UV_ENOSYS;
+}
+
+ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size)
+{
+  (void)stream;
+  (void)data;
+  (void)size;
+  return UV_ENOSYS;
 }
 
 int uvr_os_shutdown(const uv_stream_t *stream)
@@ -76,12 +84,6 @@ bool uvr_os_input_is_over(const uv_stream_t *stream)
   char byte;
   return stream->type == UV_TCP && uv_fileno((const uv_handle_t *)stream, &handle) == 0 &&
          recv((SOCKET)handle, &byte, 1, MSG_PEEK) == 0; /* libuv's sockets do not wait */
-}
-
-bool uvr_os_has_input(const uv_stream_t *stream)
-{
-  (void)stream;
-  return false;
 }
 
 int uvr_os_pending_error(const uv_stream_t *stream)

@@ -3,10 +3,10 @@
  * libuv reads until it is stopped, we read once. So reading stays on as long as each callback starts the next read, and
  * is stopped after one that does not.
  *
- * Sockets on Unix are read by this process: libuv reports that there is something to read by asking for a buffer, gets
- * none, and therefore reads nothing. So one call reads the bytes and shows whether descriptors came with them, and an
- * end is never reported too early; and the bytes can be spliced. All else is read by libuv, into a buffer that is
- * allocated when libuv asks for it.
+ * On Unix, this process reads: libuv reports that there is something to read by asking for a buffer, gets none, and
+ * therefore reads nothing. So one call reads the bytes and shows whether descriptors came with them, and an end is
+ * never reported too early; and the bytes can be spliced. On Windows, libuv reads into a buffer that is allocated when
+ * libuv asks for it.
  *
  * Ways to fail: UV_EOF is the end of input, unless it hides a reset; every other code is an error. */
 #include "stream/uv_input.h"
@@ -20,7 +20,7 @@ enum {
 
 void uvr_uv_input_init(uvr_uv_input *input, uvr_stream *stream, uv_stream_t *handle)
 {
-  *input = (uvr_uv_input){.stream = stream, .handle = handle, .by_libuv = !uvr_os_reads_sockets()};
+  *input = (uvr_uv_input){.stream = stream, .handle = handle, .by_libuv = !uvr_os_reads_streams()};
   input->looks = handle->type == UV_NAMED_PIPE ? LOOKS : 0;
   handle->data = input;
 }
@@ -97,18 +97,22 @@ static void stop_if_unwanted(uvr_uv_input *input)
   }
 }
 
-/* Reading sockets on Unix. */
+/* Reading on Unix. */
 
 /* Reading drops descriptors. Programs that send some begin with them, or soon do, so only the first reads look for
  * them, which costs time. */
 static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
 {
   bool descriptors = false;
-  if (input->looks == 0) {
-    return uvr_os_receive(input->handle, at, most, NULL);
+  if (input->is_pipe) {
+    return uvr_os_read(input->handle, at, most);
   }
-  ssize_t count = uvr_os_receive(input->handle, at, most, &descriptors);
-  if (count > 0) {
+  ssize_t count = uvr_os_receive(input->handle, at, most, input->looks > 0 ? &descriptors : NULL);
+  if (count == UV_ENOTSOCK) {
+    input->is_pipe = true;
+    return uvr_os_read(input->handle, at, most);
+  }
+  if (count > 0 && input->looks > 0) {
     input->looks = descriptors ? 0 : input->looks - 1;
   }
   if (descriptors) {
@@ -146,16 +150,15 @@ static bool read_once(uvr_uv_input *input)
   uvr_buffer *buffer = uvr_stream_get_buffer(input->stream, &at, &most);
   ssize_t count = buffer != NULL ? receive(input, at, most) : UV_ENOBUFS;
   bool full = count > 0 && (size_t)count == most;
-  if (count == UV_EAGAIN || count == UV_ENOTSOCK) {
+  if (count == UV_EAGAIN) {
     uvr_buffer_put(pool, buffer);
-    input->by_libuv = count == UV_ENOTSOCK;
     return false;
   }
   report(input, buffer, count);
   return full;
 }
 
-static void read_socket(uvr_uv_input *input)
+static void read_now(uvr_uv_input *input)
 {
   for (unsigned i = 0; i < READS_AT_ONCE && input->reading && (input->wanted || input->on_discarded != NULL); i++) {
     if (!read_once(input)) {
@@ -180,25 +183,13 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
       input->incoming != NULL ? uv_buf_init(at, (unsigned)most) : uv_buf_init(NULL, 0); /* then it gives UV_ENOBUFS */
 }
 
-/* A read that does not fill its buffer, from a peer that has left, is the last one for libuv: it reports the end
- * without a further read. But there may be more: each read of a pipe of packets takes one of them. Returns whether
- * reading goes on. */
-static bool reads_behind_end(uvr_uv_input *input, ssize_t count, uv_read_cb cb)
-{
-  return count == UV_EOF && input->incoming == NULL && uvr_os_has_input(input->handle) &&
-         uv_read_start(input->handle, on_alloc, cb) == 0;
-}
-
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf)
 {
   uvr_uv_input *input = handle->data;
   uvr_buffer *buffer = input->incoming;
   (void)buf;
   if (count == UV_ENOBUFS && !input->by_libuv) {
-    read_socket(input);
-    return;
-  }
-  if (reads_behind_end(input, count, on_read)) {
+    read_now(input);
     return;
   }
   input->incoming = NULL;

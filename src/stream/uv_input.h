@@ -8,7 +8,8 @@ typedef struct uvr_uv_input {
   uvr_stream *stream;   /* whose on_read is called */
   uv_stream_t *handle;  /* its `data` is this struct */
   uvr_buffer *incoming; /* lent to libuv */
-  bool by_libuv;        /* libuv reads, and not this process when libuv has found the socket readable */
+  bool by_libuv;        /* libuv reads, and not this process when libuv has found the stream readable */
+  bool is_pipe;         /* which is not a socket: set by the first read on Unix */
   bool wanted;          /* a read is under way */
   bool reading;         /* between uv_read_start and uv_read_stop */
   bool used;            /* has brought bytes */
