@@ -775,17 +775,22 @@ static void test_close(void **state)
 
 /* A stream is opened in the call that makes it where the far end is there and has room, and its result comes later. */
 
+typedef struct outcome {
+  unsigned results;
+  bool closed;
+} outcome;
+
 static void count_result(void *user, const uvrelay_error_t *error)
 {
-  unsigned *results = user;
+  outcome *of = user;
   assert_null(error);
-  (*results)++;
+  of->results++;
 }
 
 static void count_closed(void *user)
 {
-  bool *closed = user;
-  *closed = true;
+  outcome *of = user;
+  of->closed = true;
 }
 
 static void test_asks_at_once(void **state)
@@ -794,19 +799,18 @@ static void test_asks_at_once(void **state)
   mux_raw *raw = begin();
   uvr_mux *mux = &raw->h->muxes.near_end.mux->mux;
   uvr_address address;
-  unsigned results = 0;
-  bool closed = false;
+  outcome of = {.results = 0};
   assert_int_equal(uvr_address_parse("via:" TARGET, UVR_ADDRESS_VIA, &address, NULL), 0);
   const uvr_via_target target = {.address = &address, .linger_ms = UVR_MUX_LINGER_MS};
   uvr_stream *stream;
-  assert_int_equal(mux->via.ops->connect(&mux->via, &target, count_result, &results, &stream), 0);
+  assert_int_equal(mux->via.ops->connect(&mux->via, &target, count_result, &of, &stream), 0);
   assert_int_equal(uvr_yamux_stream_count(uvr_mux_carrier_yamux(mux->carrier)), 1);
-  assert_int_equal(results, 0);
+  assert_int_equal(of.results, 0);
   raw_expect(raw, ASKS);
   raw_data(raw, Y_ACK, 1, "OK\n");
-  ROUTE_WAIT(raw->h, results == 1);
-  uvr_stream_close(stream, UVR_CLOSE_NOW, count_closed, &closed);
-  ROUTE_WAIT(raw->h, closed);
+  ROUTE_WAIT(raw->h, of.results == 1);
+  uvr_stream_close(stream, UVR_CLOSE_NOW, count_closed, &of);
+  ROUTE_WAIT(raw->h, of.closed);
   end(raw);
 }
 
