@@ -34,16 +34,13 @@ int uvr_os_pending_error(const uv_stream_t *stream);
 /* Whether the peer of a socket has ended its output, and nothing of that is left to read. */
 bool uvr_os_input_is_over(const uv_stream_t *stream);
 
-/* Whether uvr_os_receive and uvr_os_read can read; else libuv must. */
+/* Whether uvr_os_read can read; else libuv must. */
 bool uvr_os_reads_streams(void);
 
-/* Reads from a socket what is there. Returns the number of bytes, not 0; or UV_EOF, UV_EAGAIN, another error, or
- * UV_ENOTSOCK if the stream is no socket. Descriptors that come with the bytes are dropped; *descriptors, unless that
- * is NULL, says whether there were any. */
-ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors);
-
-/* The same for a stream that is no socket. */
-ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size);
+/* Reads what is there. Returns the number of bytes, not 0; or UV_EOF, UV_EAGAIN or another error. *is_pipe, false
+ * before the first read, becomes true if the stream is not a socket. Descriptors that come with the bytes are dropped;
+ * *descriptors, unless that is NULL, says whether there were any. */
+ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size, bool *is_pipe, bool *descriptors);
 
 /* Reads and sets what becomes of a TCP connection when its socket is closed, if only by the end of the process
  * (SO_LINGER): with {1, 0} it is reset, and what the system has not sent yet is lost. Returns whether it could. */

@@ -56,21 +56,14 @@ static ssize_t receive_and_look(int fd, char *data, size_t size, bool *descripto
   return count;
 }
 
-ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors)
+static ssize_t read_once(int fd, char *data, size_t size, bool is_pipe, bool *descriptors)
 {
-  int fd;
-  int code = uv_fileno((const uv_handle_t *)stream, &fd);
-  if (code != 0) {
-    return code;
-  }
-  ssize_t count;
-  do {
-    count = descriptors != NULL ? receive_and_look(fd, data, size, descriptors) : recv(fd, data, size, MSG_DONTWAIT);
-  } while (count < 0 && errno == EINTR);
-  return count > 0 ? count : count == 0 ? UV_EOF : uv_translate_sys_error(errno);
+  return is_pipe               ? read(fd, data, size)
+         : descriptors != NULL ? receive_and_look(fd, data, size, descriptors)
+                               : recv(fd, data, size, MSG_DONTWAIT);
 }
 
-ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size)
+ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size, bool *is_pipe, bool *descriptors)
 {
   int fd;
   int code = uv_fileno((const uv_handle_t *)stream, &fd);
@@ -79,7 +72,11 @@ ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size)
   }
   ssize_t count;
   do {
-    count = read(fd, data, size);
+    count = read_once(fd, data, size, *is_pipe, descriptors);
+    if (count < 0 && errno == ENOTSOCK) {
+      *is_pipe = true;
+      count = read_once(fd, data, size, *is_pipe, descriptors);
+    }
   } while (count < 0 && errno == EINTR);
   return count > 0 ? count : count == 0 ? UV_EOF : uv_translate_sys_error(errno);
 }

@@ -29,20 +29,13 @@ bool uvr_os_reads_streams(void)
   return false;
 }
 
-ssize_t uvr_os_receive(const uv_stream_t *stream, char *data, size_t size, bool *descriptors)
+ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size, bool *is_pipe, bool *descriptors)
 {
   (void)stream;
   (void)data;
   (void)size;
+  (void)is_pipe;
   (void)descriptors;
-  return UV_ENOSYS;
-}
-
-ssize_t uvr_os_read(const uv_stream_t *stream, char *data, size_t size)
-{
-  (void)stream;
-  (void)data;
-  (void)size;
   return UV_ENOSYS;
 }
 

@@ -104,14 +104,7 @@ static void stop_if_unwanted(uvr_uv_input *input)
 static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
 {
   bool descriptors = false;
-  if (input->is_pipe) {
-    return uvr_os_read(input->handle, at, most);
-  }
-  ssize_t count = uvr_os_receive(input->handle, at, most, input->looks > 0 ? &descriptors : NULL);
-  if (count == UV_ENOTSOCK) {
-    input->is_pipe = true;
-    return uvr_os_read(input->handle, at, most);
-  }
+  ssize_t count = uvr_os_read(input->handle, at, most, &input->is_pipe, input->looks > 0 ? &descriptors : NULL);
   if (count > 0 && input->looks > 0) {
     input->looks = descriptors ? 0 : input->looks - 1;
   }
