@@ -129,11 +129,25 @@ static void print_result(bool bulk)
   fflush(stdout);
 }
 
+/* Each client comes from another address, because a port is in TIME_WAIT for a minute after its client has closed it:
+ * with one address, new clients would soon search long for a free port, and that search would be all that is measured.
+ */
+static void choose_source(int fd)
+{
+  static uint32_t count;
+  struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK + count++ % 65536)};
+  if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int)) != 0 ||
+      bind(fd, (struct sockaddr *)&source, sizeof source) != 0)
+    fail("cannot choose an address for a client");
+}
+
 /* Connecting may block: to a Unix socket or on the loopback interface it takes microseconds. */
 static void begin_client(struct client *client)
 {
   client->since = now();
   client->fd = open_socket(&load.place, 0);
+  if (load.place.address.any.sa_family == AF_INET)
+    choose_source(client->fd);
   if (connect(client->fd, &load.place.address.any, load.place.size) != 0)
     fail("cannot connect to %s", load.place.text);
   if (setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &(struct timeval){.tv_sec = PATIENCE}, sizeof(struct timeval)) !=
