@@ -117,6 +117,13 @@ static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
   uvr_buffer_put(pump->buffers, buffer);
 }
 
+/* A Unix socket splices single pages. TCP has to handle each of them, which takes longer than copying their bytes. */
+static bool can_splice(const uvr_pump *pump)
+{
+  const uvr_stream *source = pump->source, *sink = pump->sink;
+  return source->can_splice && sink->can_splice && (source->is_tcp || !sink->is_tcp);
+}
+
 /* A direction that has long been fast is spliced where the streams allow it, until it is slow again: small pieces cost
  * less to copy. */
 static void choose_way(uvr_pump *pump, size_t length)
@@ -127,7 +134,7 @@ static void choose_way(uvr_pump *pump, size_t length)
     return;
   }
   pump->busy = busy < BUSY_READ ? 0 : busy - BUSY_READ < BUSY ? busy - BUSY_READ : BUSY;
-  bool can = pump->source->can_splice && pump->sink->can_splice;
+  bool can = can_splice(pump);
   if (!pump->splices && can && pump->busy == BUSY) {
     pump->splices = true;
     uvr_splice_begin(pump->buffers);

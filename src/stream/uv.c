@@ -425,6 +425,7 @@ static int new_stream(uvr_context *context, uv_handle_type type, unsigned family
   s->base.can_half_close = true;
   s->base.closing_ends = true;
   s->base.can_splice = uvr_splice_works();
+  s->base.is_tcp = type == UV_TCP;
   s->base.may_hide_leaving = type == UV_TCP;
   *out = &s->base;
   return 0;

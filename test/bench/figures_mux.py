@@ -19,7 +19,7 @@ def beside(run, take):
 def streams(run, count):
     what = "one stream" if count == 1 else f"{count} streams"
     for way in ("down", "up"):
-        figures = beside(run, lambda relay: relay.load(way, "uu", count, run.seconds))
+        figures = beside(run, lambda relay: relay.load(way, "uu", count, run.seconds, anywhere=True))
         run.compare(figures, f"throughput of {what} through a mux, {way}", "MBps", "MB/s", {WITHOUT: "ratio >= 0.6"}, ours=MUX)
         run.compare(figures, f"CPU of both ends for a GB, {what}, {way}", "cpu", "s", {WITHOUT: "ratio <= 2.5"}, ours=MUX)
 

@@ -200,11 +200,12 @@ class Relay:
     def load(self, what, route, count, seconds=None, operations=None, anywhere=False):
         """Puts a load on one of its routes and gives what load_unix measured. What happens one after another runs on one
         core, and what happens at once has one core for the relay and one for the ends of its connections: where the
-        system happens to put them would make more of a difference than the relay. Transfers, what happens beside a
-        transfer (`anywhere`) and Windows programs, which have many threads, use all cores."""
+        system happens to put them would make more of a difference than the relay. What goes through several processes
+        (`anywhere`) and Windows programs, which have many threads, use all cores."""
         pids, cores = self.pids, sorted(os.sched_getaffinity(0))
-        anywhere = anywhere or what in ("down", "up") or self.name in (WINE, SOCAT_EXEC)
-        ours, ends = (cores, cores) if anywhere else (cores[:1], cores[:1] if count == 1 else cores[-1:])
+        alone = count == 1 and what not in ("down", "up")
+        anywhere = anywhere or self.name in (WINE, SOCAT_EXEC)
+        ours, ends = (cores, cores) if anywhere else (cores[:1], cores[:1] if alone else cores[-1:])
         for pid in pids:
             os.sched_setaffinity(pid, ours)
         os.sched_setaffinity(self.place.server.pid, ends)

@@ -54,7 +54,8 @@ def test_both_ways_at_once(path, front, back):
             looker.join()
         assert hashes == [bytestream.sha256(SIZE, 1)]
         assert serve.wait_closed().bytes == (SIZE, SIZE)
-        assert 0 < most[0] <= 4  # two directions, a pipe each
+        # A pipe has two ends. From a Unix socket to TCP, bytes are copied, which costs less.
+        assert 0 < most[0] <= (4 if front == back else 2)
         wait_for(lambda: pipe_ends(serve) == before, "the pipes to be closed")
 
 

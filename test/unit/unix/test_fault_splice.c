@@ -229,6 +229,12 @@ static unsigned count_descriptors(void)
   return count;
 }
 
+/* From a Unix socket to TCP, bytes are copied. */
+static void expect_way(const journey *j)
+{
+  assert_int_equal(j->pump.splices, j->source->is_tcp || !j->sink->is_tcp);
+}
+
 static void test_arrives(void **state)
 {
   (void)state;
@@ -239,7 +245,7 @@ static void test_arrives(void **state)
     journey *j = depart(kinds[i / 2]);
     move(j, PLENTY, i % 2 == 0 ? CHUNK : SLOW);
     assert_int_equal(j->received, PLENTY);
-    assert_true(j->pump.splices); /* else the test shows nothing */
+    expect_way(j);
     assert_int_equal(uvr_pump_bytes(&j->pump), PLENTY);
     assert_int_equal(shutdown(j->sender, SHUT_WR), 0);
     wait_until_ended(j);
@@ -301,11 +307,11 @@ static void test_descriptors(void **state)
   arrive(j, UVR_CLOSE_GENTLY);
 }
 
-/* Moves until the sink accepts no more, with bytes in a pipe. */
+/* Moves until the sink accepts no more, with bytes in a pipe if it splices. */
 static void fill(journey *j)
 {
   move(j, PLENTY, CHUNK);
-  assert_true(j->pump.splices);
+  expect_way(j);
   for (unsigned idle = 0; idle < 50;) {
     uint64_t progress = uvr_pump_progress(&j->pump) + j->sent;
     send_up_to(j, UINT64_MAX);
@@ -313,8 +319,8 @@ static void fill(journey *j)
     idle = uvr_pump_progress(&j->pump) + j->sent == progress ? idle + 1 : 0;
   }
   assert_non_null(j->pump.writing);
-  assert_non_null(j->pump.writing->splice);
-  assert_true(uvr_pump_is_full(&j->pump)); /* one pipe a direction */
+  assert_true((j->pump.writing->splice != NULL) == j->pump.splices);
+  assert_true(uvr_pump_is_full(&j->pump)); /* a pipe, or two buffers */
   assert_true(uvr_pump_is_holding(&j->pump));
   assert_true(uvr_stream_unwritten(j->sink) > 0);
   assert_true(uvr_stream_unwritten(j->sink) <= j->pump.writing->length);
@@ -335,7 +341,7 @@ static void test_closed_while_full(void **state)
 static void test_cut_after_writes(void **state)
 {
   (void)state;
-  journey *j = depart("ut");
+  journey *j = depart("tt");
   fill(j);
   uint64_t whole = uvr_pump_bytes(&j->pump) + j->pump.writing->length;
   j->r.context.patience.close_ms = RIG_PATIENCE_MS;
@@ -369,7 +375,7 @@ static void test_source_is_reset(void **state)
 static void test_sink_is_gone(void **state)
 {
   (void)state;
-  static const char *const kinds[] = {"uu", "ut"};
+  static const char *const kinds[] = {"uu", "tt"};
   for (unsigned i = 0; i < 4; i++) {
     journey *j = depart(kinds[i / 2]);
     if (i % 2 == 0) {
