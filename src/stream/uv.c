@@ -23,7 +23,12 @@
 #include "stream/hangup.h"
 #include "stream/uv_input.h"
 
-enum { WATCH_AFTER_MS = 50, KEEPALIVE_S = 60, SEGMENT = 512 /* bytes: every path takes so many in one */ };
+enum {
+  WATCH_AFTER_MS = 50,
+  KEEPALIVE_S = 60,
+  SEGMENT = 512,                 /* bytes: every path takes so many in one */
+  DISCARD_MOST = 4 * 1024 * 1024 /* bytes of a peer's input, while it receives the last bytes */
+};
 
 typedef struct stream_uv {
   uvr_stream base;
@@ -52,6 +57,7 @@ typedef struct stream_uv {
   struct linger unarmed; /* how the socket was before */
   bool writing;          /* the request is under way */
   uint64_t patience;     /* until when a gentle close may last: loop time, ms */
+  size_t discarded;      /* bytes of input, while it is closed gently */
   char name[];
 } stream_uv;
 
@@ -312,16 +318,28 @@ static void on_patience(uvr_alarm *alarm)
   close_now(of_alarm(alarm));
 }
 
-static void on_peer_ended(uvr_stream *stream)
+/* A peer that sends and sends is not drained for as long as it likes. It gets a reset once it has received everything,
+ * and otherwise has to wait until the time is up. */
+static void on_discarded(uvr_stream *stream, size_t bytes)
 {
-  close_now((stream_uv *)stream);
+  stream_uv *s = (stream_uv *)stream;
+  s->discarded += bytes;
+  if (bytes == 0) {
+    close_now(s);
+  } else if (s->discarded > DISCARD_MOST) {
+    if (!s->writing && uvr_os_unsent(s->handle) == 0) {
+      close_now(s);
+    } else {
+      uvr_uv_input_stop(&s->input);
+    }
+  }
 }
 
 /* Closing a TCP socket that holds input resets the connection, and what the peer has not yet received is lost. So a FIN
- * is sent, and what still arrives is discarded, until the peer ends too or the time is up. */
+ * is sent, and what still arrives is discarded, until the peer ends too, has sent a lot, or the time is up. */
 static bool close_gently(stream_uv *s)
 {
-  if (s->handle->type != UV_TCP || !uvr_uv_input_discard(&s->input, on_peer_ended)) {
+  if (s->handle->type != UV_TCP || !uvr_uv_input_discard(&s->input, on_discarded)) {
     return false;
   }
   if (!s->writing && !s->output_ended) {

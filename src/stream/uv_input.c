@@ -59,8 +59,8 @@ static void discard(uvr_uv_input *input, uvr_buffer *buffer, ssize_t count)
   uvr_buffer_put(&input->stream->context->buffers, buffer);
   if (count < 0) {
     uvr_uv_input_stop(input);
-    input->on_discarded(input->stream);
   }
+  input->on_discarded(input->stream, count > 0 ? (size_t)count : 0);
 }
 
 /* Reports what a read has brought: so many bytes, not 0, or a code. */
@@ -211,9 +211,9 @@ void uvr_uv_input_read(uvr_uv_input *input)
   }
 }
 
-bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_end)(uvr_stream *stream))
+bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_discarded)(uvr_stream *stream, size_t bytes))
 {
-  input->on_discarded = on_end;
+  input->on_discarded = on_discarded;
   input->stream->splices = false;
   return !input->ended && start(input) == 0;
 }

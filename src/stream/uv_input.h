@@ -17,7 +17,7 @@ typedef struct uvr_uv_input {
   bool ended;           /* or has failed: no more input comes */
   bool failed;
   bool was_reset; /* a write has met a reset, which the system reports once only; set by the writer */
-  void (*on_discarded)(uvr_stream *stream); /* NULL until all input is discarded */
+  void (*on_discarded)(uvr_stream *stream, size_t bytes); /* NULL until input is discarded */
 } uvr_uv_input;
 
 void uvr_uv_input_init(uvr_uv_input *input, uvr_stream *stream, uv_stream_t *handle);
@@ -28,8 +28,9 @@ void uvr_uv_input_read(uvr_uv_input *input);
 /* Stops reading at once; may be called repeatedly. */
 void uvr_uv_input_stop(uvr_uv_input *input);
 
-/* While the stream is being closed: reads and discards all input, and calls on_end when it ends or fails. Then on_read
- * is not called again. Returns false if there is nothing to read. */
-bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_end)(uvr_stream *stream));
+/* While the stream is being closed: reads and discards input until it is stopped. Calls on_discarded after each read
+ * with the count of its bytes, and with 0 when the input has ended or failed; on_read is not called again. Returns
+ * false if there is nothing to read. */
+bool uvr_uv_input_discard(uvr_uv_input *input, void (*on_discarded)(uvr_stream *stream, size_t bytes));
 
 #endif

@@ -2,13 +2,15 @@
 side hears of it, and nothing stays. These tests mostly wait."""
 
 import contextlib
+import socket
 import threading
 import time
 
 import bytestream
 import pytest
 from programs import SOON
-from serving import PAIRS, Pair, all_at_once, ends, receive_all, receive_exactly, vanish
+from serving import PAIRS, Pair, Serve, Target, all_at_once, connect, ends, receive_all, receive_exactly, vanish
+from via import Via
 
 pytestmark = pytest.mark.sanitized
 
@@ -86,6 +88,28 @@ def test_a_client_vanishes_while_the_target_sends(pair):
             receive_exactly(client, 100_000)
         back.wait()
         assert serve.wait_closed().bytes[1] >= 100_000
+
+
+@pytest.mark.parametrize("via", ["", "via:"])
+def test_a_target_that_goes_on_sending_is_not_drained_for_long(tmp_path, via):
+    """What it sends after its client has gone reaches no one. It would keep a core busy."""
+    sent = [0]
+
+    def talk(connection):
+        receive_exactly(connection, 5)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                sent[0] += connection.send(b"x" * 65536)
+
+    start = Via if via else Serve
+    with Target(0, talk) as back, start(f"unix://{tmp_path}/front={via}{back.address}") as serve:
+        with connect(f"unix://{tmp_path}/front") as client:
+            client.sendall(b"hello")
+            client.shutdown(socket.SHUT_WR)
+            receive_exactly(client, 30_000_000)
+        back.wait()
+        # All buffers on the way may have been full.
+        assert sent[0] - serve.wait_closed().bytes[1] < 64_000_000
 
 
 def check_that_the_client_hears_of_it(pair):
