@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { FEW = 8 /* streams */ };
+
 static uvr_mux_stream *mux_stream_of(uvr_stream *stream)
 {
   return (uvr_mux_stream *)stream;
@@ -248,6 +250,14 @@ static void mux_shutdown(uvr_stream *stream)
   }
 }
 
+/* Where the pool's huge buffers hold several frames, reading is slow, and few streams read so much at a time. */
+static size_t best_write(const uvr_mux_stream *s)
+{
+  size_t frames = s->base.context->buffers.huge / UVR_BUFFER_LARGE;
+  bool few = uvr_yamux_stream_count(s->yamux.session) <= FEW;
+  return uvr_yamux_best_write(&s->yamux) * (few && frames > 1 ? frames : 1);
+}
+
 void uvr_mux_stream_written(uvr_yamux_stream *stream)
 {
   uvr_mux_stream *s = stream->user;
@@ -255,7 +265,7 @@ void uvr_mux_stream_written(uvr_yamux_stream *stream)
   uvrelay_error_t error;
   s->shutting = false;
   s->writing = false;
-  s->base.write_best = uvr_yamux_best_write(stream);
+  s->base.write_best = best_write(s);
   if (s->closing) {
     continue_closing(s);
     return;
