@@ -54,6 +54,13 @@ void uvr_flow_pass_end(uvr_flow *flow, bool last)
   flow->events->on_ended(flow, false);
 }
 
+bool uvr_flow_source_has_left(const uvr_flow *flow)
+{
+  uvr_stream *source = flow->pump.source;
+  return flow->eof != UVRELAY_EOF_NONE && flow->pump.sink->closing_ends && !source->is_tcp &&
+         !uvr_stream_watches_any_time(source) && uvr_stream_is_lost(source);
+}
+
 void uvr_flow_end(uvr_flow *flow)
 {
   if (flow->state == UVR_FLOW_PASSING_END) {

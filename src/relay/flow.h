@@ -59,6 +59,10 @@ static inline bool uvr_flow_source_has_ended(const uvr_flow *flow)
   return flow->state == UVR_FLOW_PASSING_END || flow->state == UVR_FLOW_ENDED;
 }
 
+/* Whether the source, which has ended, was closed altogether, and the sink may be closed at once as well, because that
+ * shows its peer the end. Not for TCP sources, for which it takes long to find out. */
+bool uvr_flow_source_has_left(const uvr_flow *flow);
+
 /* Whether nothing more is passed on to the sink, not even the end. */
 static inline bool uvr_flow_is_over(const uvr_flow *flow)
 {

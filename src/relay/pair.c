@@ -394,7 +394,8 @@ static void on_source_end(uvr_flow *flow)
          from_left ? "the input has ended" : "the target's output has ended");
     return;
   }
-  if (from_left && pair->to_left.state == UVR_FLOW_LOST) {
+  bool right_ended = uvr_flow_source_has_ended(&pair->to_left);
+  if (from_left && !right_ended && (pair->to_left.state == UVR_FLOW_LOST || uvr_flow_source_has_left(flow))) {
     drop_left_gone(pair);
     return;
   }
