@@ -180,6 +180,7 @@ def pipe_client(run, way, pipe, source):
             client._thread.join(SOON)
             received = client.all("recv-end")
             if not received:
+                run.say(f"a client of {pipe} ended with {client.popen.returncode}: {client.events}; stderr: {client.stderr!r}")
                 return way, False, None, 0
             count, hash_ = received[-1]["bytes"], received[-1]["sha256"]
             wrong = None if hash_ == bytestream.sha256(count, seed) else f"other bytes than were sent: {received[-1]}"
