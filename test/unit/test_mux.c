@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "mux_raw.h"
+#include "relay/relay.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -45,6 +46,26 @@ static void test_echo(void **state)
   assert_int_equal(h->muxes.far_end.result.to_right, 300000);
   assert_int_equal(h->routes[0].results[1].reason, UVRELAY_REASON_ENDED);
   route_host_free(h);
+}
+
+/* Where reading is slow, several frames are read and sent at a time, as long as there are few streams. */
+static void test_reads_of_several_frames(void **state)
+{
+  (void)state;
+  static const unsigned counts[] = {1, 12};
+  for (unsigned i = 0; i < COUNT(counts); i++) {
+    route_host *h = mux_host_new(NULL, NULL);
+    h->relay->mux_context.buffers.huge = 4 * UVR_BUFFER_LARGE; /* as on Windows */
+    mux_add_via(h, 0, h->target_address, NULL);
+    for (unsigned n = 0; n < counts[i]; n++) {
+      (void)start(h, 3000000 + n, true);
+    }
+    wait_over(h);
+    for (unsigned n = 0; n < counts[i]; n++) {
+      assert_int_equal(h->clients[n].received, h->clients[n].to_send);
+    }
+    route_host_free(h);
+  }
 }
 
 /* Many at a time, each with bytes of its own; the counters of the route and of the relay, which has two sessions for
@@ -633,6 +654,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_echo),
+      cmocka_unit_test(test_reads_of_several_frames),
       cmocka_unit_test(test_many),
       cmocka_unit_test(test_refused_target),
       cmocka_unit_test(test_client_ends_first),

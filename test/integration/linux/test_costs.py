@@ -15,18 +15,18 @@ from programs import setting
 #: For one of each: on the way from a client to its target, where no direction is named.
 BUDGETS = {
     # what: user instructions, calls of malloc and the like, system calls
-    "chunk uu": Counts(1650, 0, 4.4),  # 64 KiB from a Unix socket to a Unix socket
-    "chunk tu": Counts(1650, 0, 4.4),  # 64 KiB from a port to a Unix socket
-    "stream uu": Counts(1250, 0, 3.3),  # 64 KiB of a transfer whose sender is faster than the relay
-    "stream tu": Counts(1250, 0, 3.3),
+    "chunk uu": Counts(1550, 0, 3.3),  # 64 KiB from a Unix socket to a Unix socket
+    "chunk tu": Counts(1550, 0, 3.3),  # 64 KiB from a port to a Unix socket
+    "stream uu": Counts(900, 0, 1.8),  # 64 KiB of a transfer whose sender is faster than the relay
+    "stream tu": Counts(900, 0, 1.8),
     "chunk mux": Counts(11100, 0, 20.0),  # 64 KiB over a mux; both ends together, as in each row of a mux
     "chunk back mux": Counts(11100, 0, 20.0),  # the same from the target to the client
     "round trip uu": Counts(2800, 0, 6.6),  # 64 bytes and an answer of 64 bytes
     "round trip mux": Counts(8800, 0, 13.2),
-    "connection uu": Counts(14900, 7.7, 27.5),  # it connects, a round trip, the client ends, the target ends
+    "connection uu": Counts(14600, 7.7, 26.4),  # it connects, a round trip, the client ends, the target ends
     "connection ut": Counts(15800, 7.7, 30.8),  # to a port
     "connection tu": Counts(15600, 7.7, 29.7),  # from a port
-    "connection mux": Counts(46900, 19.8, 49.5),
+    "connection mux": Counts(46500, 19.8, 45.1),
 }
 
 #: Bytes of memory for an idle connection, at so many of them.
