@@ -29,10 +29,12 @@ void uvr_buffer_pool_clear(uvr_buffer_pool *pool)
   clear_list(pool, &pool->small_free);
   clear_list(pool, &pool->large_free);
   clear_list(pool, &pool->huge_free);
+  clear_list(pool, &pool->giant_free);
   uvr_splice_clear(pool);
   pool->small_count = 0;
   pool->large_count = 0;
   pool->huge_count = 0;
+  pool->giant_count = 0;
 }
 
 uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity)
@@ -62,6 +64,9 @@ static kept kept_of(uvr_buffer_pool *pool, size_t capacity)
   if (capacity == pool->huge) {
     return (kept){&pool->huge_free, &pool->huge_count, at_least_one(HUGE_KEPT_BYTES / capacity)};
   }
+  if (capacity == pool->giant) {
+    return (kept){&pool->giant_free, &pool->giant_count, at_least_one(HUGE_KEPT_BYTES / capacity)};
+  }
   return (kept){0};
 }
 
@@ -90,6 +95,11 @@ uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted)
 uvr_buffer *uvr_buffer_get_huge(uvr_buffer_pool *pool)
 {
   return get(pool, pool->huge);
+}
+
+uvr_buffer *uvr_buffer_get_giant(uvr_buffer_pool *pool)
+{
+  return get(pool, pool->giant);
 }
 
 void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer)

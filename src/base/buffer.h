@@ -1,7 +1,8 @@
 /* The buffers of a relay's data, and the pool that keeps a few of them for the next reader.
  *
- * There are three sizes: small ones for reads that wait on an idle connection, large ones for a busy one, and huge ones
- * for one that moves data in bulk. A long message gets a buffer of its own size, which is not kept. */
+ * There are four sizes: small ones for reads that wait on an idle connection, large ones for a busy one, huge ones for
+ * one that moves data in bulk, and giant ones where few reads must move much. A long message gets a buffer of its own
+ * size, which is not kept. */
 #ifndef UVR_BASE_BUFFER_H
 #define UVR_BASE_BUFFER_H
 
@@ -42,12 +43,15 @@ typedef struct uvr_buffer_pool {
   const uvrelay_allocator_t *memory;
   size_t large; /* bytes; its owner may set it at first, to UVR_BUFFER_SMALL or more */
   size_t huge;  /* likewise, to more than `large`; 0 at first: there are none */
+  size_t giant; /* likewise, to more than `huge` */
   uvr_buffer *small_free;
   uvr_buffer *large_free;
   uvr_buffer *huge_free;
+  uvr_buffer *giant_free;
   size_t small_count; /* on the free lists */
   size_t large_count;
   size_t huge_count;
+  size_t giant_count;
   uvr_buffer *pipes_free; /* the rest is of uvr_splice_get */
   unsigned pipes_free_count;
   unsigned pipes;    /* in use or free */
@@ -65,6 +69,7 @@ uvr_buffer *uvr_buffer_get(uvr_buffer_pool *pool, size_t wanted);
 
 /* An empty huge buffer, or NULL if there is no memory. The pool must have huge ones. */
 uvr_buffer *uvr_buffer_get_huge(uvr_buffer_pool *pool);
+uvr_buffer *uvr_buffer_get_giant(uvr_buffer_pool *pool); /* likewise */
 
 /* An empty buffer of exactly `capacity` bytes, or NULL if there is no memory. */
 uvr_buffer *uvr_buffer_new(uvr_buffer_pool *pool, size_t capacity);

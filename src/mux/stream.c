@@ -250,12 +250,14 @@ static void mux_shutdown(uvr_stream *stream)
   }
 }
 
-/* Where the pool's huge buffers hold several frames, reading is slow, and few streams read so much at a time. */
+/* Where the pool has giant buffers, which hold several of the longest frames, reading is slow, and few streams with
+ * large windows read as much at a time. */
 static size_t best_write(const uvr_mux_stream *s)
 {
-  size_t frames = s->base.context->buffers.huge / UVR_BUFFER_LARGE;
+  size_t frame = uvr_yamux_best_write(&s->yamux);
+  size_t frames = s->base.context->buffers.giant / UVR_BUFFER_LARGE;
   bool few = uvr_yamux_stream_count(s->yamux.session) <= FEW;
-  return uvr_yamux_best_write(&s->yamux) * (few && frames > 1 ? frames : 1);
+  return few && frame == UVR_YAMUX_FRAME_MAX && frames > 1 ? frames * frame : frame;
 }
 
 void uvr_mux_stream_written(uvr_yamux_stream *stream)

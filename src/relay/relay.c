@@ -202,8 +202,9 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   relay->mux_context = relay->context;
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
   relay->mux_context.buffers.large = UVR_YAMUX_FRAME_FIRST;
+  relay->mux_context.buffers.huge = UVR_BUFFER_LARGE;
   /* A read by libuv on Windows takes several calls of the system, which large reads save. */
-  relay->mux_context.buffers.huge = uvr_os_reads_streams() ? UVR_BUFFER_LARGE : 4 * UVR_BUFFER_LARGE;
+  relay->mux_context.buffers.giant = uvr_os_reads_streams() ? 0 : 4 * UVR_BUFFER_LARGE;
   uvr_list_init(&relay->parts);
   uvr_list_init(&relay->hops);
   (void)uv_timer_init(loop, &relay->wakeup); /* cannot fail */

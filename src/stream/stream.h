@@ -101,7 +101,7 @@ struct uvr_stream {
   bool may_hide_leaving; /* after its end of input the peer may have left, and the watch may not notice that */
 
   size_t read_most; /* bytes: the reader wants no more from one read. More than the pool's large buffers have: it wants
-                       huge ones. 0: it does not mind. Some kinds do not know of it. */
+                       larger ones. 0: it does not mind. Some kinds do not know of it. */
   uint8_t read_before; /* bytes: the reader wants so many of a read's bytes in the buffer's headroom, which ends where
                           the data begins. It finds in `before` how many are there, as some kinds do not know of it. */
   size_t read_kept;    /* bytes of earlier reads that the reader has not done with when it asks for the next one */
@@ -279,7 +279,10 @@ static inline uvr_buffer *uvr_stream_get_buffer(const uvr_stream *stream, char *
 {
   uvr_buffer_pool *pool = &stream->context->buffers;
   bool huge = stream->read_most > pool->large && pool->huge > pool->large;
-  uvr_buffer *buffer = huge ? uvr_buffer_get_huge(pool) : uvr_buffer_get(pool, UVR_BUFFER_LARGE);
+  bool giant = stream->read_most > pool->huge && pool->giant > pool->huge;
+  uvr_buffer *buffer = giant  ? uvr_buffer_get_giant(pool)
+                       : huge ? uvr_buffer_get_huge(pool)
+                              : uvr_buffer_get(pool, UVR_BUFFER_LARGE);
   if (buffer != NULL) {
     size_t room = buffer->capacity + stream->read_before;
     buffer->before = stream->read_before;

@@ -55,10 +55,10 @@ static void test_reads_of_several_frames(void **state)
   static const unsigned counts[] = {1, 12};
   for (unsigned i = 0; i < COUNT(counts); i++) {
     route_host *h = mux_host_new(NULL, NULL);
-    h->relay->mux_context.buffers.huge = 4 * UVR_BUFFER_LARGE; /* as on Windows */
+    h->relay->mux_context.buffers.giant = 4 * UVR_BUFFER_LARGE; /* as on Windows */
     mux_add_via(h, 0, h->target_address, NULL);
     for (unsigned n = 0; n < counts[i]; n++) {
-      (void)start(h, 3000000 + n, true);
+      (void)start(h, 3000000 / counts[i] + n, true);
     }
     wait_over(h);
     for (unsigned n = 0; n < counts[i]; n++) {
