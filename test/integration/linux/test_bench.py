@@ -22,6 +22,7 @@ LONG = 120
 QUICK = ("--quick", "--rounds=1", "--seconds=0.02")
 
 sys.path.insert(0, str(ROOT / "test/bench"))
+import figures_wine  # noqa: E402
 import page  # noqa: E402
 import relays  # noqa: E402
 
@@ -115,6 +116,14 @@ def test_what_is_wrong_is_said(options, error):
     result = bench(*options)
     assert result.returncode != 0 and error in result.stderr, result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_what_runs_on_one_core_gets_the_others_back(monkeypatch):
+    monkeypatch.setenv("UVRELAY_RUN_EXE", "")  # without Wine, which has a server, too
+    cores = os.sched_getaffinity(0)
+    with figures_wine.one_core():
+        assert os.sched_getaffinity(0) == {min(cores)}
+    assert os.sched_getaffinity(0) == cores
 
 
 def test_a_relay_that_does_not_start_is_named(tmp_path):
