@@ -27,7 +27,7 @@ enum {
   WATCH_AFTER_MS = 50,
   KEEPALIVE_S = 60,
   SEGMENT = 512,                 /* bytes: every path takes so many in one */
-  DISCARD_MOST = 4 * 1024 * 1024 /* bytes of a peer's input, while it receives the last bytes */
+  DISCARD_MOST = 4 * 1024 * 1024 /* bytes of input, while a peer receives the last bytes */
 };
 
 typedef struct stream_uv {
@@ -318,8 +318,7 @@ static void on_patience(uvr_alarm *alarm)
   close_now(of_alarm(alarm));
 }
 
-/* A peer that sends and sends is not drained for as long as it likes. It gets a reset once it has received everything,
- * and otherwise has to wait until the time is up. */
+/* A peer that goes on sending would keep a core busy. After a while, it is left waiting until the time is up. */
 static void on_discarded(uvr_stream *stream, size_t bytes)
 {
   stream_uv *s = (stream_uv *)stream;
@@ -327,16 +326,12 @@ static void on_discarded(uvr_stream *stream, size_t bytes)
   if (bytes == 0) {
     close_now(s);
   } else if (s->discarded > DISCARD_MOST) {
-    if (!s->writing && uvr_os_unsent(s->handle) == 0) {
-      close_now(s);
-    } else {
-      uvr_uv_input_stop(&s->input);
-    }
+    uvr_uv_input_stop(&s->input);
   }
 }
 
 /* Closing a TCP socket that holds input resets the connection, and what the peer has not yet received is lost. So a FIN
- * is sent, and what still arrives is discarded, until the peer ends too, has sent a lot, or the time is up. */
+ * is sent, and what still arrives is discarded, until the peer ends too or the time is up. */
 static bool close_gently(stream_uv *s)
 {
   if (s->handle->type != UV_TCP || !uvr_uv_input_discard(&s->input, on_discarded)) {
@@ -488,7 +483,8 @@ int uvr_stream_uv_adopt(uvr_context *context, uv_stream_t *handle, uv_close_cb o
   s->former_close = on_handle_closed;
   uvr_uv_input_init(&s->input, &s->base, handle);
   s->base.can_half_close = can_half_close(handle);
-  s->base.may_hide_leaving = handle->type == UV_TCP || !s->base.can_half_close;
+  s->base.is_tcp = handle->type == UV_TCP;
+  s->base.may_hide_leaving = s->base.is_tcp || !s->base.can_half_close;
   *out = &s->base;
   return 0;
 }
