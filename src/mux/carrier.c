@@ -70,11 +70,14 @@ void uvr_mux_carrier_finish(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uv
 
 /* Sending. */
 
-/* What was written in place is no longer needed. */
+/* What was written in place, a long frame, is no longer needed. */
 static void put_sent(uvr_mux_carrier *c)
 {
-  uvr_buffer_put(c->config.buffers, c->sent);
-  c->sent = NULL;
+  if (c->sent != NULL) {
+    uvr_buffer_put(c->config.buffers, c->sent);
+    c->sent = NULL;
+    c->filled = true;
+  }
 }
 
 void uvr_mux_carrier_send(uvr_mux_carrier *c)
@@ -113,6 +116,22 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
   receive_input(c);
 }
 
+/* While other streams send little, a long frame that follows another one is chosen only when there is room for it: once
+ * it is, their frames come after it. The near end's stay long, as the far end may be a Windows program, for which each
+ * frame takes several calls. */
+static bool awaits_room(uvr_mux_carrier *c)
+{
+  if (!uvr_yamux_chooses_late(&c->yamux)) {
+    return false;
+  }
+  c->filled = false;
+  c->writing = uvr_stream_await_writable(c->stream, on_written, c);
+  if (c->writing && c->config.role == UVRELAY_MUX_NEAR) {
+    uvr_yamux_keep_long(&c->yamux);
+  }
+  return c->writing;
+}
+
 /* Sends what yamux has to send. The stream may call back at once, so this is a loop and not a recursion. */
 static void send_output(uvr_mux_carrier *c)
 {
@@ -121,6 +140,9 @@ static void send_output(uvr_mux_carrier *c)
   }
   c->sending = true;
   while (!c->writing && !c->peer_gone && c->state > UVR_CARRIER_OPENING && c->state < UVR_CARRIER_ENDING) {
+    if (c->filled && awaits_room(c)) {
+      break;
+    }
     uvr_yamux_output output = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
     c->sent = output.buffer;
     if (output.length == 0 ||

@@ -73,7 +73,8 @@ struct uvr_mux_carrier {
   uvr_buffer *sent; /* the buffer that is being written, or NULL: it is `out` */
   bool reading;
   bool receiving;
-  bool writing;
+  bool writing;   /* or it waits for room */
+  bool filled;    /* the last write was a long frame, after which there may be no room for another */
   bool peer_gone; /* nothing more can be written */
   bool sending;
   bool unconfirmed; /* something was sent since the last ping that was answered */

@@ -131,6 +131,12 @@ static void stdio_write(uvr_stream *stream, const char *data, size_t length)
   uvr_stream_write(s->output.stream, data, length, on_write, s);
 }
 
+static bool stdio_await_writable(uvr_stream *stream)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  return s->output.stream != NULL && uvr_stream_await_writable(s->output.stream, on_write, s);
+}
+
 static void on_look_closed(uv_handle_t *handle)
 {
   stream_stdio *s = handle->data;
@@ -315,6 +321,7 @@ static uvr_input_state stdio_input_state(uvr_stream *stream)
 
 static const uvr_stream_ops ops = {.read = stdio_read,
                                    .write = stdio_write,
+                                   .await_writable = stdio_await_writable,
                                    .shutdown = stdio_shutdown,
                                    .watch = stdio_watch,
                                    .close = stdio_close,

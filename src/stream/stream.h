@@ -68,6 +68,7 @@ typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*write_buffer)(uvr_stream *stream, uvr_buffer *buffer); /* NULL: by `write` */
+  bool (*await_writable)(uvr_stream *stream);                   /* may be NULL */
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*arm)(uvr_stream *stream);   /* may be NULL */
@@ -173,6 +174,15 @@ static inline void uvr_stream_write_buffer(uvr_stream *stream, uvr_buffer *buffe
   } else {
     stream->ops->write(stream, buffer->data, buffer->length);
   }
+}
+
+/* Waits until a write would not have to wait, or would fail, and then calls `on_writable` with UVR_DONE, later: counts
+ * as a write. Returns false where that is not possible, and then does not call it. */
+static inline bool uvr_stream_await_writable(uvr_stream *stream, uvr_done_cb on_writable, void *user)
+{
+  stream->on_write = on_writable;
+  stream->write_user = user;
+  return stream->ops->await_writable != NULL && stream->ops->await_writable(stream);
 }
 
 /* Half-close: after everything that was written, the peer sees the end of its input. Only where the stream has

@@ -22,6 +22,7 @@
 #include "base/os.h"
 #include "stream/hangup.h"
 #include "stream/uv_input.h"
+#include "stream/writable.h"
 
 enum {
   WATCH_AFTER_MS = 50,
@@ -44,8 +45,9 @@ typedef struct stream_uv {
   uvr_alarm alarm;     /* for watching, then for closing gently */
   uvr_hangup hangup;   /* for watching, where the system reports that the peer leaves */
   uvr_uv_input input;
-  bool output_ended;   /* by a half-close */
-  uvr_buffer *spliced; /* is being written, out of its pipe; its owner's */
+  uvr_writable *writable; /* NULL until it was awaited */
+  bool output_ended;      /* by a half-close */
+  uvr_buffer *spliced;    /* is being written, out of its pipe; its owner's */
   bool closing;
   bool gentle;
   bool stopped; /* what has watched it */
@@ -164,6 +166,20 @@ static void stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer)
   }
 }
 
+static void on_writable(void *user)
+{
+  stream_uv *s = user;
+  if (!s->closing) {
+    s->base.on_write(s->base.write_user, UVR_DONE, NULL);
+  }
+}
+
+static bool stream_await_writable(uvr_stream *stream)
+{
+  stream_uv *s = (stream_uv *)stream;
+  return uvr_writable_await(&s->writable, stream->context, s->handle, on_writable, s);
+}
+
 /* The end of this process. */
 
 static void stream_arm(uvr_stream *stream)
@@ -231,9 +247,15 @@ static void close_handle(stream_uv *s)
   }
 }
 
-static void on_watch_stopped(void *user)
+static void on_writable_closed(void *user)
 {
   close_handle(user);
+}
+
+static void on_watch_stopped(void *user)
+{
+  stream_uv *s = user;
+  uvr_writable_close(s->writable, on_writable_closed, s);
 }
 
 /* May be called more than once. */
@@ -398,6 +420,7 @@ static bool stream_has_delivered(uvr_stream *stream)
 static const uvr_stream_ops ops = {.read = stream_read,
                                    .write = stream_write,
                                    .write_buffer = stream_write_buffer,
+                                   .await_writable = stream_await_writable,
                                    .shutdown = stream_shutdown,
                                    .watch = stream_watch,
                                    .arm = stream_arm,

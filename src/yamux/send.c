@@ -188,3 +188,15 @@ bool uvr_yamux_has_output(const uvr_yamux *self)
 {
   return self->reply_count > 0 || self->reset_count > 0 || uvr_yamux_first_in_turn(self) != NULL;
 }
+
+bool uvr_yamux_chooses_late(const uvr_yamux *self)
+{
+  const uvr_yamux_stream *s = uvr_yamux_first_in_turn(self);
+  return self->brief_mode > 0 && !self->dead && self->reply_count == 0 && self->reset_count == 0 && s != NULL &&
+         stays_in_place(s);
+}
+
+void uvr_yamux_keep_long(uvr_yamux *self)
+{
+  self->keeps_long = true;
+}

@@ -19,4 +19,11 @@ uvr_yamux_output uvr_yamux_fill(uvr_yamux *self, char *space, size_t size);
 /* Whether uvr_yamux_fill has something to send. */
 bool uvr_yamux_has_output(const uvr_yamux *self);
 
+/* Whether the next frame is a long one alone, and short ones of other streams may soon have to go before it: call
+ * uvr_yamux_fill only when there is room for it. */
+bool uvr_yamux_chooses_late(const uvr_yamux *self);
+
+/* From now on frames stay long while other streams send little, as uvr_yamux_fill is called as late as it should. */
+void uvr_yamux_keep_long(uvr_yamux *self);
+
 #endif

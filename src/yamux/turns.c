@@ -93,7 +93,7 @@ void uvr_yamux_end_turn(uvr_yamux_stream *s, bool was_brief, size_t sent)
 size_t uvr_yamux_frame_most(const uvr_yamux_stream *s)
 {
   const uvr_yamux *self = s->session;
-  return self->brief_mode > 0 && self->brief_id != s->id ? UVR_YAMUX_FRAME_FIRST : s->frame;
+  return self->brief_mode > 0 && self->brief_id != s->id && !self->keeps_long ? UVR_YAMUX_FRAME_FIRST : s->frame;
 }
 
 void uvr_yamux_count_data(uvr_yamux_stream *s, size_t piece)

@@ -137,6 +137,7 @@ struct uvr_yamux {
   size_t brief_run;         /* bytes that were sent from there while others wait, since the last turn of these */
   uint32_t brief_id;        /* the number of the stream that was the last to send little */
   size_t brief_mode;        /* bytes of long frames: until they are sent, other streams' are not longer than at first */
+  bool keeps_long;          /* they are as long as ever */
   uvr_yamux_stream **table; /* by number */
   size_t table_size;        /* a power of two */
   /* Frames without data that come first: answers to pings, resets of streams that are unknown here, our own pings. */

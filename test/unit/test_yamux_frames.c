@@ -242,6 +242,39 @@ static void test_long_again(void **state)
   rig_clear(&r);
 }
 
+/* While other streams send little, a long frame is chosen late, if nothing goes before it; and it stays long where that
+ * is done. */
+static void test_chosen_late(void **state)
+{
+  (void)state;
+  rig r;
+  yend e;
+  rig_init(&r);
+  yend_init(&e, &r, true);
+  ystream *bulk = open_acknowledged(&e, 1);
+  ystream *sparse = open_acknowledged(&e, 3);
+  yend_feed(&e, Y_UPDATE, 0, 1, 8 * MIB);
+  uvr_buffer *buffer = make_buffer(&e, 1, LONGEST);
+  assert_false(uvr_yamux_chooses_late(&e.y)); /* there is nothing to choose */
+  assert_true(uvr_yamux_write_buffer(&bulk->s, buffer));
+  assert_false(uvr_yamux_chooses_late(&e.y)); /* nobody sends little */
+  yend_expect(&e, Y_DATA, 0, 1, LONGEST);
+  uvr_buffer_put(&e.pool, buffer);
+  buffer = make_buffer(&e, 1, LONGEST);
+  assert_true(uvr_yamux_write(&sparse->s, "x", 1));
+  assert_true(uvr_yamux_write_buffer(&bulk->s, buffer));
+  assert_false(uvr_yamux_chooses_late(&e.y)); /* a short frame is first */
+  yend_expect(&e, Y_DATA, 0, 3, 1);
+  assert_true(uvr_yamux_chooses_late(&e.y));
+  yend_expect(&e, Y_DATA, 0, 1, FIRST);
+  uvr_yamux_keep_long(&e.y);
+  assert_true(uvr_yamux_chooses_late(&e.y));
+  yend_expect(&e, Y_DATA, 0, 1, LONGEST - FIRST);
+  uvr_buffer_put(&e.pool, buffer);
+  yend_clear(&e);
+  rig_clear(&r);
+}
+
 /* The rest of a long write is not brief, and what a stream sends does not shorten its own frames. */
 static void test_brief_alone(void **state)
 {
@@ -432,15 +465,11 @@ static void test_received_for_none(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_growth),
-      cmocka_unit_test(test_sent_in_place),
-      cmocka_unit_test(test_short_is_copied),
-      cmocka_unit_test(test_brief),
-      cmocka_unit_test(test_long_again),
-      cmocka_unit_test(test_brief_alone),
-      cmocka_unit_test(test_received_in_place),
-      cmocka_unit_test(test_best_read),
-      cmocka_unit_test(test_received_for_none),
+      cmocka_unit_test(test_growth),          cmocka_unit_test(test_sent_in_place),
+      cmocka_unit_test(test_short_is_copied), cmocka_unit_test(test_brief),
+      cmocka_unit_test(test_chosen_late),     cmocka_unit_test(test_long_again),
+      cmocka_unit_test(test_brief_alone),     cmocka_unit_test(test_received_in_place),
+      cmocka_unit_test(test_best_read),       cmocka_unit_test(test_received_for_none),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
