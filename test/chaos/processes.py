@@ -140,8 +140,9 @@ class LinuxStation(Station):
 
     #: No far end without connections has more descriptors.
     far_most = 16
-    #: So many descriptors may be kept for later beyond those of the first time.
-    kept = 0
+    #: So many descriptors may be kept for later beyond those of the first time: the one that tells when the carrier has
+    #: room for a long frame, once that was waited for.
+    kept = 1
 
     @staticmethod
     def far_descriptors(pid):
