@@ -15,8 +15,9 @@
 
 struct uvr_pump_thread {
   uv_thread_t thread;
-  uv_async_t ended; /* keeps the loop alive while the thread runs, and is its last word */
-  uvr_context *context;
+  uv_async_t ended;           /* keeps the loop alive while the thread runs, and is its last word */
+  uvrelay_allocator_t memory; /* a copy, because the context may be freed before `ended` is closed */
+  uvr_buffer_pool *buffers;
   uvr_stream *source;
   uvr_stream *sink;
   uvr_pump_thread_cb on_end;
@@ -100,12 +101,13 @@ static void on_async_closed(uv_handle_t *handle)
 {
   uvr_pump_thread *thread = handle->data;
   uv_mutex_destroy(&thread->mutex);
-  uvr_free(&thread->context->memory, thread);
+  const uvrelay_allocator_t memory = thread->memory;
+  uvr_free(&memory, thread);
 }
 
 static void release(uvr_pump_thread *thread)
 {
-  uvr_buffer_put(&thread->context->buffers, thread->buffer);
+  uvr_buffer_put(thread->buffers, thread->buffer);
   thread->buffer = NULL;
   uv_close((uv_handle_t *)&thread->ended, on_async_closed);
 }
@@ -135,12 +137,13 @@ uvr_pump_thread *uvr_pump_thread_start(uvr_stream *source, uvr_stream *sink, uvr
     uvr_free(&context->memory, thread);
     return NULL;
   }
-  thread->context = context;
+  thread->memory = context->memory;
+  thread->buffers = &context->buffers;
   thread->source = source;
   thread->sink = sink;
   thread->on_end = on_end;
   thread->user = user;
-  thread->buffer = uvr_buffer_get(&context->buffers, UVR_BUFFER_LARGE);
+  thread->buffer = uvr_buffer_get(thread->buffers, UVR_BUFFER_LARGE);
   thread->running = thread->buffer != NULL && uv_thread_create(&thread->thread, work, thread) == 0;
   if (!thread->running) {
     release(thread);

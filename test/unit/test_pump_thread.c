@@ -311,6 +311,11 @@ static void bench_clear(bench *b)
   assert_true(uvr_pump_clear(&b->pump));
   assert_true(uvr_pump_clear(&b->pump));
   assert_int_equal(b->reports, reports);
+  /* Everything that used the context is closed. What the thread leaves to close must not use it again. */
+  uvr_context context = b->r.context;
+  memset(&b->r.context, 0, sizeof(context));
+  rig_run(&b->r);
+  b->r.context = context;
   blocker_clear(&b->source);
   blocker_clear(&b->sink);
   rig_clear(&b->r);
