@@ -153,7 +153,19 @@ class Collector:
 
     def wait_end(self, timeout=SOON):
         with self._changed:
-            assert self._changed.wait_for(lambda: self.end_time, timeout), f"no end of output within {timeout} s"
+            if not self._changed.wait_for(lambda: self.end_time, timeout):
+                raise AssertionError(f"no end of output within {timeout} s; it is open in: {holders(self._file)}")
+
+
+def holders(file):
+    """The processes that have this pipe open, other than this one: their ids and commands."""
+    found, pipe = [], os.readlink(f"/proc/self/fd/{file.fileno()}")
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if int(process.name) != os.getpid() and pipe in map(os.readlink, (process / "fd").iterdir()):
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+                found.append((int(process.name), command))
+    return found
 
 
 class Process:
