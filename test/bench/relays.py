@@ -4,6 +4,7 @@ in the bench's directory or on a free port of the loopback interface, and ends w
 Routes have two letters, for the listener and the target: u is a Unix socket, t a TCP port, and r the TCP port of Redis.
 """
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -302,12 +303,25 @@ def socat_wine(place, pairs, _label, _name):
         yield [find("socat"), f"UNIX-LISTEN:{front.removeprefix('unix:')},fork,backlog=1024", f"EXEC:{command}"], wine_environment()
 
 
+@functools.cache
+def fixed_addresses():
+    """What starts a program at fixed addresses, where that is allowed: the kernel puts the heap of Debian's wine64, which
+    is linked at 0x7d000000, somewhere in the following GiB, and Wine fails to start if that covers 0x7ffe0000. That is so
+    about once in 8,000 starts."""
+    command = ["setarch", "-R"]
+    try:
+        tried = subprocess.run([*command, "true"], stderr=subprocess.DEVNULL, check=False)
+    except OSError:
+        return []
+    return command if tried.returncode == 0 else []
+
+
 def wine():
     """What runs a Windows program: nothing in WSL."""
     if "UVRELAY_RUN_EXE" in os.environ:
         return shlex.split(os.environ["UVRELAY_RUN_EXE"])
     direct = "/usr/lib/wine/wine64"  # as the shell script `wine` of Debian ends
-    return [direct if os.access(direct, os.X_OK) else find("wine")]
+    return [*fixed_addresses(), direct if os.access(direct, os.X_OK) else find("wine")]
 
 
 def wine_environment():
