@@ -313,6 +313,22 @@ static void act(mux_end *end, const uvrelay_mux_event_t *event)
   attach_if_needed(end, event);
 }
 
+static bool all_over(const route_host *h)
+{
+  for (unsigned i = 0; i < h->client_count; i++) {
+    if (!h->clients[i].over) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void start_both(route_host *h)
+{
+  (void)start(h, 10, true);
+  (void)route_client_start(h, h->routes[1].address, 10, true);
+}
+
 static void test_in_events(void **state)
 {
   (void)state;
@@ -326,16 +342,18 @@ static void test_in_events(void **state)
     /* Where the first client is to get an answer, it waits as long as a busy machine takes. */
     mux_add_via(h, 0, h->target_address, acting.type == UVRELAY_MUX_EVENT_DOWN ? NULL : &options);
     mux_add_via(h, 1, h->absent_address, &options);
-    (void)start(h, 10, true);
-    (void)route_client_start(h, h->routes[1].address, 10, true);
+    start_both(h);
     if (happens && acting.type == UVRELAY_MUX_EVENT_DOWN) {
       ROUTE_WAIT(h, h->clients[0].received == 10);
       mux_end_detach(acting.is_far ? &h->muxes.near_end : &h->muxes.far_end);
     }
-    if (happens) {
-      ROUTE_WAIT(h, acting.count > 0);
+    for (unsigned n = 0; happens && acting.count == 0 && n < 5; n++) {
+      ROUTE_WAIT(h, acting.count > 0 || all_over(h));
+      if (acting.count == 0) {
+        start_both(h); /* on a busy machine, their time was up before */
+      }
     }
-    ROUTE_WAIT(h, h->clients[0].over && h->clients[1].over && h->routes[0].open == 0 && h->routes[1].open == 0);
+    ROUTE_WAIT(h, all_over(h) && h->routes[0].open == 0 && h->routes[1].open == 0);
     assert_int_equal(happens, acting.count > 0);
     mux_end *end = acting.is_far ? &h->muxes.far_end : &h->muxes.near_end;
     if (happens && acting.closes) {
