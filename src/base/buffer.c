@@ -61,6 +61,9 @@ static kept kept_of(uvr_buffer_pool *pool, size_t capacity)
     size_t most = at_least_one(LARGE_KEPT_BYTES / capacity);
     return (kept){&pool->large_free, &pool->large_count, most < LARGE_KEPT ? most : LARGE_KEPT};
   }
+  if (capacity == 0) {
+    return (kept){0}; /* sizes that the pool does not have are 0, too */
+  }
   if (capacity == pool->huge) {
     return (kept){&pool->huge_free, &pool->huge_count, at_least_one(HUGE_KEPT_BYTES / capacity)};
   }

@@ -138,6 +138,18 @@ static void test_large_size(void **state)
   }
 }
 
+/* A buffer without room is of none of the sizes, not even of one that the pool does not have. */
+static void test_empty(void **state)
+{
+  (void)state;
+  rig r;
+  rig_init(&r);
+  size_t blocks = r.blocks;
+  uvr_buffer_put(&r.context.buffers, uvr_buffer_new(&r.context.buffers, 0));
+  assert_int_equal(r.blocks, blocks);
+  rig_clear(&r);
+}
+
 /* Of another size than these two it is made for once. */
 static void test_odd_size(void **state)
 {
@@ -215,8 +227,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_get),        cmocka_unit_test(test_kept),     cmocka_unit_test(test_steady),
-      cmocka_unit_test(test_large_size), cmocka_unit_test(test_odd_size), cmocka_unit_test(test_no_memory),
-      cmocka_unit_test(test_no_pipe),
+      cmocka_unit_test(test_large_size), cmocka_unit_test(test_odd_size), cmocka_unit_test(test_empty),
+      cmocka_unit_test(test_no_memory),  cmocka_unit_test(test_no_pipe),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
