@@ -6,7 +6,7 @@ import time
 import pytest
 
 import bytestream
-from programs import Collector, Relay, uvrelay_exe, windows_path
+from programs import Relay, uvrelay_exe, windows_path
 from winpeers import Parent, PipeServer
 
 PUSHED = 200_000_000
@@ -35,7 +35,7 @@ def test_pushed_by_the_server(type):
         sent = server.all("progress")[-1]["sent"]
         assert 0 < sent < ON_THE_WAY, f"the server got rid of {sent} bytes"
         # And now they are read, all is there.
-        out = Collector(relay.popen.stdout)
+        out = relay.collect()
         assert relay.wait(60) == 0
         out.wait_end()
         assert (out.count, out.sha256) == (PUSHED, bytestream.sha256(PUSHED, 3))
@@ -71,7 +71,7 @@ def test_stdout_full_and_the_input_flows():
             writer = relay.write_in_thread(bytestream.chunks(size, 4))
             assert server.event("recv")["sha256"] == bytestream.sha256(size, 4)
             writer.join()
-            out = Collector(relay.popen.stdout)
+            out = relay.collect()
             assert relay.wait() == 0
             out.wait_end()
             assert out.data == bytestream.data(stuck)

@@ -12,7 +12,7 @@ import pytest
 
 import bytestream
 from cost import Cost, quiet, settle
-from programs import SOON, Collector, Relay, run_relay, under_wine, unique_pipe
+from programs import SOON, Relay, run_relay, under_wine, unique_pipe
 from winpeers import PipeServer
 from winserving import PipeClient, Serve, TcpEnd, TcpTarget, pipe_of, port_of
 
@@ -166,7 +166,7 @@ def test_a_huge_message_for_the_one_shot_program():
     with PipeServer(f"message={HUGE},5", "await", "close") as server, Relay(server.name, collect=False) as relay:
         server.event("connected")
         with Cost(relay, f"a message of {HUGE} bytes", kib=8000, processor=60):
-            out = Collector(relay.popen.stdout, keep=0)
+            out = relay.collect(keep=0)
             out.wait_count(HUGE, 60)
         server.go()
         assert relay.wait() == 0

@@ -111,8 +111,8 @@ class Collector:
         self._changed = threading.Condition()
         self.count = 0
         self.first_time = self.last_time = self.end_time = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
 
     def _run(self):
         while True:
@@ -179,8 +179,16 @@ class Process:
                                       env=environment, bufsize=0, **popen)
         _started.append(self.popen)
         self.stdin = self.popen.stdin
-        self.out = Collector(self.popen.stdout) if collect and self.popen.stdout else None
         self.err = Collector(self.popen.stderr)
+        #: The threads that read our files.
+        self.readers = {self.popen.stderr: self.err.thread}
+        self.out = self.collect() if collect and self.popen.stdout else None
+
+    def collect(self, **options):
+        """Collects standard output from now on."""
+        collector = Collector(self.popen.stdout, **options)
+        self.readers[self.popen.stdout] = collector.thread
+        return collector
 
     def __enter__(self):
         return self
@@ -241,8 +249,12 @@ class Process:
         if self.running:
             self.popen.kill()
         self.popen.wait()
-        for file in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
-            if file:
+        for file in filter(None, (self.popen.stdin, self.popen.stdout, self.popen.stderr)):
+            reader = self.readers.get(file)
+            if reader:
+                reader.join(1)
+            # A thread that still reads it, because another process has it open, might read the next file of that number.
+            if not (reader and reader.is_alive()):
                 file.close()
 
     def resident_kib(self):

@@ -23,6 +23,7 @@ class Peer(Process):
         self.events = []
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._read_events, daemon=True)
+        self.readers[self.popen.stdout] = self._thread
         self._thread.start()
 
     def _read_events(self):
