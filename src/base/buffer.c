@@ -61,9 +61,6 @@ static kept kept_of(uvr_buffer_pool *pool, size_t capacity)
     size_t most = at_least_one(LARGE_KEPT_BYTES / capacity);
     return (kept){&pool->large_free, &pool->large_count, most < LARGE_KEPT ? most : LARGE_KEPT};
   }
-  if (capacity == 0) {
-    return (kept){0}; /* sizes that the pool does not have are 0, too */
-  }
   if (capacity == pool->huge) {
     return (kept){&pool->huge_free, &pool->huge_count, at_least_one(HUGE_KEPT_BYTES / capacity)};
   }
@@ -118,7 +115,8 @@ void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
     uvr_splice_put(pool, buffer);
     return;
   }
-  kept of = kept_of(pool, buffer->capacity);
+  /* The sizes that the pool does not have are 0. */
+  kept of = buffer->capacity > 0 ? kept_of(pool, buffer->capacity) : (kept){0};
   if (of.most == 0 || *of.count >= of.most) {
     uvr_free(pool->memory, buffer);
     return;
