@@ -1,5 +1,5 @@
-/* Waiting until a stream can be written: not while it is full, at once when it is not, when its reader leaves, and it
- * may be closed meanwhile. */
+/* Waiting until a stream can be written: not while it is full, at once when it is not, when its reader leaves; and it
+ * may be closed meanwhile or from within the callback. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -135,12 +135,48 @@ static void test_closed_meanwhile(void **state)
   rig_clear(&b.r);
 }
 
+static void close_in_callback(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
+{
+  bench *b = user;
+  on_writable(user, outcome, error);
+  uvr_stream_close(b->stream, UVR_CLOSE_NOW, on_closed, b);
+}
+
+static void test_closed_in_the_callback(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  assert_true(uvr_stream_await_writable(b.stream, close_in_callback, &b));
+  assert_true(rig_run_until(&b.r, &b.closed));
+  assert_true(b.writable);
+  (void)close(b.peer);
+  rig_clear(&b.r);
+}
+
+/* Without memory it says so, calls nothing, and the stream is as before. */
+static void test_no_memory(void **state)
+{
+  (void)state;
+  bench b;
+  bench_init(&b);
+  b.r.fail_at = b.r.allocations + 1;
+  assert_false(uvr_stream_await_writable(b.stream, on_writable, &b));
+  rig_turns(&b.r, 20);
+  assert_false(b.writable);
+  fill(&b);
+  await(&b); /* with memory again */
+  bench_clear(&b);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_waits),
       cmocka_unit_test(test_reader_leaves),
       cmocka_unit_test(test_closed_meanwhile),
+      cmocka_unit_test(test_closed_in_the_callback),
+      cmocka_unit_test(test_no_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
