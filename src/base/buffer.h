@@ -52,7 +52,8 @@ typedef struct uvr_buffer_pool {
   size_t large_count;
   size_t huge_count;
   size_t giant_count;
-  uvr_buffer *pipes_free; /* the rest is of uvr_splice_get */
+  struct uvr_buffer_pool *pipes_of; /* whose pipes it uses; its owner may set it at first. NULL: its own */
+  uvr_buffer *pipes_free;           /* the rest is of uvr_splice_get */
   unsigned pipes_free_count;
   unsigned pipes;    /* in use or free */
   unsigned splicing; /* directions that splice */
@@ -83,11 +84,11 @@ static inline void uvr_buffer_hold(uvr_buffer *buffer)
 /* Puts a buffer back; NULL is allowed. */
 void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
 
-/* Splicing: bytes on their way from one socket to another through a pipe of the system, so that this process does not
- * copy them. Only Linux has this; elsewhere there are no such buffers.
+/* Splicing: bytes on their way from one socket or pipe to another through a pipe of the system, so that this process
+ * does not copy them. Only Linux has this; elsewhere there are no such buffers.
  *
  * A buffer whose `splice` is set has its bytes in the pipe and not in `data`. Its pool counts the directions that
- * splice, and keeps no more empty pipes than there are of these. */
+ * splice, and keeps no more empty pipes than two for each: one is filled while the other one is written. */
 
 /* Whether the system can do this. */
 bool uvr_splice_works(void);
@@ -105,14 +106,16 @@ uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool);
 void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
 void uvr_splice_clear(uvr_buffer_pool *pool);
 
-/* Moves into the empty pipe what can be read from a socket. Returns the number of bytes, not 0, which is to become
- * buffer->length; or UV_EOF, UV_EAGAIN, or UV_ENOSYS if the socket must be read in another way; or the socket's error,
- * which the system then no longer reports. */
-ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from);
+/* Moves into the empty pipe what can be read from a socket or a pipe, at most `most` bytes, which is not 0. Returns the
+ * number of bytes, not 0, which is to become buffer->length; or UV_EOF, UV_EAGAIN, or UV_ENOSYS if it must be read in
+ * another way; or the socket's error, which the system then no longer reports. */
+ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from, size_t most);
 
-/* Writes what is in the pipe to a socket. Returns 0 when the pipe is empty; or the socket's error; or UV_EAGAIN when
- * the rest must wait: `on_written` is called later with 0 or the error, UV_ECANCELED if the stream is closed before. */
-int uvr_splice_write(uvr_buffer *buffer, uv_stream_t *to, void (*on_written)(void *user, int code), void *user);
+/* Writes the next `length` bytes of the pipe, which has so many, to a socket or a pipe. Returns 0 when they are
+ * written; or the socket's error; or UV_EAGAIN when the rest must wait: `on_written` is called later with 0 or the
+ * error, UV_ECANCELED if the stream is closed before. */
+int uvr_splice_write(uvr_buffer *buffer, size_t length, uv_stream_t *to, void (*on_written)(void *user, int code),
+                     void *user);
 
 /* How many bytes are still in the pipe. */
 size_t uvr_splice_left(const uvr_buffer *buffer);

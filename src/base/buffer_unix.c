@@ -11,8 +11,7 @@
 #include <unistd.h>
 
 enum {
-  PIPES_MAX = 64,  /* of a pool, in use or not */
-  PIPES_KEPT = 16, /* of these, empty ones that wait for the next read */
+  PIPES_MAX = 96, /* of a pool, in use or not: less than half of the pages that Linux lets one user have in pipes */
   SIZE = 256 * 1024,
   SIZE_LEAST = 64 * 1024, /* a pipe that the system makes smaller is not worth it */
   PIECE = 4096
@@ -21,6 +20,7 @@ enum {
 struct uvr_splice {
   int pipe[2];
   size_t left;        /* bytes that are in the pipe */
+  size_t to_write;    /* of these */
   uv_write_t request; /* for a piece */
   uv_stream_t *to;    /* while bytes wait to be written */
   void (*on_written)(void *user, int code);
@@ -39,6 +39,12 @@ static bool may_have(int fd)
 {
   struct rlimit limit;
   return getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)fd < limit.rlim_cur / 4 * 3;
+}
+
+/* The pool whose pipes this one uses. */
+static uvr_buffer_pool *home_of(uvr_buffer_pool *pool)
+{
+  return pool->pipes_of != NULL ? pool->pipes_of : pool;
 }
 
 static bool open_pipe(int pipe[2])
@@ -82,8 +88,7 @@ static void free_buffer(uvr_buffer_pool *pool, uvr_buffer *buffer)
 /* Closes the empty pipes that are more than are kept. */
 static void trim(uvr_buffer_pool *pool)
 {
-  unsigned kept = pool->splicing < PIPES_KEPT ? pool->splicing : PIPES_KEPT;
-  while (pool->pipes_free_count > kept) {
+  while (pool->pipes_free_count > 2 * pool->splicing) {
     uvr_buffer *buffer = pool->pipes_free;
     pool->pipes_free = buffer->next;
     pool->pipes_free_count--;
@@ -93,31 +98,34 @@ static void trim(uvr_buffer_pool *pool)
 
 void uvr_splice_begin(uvr_buffer_pool *pool)
 {
-  pool->splicing++;
-  pool->pipes_fail = false;
+  uvr_buffer_pool *home = home_of(pool);
+  home->splicing++;
+  home->pipes_fail = false;
 }
 
 void uvr_splice_end(uvr_buffer_pool *pool)
 {
-  pool->splicing--;
-  pool->pipes_fail = false;
-  trim(pool);
+  uvr_buffer_pool *home = home_of(pool);
+  home->splicing--;
+  home->pipes_fail = false;
+  trim(home);
 }
 
 void uvr_splice_clear(uvr_buffer_pool *pool)
 {
-  pool->splicing = 0;
+  pool->splicing = 0; /* of its own pipes: it has none if it shares another pool's */
   trim(pool);
 }
 
 uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool)
 {
-  uvr_buffer *buffer = pool->pipes_free;
+  uvr_buffer_pool *home = home_of(pool);
+  uvr_buffer *buffer = home->pipes_free;
   if (buffer == NULL) {
-    return pool->pipes < PIPES_MAX && !pool->pipes_fail ? new_buffer(pool) : NULL;
+    return home->pipes < PIPES_MAX && !home->pipes_fail ? new_buffer(home) : NULL;
   }
-  pool->pipes_free = buffer->next;
-  pool->pipes_free_count--;
+  home->pipes_free = buffer->next;
+  home->pipes_free_count--;
   buffer->next = NULL;
   buffer->length = 0;
   buffer->splice->refused = false;
@@ -126,14 +134,15 @@ uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool)
 
 void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer)
 {
+  uvr_buffer_pool *home = home_of(pool);
   if (buffer->splice->left > 0) {
-    free_buffer(pool, buffer);
+    free_buffer(home, buffer);
     return;
   }
-  buffer->next = pool->pipes_free;
-  pool->pipes_free = buffer;
-  pool->pipes_free_count++;
-  trim(pool);
+  buffer->next = home->pipes_free;
+  home->pipes_free = buffer;
+  home->pipes_free_count++;
+  trim(home);
 }
 
 /* What a failed splice means: nothing can be moved now, the system does not splice here, or the socket's error. */
@@ -165,7 +174,7 @@ static ssize_t move(int from, int to, size_t size)
   return count;
 }
 
-ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from)
+ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from, size_t most)
 {
   uvr_splice *splice = buffer->splice;
   int fd;
@@ -173,7 +182,7 @@ ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from)
   if (code != 0) {
     return code;
   }
-  ssize_t count = move(fd, splice->pipe[1], SIZE);
+  ssize_t count = move(fd, splice->pipe[1], most < SIZE ? most : SIZE);
   if (count < 0) {
     return explain(errno);
   }
@@ -201,12 +210,13 @@ static int write_piece(uvr_splice *splice)
 {
   ssize_t count;
   do {
-    count = read(splice->pipe[0], splice->piece, sizeof(splice->piece));
+    count = read(splice->pipe[0], splice->piece, splice->to_write < PIECE ? splice->to_write : PIECE);
   } while (count < 0 && errno == EINTR);
   if (count <= 0) {
     return count == 0 ? UV_EIO : uv_translate_sys_error(errno);
   }
   splice->left -= (size_t)count;
+  splice->to_write -= (size_t)count;
   splice->request.data = splice;
   uv_buf_t piece = uv_buf_init(splice->piece, (unsigned)count);
   int code = uv_write(&splice->request, splice->to, &piece, 1, on_piece);
@@ -218,24 +228,28 @@ static int write_more(uvr_splice *splice)
 {
   int fd;
   int code = uv_fileno((const uv_handle_t *)splice->to, &fd);
-  while (code == 0 && splice->left > 0) {
-    ssize_t count = splice->refused ? 0 : move(splice->pipe[0], fd, splice->left);
-    if (count > 0) {
-      splice->left -= (size_t)count;
-      continue;
-    }
-    code = splice->refused || count == 0 ? UV_ENOSYS : explain(errno);
-    if (code == UV_EAGAIN || code == UV_ENOSYS) {
-      splice->refused = code == UV_ENOSYS;
-      return write_piece(splice);
-    }
+  if (code != 0 || splice->to_write == 0) {
+    return code;
   }
-  return code;
+  ssize_t count = splice->refused ? 0 : move(splice->pipe[0], fd, splice->to_write);
+  if (count > 0) {
+    splice->left -= (size_t)count;
+    splice->to_write -= (size_t)count;
+    return splice->to_write == 0 ? 0 : write_piece(splice); /* there was no room for more */
+  }
+  code = splice->refused || count == 0 ? UV_ENOSYS : explain(errno);
+  if (code != UV_EAGAIN && code != UV_ENOSYS) {
+    return code;
+  }
+  splice->refused = code == UV_ENOSYS;
+  return write_piece(splice);
 }
 
-int uvr_splice_write(uvr_buffer *buffer, uv_stream_t *to, void (*on_written)(void *user, int code), void *user)
+int uvr_splice_write(uvr_buffer *buffer, size_t length, uv_stream_t *to, void (*on_written)(void *user, int code),
+                     void *user)
 {
   uvr_splice *splice = buffer->splice;
+  splice->to_write = length;
   splice->to = to;
   splice->on_written = on_written;
   splice->user = user;

@@ -33,16 +33,19 @@ void uvr_splice_clear(uvr_buffer_pool *pool)
   (void)pool;
 }
 
-ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from)
+ssize_t uvr_splice_read(uvr_buffer *buffer, const uv_stream_t *from, size_t most)
 {
   (void)buffer;
   (void)from;
+  (void)most;
   return UV_ENOSYS;
 }
 
-int uvr_splice_write(uvr_buffer *buffer, uv_stream_t *to, void (*on_written)(void *user, int code), void *user)
+int uvr_splice_write(uvr_buffer *buffer, size_t length, uv_stream_t *to, void (*on_written)(void *user, int code),
+                     void *user)
 {
   (void)buffer;
+  (void)length;
   (void)to;
   (void)on_written;
   (void)user;

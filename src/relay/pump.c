@@ -117,7 +117,8 @@ static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
   uvr_buffer_put(pump->buffers, buffer);
 }
 
-/* A Unix socket splices single pages. TCP has to handle each of them, which takes longer than copying their bytes. */
+/* A Unix socket splices single pages, and so may what comes through a mux. TCP has to handle each of them, which takes
+ * longer than copying their bytes. */
 static bool can_splice(const uvr_pump *pump)
 {
   const uvr_stream *source = pump->source, *sink = pump->sink;
@@ -193,6 +194,7 @@ static void run(uvr_pump *pump)
     } else if (!pump->reading && !uvr_pump_is_full(pump) && pump->ready == NULL && !pump->source_ended) {
       pump->reading = true;
       pump->source->read_most = pump->sink->write_best;
+      pump->source->read_piped = pump->sink->write_piped;
       pump->source->read_kept = pump->writing != NULL ? pump->writing->length : 0;
       uvr_stream_read(pump->source, on_read, pump);
     } else {

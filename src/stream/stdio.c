@@ -71,12 +71,22 @@ static bool make_wait_again(half *h)
   return state != 0;
 }
 
+/* What the system has refused one half, the other does without, too. */
+static void note_splicing(stream_stdio *s)
+{
+  bool input = s->input.stream != NULL && s->input.stream->can_splice;
+  bool output = s->output.stream != NULL && s->output.stream->can_splice;
+  s->base.can_splice = input && output;
+}
+
 static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const uvrelay_error_t *error);
 
 static void read_input(stream_stdio *s)
 {
   s->input.stream->read_most = s->base.read_most;
+  s->input.stream->read_piped = s->base.read_piped;
   s->input.stream->read_before = s->base.read_before;
+  s->input.stream->splices = s->base.splices;
   uvr_stream_read(s->input.stream, on_read, s);
 }
 
@@ -88,6 +98,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
     read_input(s);
     return;
   }
+  note_splicing(s);
   outcome = input_outcome(s, outcome, error);
   if (outcome == UVR_END_OF_INPUT && s->was_reset && uvr_stdio_reader_gone(s->input.fd)) {
     (void)uvr_error_set_system(&reset, UVRELAY_PHASE_READ, UV_ECONNRESET, 0, "reading from standard input failed: %s",
@@ -112,23 +123,41 @@ static void stdio_read(uvr_stream *stream)
 static void on_write(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   stream_stdio *s = user;
+  note_splicing(s);
   s->was_reset = s->was_reset || (s->tcp_input && error != NULL && error->code == UV_ECONNRESET);
   if (!s->closing) {
     s->base.on_write(s->base.write_user, outcome, error);
   }
 }
 
-static void stdio_write(uvr_stream *stream, const char *data, size_t length)
+/* Returns whether the output can be written; else the write has failed. */
+static bool begin_write(stream_stdio *s)
 {
-  stream_stdio *s = (stream_stdio *)stream;
   if (s->output.stream == NULL) {
     uvrelay_error_t error;
     (void)uvr_error_set_system(&error, UVRELAY_PHASE_WRITE, UV_EBADF, 0, "standard output is closed");
     s->base.on_write(s->base.write_user, UVR_FAILED, &error);
-    return;
+    return false;
   }
   (void)make_wait_again(&s->output);
-  uvr_stream_write(s->output.stream, data, length, on_write, s);
+  return true;
+}
+
+static void stdio_write(uvr_stream *stream, const char *data, size_t length)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (begin_write(s)) {
+    uvr_stream_write(s->output.stream, data, length, on_write, s);
+  }
+}
+
+static void stdio_write_piped(uvr_stream *stream, uvr_buffer *buffer, size_t length)
+{
+  stream_stdio *s = (stream_stdio *)stream;
+  if (begin_write(s)) {
+    s->output.stream->wide = stream->wide;
+    uvr_stream_write_piped(s->output.stream, buffer, length, on_write, s);
+  }
 }
 
 static bool stdio_await_writable(uvr_stream *stream)
@@ -321,6 +350,7 @@ static uvr_input_state stdio_input_state(uvr_stream *stream)
 
 static const uvr_stream_ops ops = {.read = stdio_read,
                                    .write = stdio_write,
+                                   .write_piped = stdio_write_piped,
                                    .await_writable = stdio_await_writable,
                                    .shutdown = stdio_shutdown,
                                    .watch = stdio_watch,
@@ -518,6 +548,7 @@ int uvr_stream_stdio_new(uvr_context *context, uv_file input, uv_file output, uv
   if (code != 0) {
     return code;
   }
+  note_splicing(s);
   s->base.blocking = &blocking;
   s->base.reads_blocking = s->input.kind == UVR_STDIO_BLOCKING;
   s->base.writes_blocking = s->output.kind == UVR_STDIO_BLOCKING;

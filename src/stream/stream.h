@@ -67,8 +67,9 @@ typedef enum uvr_input_state {
 typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
-  void (*write_buffer)(uvr_stream *stream, uvr_buffer *buffer); /* NULL: by `write` */
-  bool (*await_writable)(uvr_stream *stream);                   /* may be NULL */
+  void (*write_buffer)(uvr_stream *stream, uvr_buffer *buffer);               /* NULL: by one of the others */
+  void (*write_piped)(uvr_stream *stream, uvr_buffer *buffer, size_t length); /* NULL: it never has can_splice */
+  bool (*await_writable)(uvr_stream *stream);                                 /* may be NULL */
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
   void (*arm)(uvr_stream *stream);   /* may be NULL */
@@ -96,6 +97,7 @@ struct uvr_stream {
   bool keeps_messages;
   bool can_splice; /* buffers with a pipe can be written, and read while `splices` is set: see base/buffer.h */
   bool splices;    /* set by the reader, if it can use such buffers */
+  bool wide;       /* set by the writer: where such buffers are written to a pipe, that should hold much */
   bool is_tcp;
   bool closing_ends;     /* after its end of input, closing it shows the peer the end, as half-closing does */
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */
@@ -106,7 +108,9 @@ struct uvr_stream {
   uint8_t read_before; /* bytes: the reader wants so many of a read's bytes in the buffer's headroom, which ends where
                           the data begins. It finds in `before` how many are there, as some kinds do not know of it. */
   size_t read_kept;    /* bytes of earlier reads that the reader has not done with when it asks for the next one */
+  size_t read_piped;   /* the same as read_most for a read into a pipe. 0: it does not mind */
   size_t write_best;   /* bytes: a write of this length costs least; changes as the stream is used. 0: any */
+  size_t write_piped;  /* the same for a write from a pipe */
 
   uvr_buffer *unread; /* the next read returns this */
   bool end_unread;    /* and then the end of input */
@@ -171,9 +175,21 @@ static inline void uvr_stream_write_buffer(uvr_stream *stream, uvr_buffer *buffe
   stream->write_user = user;
   if (stream->ops->write_buffer != NULL) {
     stream->ops->write_buffer(stream, buffer);
+  } else if (buffer->splice != NULL) {
+    stream->ops->write_piped(stream, buffer, buffer->length);
   } else {
     stream->ops->write(stream, buffer->data, buffer->length);
   }
+}
+
+/* Writes the next `length` bytes of a buffer with a pipe. The stream has can_splice, or had it when the buffer was
+ * read, and no write_buffer of its own. */
+static inline void uvr_stream_write_piped(uvr_stream *stream, uvr_buffer *buffer, size_t length, uvr_done_cb on_write,
+                                          void *user)
+{
+  stream->on_write = on_write;
+  stream->write_user = user;
+  stream->ops->write_piped(stream, buffer, length);
 }
 
 /* Waits until a write would not have to wait, or would fail, and then calls `on_writable` with UVR_DONE, later: counts

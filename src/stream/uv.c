@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "base/os.h"
 #include "stream/hangup.h"
+#include "stream/pipe_room.h"
 #include "stream/uv_input.h"
 #include "stream/writable.h"
 
@@ -47,6 +48,7 @@ typedef struct stream_uv {
   uvr_uv_input input;
   uvr_writable *writable; /* NULL until it was awaited */
   bool output_ended;      /* by a half-close */
+  uvr_pipe_room room;     /* of the pipe that is written to */
   uvr_buffer *spliced;    /* is being written, out of its pipe; its owner's */
   bool closing;
   bool gentle;
@@ -148,15 +150,12 @@ static void on_spliced(void *user, int code)
   }
 }
 
-static void stream_write_buffer(uvr_stream *stream, uvr_buffer *buffer)
+static void stream_write_piped(uvr_stream *stream, uvr_buffer *buffer, size_t length)
 {
   stream_uv *s = (stream_uv *)stream;
-  if (buffer->splice == NULL) {
-    stream_write(stream, buffer->data, buffer->length);
-    return;
-  }
-  begin_to_write(s, buffer->length);
-  int code = uvr_splice_write(buffer, s->handle, on_spliced, s);
+  begin_to_write(s, length);
+  uvr_pipe_room_set(&s->room, s->handle, stream->wide);
+  int code = uvr_splice_write(buffer, length, s->handle, on_spliced, s);
   s->base.can_splice = s->base.can_splice && !uvr_splice_is_refused(buffer);
   s->writing = code == UV_EAGAIN;
   if (s->writing) {
@@ -419,7 +418,7 @@ static bool stream_has_delivered(uvr_stream *stream)
 
 static const uvr_stream_ops ops = {.read = stream_read,
                                    .write = stream_write,
-                                   .write_buffer = stream_write_buffer,
+                                   .write_piped = stream_write_piped,
                                    .await_writable = stream_await_writable,
                                    .shutdown = stream_shutdown,
                                    .watch = stream_watch,

@@ -114,11 +114,11 @@ static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
   return count;
 }
 
-/* Returns whether the socket must be read in the other way. */
+/* Returns whether to read again at once: as much was there as the reader wants, or it must be read in the other way. */
 static bool splice_once(uvr_uv_input *input, uvr_buffer *pipe)
 {
   uvr_stream *stream = input->stream;
-  ssize_t count = uvr_splice_read(pipe, input->handle);
+  ssize_t count = uvr_splice_read(pipe, input->handle, stream->read_piped > 0 ? stream->read_piped : SIZE_MAX);
   if (count == UV_EAGAIN || count == UV_ENOSYS) {
     uvr_buffer_put(&stream->context->buffers, pipe);
     bool refused = count == UV_ENOSYS;
@@ -126,8 +126,9 @@ static bool splice_once(uvr_uv_input *input, uvr_buffer *pipe)
     stream->splices = stream->splices && !refused;
     return refused;
   }
+  bool full = count > 0 && (size_t)count == stream->read_piped;
   report(input, pipe, count);
-  return false;
+  return full;
 }
 
 /* Returns whether to read again at once: a buffer was filled. A pipe takes so much that other streams are next. */
