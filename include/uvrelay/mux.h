@@ -26,7 +26,8 @@ extern "C" {
  * Memory is bounded: all streams of a mux together hold at most `window_total` bytes that were received but not
  * delivered yet, in at most a third more memory, besides one 64 KiB buffer per direction and, for each open connection,
  * at most four relay buffers of 16 KiB, or of 64 KiB once its window has grown (on Windows: of 256 KiB, while no more
- * than 8 connections are open). A connection whose reader stops stalls only itself.
+ * than 8 connections are open). On Linux, fast connections have their bytes in pipes of the system instead, of which
+ * all connections of a relay together have at most 96 of 256 KiB. A connection whose reader stops stalls only itself.
  *
  * A mux keeps the loop alive only while it has a carrier. Threads, callbacks and errors are as in the rest of the
  * library.

@@ -4,6 +4,11 @@
  * greeting of the other end is received, the carrier is up. From then on everything received goes to the yamux session.
  * Whenever that has something to send and no write is under way, one write sends as much as fits.
  *
+ * On Linux, data that a stream has in a pipe is spliced: a write of the frame's header is followed by one of its data,
+ * and nothing else may be sent before that is complete. Likewise, the data of a long frame is read into a pipe if its
+ * stream can use that, and the header that follows is then read alone. Each end decides by itself; to the other end,
+ * the bytes are the same. A pipe as carrier is made larger for this, but not while streams share it that send little.
+ *
  * The near end sends pings, as a far end that has stopped running keeps its connection open. It pings `ping_ms` after
  * the last answer, which finds such a far end even if no connection uses it; but when nothing is received for
  * `unheard_ms`, if it has sent anything since the last ping, or somebody waits for the far end. Whatever is received
@@ -27,6 +32,7 @@ enum { AT_ONCE_MAX = 2 };
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
 static void listen_closely(uvr_mux_carrier *c);
+static void watch_stall(uvr_mux_carrier *c);
 
 /* The end. */
 
@@ -94,11 +100,19 @@ static void on_send_idle(uv_idle_t *idle)
   (void)uv_idle_stop(idle);
   c->at_once = 0;
   send_output(c);
+  watch_stall(c);
 }
 
 static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_mux_carrier *c = user;
+  size_t piped = c->piped;
+  c->piped = 0;
+  if (outcome == UVR_DONE && piped > 0) {
+    c->stream->wide = !uvr_yamux_is_shared(&c->yamux); /* what is in a pipe holds up all others */
+    uvr_stream_write_piped(c->stream, c->sent, piped, on_written, c);
+    return;
+  }
   c->writing = false;
   put_sent(c);
   if (outcome == UVR_GONE && c->reading && c->state != UVR_CARRIER_LAST_WORDS) {
@@ -145,6 +159,7 @@ static void send_output(uvr_mux_carrier *c)
     }
     uvr_yamux_output output = uvr_yamux_fill(&c->yamux, c->out, sizeof(c->out));
     c->sent = output.buffer;
+    c->piped = output.piped;
     if (output.length == 0 ||
         c->state >= UVR_CARRIER_ENDING) { /* a callback for sent data may have ended the carrier */
       break;
@@ -343,6 +358,16 @@ static void watch_stall(uvr_mux_carrier *c)
   }
 }
 
+/* The data of a long frame is read into a pipe, if its stream takes that. */
+static void choose_read(uvr_mux_carrier *c)
+{
+  uvr_stream *stream = c->stream;
+  size_t piped = stream->can_splice ? uvr_yamux_best_piped(&c->yamux) : 0;
+  stream->splices = piped > 0;
+  stream->read_piped = piped;
+  stream->read_most = uvr_yamux_best_read(&c->yamux, &stream->read_before);
+}
+
 /* Reads and consumes as much as there is. The stream may call back at once, so this is a loop and not a recursion. */
 static void receive_input(uvr_mux_carrier *c)
 {
@@ -356,7 +381,7 @@ static void receive_input(uvr_mux_carrier *c)
         break;
       }
       c->reading = true;
-      c->stream->read_most = uvr_yamux_best_read(&c->yamux, &c->stream->read_before);
+      choose_read(c);
       uvr_stream_read(c->stream, on_read, c);
     } else if (c->in_used == c->in->length) {
       uvr_buffer_put(&c->stream->context->buffers, c->in);
@@ -366,9 +391,6 @@ static void receive_input(uvr_mux_carrier *c)
     }
   }
   c->receiving = false;
-  if (uvr_yamux_has_output(&c->yamux)) {
-    send_output(c);
-  }
   watch_stall(c);
 }
 
@@ -472,6 +494,11 @@ int uvr_mux_carrier_new(const uvr_mux_carrier_config *config, uvr_mux_carrier **
 }
 
 /* Properties. */
+
+bool uvr_mux_carrier_can_splice(const uvr_mux_carrier *c)
+{
+  return c->state == UVR_CARRIER_UP && c->stream->can_splice;
+}
 
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
 {

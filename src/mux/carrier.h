@@ -16,6 +16,9 @@ void uvr_mux_carrier_start(uvr_mux_carrier *carrier, uvr_stream *stream);
 /* Whether the greetings were exchanged, so that streams can be opened over it. */
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *carrier);
 
+/* Whether the data of streams over it may be spliced. */
+bool uvr_mux_carrier_can_splice(const uvr_mux_carrier *carrier);
+
 /* Near end: somebody begins to wait for the other end: see is_awaited. */
 void uvr_mux_carrier_await(uvr_mux_carrier *carrier);
 

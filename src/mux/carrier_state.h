@@ -71,6 +71,7 @@ struct uvr_mux_carrier {
   size_t in_used;   /* bytes of it that were consumed */
   unsigned at_once; /* frames that were sent at once since `idle` was called last */
   uvr_buffer *sent; /* the buffer that is being written, or NULL: it is `out` */
+  size_t piped;     /* bytes of its pipe that are written after what is being written */
   bool reading;
   bool receiving;
   bool writing;   /* or it waits for room */

@@ -153,6 +153,7 @@ static void mux_read(uvr_stream *stream)
     uvr_yamux_consumed(&s->yamux, consumed);
   }
   s->reading = true;
+  s->yamux.takes_pipes = stream->splices;
   deliver(s);
 }
 
@@ -268,6 +269,7 @@ void uvr_mux_stream_written(uvr_yamux_stream *stream)
   s->shutting = false;
   s->writing = false;
   s->base.write_best = best_write(s);
+  s->base.can_splice = uvr_mux_carrier_can_splice(s->carrier);
   if (s->closing) {
     continue_closing(s);
     return;
@@ -347,6 +349,7 @@ uvr_mux_stream *uvr_mux_stream_new(uvr_mux *mux, const char *name)
     s->base.context = context;
     s->base.name = s->name;
     s->base.can_half_close = true;
+    s->base.write_piped = UVR_YAMUX_PIPED_MAX;
     s->mux = mux;
     uvr_mux_ref(mux);
     (void)uv_timer_init(context->loop, &s->timer);
@@ -368,6 +371,7 @@ void uvr_mux_stream_set_connected(uvr_mux_stream *stream)
   stream->line = NULL;
   stream->request = NULL;
   stream->counted = true;
+  stream->base.can_splice = uvr_mux_carrier_can_splice(stream->carrier);
   uvr_mux_carrier_count(stream->carrier, true);
 }
 

@@ -201,6 +201,7 @@ int uvrelay_new(uvrelay_t **out, uv_loop_t *loop, const uvrelay_options_t *optio
   relay->context.leftovers = &relay->closing;
   relay->mux_context = relay->context;
   uvr_buffer_pool_init(&relay->mux_context.buffers, &relay->context.memory);
+  relay->mux_context.buffers.pipes_of = &relay->context.buffers;
   relay->mux_context.buffers.large = UVR_YAMUX_FRAME_FIRST;
   relay->mux_context.buffers.huge = UVR_BUFFER_LARGE;
   /* A read by libuv on Windows takes several calls of the system, which large reads save. */

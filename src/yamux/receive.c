@@ -80,7 +80,7 @@ static bool hold(uvr_yamux_stream *s, const char *data, size_t length)
   uvr_yamux *self = s->session;
   while (length > 0) {
     uvr_buffer *last = s->last;
-    if (last == NULL || last->length == last->capacity) {
+    if (last == NULL || last->splice != NULL || last->length == last->capacity) {
       last = get_buffer(self->config.buffers, length);
       if (last == NULL) {
         return false;
@@ -166,6 +166,7 @@ static void apply_hint(uvr_yamux *self, uint32_t value)
   for (uvr_yamux_stream *s = uvr_yamux_first(self); s != NULL; s = uvr_yamux_next(s)) {
     s->send_window -= UVR_YAMUX_WINDOW - self->peer_hint;
     s->frame = 0;
+    s->piped_frame = 0;
     uvr_yamux_fit_frame(s);
     s->window = UVR_YAMUX_BASE; /* such a peer keeps to our hint, too */
     if (!uvr_yamux_has_due(s)) {
@@ -237,6 +238,7 @@ static int handle_stream_frame(uvr_yamux *self, unsigned type, unsigned flags, u
     }
     self->data_left = length;
     self->data_stream = s;
+    self->in_pipes = s != NULL && s->takes_pipes && length >= UVR_YAMUX_LONG;
     self->data_fin = (flags & UVR_YAMUX_FIN) != 0;
   }
   if (s != NULL && (flags & UVR_YAMUX_RST) != 0) {
@@ -254,6 +256,7 @@ static int handle_frame(uvr_yamux *self, uvrelay_error_t *error)
   unsigned flags = (unsigned)self->header[2] << 8 | self->header[3];
   uint32_t id = get_number(self->header + 4);
   uint32_t length = get_number(self->header + 8);
+  self->in_pipes = false;
   if (self->header[0] != 0) {
     return refuse(self, error, "it sent a frame with a version other than 0");
   }
@@ -336,8 +339,22 @@ static bool receive_in_place(uvr_yamux *self, uvr_buffer **in, size_t *used)
   return true;
 }
 
+/* All of the buffer, which has a pipe, is data of the current frame. */
+static void receive_piped(uvr_yamux *self, uvr_buffer **in, size_t *used)
+{
+  uvr_buffer *buffer = *in;
+  assert(buffer->length <= self->data_left);
+  *in = NULL;
+  *used = 0;
+  receive_whole(self, buffer);
+}
+
 int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used, uvrelay_error_t *error)
 {
+  if ((*buffer)->splice != NULL) {
+    receive_piped(self, buffer, used);
+    return 0;
+  }
   const char *start = (*buffer)->data - (*buffer)->before;
   size_t length = (*buffer)->length;
   if (*used < (*buffer)->before && length >= UVR_YAMUX_FRAME_FIRST) { /* first the header: its data may be long */
@@ -350,8 +367,19 @@ int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used,
   return taken < 0 ? (int)taken : 0;
 }
 
+size_t uvr_yamux_best_piped(const uvr_yamux *self)
+{
+  const uvr_yamux_stream *s = self->data_stream;
+  bool takes = s != NULL && s->takes_pipes && !uvr_yamux_is_reset(s);
+  return takes && self->data_left >= UVR_YAMUX_LONG ? self->data_left : 0;
+}
+
 size_t uvr_yamux_best_read(const uvr_yamux *self, uint8_t *before)
 {
+  if (self->in_pipes && self->data_left == 0) {
+    *before = 0;
+    return UVR_YAMUX_HEADER - self->header_length;
+  }
   bool is_long = self->data_left >= UVR_BUFFER_LARGE / 4 * 3;
   *before = (uint8_t)(self->data_left == 0 ? UVR_YAMUX_HEADER - self->header_length : 0);
   return is_long && self->data_left < UVR_BUFFER_LARGE ? self->data_left : UVR_BUFFER_LARGE;

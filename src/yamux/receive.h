@@ -19,4 +19,8 @@ int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used,
  * `*before` to how many of them belong before the buffer's data. */
 size_t uvr_yamux_best_read(const uvr_yamux *self, uint8_t *before);
 
+/* How many bytes at most a read into a pipe may bring now; 0: the next read should not be one. After the first such
+ * frame, uvr_yamux_best_read asks for each header alone. */
+size_t uvr_yamux_best_piped(const uvr_yamux *self);
+
 #endif

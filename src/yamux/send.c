@@ -65,7 +65,7 @@ static void begin_data(uvr_yamux_stream *s, char *header, uint32_t piece)
 {
   uvr_yamux_put_header(header, UVR_YAMUX_DATA, 0, s->id, piece);
   uvr_yamux_count_data(s, piece);
-  s->data += piece;
+  s->data += s->spliced ? 0 : piece;
   s->length -= piece;
   s->send_window -= piece;
 }
@@ -108,7 +108,7 @@ static size_t fill_turn(uvr_yamux_stream *s, char *buffer, size_t size)
   if ((s->due & (UVR_YAMUX_SYN | UVR_YAMUX_ACK | UVR_YAMUX_CREDIT)) != 0) {
     used += fill_update(s, buffer);
   }
-  uint32_t piece = next_piece(s, size - used);
+  uint32_t piece = s->spliced ? 0 : next_piece(s, size - used);
   if (piece > 0) {
     used += fill_data(s, buffer + used, piece);
   }
@@ -119,16 +119,30 @@ static size_t fill_turn(uvr_yamux_stream *s, char *buffer, size_t size)
 }
 
 /* Whether the next frame of the stream is sent from where its data is. To copy a short one takes less time than one
- * more write. */
+ * more write; but not out of a pipe. */
 static bool stays_in_place(const uvr_yamux_stream *s)
 {
-  return s->lent != NULL && s->length >= UVR_YAMUX_LONG && next_piece(s, SIZE_MAX) >= UVR_YAMUX_LONG &&
-         (s->due & UVR_YAMUX_RST) == 0;
+  size_t least = s->spliced ? 1 : UVR_YAMUX_LONG;
+  return s->lent != NULL && s->length >= least && next_piece(s, SIZE_MAX) >= least && (s->due & UVR_YAMUX_RST) == 0;
+}
+
+/* The same turn, with a data frame whose data is in a pipe. */
+static uvr_yamux_output frame_in_pipe(uvr_yamux_stream *s, char *space)
+{
+  uint32_t piece = next_piece(s, SIZE_MAX);
+  bool updates = (s->due & (UVR_YAMUX_SYN | UVR_YAMUX_ACK | UVR_YAMUX_CREDIT)) != 0;
+  size_t used = updates ? fill_update(s, space) : 0;
+  begin_data(s, space + used, piece);
+  uvr_buffer_hold(s->lent);
+  return (uvr_yamux_output){.data = space, .length = used + UVR_YAMUX_HEADER, .piped = piece, .buffer = s->lent};
 }
 
 /* The same turn, with a data frame that stays in place. */
-static uvr_yamux_output frame_in_place(uvr_yamux_stream *s)
+static uvr_yamux_output frame_in_place(uvr_yamux_stream *s, char *space)
 {
+  if (s->spliced) {
+    return frame_in_pipe(s, space);
+  }
   uint32_t piece = next_piece(s, SIZE_MAX);
   char *data = s->lent->data + (s->data - s->lent->data);
   char *start = data - UVR_YAMUX_HEADER;
@@ -153,8 +167,8 @@ static uvr_yamux_output take_turns(uvr_yamux *self, char *space, size_t size, si
       added = fill_turn(s, space + used, size - used);
       used += added;
     } else if (used == 0) {
-      in_place = frame_in_place(s);
-      added = in_place.length;
+      in_place = frame_in_place(s, space);
+      added = in_place.length + in_place.piped;
     }
     if (added == 0) {
       break;
@@ -192,7 +206,7 @@ bool uvr_yamux_has_output(const uvr_yamux *self)
 bool uvr_yamux_chooses_late(const uvr_yamux *self)
 {
   const uvr_yamux_stream *s = uvr_yamux_first_in_turn(self);
-  return self->brief_mode > 0 && !self->dead && self->reply_count == 0 && self->reset_count == 0 && s != NULL &&
+  return uvr_yamux_is_shared(self) && !self->dead && self->reply_count == 0 && self->reset_count == 0 && s != NULL &&
          stays_in_place(s);
 }
 

@@ -8,6 +8,7 @@
 typedef struct uvr_yamux_output {
   const char *data;
   size_t length; /* 0: there is nothing to send */
+  size_t piped;  /* so many bytes from the pipe of `buffer` follow; then `data` is in the space */
   uvr_buffer
       *buffer; /* whose bytes they are: the caller puts it back when they are sent; NULL: they are in the space */
 } uvr_yamux_output;

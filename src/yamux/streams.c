@@ -37,12 +37,19 @@ void uvr_yamux_add(uvr_yamux *self, uvr_yamux_stream *s, uint32_t id)
   s->credited = self->config.now(self->config.user);
 }
 
-void uvr_yamux_fit_frame(uvr_yamux_stream *s)
+/* Half of the window, or what is allowed, or what was possible before. */
+static size_t grown_frame(const uvr_yamux_stream *s, size_t before, size_t most)
 {
   size_t half = s->send_window > 0 ? (size_t)(s->send_window / 2) : 0;
-  size_t frame = half < UVR_YAMUX_FRAME_MAX ? half : UVR_YAMUX_FRAME_MAX;
+  size_t frame = half < most ? half : most;
   frame = frame < UVR_YAMUX_FRAME_FIRST ? UVR_YAMUX_FRAME_FIRST : frame;
-  s->frame = frame > s->frame ? frame : s->frame;
+  return frame > before ? frame : before;
+}
+
+void uvr_yamux_fit_frame(uvr_yamux_stream *s)
+{
+  s->frame = grown_frame(s, s->frame, UVR_YAMUX_FRAME_MAX);
+  s->piped_frame = grown_frame(s, s->piped_frame, UVR_YAMUX_PIPED_MAX);
 }
 
 void uvr_yamux_remove(uvr_yamux_stream *s)

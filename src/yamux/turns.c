@@ -93,7 +93,12 @@ void uvr_yamux_end_turn(uvr_yamux_stream *s, bool was_brief, size_t sent)
 size_t uvr_yamux_frame_most(const uvr_yamux_stream *s)
 {
   const uvr_yamux *self = s->session;
-  return self->brief_mode > 0 && self->brief_id != s->id && !self->keeps_long ? UVR_YAMUX_FRAME_FIRST : s->frame;
+  bool is_short = self->brief_mode > 0 && self->brief_id != s->id && !self->keeps_long;
+  if (is_short || !s->spliced) {
+    return is_short ? UVR_YAMUX_FRAME_FIRST : s->frame;
+  }
+  size_t frame = uvr_yamux_is_shared(self) ? s->frame : s->piped_frame;
+  return frame - frame % UVR_YAMUX_PAGE;
 }
 
 void uvr_yamux_count_data(uvr_yamux_stream *s, size_t piece)

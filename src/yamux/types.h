@@ -16,6 +16,11 @@
 #define UVR_YAMUX_FRAME_FIRST ((size_t)16384)
 #define UVR_YAMUX_FRAME_MAX   ((size_t)65536 - UVR_YAMUX_HEADER)
 
+/* The same of data in a pipe, while no other stream sends little; in whole pages, which stay whole in the pipes that
+ * they pass through. It fills less than a pipe of 256 KiB, as not all of what is read into one begins with a page. */
+#define UVR_YAMUX_PIPED_MAX ((size_t)240 * 1024)
+#define UVR_YAMUX_PAGE      ((size_t)4096)
+
 #define UVR_YAMUX_LONG       ((size_t)4096) /* bytes of a write or a frame that is not brief */
 #define UVR_YAMUX_WINDOW     262144U        /* bytes: each stream's first window, each way, by the specification */
 #define UVR_YAMUX_BASE       32768U         /* bytes: what a peer of our own kind uses of it at first */
@@ -90,9 +95,10 @@ typedef enum uvr_yamux_receive_state {
   UVR_YAMUX_RECEIVE_BROKEN_BEHIND_END /* the same, after its FIN had arrived */
 } uvr_yamux_receive_state;
 
-/* One stream. All of it is private to this folder, except `user`. */
+/* One stream. All of it is private to this folder, except `user` and `takes_pipes`. */
 struct uvr_yamux_stream {
   void *user;
+  bool takes_pipes; /* set by the owner: it reads buffers with a pipe as well */
   uvr_yamux *session;
   uvr_yamux_stream *hash_next; /* of those with the same hash */
   uvr_list_node node;          /* in the session's `all` */
@@ -106,10 +112,12 @@ struct uvr_yamux_stream {
   uint64_t credit;     /* bytes that the peer's window is to grow by */
   const char *data;    /* the owner's */
   uvr_buffer *lent;    /* whose data it is, so that a header can be put directly before it; or NULL */
+  bool spliced;        /* it has its bytes in a pipe and not in its data */
   size_t length;       /* of `data` that is in no frame yet */
   bool brief;          /* `data` was little from the start, and is not the rest of much */
   bool was_long;       /* the last write was not little */
   size_t frame;        /* how much of it one frame may hold */
+  size_t piped_frame;  /* the same if it is in a pipe, while the session is not shared */
   int64_t send_window; /* bytes that the peer still accepts; below 0 if its hint came late */
   /* What has arrived. */
   uvr_buffer *first;
@@ -153,6 +161,7 @@ struct uvr_yamux {
   uint32_t data_left;
   uvr_yamux_stream *data_stream; /* whose data it is; NULL: of none, the data is dropped */
   bool data_fin;                 /* and then its input ends */
+  bool in_pipes;                 /* the last frame was a long one, for a stream that takes pipes */
   uvr_yamux_stream *reported;    /* whose owner is being called because of its reset; NULL once it is released */
   uint32_t peer_hint;            /* bytes; 0: none */
   bool peer_goes_away;
@@ -179,6 +188,12 @@ static inline void uvr_yamux_set_receive(uvr_yamux_stream *s, uvr_yamux_receive_
 {
   assert(to > s->receive);
   s->receive = to;
+}
+
+/* Whether streams have sent little not long ago, so that short frames may soon have to go between long ones. */
+static inline bool uvr_yamux_is_shared(const uvr_yamux *self)
+{
+  return self->brief_mode > 0;
 }
 
 /* Whether the owner waits for on_written. */

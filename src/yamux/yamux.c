@@ -49,6 +49,7 @@ bool uvr_yamux_write(uvr_yamux_stream *stream, const char *data, size_t length)
   assert(stream->send == UVR_YAMUX_SEND_OPEN);
   stream->data = data;
   stream->lent = NULL;
+  stream->spliced = false;
   stream->length = length;
   stream->brief = length < UVR_YAMUX_LONG && !stream->was_long;
   stream->was_long = length >= UVR_YAMUX_LONG;
@@ -60,6 +61,7 @@ bool uvr_yamux_write_buffer(uvr_yamux_stream *stream, uvr_buffer *buffer)
 {
   bool written = uvr_yamux_write(stream, buffer->data, buffer->length);
   stream->lent = written ? buffer : NULL;
+  stream->spliced = written && buffer->splice != NULL;
   return written;
 }
 

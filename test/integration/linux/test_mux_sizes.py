@@ -110,7 +110,7 @@ def test_windows_of_any_size(opened, credits):
         turn += 1
     sending.join(SOON)
     assert bytestream.sha256(total, 6) == hashlib.sha256(stream.came).hexdigest()
-    assert max(one[4] for one in stream.mux.frames if one[1] == DATA) <= 65536
+    assert max(one[4] for one in stream.mux.frames if one[1] == DATA) <= 240 * 1024
 
 
 def test_a_stream_that_nobody_reads_among_100(mux, tmp_path):

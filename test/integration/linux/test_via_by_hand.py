@@ -258,20 +258,29 @@ def test_it_sends_no_more_than_the_window(mux, tmp_path):
         back.wait()
 
 
+def longest_frame(mux, directory, total):
+    """Of those in which the target's bytes come; the stream has a large window."""
+    with Target(directory / "target", lambda connection: connection.sendall(bytestream.data(total, 6))) as back:
+        stream = mux.connect(back.address)
+        stream.credit(8_000_000)
+        came = b"".join(stream.receive(100_000) for _ in range(total // 100_000))
+    assert came == bytestream.data(total, 6)
+    return max(one[4] for one in mux.frames if one[1] == DATA)
+
+
 def test_frames_fill_a_pipe_at_most(mux, tmp_path):
     """A frame may have half of the window, but with its header no more than a pipe of Linux takes at once."""
-    def talk(connection):
-        connection.sendall(bytes(2_000_000))
+    assert 16384 < longest_frame(mux, tmp_path, 900_000) <= 65536 - 12
 
-    with Target(tmp_path / "target", talk) as back:
-        stream = mux.connect(back.address)
-        for _ in range(20):
-            stream.receive(100_000)
-    assert 16384 < max(one[4] for one in mux.frames if one[1] == DATA) <= 65536 - 12
+
+def test_frames_of_a_long_transfer_are_longer(mux, tmp_path):
+    """It is spliced, where a frame costs the same whatever its length."""
+    assert 65536 < longest_frame(mux, tmp_path, 12_000_000) <= 240 * 1024
 
 
 def test_streams_take_turns(mux, tmp_path):
-    """One has much to send and all the window it wants; the other's few bytes come soon."""
+    """One has much to send and all the window it wants; the other's few bytes come soon, and the frames that follow them
+    are short, although they are spliced."""
     def talk(connection):
         if receive_exactly(connection, 1) == b"p":
             with contextlib.suppress(OSError):
@@ -284,13 +293,16 @@ def test_streams_take_turns(mux, tmp_path):
         poured.credit(1 << 30)
         poured.send(b"p")
         asked.send(b"e")
-        wait_for(lambda: len(poured.came) > 1 << 20, "a flood")
+        mux.wait_frame(lambda version, type_, flags, number, length: length > 65536 and type_ == DATA, "a spliced flood")
         begin = time.monotonic()
         for _ in range(20):
             asked.send(b"hello")
             assert asked.receive(5) == b"hello"
         assert time.monotonic() - begin < SOON
         mux.kill()
+    came = [(number, length) for _, type_, _, number, length in mux.frames if type_ == DATA]
+    first = came.index((asked.number, 5))
+    assert max(length for number, length in came[first:first + 30] if number == poured.number) <= 16384
 
 
 def test_it_takes_no_more_than_it_has_credited(mux, tmp_path):
