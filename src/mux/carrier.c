@@ -7,7 +7,8 @@
  * On Linux, data that a stream has in a pipe is spliced: a write of the frame's header is followed by one of its data,
  * and nothing else may be sent before that is complete. Likewise, the data of a long frame is read into a pipe if its
  * stream can use that, and the header that follows is then read alone. Each end decides by itself; to the other end,
- * the bytes are the same. A pipe as carrier is made larger for this, but not while streams share it that send little.
+ * the bytes are the same. A pipe as carrier is made larger for this if the other end reads fast, but not while streams
+ * share it that send little.
  *
  * The near end sends pings, as a far end that has stopped running keeps its connection open. It pings `ping_ms` after
  * the last answer, which finds such a far end even if no connection uses it; but when nothing is received for
@@ -28,6 +29,8 @@
 
 /* How many frames are sent at once in one iteration of the loop, which would not get to other streams otherwise. */
 enum { AT_ONCE_MAX = 2 };
+
+enum { MEASURED_MS = 4, FAST = 512 * 1024 /* bytes per ms */ };
 
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
@@ -103,13 +106,26 @@ static void on_send_idle(uv_idle_t *idle)
   watch_stall(c);
 }
 
+/* Whether the other end reads so fast that a larger pipe helps. Else it would only be full of more, all the time. */
+static void note_speed(uvr_mux_carrier *c, size_t bytes)
+{
+  uint64_t ms = uv_now(c->config.context->loop) - c->measured;
+  c->measured_bytes += bytes;
+  if (ms >= MEASURED_MS) {
+    c->fast = c->measured_bytes / ms >= FAST;
+    c->measured += ms;
+    c->measured_bytes = 0;
+  }
+}
+
 static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *error)
 {
   uvr_mux_carrier *c = user;
   size_t piped = c->piped;
   c->piped = 0;
   if (outcome == UVR_DONE && piped > 0) {
-    c->stream->wide = !uvr_yamux_is_shared(&c->yamux); /* what is in a pipe holds up all others */
+    note_speed(c, piped);
+    c->stream->wide = c->fast && !uvr_yamux_is_shared(&c->yamux); /* what is in a pipe holds up all others */
     uvr_stream_write_piped(c->stream, c->sent, piped, on_written, c);
     return;
   }
@@ -508,6 +524,13 @@ bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
 uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *c)
 {
   return &c->yamux;
+}
+
+/* A pipe holds more of spliced bytes than of others, as a part of it may be larger than a page. If the other end reads
+ * slowly, those who send little would wait for that. */
+bool uvr_mux_carrier_prefers_copies(const uvr_mux_carrier *c)
+{
+  return uvr_yamux_is_shared(&c->yamux) && !c->fast;
 }
 
 void uvr_mux_carrier_count(uvr_mux_carrier *c, bool open)

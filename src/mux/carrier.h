@@ -19,6 +19,9 @@ bool uvr_mux_carrier_is_up(const uvr_mux_carrier *carrier);
 /* Whether the data of streams over it may be spliced. */
 bool uvr_mux_carrier_can_splice(const uvr_mux_carrier *carrier);
 
+/* Whether what they send had better be copied now. */
+bool uvr_mux_carrier_prefers_copies(const uvr_mux_carrier *carrier);
+
 /* Near end: somebody begins to wait for the other end: see is_awaited. */
 void uvr_mux_carrier_await(uvr_mux_carrier *carrier);
 

@@ -67,11 +67,14 @@ struct uvr_mux_carrier {
   uv_timer_t timer;   /* for the greeting, pings and last words */
   uv_idle_t idle;     /* calls send_output on the loop's next iteration, so that frames are sent together */
   uvr_mux_greeting greeting;
-  uvr_buffer *in;   /* the received buffer, or NULL */
-  size_t in_used;   /* bytes of it that were consumed */
-  unsigned at_once; /* frames that were sent at once since `idle` was called last */
-  uvr_buffer *sent; /* the buffer that is being written, or NULL: it is `out` */
-  size_t piped;     /* bytes of its pipe that are written after what is being written */
+  uvr_buffer *in;          /* the received buffer, or NULL */
+  size_t in_used;          /* bytes of it that were consumed */
+  unsigned at_once;        /* frames that were sent at once since `idle` was called last */
+  uvr_buffer *sent;        /* the buffer that is being written, or NULL: it is `out` */
+  size_t piped;            /* bytes of its pipe that are written after what is being written */
+  uint64_t measured;       /* since when its speed is measured: loop time, ms */
+  uint64_t measured_bytes; /* that were spliced since then */
+  bool fast;               /* the speed was high */
   bool reading;
   bool receiving;
   bool writing;   /* or it waits for room */

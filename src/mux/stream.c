@@ -270,6 +270,7 @@ void uvr_mux_stream_written(uvr_yamux_stream *stream)
   s->writing = false;
   s->base.write_best = best_write(s);
   s->base.can_splice = uvr_mux_carrier_can_splice(s->carrier);
+  s->base.prefers_copies = uvr_mux_carrier_prefers_copies(s->carrier);
   if (s->closing) {
     continue_closing(s);
     return;

@@ -122,7 +122,7 @@ static void accept_buffer(uvr_pump *pump, uvr_buffer *buffer)
 static bool can_splice(const uvr_pump *pump)
 {
   const uvr_stream *source = pump->source, *sink = pump->sink;
-  return source->can_splice && sink->can_splice && (source->is_tcp || !sink->is_tcp);
+  return source->can_splice && sink->can_splice && !sink->prefers_copies && (source->is_tcp || !sink->is_tcp);
 }
 
 /* A direction that has long been fast is spliced where the streams allow it, until it is slow again: small pieces cost

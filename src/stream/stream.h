@@ -95,9 +95,10 @@ struct uvr_stream {
   const char *name; /* for messages: //./pipe/x; lasts as long as the stream */
   bool can_half_close;
   bool keeps_messages;
-  bool can_splice; /* buffers with a pipe can be written, and read while `splices` is set: see base/buffer.h */
-  bool splices;    /* set by the reader, if it can use such buffers */
-  bool wide;       /* set by the writer: where such buffers are written to a pipe, that should hold much */
+  bool can_splice;     /* buffers with a pipe can be written, and read while `splices` is set: see base/buffer.h */
+  bool splices;        /* set by the reader, if it can use such buffers */
+  bool prefers_copies; /* buffers with a pipe can be written, but others do better now */
+  bool wide;           /* set by the writer: where such buffers are written to a pipe, that should hold much */
   bool is_tcp;
   bool closing_ends;     /* after its end of input, closing it shows the peer the end, as half-closing does */
   bool ends_when_lost;   /* UVR_GONE on writing leaves nothing worth reading */

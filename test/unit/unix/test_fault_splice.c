@@ -276,6 +276,21 @@ static void test_only_while_busy(void **state)
   arrive(j, UVR_CLOSE_GENTLY);
 }
 
+/* The sink may want copies for a while. */
+static void test_copies_preferred(void **state)
+{
+  (void)state;
+  journey *j = depart("uu");
+  for (unsigned i = 0; i < 6; i++) {
+    j->sink->prefers_copies = i % 2 == 1;
+    move(j, j->sent + PLENTY, CHUNK);
+    assert_int_equal(j->pump.splices, i % 2 == 0);
+    assert_int_equal(j->r.context.buffers.splicing, i % 2 == 0);
+  }
+  assert_int_equal(j->received, 6 * PLENTY);
+  arrive(j, UVR_CLOSE_GENTLY);
+}
+
 /* Descriptors are dropped, as by any read, and the bytes that they came with are not. */
 static void test_descriptors(void **state)
 {
@@ -450,6 +465,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_teardown(test_arrives, fault_teardown),
       cmocka_unit_test_teardown(test_only_while_busy, fault_teardown),
+      cmocka_unit_test_teardown(test_copies_preferred, fault_teardown),
       cmocka_unit_test_teardown(test_descriptors, fault_teardown),
       cmocka_unit_test_teardown(test_closed_while_full, fault_teardown),
       cmocka_unit_test_teardown(test_cut_after_writes, fault_teardown),
