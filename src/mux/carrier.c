@@ -30,7 +30,8 @@
 /* How many frames are sent at once in one iteration of the loop, which would not get to other streams otherwise. */
 enum { AT_ONCE_MAX = 2 };
 
-enum { MEASURED_MS = 4, FAST = 512 * 1024 /* bytes per ms */ };
+/* In this time, at this speed, more is read than the other end would take for readers of its own that are slow. */
+enum { MEASURED_MS = 50, FAST = 512 * 1024 /* bytes per ms */ };
 
 static void receive_input(uvr_mux_carrier *c);
 static void send_output(uvr_mux_carrier *c);
