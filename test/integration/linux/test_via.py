@@ -462,12 +462,14 @@ def test_stopping_leaves_no_child(unix, drain):
 
 def test_the_far_end_hears_no_ctrl_c(unix):
     """It is in a session of its own, so that connections can drain."""
-    with unix.relaying(echo, start_new_session=True) as (serve, _), serve.connect() as client:
-        ask(client)
-        assert os.getsid(serve.far_pid()) != os.getsid(serve.pid)
-        os.killpg(serve.pid, 2)
-        time.sleep(0.3)
-        ask(client, b"drains")
+    with unix.relaying(echo, start_new_session=True) as (serve, _):
+        with serve.connect() as client:
+            ask(client)
+            assert os.getsid(serve.far_pid()) != os.getsid(serve.pid)
+            os.killpg(serve.pid, 2)
+            time.sleep(0.3)
+            ask(client, b"drains")
+        serve.ended(0)
 
 
 def test_it_costs_no_processor_time_when_nothing_happens(unix):

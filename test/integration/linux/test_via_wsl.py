@@ -272,7 +272,9 @@ def test_nobody_listens(wsl, route):
     with ServeInWsl(wsl, "--eager", route) as serve:
         assert wsl.started()[2] == "/dev/null", "where /init, which would look by itself, finds nobody"
         assert_relayed(wsl)
-        assert len(serve.matches(r"^uvrelay: warning: nothing is listening at WSL_INTEROP \(not set\) or at another socket in ")) == 1
+        warning = r"^uvrelay: warning: nothing is listening at WSL_INTEROP \(not set\) or at another socket in "
+        serve.wait_match(warning)
+        assert len(serve.matches(warning)) == 1
 
 
 #: What WSL's /init does first: it connects to WSL_INTEROP and sends what is to be started, with all of the environment.
