@@ -185,17 +185,21 @@ def exec_script(tmp_path):
     return path
 
 
+def connect_to_socat(client, socket_path):
+    """The file is there a moment before socat listens."""
+    end = time.monotonic() + 10
+    while True:
+        try:
+            return client.connect(str(socket_path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            assert time.monotonic() < end, "socat does not listen"
+            time.sleep(0.01)
+
+
 def through_socat(socket_path, question):
     """Connects to socat, asks, half-closes, and gives all that comes until the end."""
-    end = time.monotonic() + 10
     with socket.socket(socket.AF_UNIX) as client:
-        while True:
-            try:
-                client.connect(str(socket_path))
-                break
-            except (FileNotFoundError, ConnectionRefusedError):
-                assert time.monotonic() < end, "socat does not listen"
-                time.sleep(0.01)
+        connect_to_socat(client, socket_path)
         client.settimeout(20)
         client.sendall(question)
         client.shutdown(socket.SHUT_WR)
@@ -240,14 +244,10 @@ def test_socat_serves_several_clients(tmp_path, exec_script):
     with PipeServer("recv=5", "text=reply", "recv-end", "disconnect", repeat=5) as server:
         with Process(["socat", f"UNIX-LISTEN:{path},fork", f"EXEC:{exec_script} -p -ei -s {server.name},nofork"],
                      stdin=subprocess.DEVNULL) as socat:
-            end = time.monotonic() + 10
-            while not path.exists():
-                assert time.monotonic() < end
-                time.sleep(0.01)
             for _ in range(5):
                 with socket.socket(socket.AF_UNIX) as client:
                     client.settimeout(20)
-                    client.connect(str(path))
+                    connect_to_socat(client, path)
                     client.sendall(b"hello")
                     assert client.recv(100) == b"reply"
             server.finish()
