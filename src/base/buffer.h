@@ -88,7 +88,7 @@ void uvr_buffer_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
  * does not copy them. Only Linux has this; elsewhere there are no such buffers.
  *
  * A buffer whose `splice` is set has its bytes in the pipe and not in `data`. Its pool counts the directions that
- * splice, and keeps no more empty pipes than two for each: one is filled while the other one is written. */
+ * splice, and keeps at most two empty pipes for each: one is filled while the other one is written. */
 
 /* Whether the system can do this. */
 bool uvr_splice_works(void);

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 enum {
-  PIPES_MAX = 96, /* of a pool, in use or not: less than half of the pages that Linux lets one user have in pipes */
+  PIPES_MAX = 96,  /* of a pool, in use or not: less than half of the pages that Linux lets one user have in pipes */
+  PIPES_KEPT = 32, /* of these, empty ones that wait for the next read */
   SIZE = 256 * 1024,
   SIZE_LEAST = 64 * 1024, /* a pipe that the system makes smaller is not worth it */
   PIECE = 4096
@@ -88,7 +89,8 @@ static void free_buffer(uvr_buffer_pool *pool, uvr_buffer *buffer)
 /* Closes the empty pipes that are more than are kept. */
 static void trim(uvr_buffer_pool *pool)
 {
-  while (pool->pipes_free_count > 2 * pool->splicing) {
+  unsigned kept = 2 * pool->splicing < PIPES_KEPT ? 2 * pool->splicing : PIPES_KEPT;
+  while (pool->pipes_free_count > kept) {
     uvr_buffer *buffer = pool->pipes_free;
     pool->pipes_free = buffer->next;
     pool->pipes_free_count--;

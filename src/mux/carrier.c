@@ -30,7 +30,8 @@
 /* How many frames are sent at once in one iteration of the loop, which would not get to other streams otherwise. */
 enum { AT_ONCE_MAX = 2 };
 
-/* In this time, at this speed, more is read than the other end would take for readers of its own that are slow. */
+/* The other end is fast if it reads 26 MB in 50 ms. By default, it takes less than that for readers of its own that are
+ * slow: 16 MiB of grown windows. */
 enum { MEASURED_MS = 50, FAST = 512 * 1024 /* bytes per ms */ };
 
 static void receive_input(uvr_mux_carrier *c);
@@ -80,6 +81,12 @@ void uvr_mux_carrier_finish(uvr_mux_carrier *c, uvrelay_mux_down_t how, const uv
 
 /* Sending. */
 
+/* A stream of another mux moves pipes as they come, whatever their length. */
+static bool splices(const uvr_mux_carrier *c)
+{
+  return c->stream->can_splice && c->stream->ops->write_piped != NULL;
+}
+
 /* What was written in place, a long frame, is no longer needed. */
 static void put_sent(uvr_mux_carrier *c)
 {
@@ -92,7 +99,7 @@ static void put_sent(uvr_mux_carrier *c)
 
 void uvr_mux_carrier_send(uvr_mux_carrier *c)
 {
-  if (!c->receiving && c->at_once < AT_ONCE_MAX) { /* else it follows */
+  if (!c->receiving && c->at_once < AT_ONCE_MAX) { /* else it follows in the next iteration */
     c->at_once++;
     send_output(c);
   }
@@ -114,6 +121,7 @@ static void note_speed(uvr_mux_carrier *c, size_t bytes)
   c->measured_bytes += bytes;
   if (ms >= MEASURED_MS) {
     c->fast = c->measured_bytes / ms >= FAST;
+    uvr_yamux_set_fast(&c->yamux, c->fast);
     c->measured += ms;
     c->measured_bytes = 0;
   }
@@ -126,7 +134,6 @@ static void on_written(void *user, uvr_outcome outcome, const uvrelay_error_t *e
   c->piped = 0;
   if (outcome == UVR_DONE && piped > 0) {
     note_speed(c, piped);
-    c->stream->wide = c->fast && !uvr_yamux_is_shared(&c->yamux); /* what is in a pipe holds up all others */
     uvr_stream_write_piped(c->stream, c->sent, piped, on_written, c);
     return;
   }
@@ -184,6 +191,7 @@ static void send_output(uvr_mux_carrier *c)
     c->writing = true;
     c->unconfirmed = true;
     listen_closely(c);
+    c->stream->wide = c->fast && !uvr_yamux_is_shared(&c->yamux); /* what is in a pipe holds up all others */
     uvr_stream_write(c->stream, output.data, output.length, on_written, c);
   }
   c->sending = false;
@@ -379,7 +387,7 @@ static void watch_stall(uvr_mux_carrier *c)
 static void choose_read(uvr_mux_carrier *c)
 {
   uvr_stream *stream = c->stream;
-  size_t piped = stream->can_splice ? uvr_yamux_best_piped(&c->yamux) : 0;
+  size_t piped = splices(c) ? uvr_yamux_best_piped(&c->yamux) : 0;
   stream->splices = piped > 0;
   stream->read_piped = piped;
   stream->read_most = uvr_yamux_best_read(&c->yamux, &stream->read_before);
@@ -514,7 +522,7 @@ int uvr_mux_carrier_new(const uvr_mux_carrier_config *config, uvr_mux_carrier **
 
 bool uvr_mux_carrier_can_splice(const uvr_mux_carrier *c)
 {
-  return c->state == UVR_CARRIER_UP && c->stream->can_splice;
+  return c->state == UVR_CARRIER_UP && splices(c);
 }
 
 bool uvr_mux_carrier_is_up(const uvr_mux_carrier *c)
@@ -527,11 +535,13 @@ uvr_yamux *uvr_mux_carrier_yamux(uvr_mux_carrier *c)
   return &c->yamux;
 }
 
-/* A pipe holds more of spliced bytes than of others, as a part of it may be larger than a page. If the other end reads
- * slowly, those who send little would wait for that. */
+/* A pipe has a number of slots. A slot has at most a page of what is written, but may have more of what is spliced, so
+ * that the pipe holds more. If the other end reads slowly, those who send little would wait for that. And TCP takes
+ * longer for small pages than for copies. */
 bool uvr_mux_carrier_prefers_copies(const uvr_mux_carrier *c)
 {
-  return uvr_yamux_is_shared(&c->yamux) && !c->fast;
+  bool slow = uvr_yamux_is_shared(&c->yamux) && !c->fast;
+  return c->state == UVR_CARRIER_UP && (slow || c->stream->is_tcp);
 }
 
 void uvr_mux_carrier_count(uvr_mux_carrier *c, bool open)

@@ -97,6 +97,7 @@ static void mux_close(uvr_stream *stream, uvr_close_how how)
   bool cut = uvr_close_is_cut(how) || s->writing || s->request != NULL;
   s->closing = true;
   s->reading = false;
+  s->yamux.takes_pipes = false;
   s->watching = false;
   (void)uv_timer_stop(&s->timer);
   if (uvr_list_has(&s->waiting)) {
@@ -154,6 +155,7 @@ static void mux_read(uvr_stream *stream)
   }
   s->reading = true;
   s->yamux.takes_pipes = stream->splices;
+  stream->can_splice = uvr_mux_carrier_can_splice(s->carrier);
   deliver(s);
 }
 

@@ -5,7 +5,8 @@
  * pool. Half-close shuts down a socket's output and closes any other.
  *
  * Other processes may share the open files, as the commands of a shell share its standard output. So neither O_NONBLOCK
- * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
+ * nor anything else that they would notice is ever changed, except that a pipe to the other end of a mux may become
+ * larger for a while: a pipe is opened once more, for ourselves alone. Where this
  * is not possible, it is used by blocking calls. On Windows a socket becomes non-blocking, as it is libuv's; if it is
  * both input and output, both halves have its stream. A pipe there that does not wait (PIPE_NOWAIT) is made to wait for
  * as long as it is open here, and gets its state back before it is closed.
@@ -71,11 +72,11 @@ static bool make_wait_again(half *h)
   return state != 0;
 }
 
-/* What the system has refused one half, the other does without, too. */
+/* What the system has refused one half, the other does without, too. A closed one does not matter. */
 static void note_splicing(stream_stdio *s)
 {
-  bool input = s->input.stream != NULL && s->input.stream->can_splice;
-  bool output = s->output.stream != NULL && s->output.stream->can_splice;
+  bool input = s->input.stream == NULL || s->input.stream->can_splice;
+  bool output = s->output.stream == NULL || s->output.stream->can_splice;
   s->base.can_splice = input && output;
 }
 
@@ -140,6 +141,7 @@ static bool begin_write(stream_stdio *s)
     return false;
   }
   (void)make_wait_again(&s->output);
+  s->output.stream->wide = s->base.wide;
   return true;
 }
 
@@ -155,7 +157,6 @@ static void stdio_write_piped(uvr_stream *stream, uvr_buffer *buffer, size_t len
 {
   stream_stdio *s = (stream_stdio *)stream;
   if (begin_write(s)) {
-    s->output.stream->wide = stream->wide;
     uvr_stream_write_piped(s->output.stream, buffer, length, on_write, s);
   }
 }

@@ -115,6 +115,9 @@ static void stream_write(uvr_stream *stream, const char *data, size_t length)
   stream_uv *s = (stream_uv *)stream;
   uv_buf_t buf = uv_buf_init((char *)data, (unsigned)length);
   begin_to_write(s, length);
+  if (s->room.wide && !stream->wide) {
+    uvr_pipe_room_set(&s->room, s->handle, false);
+  }
   int code = uv_try_write(s->handle, &buf, 1);
   if (code == UV_EAGAIN || code == UV_ENOSYS) {
     code = 0;

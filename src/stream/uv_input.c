@@ -15,7 +15,8 @@
 
 enum {
   LOOKS = 16,
-  READS_AT_ONCE = 32 /* before the loop handles other things */
+  READS_AT_ONCE = 32, /* before the loop handles other things */
+  PIPE_READS = 8      /* a full pipe counts as so many */
 };
 
 void uvr_uv_input_init(uvr_uv_input *input, uvr_stream *stream, uv_stream_t *handle)
@@ -114,8 +115,9 @@ static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
   return count;
 }
 
-/* Returns whether to read again at once: as much was there as the reader wants, or it must be read in the other way. */
-static bool splice_once(uvr_uv_input *input, uvr_buffer *pipe)
+/* Returns as how many reads it counts if another one is to follow at once, or 0: as much was there as the reader wants,
+ * or it must be read in the other way. */
+static unsigned splice_once(uvr_uv_input *input, uvr_buffer *pipe)
 {
   uvr_stream *stream = input->stream;
   ssize_t count = uvr_splice_read(pipe, input->handle, stream->read_piped > 0 ? stream->read_piped : SIZE_MAX);
@@ -124,15 +126,15 @@ static bool splice_once(uvr_uv_input *input, uvr_buffer *pipe)
     bool refused = count == UV_ENOSYS;
     stream->can_splice = stream->can_splice && !refused;
     stream->splices = stream->splices && !refused;
-    return refused;
+    return refused ? 1 : 0;
   }
   bool full = count > 0 && (size_t)count == stream->read_piped;
   report(input, pipe, count);
-  return full;
+  return full ? PIPE_READS : 0;
 }
 
-/* Returns whether to read again at once: a buffer was filled. A pipe takes so much that other streams are next. */
-static bool read_once(uvr_uv_input *input)
+/* The same; for a read into a buffer, when it was filled. */
+static unsigned read_once(uvr_uv_input *input)
 {
   uvr_buffer_pool *pool = &input->stream->context->buffers;
   uvr_buffer *pipe = input->stream->splices ? uvr_splice_get(pool) : NULL;
@@ -146,18 +148,21 @@ static bool read_once(uvr_uv_input *input)
   bool full = count > 0 && (size_t)count == most;
   if (count == UV_EAGAIN) {
     uvr_buffer_put(pool, buffer);
-    return false;
+    return 0;
   }
   report(input, buffer, count);
-  return full;
+  return full ? 1 : 0;
 }
 
 static void read_now(uvr_uv_input *input)
 {
-  for (unsigned i = 0; i < READS_AT_ONCE && input->reading && (input->wanted || input->on_discarded != NULL); i++) {
-    if (!read_once(input)) {
+  unsigned reads = 0;
+  while (reads < READS_AT_ONCE && input->reading && (input->wanted || input->on_discarded != NULL)) {
+    unsigned count = read_once(input);
+    if (count == 0) {
       break;
     }
+    reads += count;
   }
   stop_if_unwanted(input);
 }

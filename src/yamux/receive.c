@@ -14,7 +14,10 @@
 #include "yamux/streams.h"
 #include "yamux/turns.h"
 
-enum { REPLIES_SPARE = 8 };
+enum {
+  REPLIES_SPARE = 8,
+  PIPED_HELD_MAX = 512 * 1024 /* bytes that wait to be read: a slow reader must not have all pipes */
+};
 
 static uint32_t get_number(const uint8_t *at)
 {
@@ -256,7 +259,6 @@ static int handle_frame(uvr_yamux *self, uvrelay_error_t *error)
   unsigned flags = (unsigned)self->header[2] << 8 | self->header[3];
   uint32_t id = get_number(self->header + 4);
   uint32_t length = get_number(self->header + 8);
-  self->in_pipes = false;
   if (self->header[0] != 0) {
     return refuse(self, error, "it sent a frame with a version other than 0");
   }
@@ -370,15 +372,15 @@ int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used,
 size_t uvr_yamux_best_piped(const uvr_yamux *self)
 {
   const uvr_yamux_stream *s = self->data_stream;
-  bool takes = s != NULL && s->takes_pipes && !uvr_yamux_is_reset(s);
+  bool takes = s != NULL && s->takes_pipes && s->held < PIPED_HELD_MAX && !uvr_yamux_is_reset(s);
   return takes && self->data_left >= UVR_YAMUX_LONG ? self->data_left : 0;
 }
 
 size_t uvr_yamux_best_read(const uvr_yamux *self, uint8_t *before)
 {
-  if (self->in_pipes && self->data_left == 0) {
+  if (self->in_pipes && self->data_left < UVR_YAMUX_LONG) {
     *before = 0;
-    return UVR_YAMUX_HEADER - self->header_length;
+    return self->data_left > 0 ? self->data_left : UVR_YAMUX_HEADER - self->header_length;
   }
   bool is_long = self->data_left >= UVR_BUFFER_LARGE / 4 * 3;
   *before = (uint8_t)(self->data_left == 0 ? UVR_YAMUX_HEADER - self->header_length : 0);

@@ -1,7 +1,8 @@
 /* What yamux sends.
  *
  * Small frames are copied together into the space that a fill is given. A long frame of a buffer is not copied: its
- * header is written into the buffer, directly before the data. It is sent alone.
+ * header is written into the buffer, directly before the data. It is sent alone. If the buffer has its bytes in a pipe,
+ * the header is written into the space, and the caller sends the data after it.
  *
  * A fill first writes the replies, then the resets of streams that were released, then one turn after another of the
  * streams that have something to send: a window update with the flags that are due, a data frame, an end; or, of a
@@ -208,6 +209,11 @@ bool uvr_yamux_chooses_late(const uvr_yamux *self)
   const uvr_yamux_stream *s = uvr_yamux_first_in_turn(self);
   return uvr_yamux_is_shared(self) && !self->dead && self->reply_count == 0 && self->reset_count == 0 && s != NULL &&
          stays_in_place(s);
+}
+
+void uvr_yamux_set_fast(uvr_yamux *self, bool fast)
+{
+  self->fast = fast;
 }
 
 void uvr_yamux_keep_long(uvr_yamux *self)

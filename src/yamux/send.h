@@ -24,6 +24,9 @@ bool uvr_yamux_has_output(const uvr_yamux *self);
  * uvr_yamux_fill only when there is room for it. */
 bool uvr_yamux_chooses_late(const uvr_yamux *self);
 
+/* Whether what is sent is received so fast that frames whose data is in a pipe may be even longer. */
+void uvr_yamux_set_fast(uvr_yamux *self, bool fast);
+
 /* From now on frames stay long while other streams send little, as uvr_yamux_fill is called as late as it should. */
 void uvr_yamux_keep_long(uvr_yamux *self);
 

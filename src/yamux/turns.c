@@ -97,7 +97,7 @@ size_t uvr_yamux_frame_most(const uvr_yamux_stream *s)
   if (is_short || !s->spliced) {
     return is_short ? UVR_YAMUX_FRAME_FIRST : s->frame;
   }
-  size_t frame = uvr_yamux_is_shared(self) ? s->frame : s->piped_frame;
+  size_t frame = self->fast && !uvr_yamux_is_shared(self) ? s->piped_frame : s->frame;
   return frame - frame % UVR_YAMUX_PAGE;
 }
 

@@ -117,7 +117,7 @@ struct uvr_yamux_stream {
   bool brief;          /* `data` was little from the start, and is not the rest of much */
   bool was_long;       /* the last write was not little */
   size_t frame;        /* how much of it one frame may hold */
-  size_t piped_frame;  /* the same if it is in a pipe, while the session is not shared */
+  size_t piped_frame;  /* the same if it is in a pipe, while the session is fast and not shared */
   int64_t send_window; /* bytes that the peer still accepts; below 0 if its hint came late */
   /* What has arrived. */
   uvr_buffer *first;
@@ -146,6 +146,7 @@ struct uvr_yamux {
   uint32_t brief_id;        /* the number of the stream that was the last to send little */
   size_t brief_mode;        /* bytes of long frames: until they are sent, other streams' are not longer than at first */
   bool keeps_long;          /* they are as long as ever */
+  bool fast;                /* what is sent is received fast: see uvr_yamux_set_fast */
   uvr_yamux_stream **table; /* by number */
   size_t table_size;        /* a power of two */
   /* Frames without data that come first: answers to pings, resets of streams that are unknown here, our own pings. */
@@ -161,7 +162,7 @@ struct uvr_yamux {
   uint32_t data_left;
   uvr_yamux_stream *data_stream; /* whose data it is; NULL: of none, the data is dropped */
   bool data_fin;                 /* and then its input ends */
-  bool in_pipes;                 /* the last frame was a long one, for a stream that takes pipes */
+  bool in_pipes;                 /* the last data frame was a long one, for a stream that takes pipes */
   uvr_yamux_stream *reported;    /* whose owner is being called because of its reset; NULL once it is released */
   uint32_t peer_hint;            /* bytes; 0: none */
   bool peer_goes_away;

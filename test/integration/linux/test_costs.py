@@ -19,10 +19,10 @@ BUDGETS = {
     "chunk tu": Counts(1550, 0, 3.3),  # 64 KiB from a port to a Unix socket
     "stream uu": Counts(900, 0, 1.8),  # 64 KiB of a transfer whose sender is faster than the relay
     "stream tu": Counts(900, 0, 1.8),
-    "chunk mux": Counts(6500, 0, 10.5),  # 64 KiB over a mux; both ends together, as in each row of a mux
-    "chunk back mux": Counts(6500, 0, 10.5),  # the same from the target to the client
+    "chunk mux": Counts(10000, 0, 16.0),  # 64 KiB over a mux; both ends together, as in each row of a mux
+    "chunk back mux": Counts(10000, 0, 16.0),  # the same from the target to the client
     "round trip uu": Counts(2800, 0, 6.6),  # 64 bytes and an answer of 64 bytes
-    "round trip mux": Counts(9900, 0, 13.2),
+    "round trip mux": Counts(10000, 0, 13.2),
     "connection uu": Counts(14600, 7.7, 26.4),  # it connects, a round trip, the client ends, the target ends
     "connection ut": Counts(15800, 7.7, 30.8),  # to a port
     "connection tu": Counts(15600, 7.7, 29.7),  # from a port

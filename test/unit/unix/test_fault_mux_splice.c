@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -46,6 +47,7 @@ static void begin(rig *r, yend *e, bool client)
 {
   rig_init(r);
   yend_init(e, r, client);
+  uvr_yamux_set_fast(&e->y, true);
   uvr_splice_begin(&e->pool);
 }
 
@@ -85,6 +87,9 @@ static void test_sent_from_a_pipe(void **state)
   expect_piped(&e, buffer, 1, 20 * KIB);
   assert_int_equal(s->written, 1);
   yend_expect_nothing(&e);
+  uvr_yamux_set_fast(&e.y, false); /* then they are nearly as long as copied ones */
+  assert_true(uvr_yamux_write_buffer(&s->s, buffer));
+  expect_piped(&e, buffer, 1, 60 * KIB);
   uvr_buffer_put(&e.pool, buffer);
   end(&r, &e);
 }
@@ -230,6 +235,35 @@ static void test_received_into_a_pipe(void **state)
       assert_int_equal(before, 12);
     }
   }
+  end(&r, &e);
+}
+
+/* A stream that is not read must not have all pipes. */
+static void test_unread_pipes(void **state)
+{
+  (void)state;
+  rig r;
+  yend e;
+  char header[12];
+  uvr_yamux_found found;
+  uvr_buffer *buffer;
+  begin(&r, &e, false);
+  yend_feed(&e, Y_UPDATE, Y_SYN, 1, 0);
+  ystream *s = e.streams;
+  s->s.takes_pipes = true;
+  s->s.receive_window = MIB;
+  yframe_put(header, Y_DATA, 0, 1, MIB);
+  yend_receive(&e, header, 12);
+  while (uvr_yamux_best_piped(&e.y) > 0) {
+    give_piped(&e, 60 * KIB);
+  }
+  assert_in_range(s->s.held, 512 * KIB, 572 * KIB);
+  for (unsigned i = 0; i < 2; i++) {
+    found = uvr_yamux_read(&s->s, &buffer);
+    assert_int_equal(found, UVR_YAMUX_BYTES);
+    uvr_buffer_put(&e.pool, buffer);
+  }
+  assert_true(uvr_yamux_best_piped(&e.y) > 0);
   end(&r, &e);
 }
 
@@ -415,12 +449,62 @@ static void test_cut(void **state)
   host_free(h);
 }
 
+/* A socket that listens, for the far end of another mux. */
+static int listen_at(const char *path)
+{
+  struct sockaddr_un name = {.sun_family = AF_UNIX};
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  (void)snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+  assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+  assert_int_equal(listen(fd, 1), 0);
+  return fd;
+}
+
+/* The carrier may be a stream of another mux, which moves pipes as they come. */
+static void test_mux_over_a_mux(void **state)
+{
+  (void)state;
+  mux_pair over;
+  char place[ROUTE_ADDRESS];
+  char address[ROUTE_ADDRESS + 8];
+  route_host *h = host_new();
+  assert_int_equal(mux_pair_new(&over, h->relay, NULL, NULL), 0);
+  int listener = listen_at(strchr(route_unix_address(h, "over", place), '/') + 2);
+  (void)snprintf(address, sizeof(address), "via:%s", place);
+  uvrelay_endpoint_t carrier = uvrelay_address(address);
+  carrier.via = h->muxes.near_end.mux;
+  assert_int_equal(uvrelay_mux_attach(over.near_end.mux, &carrier), 0);
+  int accepted;
+  ROUTE_WAIT(h, (accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0);
+  carrier = uvrelay_stdio(accepted, fcntl(accepted, F_DUPFD_CLOEXEC, 0));
+  assert_int_equal(uvrelay_mux_attach(over.far_end.mux, &carrier), 0);
+  uvrelay_route_options_t options = {.size = sizeof(options), .timeout_ms = RIG_PATIENCE_MS};
+  options.via = over.near_end.mux;
+  (void)snprintf(address, sizeof(address), "via:%s", h->routes[1].address);
+  assert_int_equal(route_add(h, 2, route_unix_address(h, "twice", place), address, &options), 0);
+  for (unsigned i = 0; i < 3; i++) {
+    (void)route_client_start(h, h->routes[i == 1 ? 0 : 2].address, PLENTY, true);
+  }
+  ROUTE_WAIT(h, are_over(h));
+  for (unsigned i = 0; i < 3; i++) {
+    assert_int_equal(h->clients[i].received, PLENTY);
+  }
+  ROUTE_WAIT(h, h->routes[2].open == 0);
+  ROUTE_WAIT(h, over.far_end.closed == over.far_end.opened);
+  mux_end_detach(&over.near_end);
+  ROUTE_WAIT(h, over.near_end.downs == 1 && over.far_end.downs == 1);
+  assert_int_equal(close(listener), 0);
+  (void)route_unix_address(h, "over", place);
+  assert_int_equal(unlink(strchr(place, '/') + 2), 0);
+  host_free(h);
+}
+
 /* Calls that fail, in each way: all arrives, or the connection or its carrier ends and says why. The calls of one
  * transfer are too many to take each of them. */
 static void refuse(const char *call, unsigned most)
 {
   unsigned runs = 0;
-  for (unsigned at = 1; at < most; at += 1 + at / 2) {
+  for (unsigned at = 1; at < most; at += 1 + at) {
     for (unsigned way = 0;; way++) {
       fault_plan_is((fault_plan){.at = at, .way = way, .only = call});
       route_host *h = host_new();
@@ -460,12 +544,14 @@ int main(void)
       cmocka_unit_test_teardown(test_around_a_pipe, fault_teardown),
       cmocka_unit_test_teardown(test_reset_with_a_pipe, fault_teardown),
       cmocka_unit_test_teardown(test_received_into_a_pipe, fault_teardown),
+      cmocka_unit_test_teardown(test_unread_pipes, fault_teardown),
       cmocka_unit_test_teardown(test_piped_for_none, fault_teardown),
       cmocka_unit_test_teardown(test_room, fault_teardown),
       cmocka_unit_test_teardown(test_room_of_others, fault_teardown),
       cmocka_unit_test_teardown(test_arrives, fault_teardown),
       cmocka_unit_test_teardown(test_many, fault_teardown),
       cmocka_unit_test_teardown(test_cut, fault_teardown),
+      cmocka_unit_test_teardown(test_mux_over_a_mux, fault_teardown),
       cmocka_unit_test_teardown(test_refused, fault_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
