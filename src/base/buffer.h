@@ -102,6 +102,9 @@ void uvr_splice_end(uvr_buffer_pool *pool);
  * trying takes longer than copying. uvr_buffer_put puts it back, even if the pipe is not empty. */
 uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool);
 
+/* Whether more than half of the pipes that there may be are in use. */
+bool uvr_splice_is_scarce(const uvr_buffer_pool *pool);
+
 /* For uvr_buffer_put and uvr_buffer_pool_clear. */
 void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer);
 void uvr_splice_clear(uvr_buffer_pool *pool);

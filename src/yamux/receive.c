@@ -16,7 +16,7 @@
 
 enum {
   REPLIES_SPARE = 8,
-  PIPED_HELD_MAX = 512 * 1024 /* bytes that wait to be read: a slow reader must not have all pipes */
+  PIPED_HELD_MAX = 512 * 1024 /* bytes that wait to be read, once pipes are scarce: a slow reader must not have all */
 };
 
 static uint32_t get_number(const uint8_t *at)
@@ -372,8 +372,9 @@ int uvr_yamux_receive_buffer(uvr_yamux *self, uvr_buffer **buffer, size_t *used,
 size_t uvr_yamux_best_piped(const uvr_yamux *self)
 {
   const uvr_yamux_stream *s = self->data_stream;
-  bool takes = s != NULL && s->takes_pipes && s->held < PIPED_HELD_MAX && !uvr_yamux_is_reset(s);
-  return takes && self->data_left >= UVR_YAMUX_LONG ? self->data_left : 0;
+  bool takes = s != NULL && s->takes_pipes && !uvr_yamux_is_reset(s) && self->data_left >= UVR_YAMUX_LONG;
+  bool leaves = takes && (s->held < PIPED_HELD_MAX || !uvr_splice_is_scarce(self->config.buffers));
+  return leaves ? self->data_left : 0;
 }
 
 size_t uvr_yamux_best_read(const uvr_yamux *self, uint8_t *before)
