@@ -48,10 +48,10 @@ static void act_at_every_turn(route_action action)
   for (route_story story = STORY_TCP; story < STORIES_HERE; story++) {
     unsigned turns = 0;
     while (turns < TURNS_MAX && !act_after(story, action, turns, false)) {
-      turns++;
+      turns += RIG_STRIDE;
     }
     assert_in_range(turns, 5, TURNS_MAX - 1);
-    for (unsigned busy = 1; busy < BUSY_TURNS; busy++) {
+    for (unsigned busy = 1; busy < BUSY_TURNS; busy += RIG_STRIDE) {
       (void)act_after(story, action, busy, true);
     }
     print_message("%u turns\n", turns);
@@ -106,7 +106,7 @@ static void test_detach(void **state)
   (void)state;
   unsigned turns = 0;
   bool over = false;
-  for (; turns < TURNS_MAX && !over; turns++) {
+  for (; turns < TURNS_MAX && !over; turns += RIG_STRIDE) {
     route_host *h = route_host_new();
     assert_int_equal(route_host_open(h), 0);
     assert_int_equal(story_begin(h, STORY_VIA), 0);
@@ -149,7 +149,7 @@ static void test_callbacks(void **state)
     size_t calls = 0;
     const route_action end = memory ? ROUTE_STOPS : ROUTE_ACTIONS; /* from there only closing */
     for (unsigned i = 0; i < STORIES_HERE * (unsigned)end; i++) {
-      for (size_t n = 1; act_at((route_story)(i / end), (route_action)(i % end), call, n); n++) {
+      for (size_t n = 1; act_at((route_story)(i / end), (route_action)(i % end), call, n); n += RIG_STRIDE) {
         calls++;
       }
     }
@@ -275,7 +275,7 @@ static void test_no_memory(void **state)
   for (route_story story = STORY_TCP; story < STORIES_HERE; story++) {
     size_t n = 0;
     while (fail_allocation(story, n + 1)) {
-      n++;
+      n += RIG_STRIDE;
     }
     print_message("%u allocations\n", (unsigned)n);
     assert_in_range(n, 20, 1000);

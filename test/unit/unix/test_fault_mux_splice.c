@@ -507,7 +507,7 @@ static void test_mux_over_a_mux(void **state)
 static void refuse(const char *call, unsigned most)
 {
   unsigned runs = 0;
-  for (unsigned at = 1; at < most; at += 1 + at) {
+  for (unsigned at = 1; at < most; at += 1 + 3 * at) {
     for (unsigned way = 0;; way++) {
       fault_plan_is((fault_plan){.at = at, .way = way, .only = call});
       route_host *h = host_new();
