@@ -103,7 +103,7 @@ void uvr_splice_end(uvr_buffer_pool *pool);
 uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool);
 
 /* Whether more than half of the pipes that there may be are in use. */
-bool uvr_splice_is_scarce(const uvr_buffer_pool *pool);
+bool uvr_splice_is_scarce(uvr_buffer_pool *pool);
 
 /* For uvr_buffer_put and uvr_buffer_pool_clear. */
 void uvr_splice_put(uvr_buffer_pool *pool, uvr_buffer *buffer);

@@ -134,9 +134,9 @@ uvr_buffer *uvr_splice_get(uvr_buffer_pool *pool)
   return buffer;
 }
 
-bool uvr_splice_is_scarce(const uvr_buffer_pool *pool)
+bool uvr_splice_is_scarce(uvr_buffer_pool *pool)
 {
-  const uvr_buffer_pool *home = pool->pipes_of != NULL ? pool->pipes_of : pool;
+  const uvr_buffer_pool *home = home_of(pool);
   return home->pipes - home->pipes_free_count > PIPES_MAX / 2;
 }
 

@@ -389,7 +389,7 @@ static void choose_read(uvr_mux_carrier *c)
   uvr_stream *stream = c->stream;
   size_t piped = splices(c) ? uvr_yamux_best_piped(&c->yamux) : 0;
   stream->splices = piped > 0;
-  stream->read_piped = piped;
+  stream->read_most_piped = piped;
   stream->read_most = uvr_yamux_best_read(&c->yamux, &stream->read_before);
 }
 

@@ -352,7 +352,7 @@ uvr_mux_stream *uvr_mux_stream_new(uvr_mux *mux, const char *name)
     s->base.context = context;
     s->base.name = s->name;
     s->base.can_half_close = true;
-    s->base.write_piped = UVR_YAMUX_PIPED_MAX;
+    s->base.write_best_piped = UVR_YAMUX_PIPED_MAX;
     s->mux = mux;
     uvr_mux_ref(mux);
     (void)uv_timer_init(context->loop, &s->timer);

@@ -194,7 +194,7 @@ static void run(uvr_pump *pump)
     } else if (!pump->reading && !uvr_pump_is_full(pump) && pump->ready == NULL && !pump->source_ended) {
       pump->reading = true;
       pump->source->read_most = pump->sink->write_best;
-      pump->source->read_piped = pump->sink->write_piped;
+      pump->source->read_most_piped = pump->sink->write_best_piped;
       pump->source->read_kept = pump->writing != NULL ? pump->writing->length : 0;
       uvr_stream_read(pump->source, on_read, pump);
     } else {

@@ -5,11 +5,11 @@
  * pool. Half-close shuts down a socket's output and closes any other.
  *
  * Other processes may share the open files, as the commands of a shell share its standard output. So neither O_NONBLOCK
- * nor anything else that they would notice is ever changed, except that a pipe to the other end of a mux may become
- * larger for a while: a pipe is opened once more, for ourselves alone. Where this
- * is not possible, it is used by blocking calls. On Windows a socket becomes non-blocking, as it is libuv's; if it is
- * both input and output, both halves have its stream. A pipe there that does not wait (PIPE_NOWAIT) is made to wait for
- * as long as it is open here, and gets its state back before it is closed.
+ * nor anything else that they would notice is ever changed: a pipe is opened once more, for ourselves alone. Where this
+ * is not possible, it is used by blocking calls. (How much a pipe holds may change: see pipe_room.h.) On Windows a
+ * socket becomes non-blocking, as it is libuv's; if it is both input and output, both halves have its stream. A pipe
+ * there that does not wait (PIPE_NOWAIT) is made to wait for as long as it is open here, and gets its state back before
+ * it is closed.
  *
  * Ways to fail: a pipe that is open for the other direction only, a socket that listens, and on Windows other sockets
  * that are no connection, or for both ways and not overlapped, are refused at once. An input whose writer leaves, in
@@ -85,7 +85,7 @@ static void on_read(void *user, uvr_outcome outcome, uvr_buffer *buffer, const u
 static void read_input(stream_stdio *s)
 {
   s->input.stream->read_most = s->base.read_most;
-  s->input.stream->read_piped = s->base.read_piped;
+  s->input.stream->read_most_piped = s->base.read_most_piped;
   s->input.stream->read_before = s->base.read_before;
   s->input.stream->splices = s->base.splices;
   uvr_stream_read(s->input.stream, on_read, s);

@@ -68,7 +68,7 @@ typedef struct uvr_stream_ops {
   void (*read)(uvr_stream *stream);
   void (*write)(uvr_stream *stream, const char *data, size_t length);
   void (*write_buffer)(uvr_stream *stream, uvr_buffer *buffer);               /* NULL: by one of the others */
-  void (*write_piped)(uvr_stream *stream, uvr_buffer *buffer, size_t length); /* NULL: it never has can_splice */
+  void (*write_piped)(uvr_stream *stream, uvr_buffer *buffer, size_t length); /* NULL: write_buffer, or no can_splice */
   bool (*await_writable)(uvr_stream *stream);                                 /* may be NULL */
   void (*shutdown)(uvr_stream *stream);
   void (*watch)(uvr_stream *stream); /* may be NULL */
@@ -109,9 +109,10 @@ struct uvr_stream {
   uint8_t read_before; /* bytes: the reader wants so many of a read's bytes in the buffer's headroom, which ends where
                           the data begins. It finds in `before` how many are there, as some kinds do not know of it. */
   size_t read_kept;    /* bytes of earlier reads that the reader has not done with when it asks for the next one */
-  size_t read_piped;   /* the same as read_most for a read into a pipe. 0: it does not mind */
-  size_t write_best;   /* bytes: a write of this length costs least; changes as the stream is used. 0: any */
-  size_t write_piped;  /* the same for a write from a pipe */
+  size_t read_most_piped;  /* bytes: a read into a pipe may bring no more. 0: it does not mind. A stream of a mux does
+                              not know of it */
+  size_t write_best;       /* bytes: a write of this length costs least; changes as the stream is used. 0: any */
+  size_t write_best_piped; /* the same for a write from a pipe */
 
   uvr_buffer *unread; /* the next read returns this */
   bool end_unread;    /* and then the end of input */

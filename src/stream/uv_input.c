@@ -120,7 +120,8 @@ static ssize_t receive(uvr_uv_input *input, char *at, size_t most)
 static unsigned splice_once(uvr_uv_input *input, uvr_buffer *pipe)
 {
   uvr_stream *stream = input->stream;
-  ssize_t count = uvr_splice_read(pipe, input->handle, stream->read_piped > 0 ? stream->read_piped : SIZE_MAX);
+  ssize_t count =
+      uvr_splice_read(pipe, input->handle, stream->read_most_piped > 0 ? stream->read_most_piped : SIZE_MAX);
   if (count == UV_EAGAIN || count == UV_ENOSYS) {
     uvr_buffer_put(&stream->context->buffers, pipe);
     bool refused = count == UV_ENOSYS;
@@ -128,7 +129,7 @@ static unsigned splice_once(uvr_uv_input *input, uvr_buffer *pipe)
     stream->splices = stream->splices && !refused;
     return refused ? 1 : 0;
   }
-  bool full = count > 0 && (size_t)count == stream->read_piped;
+  bool full = count > 0 && (size_t)count == stream->read_most_piped;
   report(input, pipe, count);
   return full ? PIPE_READS : 0;
 }

@@ -199,11 +199,6 @@ uvr_yamux_output uvr_yamux_fill(uvr_yamux *self, char *space, size_t size)
   return output;
 }
 
-bool uvr_yamux_has_output(const uvr_yamux *self)
-{
-  return self->reply_count > 0 || self->reset_count > 0 || uvr_yamux_first_in_turn(self) != NULL;
-}
-
 bool uvr_yamux_chooses_late(const uvr_yamux *self)
 {
   const uvr_yamux_stream *s = uvr_yamux_first_in_turn(self);

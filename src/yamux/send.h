@@ -17,9 +17,6 @@ typedef struct uvr_yamux_output {
  * in the buffer that its owner has written. `size` is at least UVR_YAMUX_HEADER + UVR_YAMUX_FRAME_FIRST. */
 uvr_yamux_output uvr_yamux_fill(uvr_yamux *self, char *space, size_t size);
 
-/* Whether uvr_yamux_fill has something to send. */
-bool uvr_yamux_has_output(const uvr_yamux *self);
-
 /* Whether the next frame is a long one alone, and short ones of other streams may soon have to go before it: call
  * uvr_yamux_fill only when there is room for it. */
 bool uvr_yamux_chooses_late(const uvr_yamux *self);

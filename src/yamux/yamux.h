@@ -23,7 +23,7 @@
 #include "yamux/send.h"
 #include "yamux/types.h"
 
-/* The session. uvr_yamux_receive is in receive.h; uvr_yamux_fill and uvr_yamux_has_output are in send.h. */
+/* The session. uvr_yamux_receive is in receive.h, and uvr_yamux_fill in send.h. */
 
 /* Makes a session without streams, whose first frame is our hint. The config is copied, but not what it points to.
  * Returns 0 or UV_ENOMEM. The session must not be moved in memory. */

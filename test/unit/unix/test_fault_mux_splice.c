@@ -452,6 +452,30 @@ static void test_cut(void **state)
   host_free(h);
 }
 
+/* The host acts in the middle, and also from within a callback: of the relay's memory, as pipes come and go. */
+static void test_disturbed(void **state)
+{
+  (void)state;
+  static const route_action actions[] = {ROUTE_CLOSES, ROUTE_STOPS, ROUTE_REMOVES, ROUTE_CANCELS, ROUTE_DETACHES};
+  for (unsigned i = 0; i < 4 * COUNT(actions); i++) {
+    route_host *h = host_new();
+    const route_client *c = route_client_start(h, h->routes[0].address, PLENTY, true);
+    size_t at = MIB + i * 77777;
+    ROUTE_WAIT(h, c->received >= at && pipes_of(h)->pipes > 0);
+    if (i % 4 == 0) {
+      h->action = actions[i / 4];
+      h->act_call = CALL_RELEASE;
+      h->act_at = h->calls[CALL_RELEASE] + 1;
+      (void)route_client_start(h, h->routes[0].address, 10, true);
+      ROUTE_WAIT(h, h->acted);
+    } else {
+      route_host_act(h, actions[i / 4]);
+    }
+    ROUTE_WAIT(h, are_over(h));
+    route_host_free(h);
+  }
+}
+
 /* A socket that listens, for the far end of another mux. */
 static int listen_at(const char *path)
 {
@@ -554,6 +578,7 @@ int main(void)
       cmocka_unit_test_teardown(test_arrives, fault_teardown),
       cmocka_unit_test_teardown(test_many, fault_teardown),
       cmocka_unit_test_teardown(test_cut, fault_teardown),
+      cmocka_unit_test_teardown(test_disturbed, fault_teardown),
       cmocka_unit_test_teardown(test_mux_over_a_mux, fault_teardown),
       cmocka_unit_test_teardown(test_refused, fault_teardown),
   };
