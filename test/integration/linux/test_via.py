@@ -396,7 +396,9 @@ class Sink:
 @pytest.mark.parametrize("budget, count", [(64, 1000), (8, 100)])
 @pytest.mark.parametrize("direction", ["to the clients", "to the targets"])
 def test_memory_with_many_stalled_streams(tmp_path, direction, budget, count):
-    """Both programs stay within the budget, besides what so many connections that transfer nothing need anyway."""
+    """Both programs stay within the budget, besides what so many connections that transfer nothing need anyway. The one
+    that sends holds two buffers of each connection, each of half its window, and may need a little more: buffers that
+    were larger before stay in memory."""
     if SANITIZED:
         pytest.skip("memory is not the program's own")
     window = [] if budget == 64 else ["--window-total", f"{budget}M"]
@@ -420,7 +422,9 @@ def test_memory_with_many_stalled_streams(tmp_path, direction, budget, count):
                 for _ in range(20):
                     ask(client)
                 assert time.monotonic() - begin < SOON
-            assert max(grown) < budget * MIB
+            sending, receiving = grown if direction == "to the targets" else reversed(grown)
+            assert receiving < budget * MIB
+            assert sending < budget * MIB * 5 / 4
             assert sum(grown) > budget * MIB // 8, "nothing was held: is this measured?"
 
 

@@ -85,6 +85,7 @@ def test_all_in_one_write(back):
     with Process(MUX) as mux:
         mux.write(GREETING + frame(DATA, SYN | FIN, 1, len(request), request))
         wait_for(lambda: b"OK\n" in mux.stdout and b"hello" in mux.stdout, "the answer and the echo")
+        wait_for(lambda: frame(WINDOW, FIN, 1, 0) in mux.stdout, "the end of the connection")
         mux.close_stdin()
         assert mux.wait() == 0 and mux.stderr == ""
 
