@@ -22,6 +22,8 @@
 
 #include "peer.h"
 
+#include <shellapi.h>
+
 enum { BUFFER = 1 << 20, SIZES = 256 };
 
 /* What all ends of one program share. */
