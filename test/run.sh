@@ -17,6 +17,7 @@ logs=build/logs
 mkdir -p $logs
 rm -f $logs/*
 background=
+beside=
 failed=0
 
 # What has taken how long, and the count of the tests, from the logs of ctest.
@@ -55,7 +56,9 @@ end_all() {
 # shellcheck disable=SC2317 # called by the trap
 clean_up() {
   status=$?
-  [ -z "$background" ] || end_all "$background"
+  for process in $background $beside; do
+    end_all "$process"
+  done
   [ "$status" -eq 0 ] || echo "test/run.sh: failed" >&2
 }
 trap clean_up EXIT
@@ -117,6 +120,21 @@ tests() {
   [ $code -eq 0 ] || failed=1
 }
 
+# Tests of a preset that mostly wait, beside those of the next one: tests_beside STEP PRESET [OPTION...], where STEP is the
+# step to wait for. What they print comes at end_beside.
+tests_beside() {
+  built=$1
+  shift
+  (wait_for "$built" && tests "$@"
+    exit $failed) >$logs/beside 2>&1 &
+  beside=$!
+}
+end_beside() {
+  wait "$beside" || failed=1
+  beside=
+  cat $logs/beside
+}
+
 # Of the static program, the tests of what its C library does: looking up names, starting programs, being hardened. By
 # themselves, `test/run.sh static`, all its tests take as long as those of the preset linux.
 of_the_c_library='package/test_(static|hardening)|linux/test_(allow|owner|hostile_near_ends|via_far_ends)$'
@@ -153,10 +171,15 @@ quick)
 all)
   run_steps $(steps_of all) &
   background=$!
-  for preset in linux windows windows-x86 asan tsan fuzz; do
+  for preset in linux windows windows-x86; do
     ! wait_for "build-$preset" || tests "$preset"
   done
-  ! wait_for program-static || tests static -R "$of_the_c_library"
+  tests_beside program-static static -R "$of_the_c_library"
+  ! wait_for build-asan || tests asan
+  end_beside
+  tests_beside build-fuzz fuzz
+  ! wait_for build-tsan || tests tsan
+  end_beside
   wait_for lint || true
   wait_for build-clang || true # for its warnings
   ;;
