@@ -28,8 +28,3 @@ set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
 if(NOT DEFINED CMAKE_FIND_ROOT_PATH_MODE_PACKAGE) # BOTH, to find what is installed elsewhere
   set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
 endif()
-
-# <windows.h> includes the header of the processor's instructions, which nothing here uses: reading it would take most
-# of the time of compiling a file. These are its marks in gcc and in clang, which clang-tidy has; by another one, it is
-# read.
-set(CMAKE_C_FLAGS_INIT "-D_X86INTRIN_H_INCLUDED -D__X86INTRIN_H")

@@ -31,7 +31,7 @@ ASKED = re.compile(r"__GNUC__|__clang__|__MINGW32__|_WIN32|_MSC_VER|__unix__|__l
 #: Names that Windows' SDK defines as macros, some of which MinGW-w64 does not: see rpcndr.h, minwindef.h and objbase.h.
 MACROS = re.compile(r"\b(small|hyper|near|far|interface)\b")
 FLAGS = ("--target=x86_64-w64-windows-gnu", "-fsyntax-only", "-std=c11", "-D_WIN32_WINNT=0x0A00", "-D__USE_MINGW_ANSI_STDIO=1",
-         "-DWIN32_LEAN_AND_MEAN", "-D__X86INTRIN_H",  # as deps/mingw-w64.cmake says
+         "-DWIN32_LEAN_AND_MEAN", "-D__X86INTRIN_H",  # as CMakeLists.txt says
          "-Wgnu", "-Wpedantic", "-Wvla", "-Wzero-length-array", "-Wc2x-extensions", "-Werror", "-Wno-ignored-attributes",
          "-Wno-macro-redefined")  # fmt: skip
 
