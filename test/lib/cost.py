@@ -83,12 +83,12 @@ def settle(process, timeout=60):
 
 def quiet(process, what, seconds=0.5, kib=300, share=0.4, tries=40):
     """Asserts that it neither computes nor grows while nothing happens. On a machine with much to do what is left may
-    be waiting for a processor; a loop without a pause is never quiet."""
+    be waiting for a processor; a loop without a pause is never quiet, nor is one that goes on growing."""
     for _ in range(tries):
-        with Cost(process, what + ", and then nothing", kib=kib):
+        with Cost(process, what + ", and then nothing") as cost:
             before = runnable_seconds(process.pid)
             time.sleep(seconds)
-            used = runnable_seconds(process.pid) - before
-        if SANITIZED or used <= share * seconds:
+            used, grown = runnable_seconds(process.pid) - before, cost.grown
+        if SANITIZED or (used <= share * seconds and grown <= kib):
             return
-    raise AssertionError(f"{what}: it computes for {used:.2f} s of {seconds} s, again and again")
+    raise AssertionError(f"{what}: it computes for {used:.2f} s and grows by {grown} KiB in {seconds} s, again and again")
