@@ -77,7 +77,7 @@ wait_for() {
 
 begun=$(date +%s)
 printf 'uvrelay demo: curl on Linux talks to a Windows program that listens on a named pipe.\n'
-step "1. Build uvrelay (for Linux) and uvrelay.exe (for Windows). The first time this takes about two minutes, and"
+step "1. Build uvrelay (for Linux) and uvrelay.exe (for Windows). The first time this takes about a minute, and"
 say "longer if packages are missing, which it installs."
 sh deps/setup demo || fail "the packages it needs could not be installed; see above"
 # In directories of their own: without the tests, which need more packages.
